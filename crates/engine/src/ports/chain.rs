@@ -1,0 +1,159 @@
+//! The chain: followed by number and hash, so that a reorg is seen and undone; written to by transactions.
+
+use strait_types::abi::AdjudicatorEvent;
+use strait_types::{Address, B256, Bytes, ChannelId, U256};
+
+/// Hash of a transaction.
+pub type TxHash = B256;
+
+/// A block by number and hash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct BlockRef {
+    /// Height.
+    pub number: u64,
+    /// Hash.
+    pub hash: B256,
+}
+
+/// An event of the adjudicator. `channel` is `None` for registry and credit events.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Event {
+    /// The channel it speaks of.
+    pub channel: Option<ChannelId>,
+    /// Which transaction emitted it.
+    pub transaction: TxHash,
+    /// The decoded event.
+    pub event: LogEvent,
+}
+
+/// The decoded form, see `strait_types::abi`.
+pub type LogEvent = AdjudicatorEvent;
+
+/// A block with the adjudicator's events in it, in order.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Block {
+    /// Which block.
+    pub at: BlockRef,
+    /// Its timestamp, Unix seconds.
+    pub time: u64,
+    /// Its events.
+    pub events: Vec<Event>,
+}
+
+/// What following the chain yields.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Followed {
+    /// The highest of the caller's known blocks that is still canonical. `None`: none of them is, or the
+    /// caller knew none; `blocks` then starts at the adjudicator's deployment.
+    pub fork: Option<BlockRef>,
+    /// Canonical blocks after `fork`, ascending, contiguous in events: blocks without events may be left out,
+    /// except the last of the answer.
+    pub blocks: Vec<Block>,
+    /// The chain's head at the time of the answer; later than the last of `blocks` when there is more to fetch.
+    pub head: BlockRef,
+    /// The head's timestamp, Unix seconds.
+    pub head_time: u64,
+}
+
+/// A transaction to be sent from the port's own account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TxRequest {
+    /// The contract.
+    pub to: Address,
+    /// Native coin to send along, in wei.
+    pub value: U256,
+    /// Calldata.
+    pub data: Bytes,
+}
+
+/// What became of a transaction.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    /// The block it is in, on the canonical chain.
+    pub block: BlockRef,
+    /// Whether it took effect.
+    pub success: bool,
+    /// Gas that it used.
+    pub gas_used: u64,
+}
+
+/// The account that pays gas and sends transactions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Its address.
+    pub address: Address,
+    /// Its balance in wei.
+    pub balance: U256,
+}
+
+/// A failure of the chain or of the way to it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// No answer; try again.
+    #[error("the chain endpoint does not answer: {0}; check its address and that it runs")]
+    Unreachable(String),
+    /// The call would revert; the reason is the contract's error by name where it is known.
+    #[error("the transaction would fail on chain: {reason}")]
+    Reverts {
+        /// Name of the contract's error, or raw data.
+        reason: String,
+    },
+    /// The gas account cannot pay.
+    #[error("the gas account {account} holds {balance} wei, this transaction needs {needed}; send it some")]
+    NotEnoughGasMoney {
+        /// The account.
+        account: Address,
+        /// What it holds, in wei.
+        balance: U256,
+        /// What it needs, in wei.
+        needed: U256,
+    },
+    /// The endpoint contradicts itself or the protocol.
+    #[error("the chain endpoint gave an answer that cannot be true: {0}")]
+    Nonsense(String),
+}
+
+/// One chain with one adjudicator. Calls may block; a node gives the port a thread of its own.
+pub trait Chain: Send {
+    /// EIP-155 id.
+    fn chain_id(&self) -> u64;
+
+    /// The adjudicator's address.
+    fn adjudicator(&self) -> Address;
+
+    /// What is new after the caller's known blocks (newest first, a few dozen suffice), at most `limit` blocks.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn follow(&mut self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError>;
+
+    /// All events of a channel from the adjudicator's deployment through `through`, for a channel that becomes known late.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError>;
+
+    /// Sends a transaction. `Ok` says that it was handed in, not that it is in a block.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverts`] when the simulation of the call fails: nothing was sent.
+    fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError>;
+
+    /// The receipt, while the transaction is in the canonical chain.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError>;
+
+    /// The account that pays gas and deposits.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn account(&mut self) -> Result<Account, ChainError>;
+
+    /// Reads from a contract at the head.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverts`] when it reverts.
+    fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError>;
+}

@@ -1,0 +1,1 @@
+//! The adjudicator's calls and events, read from the committed artifact.
