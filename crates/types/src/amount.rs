@@ -145,7 +145,8 @@ impl TryFrom<String> for Amount {
 impl BorshDeserialize for Amount {
     fn deserialize_reader<R: std::io::Read>(reader: &mut R) -> std::io::Result<Self> {
         let units = u128::deserialize_reader(reader)?;
-        Amount::new(units).ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "amount too large"))
+        Amount::new(units)
+            .ok_or_else(|| std::io::Error::new(std::io::ErrorKind::InvalidData, "amount too large"))
     }
 }
 

@@ -13,7 +13,8 @@ const CHALLENGE_TYPE: &str = "Challenge(bytes32 channelId,uint16 dispute,bytes32
 const RESUME_TYPE: &str = "Resume(bytes32 channelId,uint16 dispute)";
 const CHILD_TYPE: &str = "ChildTerms(bytes32 parent0,uint64 version0,bytes32 parent1,uint64 version1,address hub,\
 uint64 end,uint128 amount0,uint128 amount1)";
-const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
+const DOMAIN_TYPE: &str =
+    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 
 static STATE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(STATE_TYPE));
 static ALLOCATION_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(ALLOCATION_TYPE));
@@ -165,7 +166,6 @@ mod tests {
     use crate::Side;
     use alloy_sol_types::SolStruct;
 
-
     mod signed_types {
         alloy_sol_types::sol! {
             struct Allocation { int128 delta0; int128 delta1; uint128 withdrawn0; uint128 withdrawn1; }
@@ -214,8 +214,7 @@ mod tests {
             name: "Strait", version: "1", chain_id: 1, verifying_contract: Address::repeat_byte(9),
         };
         assert_eq!(domain.state_digest(state.hash()), reference.eip712_signing_hash(&reference_domain));
-        let challenge =
-            signed_types::Challenge { channelId: channel.0, dispute: 3, stateHash: state.hash() };
+        let challenge = signed_types::Challenge { channelId: channel.0, dispute: 3, stateHash: state.hash() };
         assert_eq!(
             domain.challenge_digest(channel, 3, state.hash()),
             challenge.eip712_signing_hash(&reference_domain)

@@ -17,7 +17,8 @@ pub use eip712::{Domain, child_terms_hash, record_fingerprint};
 pub use ids::{AssetIndex, ChannelId, Side, Version};
 pub use lock::{Lock, LockKind, MAX_LOCKS, locks_hash};
 pub use params::{
-    ChannelParams, ChildTerms, MAX_ASSETS, MAX_CHALLENGE_SECONDS, MIN_CHALLENGE_SECONDS, ParamsError, Participant,
+    ChannelParams, ChildTerms, MAX_ASSETS, MAX_CHALLENGE_SECONDS, MIN_CHALLENGE_SECONDS, ParamsError,
+    Participant,
 };
 pub use signature::{Signature, SignatureError, SigningKey, recover};
 pub use state::{Allocation, MAX_APP_DATA, State};

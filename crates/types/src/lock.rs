@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 pub const MAX_LOCKS: usize = 64;
 
 /// What decides a lock.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
 #[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum LockKind {

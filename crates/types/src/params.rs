@@ -13,7 +13,9 @@ pub const MIN_CHALLENGE_SECONDS: u32 = 3_600;
 pub const MAX_CHALLENGE_SECONDS: u32 = 30 * 24 * 3_600;
 
 /// A participant: the key that signs and the address that is paid.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
 pub struct Participant {
     /// Address of the ECDSA key that signs states; hot.
     pub signer: Address,

@@ -4,7 +4,6 @@ use alloy_primitives::{Address, B256, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -135,9 +134,8 @@ impl SigningKey {
 
     /// Signs a digest.
     pub fn sign(&self, digest: B256) -> Signature {
-        let (id, mut compact) = CONTEXT
-            .sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.secret)
-            .serialize_compact();
+        let (id, mut compact) =
+            CONTEXT.sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.secret).serialize_compact();
         compact[32] |= ((i32::from(id) & 1) as u8) << 7;
         Signature(compact)
     }

@@ -1,0 +1,284 @@
+//! Events of the adjudicator.
+
+use super::convert::Reader;
+use super::solidity::Adjudicator;
+use super::{AbiError, Record};
+use crate::{Amount, AssetIndex, ChannelId, Lock, Side, State};
+use alloy_primitives::{Address, B256, U256};
+use alloy_sol_types::SolEvent;
+use borsh::{BorshDeserialize, BorshSerialize};
+
+/// What was paid out per asset: to participant 0's payout and to participant 1's, in the smallest unit.
+pub type Paid = Vec<[Amount; 2]>;
+
+/// A decoded event of the adjudicator.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub enum AdjudicatorEvent {
+    /// What really arrived for a participant.
+    Deposited {
+        /// The channel.
+        channel: ChannelId,
+        /// For whom.
+        side: Side,
+        /// Of which asset.
+        asset: AssetIndex,
+        /// How much.
+        amount: Amount,
+    },
+    /// A dispute began.
+    Challenged {
+        /// The channel.
+        channel: ChannelId,
+        /// Who challenged.
+        challenger: Side,
+        /// Number of the dispute in the channel, from 0.
+        dispute: u16,
+        /// Unix seconds; afterwards the record can be settled.
+        deadline: u64,
+        /// What is now recorded.
+        state: State,
+    },
+    /// The record was replaced by a higher version during a dispute.
+    Responded {
+        /// The channel.
+        channel: ChannelId,
+        /// Number of the dispute.
+        dispute: u16,
+        /// What is now recorded.
+        state: State,
+    },
+    /// The dispute ended by agreement; the record stays.
+    Resumed {
+        /// The channel.
+        channel: ChannelId,
+        /// Number of the dispute that ended.
+        dispute: u16,
+    },
+    /// The state was recorded and the increase of its `withdrawn` paid.
+    Withdrawn {
+        /// The channel.
+        channel: ChannelId,
+        /// What is now recorded.
+        state: State,
+        /// Paid now.
+        paid: Paid,
+    },
+    /// All was paid out by agreement.
+    Closed {
+        /// The channel.
+        channel: ChannelId,
+        /// Paid now.
+        paid: Paid,
+    },
+    /// The dispute ended by time, free balances were paid.
+    Settled {
+        /// The channel.
+        channel: ChannelId,
+        /// Paid now.
+        paid: Paid,
+        /// Kept for the locks, per asset.
+        reserve: Vec<Amount>,
+        /// Of the locks that remain; zero: the channel is closed.
+        locks_hash: B256,
+    },
+    /// Locks were resolved.
+    Unlocked {
+        /// The channel.
+        channel: ChannelId,
+        /// Paid now.
+        paid: Paid,
+        /// What remains; empty: the channel is closed.
+        locks: Vec<Lock>,
+    },
+    /// A preimage is public from now on, and its hash locks can resolve.
+    PreimageRegistered {
+        /// Its sha256.
+        hash: B256,
+        /// The preimage.
+        preimage: B256,
+    },
+    /// A payout failed and waits as a credit.
+    Credited {
+        /// Who can pull it.
+        payout: Address,
+        /// The zero address is the native coin.
+        asset: Address,
+        /// How much.
+        amount: U256,
+    },
+    /// A credit was pulled.
+    CreditWithdrawn {
+        /// Whose it was.
+        payout: Address,
+        /// The zero address is the native coin.
+        asset: Address,
+        /// Where it went.
+        to: Address,
+        /// How much.
+        amount: U256,
+    },
+}
+
+impl AdjudicatorEvent {
+    /// The channel it speaks of; none for the registry of preimages and for credits.
+    pub fn channel(&self) -> Option<ChannelId> {
+        match self {
+            Self::Deposited { channel, .. }
+            | Self::Challenged { channel, .. }
+            | Self::Responded { channel, .. }
+            | Self::Resumed { channel, .. }
+            | Self::Withdrawn { channel, .. }
+            | Self::Closed { channel, .. }
+            | Self::Settled { channel, .. }
+            | Self::Unlocked { channel, .. } => Some(*channel),
+            Self::PreimageRegistered { .. } | Self::Credited { .. } | Self::CreditWithdrawn { .. } => None,
+        }
+    }
+
+    /// What the adjudicator has recorded after this event, when it changes that.
+    pub fn record(&self) -> Option<Record> {
+        match self {
+            Self::Challenged { state, .. }
+            | Self::Responded { state, .. }
+            | Self::Withdrawn { state, .. } => Some(Record::of(state)),
+            _ => None,
+        }
+    }
+}
+
+/// Decodes a log of the adjudicator. `None`: not one of its events.
+///
+/// # Errors
+/// The topic is the adjudicator's, the rest is not.
+pub fn decode_event(topics: &[B256], data: &[u8]) -> Result<Option<AdjudicatorEvent>, AbiError> {
+    let Some(topic) = topics.first() else { return Ok(None) };
+    let decoded = match *topic {
+        Adjudicator::Deposited::SIGNATURE_HASH => deposited(topics, data),
+        Adjudicator::Challenged::SIGNATURE_HASH => challenged(topics, data),
+        Adjudicator::Responded::SIGNATURE_HASH => responded(topics, data),
+        Adjudicator::Resumed::SIGNATURE_HASH => resumed(topics, data),
+        Adjudicator::Withdrawn::SIGNATURE_HASH => withdrawn(topics, data),
+        Adjudicator::Closed::SIGNATURE_HASH => closed(topics, data),
+        Adjudicator::Settled::SIGNATURE_HASH => settled(topics, data),
+        Adjudicator::Unlocked::SIGNATURE_HASH => unlocked(topics, data),
+        Adjudicator::PreimageRegistered::SIGNATURE_HASH => preimage_registered(topics, data),
+        Adjudicator::Credited::SIGNATURE_HASH => credited(topics, data),
+        Adjudicator::CreditWithdrawn::SIGNATURE_HASH => credit_withdrawn(topics, data),
+        _ => return Ok(None),
+    };
+    decoded.map(Some)
+}
+
+fn raw<E: SolEvent>(reader: Reader, topics: &[B256], data: &[u8]) -> Result<E, AbiError> {
+    E::decode_raw_log_validate(topics, data).map_err(|error| reader.malformed(&error))
+}
+
+fn paid(reader: Reader, rows: &[[U256; 2]]) -> Result<Paid, AbiError> {
+    rows.iter().map(|[zero, one]| Ok([reader.amount("paid", *zero)?, reader.amount("paid", *one)?])).collect()
+}
+
+fn deposited(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Deposited event");
+    let event: Adjudicator::Deposited = raw(reader, topics, data)?;
+    Ok(AdjudicatorEvent::Deposited {
+        channel: ChannelId(event.channelId),
+        side: reader.side("participant", event.participant)?,
+        asset: AssetIndex(reader.number("asset index", event.assetIndex)?),
+        amount: reader.amount("amount", event.amount)?,
+    })
+}
+
+fn challenged(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Challenged event");
+    let event: Adjudicator::Challenged = raw(reader, topics, data)?;
+    let channel = ChannelId(event.channelId);
+    Ok(AdjudicatorEvent::Challenged {
+        channel,
+        challenger: reader.side("challenger", event.challenger)?,
+        dispute: reader.number("dispute", event.dispute)?,
+        deadline: reader.number("deadline", event.deadline)?,
+        state: reader.state(channel, &event.state)?,
+    })
+}
+
+fn responded(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Responded event");
+    let event: Adjudicator::Responded = raw(reader, topics, data)?;
+    let channel = ChannelId(event.channelId);
+    Ok(AdjudicatorEvent::Responded {
+        channel,
+        dispute: reader.number("dispute", event.dispute)?,
+        state: reader.state(channel, &event.state)?,
+    })
+}
+
+fn resumed(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Resumed event");
+    let event: Adjudicator::Resumed = raw(reader, topics, data)?;
+    Ok(AdjudicatorEvent::Resumed {
+        channel: ChannelId(event.channelId),
+        dispute: reader.number("dispute", event.dispute)?,
+    })
+}
+
+fn withdrawn(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Withdrawn event");
+    let event: Adjudicator::Withdrawn = raw(reader, topics, data)?;
+    let channel = ChannelId(event.channelId);
+    Ok(AdjudicatorEvent::Withdrawn {
+        channel,
+        paid: paid(reader, &event.paid)?,
+        state: reader.state(channel, &event.state)?,
+    })
+}
+
+fn closed(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Closed event");
+    let event: Adjudicator::Closed = raw(reader, topics, data)?;
+    Ok(AdjudicatorEvent::Closed { channel: ChannelId(event.channelId), paid: paid(reader, &event.paid)? })
+}
+
+fn settled(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Settled event");
+    let event: Adjudicator::Settled = raw(reader, topics, data)?;
+    Ok(AdjudicatorEvent::Settled {
+        channel: ChannelId(event.channelId),
+        paid: paid(reader, &event.paid)?,
+        reserve: event
+            .reserve
+            .iter()
+            .map(|kept| reader.amount("reserve", *kept))
+            .collect::<Result<_, _>>()?,
+        locks_hash: event.locksHash,
+    })
+}
+
+fn unlocked(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Unlocked event");
+    let event: Adjudicator::Unlocked = raw(reader, topics, data)?;
+    Ok(AdjudicatorEvent::Unlocked {
+        channel: ChannelId(event.channelId),
+        paid: paid(reader, &event.paid)?,
+        locks: event.locks.iter().map(|lock| reader.lock(lock)).collect::<Result<_, _>>()?,
+    })
+}
+
+fn preimage_registered(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let event: Adjudicator::PreimageRegistered = raw(Reader("PreimageRegistered event"), topics, data)?;
+    Ok(AdjudicatorEvent::PreimageRegistered { hash: event.hash, preimage: event.preimage })
+}
+
+fn credited(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let event: Adjudicator::Credited = raw(Reader("Credited event"), topics, data)?;
+    Ok(AdjudicatorEvent::Credited { payout: event.payout, asset: event.asset, amount: event.amount })
+}
+
+fn credit_withdrawn(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let event: Adjudicator::CreditWithdrawn = raw(Reader("CreditWithdrawn event"), topics, data)?;
+    Ok(AdjudicatorEvent::CreditWithdrawn {
+        payout: event.payout,
+        asset: event.asset,
+        to: event.to,
+        amount: event.amount,
+    })
+}
