@@ -5,7 +5,7 @@ mod chain;
 mod store;
 
 pub use chain::{Account, Block, BlockRef, Chain, ChainError, Event, Followed, LogEvent, Receipt, TxHash, TxRequest};
-pub use store::{Batch, HistoryEntry, Kind, Record, Recovered, Store, StoreError};
+pub use store::{Batch, HistoryEntry, Kind, Record, Recovered, Snapshot, Store, StoreError};
 
 use strait_types::{Address, B256, Signature};
 

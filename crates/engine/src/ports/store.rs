@@ -22,13 +22,25 @@ pub struct Record {
     pub payload: Vec<u8>,
 }
 
+/// What a channel was at one point of the journal. It stands for all records of the channel before that point.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// The channel.
+    pub channel: ChannelId,
+    /// How many of the records of its own batch lie before it; those of earlier batches all do. It stays with the
+    /// snapshot when batches are appended to each other, so that a record that came later is never covered.
+    pub after: usize,
+    /// At most 16 MiB.
+    pub payload: Vec<u8>,
+}
+
 /// What is committed together: all of it or, after a crash, nothing of it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Batch {
     /// Appended in this order.
     pub records: Vec<Record>,
-    /// `(channel, snapshot)`: stands for all records of the channel before and in this batch.
-    pub snapshots: Vec<(ChannelId, Vec<u8>)>,
+    /// In ascending order of [`Snapshot::after`].
+    pub snapshots: Vec<Snapshot>,
     /// Small named values of the node itself (last processed block, stored transactions); an empty value deletes.
     pub meta: Vec<(String, Vec<u8>)>,
 }
@@ -39,10 +51,28 @@ impl Batch {
         self.records.is_empty() && self.snapshots.is_empty() && self.meta.is_empty()
     }
 
-    /// Appends a later batch, so that both share one sync. Order is kept.
+    /// Adds a record after everything that the batch holds.
+    pub fn record(&mut self, channel: ChannelId, kind: Kind, payload: Vec<u8>) {
+        self.records.push(Record { channel, kind, payload });
+    }
+
+    /// Adds a snapshot that stands for all records of the channel in earlier batches and, so far, in this one.
+    pub fn snapshot(&mut self, channel: ChannelId, payload: Vec<u8>) {
+        self.snapshots.push(Snapshot { channel, after: self.records.len(), payload });
+    }
+
+    /// Sets a named value of the node; an empty one deletes.
+    pub fn set_meta(&mut self, key: impl Into<String>, value: Vec<u8>) {
+        self.meta.push((key.into(), value));
+    }
+
+    /// Appends a later batch, so that both share one sync. Order is kept, and what a snapshot stands for too.
     pub fn append(&mut self, later: Batch) {
+        let before = self.records.len();
         self.records.extend(later.records);
-        self.snapshots.extend(later.snapshots);
+        self.snapshots.extend(
+            later.snapshots.into_iter().map(|snapshot| Snapshot { after: snapshot.after + before, ..snapshot }),
+        );
         self.meta.extend(later.meta);
     }
 }
@@ -136,6 +166,7 @@ pub trait Store: Send {
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// History of a channel with `position > after` (`None`: from the start), oldest first, at most `limit` entries.
+    /// It holds every record of [`Kind::History`] from its commit on, whether a snapshot covers it already or not.
     ///
     /// # Errors
     /// When the disk cannot be read.
@@ -146,7 +177,8 @@ pub trait Store: Send {
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 
-    /// Forgets history of a channel up to and including a position. Only what a snapshot covers is forgotten.
+    /// Forgets history of a channel up to and including a position. Only what a snapshot covers is forgotten:
+    /// later records stay, in [`Store::recover`] and in [`Store::history`].
     ///
     /// # Errors
     /// When the disk cannot be written.
