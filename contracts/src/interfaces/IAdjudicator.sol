@@ -38,8 +38,13 @@ interface IAdjudicator {
     /// @notice Many native deposits; the amounts must add up to msg.value.
     function depositMany(NativeDeposit[] calldata deposits) external payable;
     /// @notice Pulls `amount` of `assets[assetIndex]` from the caller by its allowance.
-    function depositToken(bytes32 terms, address[] calldata assets, uint256 assetIndex, uint256 participant, uint256 amount)
-        external;
+    function depositToken(
+        bytes32 terms,
+        address[] calldata assets,
+        uint256 assetIndex,
+        uint256 participant,
+        uint256 amount
+    ) external;
     /// @notice Like depositToken, after an ERC-2612 permit of the caller; a failed permit (it may have been front-run) is ignored when the allowance suffices.
     function depositWithPermit(
         bytes32 terms,
@@ -92,7 +97,8 @@ interface IAdjudicator {
         Record calldata previous
     ) external;
     /// @notice Ends a dispute within its period; both signed Resume(channelId, dispute).
-    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1) external;
+    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
+        external;
 
     // ---- disputes
 
@@ -133,7 +139,10 @@ interface IAdjudicator {
 
     function channelId(ChannelParams calldata params) external view returns (bytes32);
     /// @notice 0 open, 1 settled with locks pending, 2 closed. Deadline 0: no dispute. Fingerprint 0: nothing recorded.
-    function channel(bytes32 id) external view returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint);
+    function channel(bytes32 id)
+        external
+        view
+        returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint);
     /// @notice Per participant: deposited and already withdrawn while open; after settle `reserve` is what the locks keep.
     function funds(bytes32 id, uint256 assetIndex)
         external

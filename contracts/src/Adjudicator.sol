@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {Deposits} from "./base/Deposits.sol";
+import {Disputes} from "./base/Disputes.sol";
+import {Locks} from "./base/Locks.sol";
+import {IAdjudicator} from "./interfaces/IAdjudicator.sol";
+import {ChannelParams} from "./interfaces/Types.sol";
+import {Holding, Holdings} from "./libraries/Holdings.sol";
+import {Params} from "./libraries/Params.sol";
+import {Slot} from "./libraries/Records.sol";
+
+/// @title The arbiter of two-party channels
+/// @notice Holds deposits, and pays them out by the highest version that both participants signed.
+/// @dev `Deposits` takes money in; `Agreements` and `Disputes` decide; `Locks` resolves what a settled channel keeps
+/// back; `Ledger` holds and pays.
+contract Adjudicator is Deposits, Disputes, Locks {
+    /// @inheritdoc IAdjudicator
+    function multicall(bytes[] calldata calls) external {
+        // Not payable: with a value, each call would count the same coins again. Every call takes the guard itself.
+        for (uint256 i = 0; i < calls.length; ++i) {
+            Address.functionDelegateCall(address(this), calls[i]);
+        }
+    }
+
+    /// @inheritdoc IAdjudicator
+    function channelId(ChannelParams calldata params) external view returns (bytes32) {
+        return Params.checkedId(params);
+    }
+
+    /// @inheritdoc IAdjudicator
+    function channel(bytes32 id)
+        external
+        view
+        returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint)
+    {
+        uint256 status = _first[id].status();
+        // Whatever was recorded of a closed channel has lost its meaning.
+        if (status == Holdings.CLOSED) return (2, 0, 0, 0);
+        Slot slot = _records[id];
+        phase = status == Holdings.SETTLED ? 1 : 0;
+        return (phase, uint16(slot.dispute()), uint40(slot.deadline()), slot.fingerprint());
+    }
+
+    /// @inheritdoc IAdjudicator
+    function funds(bytes32 id, uint256 assetIndex)
+        external
+        view
+        returns (uint128[2] memory deposited, uint128[2] memory withdrawn, uint128 reserve)
+    {
+        Holding first = _first[id];
+        Holding holding = _holding(id, first, assetIndex);
+        if (!first.isOpen()) return (deposited, withdrawn, uint128(holding.reserve()));
+        (uint256 deposit0, uint256 deposit1) = holding.deposits();
+        (uint256 paid0, uint256 paid1) = _paid(id, first, assetIndex);
+        deposited = [uint128(deposit0), uint128(deposit1)];
+        withdrawn = [uint128(paid0), uint128(paid1)];
+    }
+}
