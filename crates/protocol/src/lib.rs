@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The two-party protocol as a pure state machine: no clock, no randomness, no I/O, no async.
+//!
+//! A [`Channel`] is one side's view of one channel. Inputs are commands of the user, messages of the peer, facts of
+//! the chain and time; each appends to an [`Outputs`]: journal records, messages and events. **Messages and events
+//! may leave only after the records of the same `Outputs` are durable**; the engine enforces that.
+//! Nothing that a peer sends panics.
+
+mod channel;
+mod command;
+mod message;
+mod onchain;
+mod operation;
+mod position;
+mod record;
+mod rule;
+mod settings;
+mod signer;
+
+pub use channel::{BalanceView, Channel, ChannelView, Context, Link, LockView, Outputs, RecoverError};
+pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
+pub use message::{
+    Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,
+};
+pub use onchain::{ChainAction, ChainDelta, ChainView, Facts, Phase, Settlement};
+pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment, history_hash};
+pub use position::{NumberedLock, Position, Violation};
+pub use record::Record;
+pub use rule::Rule;
+pub use settings::Settings;
+pub use signer::{Signer, SignerError};

@@ -1,6 +1,8 @@
 //! The adjudicator's face in this crate's own types: calls, events, views and reverts. The Solidity side is
 //! declared in `solidity`; a test compares it with the committed artifact, so that the two cannot drift apart.
 
+#[cfg(test)]
+mod artifact_tests;
 pub mod calls;
 mod convert;
 mod event;

@@ -108,6 +108,9 @@ pub enum ChainError {
         /// What it needs, in wei.
         needed: U256,
     },
+    /// A reorg has removed the block that the question is about.
+    #[error("block {} is no longer part of the chain; follow it again first", .0.number)]
+    NotCanonical(BlockRef),
     /// The endpoint contradicts itself or the protocol.
     #[error("the chain endpoint gave an answer that cannot be true: {0}")]
     Nonsense(String),

@@ -71,7 +71,10 @@ impl Batch {
         let before = self.records.len();
         self.records.extend(later.records);
         self.snapshots.extend(
-            later.snapshots.into_iter().map(|snapshot| Snapshot { after: snapshot.after + before, ..snapshot }),
+            later
+                .snapshots
+                .into_iter()
+                .map(|snapshot| Snapshot { after: snapshot.after + before, ..snapshot }),
         );
         self.meta.extend(later.meta);
     }
@@ -102,19 +105,25 @@ pub struct HistoryEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space is left.
-    #[error("the disk of the data directory {path} is full; free some space and start again, nothing acknowledged is lost")]
+    #[error(
+        "the disk of the data directory {path} is full; free some space and start again, nothing acknowledged is lost"
+    )]
     DiskFull {
         /// The data directory.
         path: String,
     },
     /// Another process holds the directory.
-    #[error("the data directory {path} is in use by another process; stop it first, one directory serves one node")]
+    #[error(
+        "the data directory {path} is in use by another process; stop it first, one directory serves one node"
+    )]
     InUse {
         /// The data directory.
         path: String,
     },
     /// Written by a newer release.
-    #[error("the data directory {path} has format {found}, this release reads up to {supported}; install the newer release again")]
+    #[error(
+        "the data directory {path} has format {found}, this release reads up to {supported}; install the newer release again"
+    )]
     NewerFormat {
         /// The data directory.
         path: String,

@@ -1,0 +1,255 @@
+//! Durable steps. The live path and the replay after a crash go through the same functions.
+
+use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Ticket, Volatile};
+use crate::message::Update;
+use crate::onchain::ChainView;
+use crate::operation::Operation;
+use crate::position::Position;
+use crate::record::Record;
+use crate::settings::Settings;
+use std::collections::VecDeque;
+use strait_types::{ChannelId, ChannelParams, Side, Signature, Version};
+
+/// What is on disk does not make a channel: damage, or a bug.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecoverError {
+    /// Bytes that do not decode.
+    #[error("a stored {what} does not decode: {reason}; restore a backup")]
+    Malformed {
+        /// Snapshot or record.
+        what: &'static str,
+        /// The decoder's words.
+        reason: String,
+    },
+    /// Records that do not follow from one another.
+    #[error("stored records do not fit together: {0}; restore a backup")]
+    Inconsistent(&'static str),
+}
+
+impl Channel {
+    /// A channel that just became known, and the record that makes it durable.
+    pub fn open(id: ChannelId, params: ChannelParams, side: Side, settings: Settings) -> (Channel, Record) {
+        let record = Record::Opened { id, params: params.clone(), side, settings: settings.clone() };
+        let position = Position::zero(id, params.assets.len());
+        let durable = Durable {
+            id,
+            side,
+            settings,
+            confirmed: Confirmed {
+                hash: position.state.hash(),
+                position,
+                peer_signature: None,
+                writer: Side::Zero,
+            },
+            pending: VecDeque::new(),
+            signed_high: Version::ZERO,
+            refused_high: Version::ZERO,
+            execution: None,
+            agreed: None,
+            preimages: Vec::new(),
+            chain: ChainView::new(params.assets.len()),
+            restore: None,
+            force_close: false,
+            params,
+        };
+        (Channel { durable, volatile: Volatile::new() }, record)
+    }
+
+    /// Rebuilds a channel from its snapshot and the records after it.
+    ///
+    /// # Errors
+    /// When the bytes are damaged.
+    pub fn recover(
+        snapshot: Option<&[u8]>,
+        records: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Result<Channel, RecoverError> {
+        let malformed =
+            |what| move |error: std::io::Error| RecoverError::Malformed { what, reason: error.to_string() };
+        let mut channel = match snapshot {
+            Some(bytes) => {
+                let durable: Durable = borsh::from_slice(bytes).map_err(malformed("snapshot"))?;
+                Some(Channel { durable, volatile: Volatile::new() })
+            }
+            None => None,
+        };
+        for bytes in records {
+            let record: Record = borsh::from_slice(bytes.as_ref()).map_err(malformed("record"))?;
+            match (&mut channel, record) {
+                (None, Record::Opened { id, params, side, settings }) => {
+                    channel = Some(Channel::open(id, params, side, settings).0);
+                }
+                (None, _) => {
+                    return Err(RecoverError::Inconsistent("the first record does not open a channel"));
+                }
+                (Some(_), Record::Opened { .. }) => {
+                    return Err(RecoverError::Inconsistent("a channel is opened twice"));
+                }
+                (Some(channel), record) => channel.replay(record)?,
+            }
+        }
+        channel.ok_or(RecoverError::Inconsistent("there is nothing to rebuild from"))
+    }
+
+    /// The snapshot from which [`Channel::recover`] rebuilds the channel.
+    pub fn snapshot(&self) -> Vec<u8> {
+        // Writing to a Vec cannot fail.
+        borsh::to_vec(&self.durable).unwrap_or_default()
+    }
+
+    fn replay(&mut self, record: Record) -> Result<(), RecoverError> {
+        let inconsistent = RecoverError::Inconsistent;
+        match record {
+            Record::Opened { .. } => {}
+            Record::Wrote(update) => {
+                let position = step(self.head(), &update)?;
+                self.apply_wrote(update, position, Vec::new());
+            }
+            Record::Accepted(update) => {
+                let base = self.base_of(&update).ok_or(inconsistent("an update without its base"))?;
+                let position = step(base, &update)?;
+                self.apply_accepted(&update, position);
+            }
+            Record::Confirmed { version, signature } => {
+                self.apply_confirmed(version, signature);
+            }
+            Record::Refused { version, executable_until } => self.apply_refused(version, executable_until),
+            Record::RolledBack => {
+                self.apply_rolled_back();
+            }
+            Record::Agreed(operation) => self.durable.agreed = Some(operation),
+            Record::Preimage(preimage) => self.durable.preimages.push(preimage),
+            Record::Chain(delta) => self.durable.chain.apply(&delta),
+            Record::Restored => self.durable.restore = Some(Restore { rebase: None }),
+            Record::Adopted(latest) => self.apply_adopted(latest),
+            Record::Rebasing { version } => self.apply_rebasing(version),
+            Record::Rebased { version, signature } => {
+                self.apply_rebased(version, signature);
+            }
+            Record::ForceClose => self.durable.force_close = true,
+            Record::ExecutionOver => self.durable.execution = None,
+        }
+        Ok(())
+    }
+
+    /// The position that an update of the peer's builds on: the confirmed one, or our own hand-over in flight.
+    pub(super) fn base_of(&self, update: &Update) -> Option<&Position> {
+        let confirmed = &self.durable.confirmed;
+        if confirmed.position.state.version == update.base && confirmed.hash == update.base_hash {
+            return Some(&confirmed.position);
+        }
+        let pending = self.durable.pending.iter().find(|pending| pending.update.version == update.base)?;
+        (pending.hash == update.base_hash).then_some(&pending.position)
+    }
+
+    pub(super) fn apply_wrote(&mut self, update: Update, position: Position, tickets: Vec<Ticket>) {
+        self.durable.signed_high = self.durable.signed_high.max(update.version);
+        self.note_execution(&position, self.durable.side, &update.operations, None);
+        let hash = position.state.hash();
+        self.durable.pending.push_back(Pending { update, position, hash, tickets });
+    }
+
+    /// Returns the pendings that the accepted version confirms along with itself.
+    pub(super) fn apply_accepted(&mut self, update: &Update, position: Position) -> Vec<Pending> {
+        let writer = self.durable.side.other();
+        self.note_execution(&position, writer, &update.operations, Some(update.signature));
+        if self.durable.agreed.as_ref().is_some_and(|agreed| update.operations.contains(agreed)) {
+            self.durable.agreed = None;
+        }
+        self.durable.confirmed = Confirmed {
+            hash: position.state.hash(),
+            position,
+            peer_signature: Some(update.signature),
+            writer,
+        };
+        self.forget_preimages();
+        std::mem::take(&mut self.durable.pending).into()
+    }
+
+    /// Returns what is confirmed, oldest first.
+    pub(super) fn apply_confirmed(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
+        let mut confirmed = Vec::new();
+        while self.durable.pending.front().is_some_and(|pending| pending.update.version <= version) {
+            confirmed.extend(self.durable.pending.pop_front());
+        }
+        if let Some(last) = confirmed.last() {
+            self.durable.confirmed = Confirmed {
+                position: last.position.clone(),
+                hash: last.hash,
+                peer_signature: Some(signature),
+                writer: self.durable.side,
+            };
+            if let Some(execution) = &mut self.durable.execution
+                && execution.signed.is_none()
+                && execution.version == last.update.version
+            {
+                execution.signed = Some((last.position.clone(), signature));
+            }
+        }
+        self.forget_preimages();
+        confirmed
+    }
+
+    pub(super) fn apply_refused(&mut self, version: Version, executable_until: Option<u64>) {
+        self.durable.refused_high = self.durable.refused_high.max(version);
+        if let Some(valid_until) = executable_until {
+            self.durable.execution = Some(Execution {
+                version,
+                valid_until,
+                is_final: false,
+                refused: true,
+                writer: self.durable.side.other(),
+                signed: None,
+            });
+        }
+    }
+
+    /// Returns what was rolled back, oldest first.
+    pub(super) fn apply_rolled_back(&mut self) -> Vec<Pending> {
+        let confirmed = self.durable.confirmed.position.state.version;
+        if let Some(execution) = &mut self.durable.execution
+            && execution.version > confirmed
+            && execution.writer == self.durable.side
+        {
+            execution.refused = true;
+        }
+        std::mem::take(&mut self.durable.pending).into()
+    }
+
+    fn note_execution(
+        &mut self,
+        position: &Position,
+        writer: Side,
+        operations: &[Operation],
+        peer_signature: Option<Signature>,
+    ) {
+        let Some(valid_until) = operations.iter().find_map(Operation::valid_until) else { return };
+        self.durable.execution = Some(Execution {
+            version: position.state.version,
+            valid_until,
+            is_final: position.state.is_final,
+            refused: false,
+            writer,
+            signed: peer_signature.map(|signature| (position.clone(), signature)),
+        });
+    }
+
+    /// Preimages matter only while their lock stands.
+    fn forget_preimages(&mut self) {
+        if self.durable.preimages.is_empty() {
+            return;
+        }
+        let positions = [&self.durable.confirmed.position]
+            .into_iter()
+            .chain(self.durable.pending.iter().map(|pending| &pending.position));
+        let locks: Vec<_> =
+            positions.flat_map(|position| &position.locks).map(|entry| entry.lock.reference).collect();
+        self.durable
+            .preimages
+            .retain(|preimage| locks.iter().any(|hash| crate::position::opens(*preimage, *hash)));
+    }
+}
+
+fn step(base: &Position, update: &Update) -> Result<Position, RecoverError> {
+    base.next(update.version, &update.operations, &mut |_, _| Ok(()))
+        .map_err(|_| RecoverError::Inconsistent("an update that does not follow from its base"))
+}

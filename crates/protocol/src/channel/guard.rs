@@ -1,0 +1,173 @@
+//! What this side wants on chain, derived from what it holds and what the chain shows. Nothing here remembers a
+//! call: a call is wanted until the chain shows that it is done, so that crashes, reorgs and dropped transactions
+//! need no care of their own.
+
+use super::{Channel, Context, Execution, Outputs};
+use crate::onchain::{ChainAction, Facts, Phase, Settlement};
+use crate::record::Record;
+use strait_types::{Lock, LockKind, Side};
+
+impl Channel {
+    /// The calls that are wanted now, the most urgent first.
+    pub fn wanted(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
+        let facts = self.durable.chain.head();
+        let mut actions = Vec::new();
+        if facts.phase != Phase::Closed {
+            self.want_preimages(ctx, facts, &mut actions);
+        }
+        match &facts.phase {
+            Phase::Open => self.want_while_open(ctx, facts, &mut actions),
+            Phase::Disputed { deadline, .. } => self.want_in_dispute(ctx, facts, *deadline, &mut actions),
+            Phase::Settled(settlement) => self.want_unlock(ctx, facts, settlement, &mut actions),
+            Phase::Closed => {}
+        }
+        actions
+    }
+
+    fn want_while_open(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
+        let execution = self.durable.execution.as_ref().and_then(|e| self.executable(ctx, facts, e));
+        let closes = matches!(execution, Some(ChainAction::Close(..)));
+        actions.extend(execution);
+        if self.durable.force_close && !closes {
+            actions.extend(self.challenge(ctx, facts));
+        }
+    }
+
+    /// The writer of a withdrawal or final state calls at once, the other when half of the time has passed.
+    fn executable(&self, ctx: &Context<'_>, facts: &Facts, execution: &Execution) -> Option<ChainAction> {
+        let (position, peer) = execution.signed.as_ref()?;
+        let half = self.durable.settings.execution_window / 2;
+        let our_turn = execution.writer == self.durable.side
+            || ctx.head_time.saturating_add(half) >= execution.valid_until;
+        let done = !execution.is_final && facts.withdrawn >= execution.version;
+        let above_record =
+            facts.recorded.as_ref().is_none_or(|recorded| recorded.version < execution.version);
+        if !our_turn || done || execution.refused || ctx.head_time >= execution.valid_until {
+            return None;
+        }
+        let own = self.sign_state(ctx, position.state.hash()).ok()?;
+        let signatures = self.in_order(own, *peer);
+        let state = Box::new(position.state.clone());
+        if execution.is_final {
+            Some(ChainAction::Close(state, signatures))
+        } else if above_record {
+            Some(ChainAction::Withdraw(state, signatures, facts.record()))
+        } else {
+            None
+        }
+    }
+
+    fn challenge(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
+        let confirmed = &self.durable.confirmed;
+        let signature = ctx
+            .signer
+            .sign(ctx.domain.challenge_digest(self.durable.id, facts.dispute, confirmed.hash))
+            .ok()?;
+        let signatures = match confirmed.peer_signature {
+            Some(peer) => Some(self.in_order(self.sign_state(ctx, confirmed.hash).ok()?, peer)),
+            None => None,
+        };
+        Some(ChainAction::Challenge {
+            state: Box::new(confirmed.position.state.clone()),
+            signatures,
+            previous: facts.record(),
+            challenger: self.durable.side,
+            signature,
+        })
+    }
+
+    fn want_in_dispute(
+        &self,
+        ctx: &Context<'_>,
+        facts: &Facts,
+        deadline: u64,
+        actions: &mut Vec<ChainAction>,
+    ) {
+        let Some(recorded) = &facts.recorded else { return };
+        let confirmed = &self.durable.confirmed;
+        let closes = self
+            .durable
+            .execution
+            .as_ref()
+            .filter(|execution| execution.is_final)
+            .and_then(|execution| self.executable(ctx, facts, execution));
+        if let Some(close) = closes {
+            actions.push(close);
+        } else if ctx.head_time > deadline {
+            actions.push(ChainAction::Settle(Box::new(recorded.clone())));
+        } else if recorded.version < confirmed.position.state.version
+            && let Some(peer) = confirmed.peer_signature
+            && let Ok(own) = self.sign_state(ctx, confirmed.hash)
+        {
+            let state = Box::new(confirmed.position.state.clone());
+            actions.push(ChainAction::Respond(state, self.in_order(own, peer), facts.record()));
+        }
+    }
+
+    /// Preimages that we know of locks in our favour must count on chain before they expire.
+    fn want_preimages(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
+        let margin = self.durable.settings.lock_margin;
+        let disputed = facts.phase != Phase::Open;
+        for preimage in &self.durable.preimages {
+            let due = |lock: &Lock| {
+                crate::position::opens(*preimage, lock.reference)
+                    && lock.contributor() == Some(self.durable.side.other())
+                    && facts.registered_at(lock.reference).is_none()
+                    && ctx.head_time < lock.expiry
+                    && (disputed || ctx.head_time.saturating_add(margin) >= lock.expiry)
+            };
+            let confirmed = self.durable.confirmed.position.locks.iter();
+            if confirmed.map(|entry| &entry.lock).any(due) {
+                actions.push(ChainAction::RegisterPreimage(*preimage));
+            }
+        }
+    }
+
+    fn want_unlock(
+        &self,
+        ctx: &Context<'_>,
+        facts: &Facts,
+        settlement: &Settlement,
+        actions: &mut Vec<ChainAction>,
+    ) {
+        let Some(locks) = self.remaining_locks(facts, settlement) else { return };
+        let resolvable = |lock: &Lock| {
+            lock.kind == LockKind::Hash
+                && (facts.registered_at(lock.reference).is_some() || ctx.head_time > lock.expiry)
+        };
+        if locks.iter().any(resolvable) {
+            actions.push(ChainAction::Unlock(locks));
+        }
+    }
+
+    /// The lock list behind the recorded state, if we know it.
+    fn remaining_locks(&self, facts: &Facts, settlement: &Settlement) -> Option<Vec<Lock>> {
+        if let Some(locks) = &settlement.locks {
+            return Some(locks.clone());
+        }
+        let wanted = facts.recorded.as_ref()?.locks_hash;
+        let positions = [&self.durable.confirmed.position]
+            .into_iter()
+            .chain(self.durable.pending.iter().map(|pending| &pending.position));
+        positions
+            .filter(|position| position.state.locks_hash == wanted)
+            .map(|position| position.locks.iter().map(|entry| entry.lock.clone()).collect())
+            .next()
+    }
+
+    /// Lifts the bar of a withdrawal or final state once it is executed, or can no longer be, at depth.
+    pub(super) fn end_execution(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        let Some(execution) = &self.durable.execution else { return };
+        let facts = self.durable.chain.counted();
+        let executed = !execution.is_final && facts.withdrawn >= execution.version;
+        if executed || ctx.final_time > execution.valid_until {
+            self.durable.execution = None;
+            out.records.push(Record::ExecutionOver);
+        }
+    }
+
+    /// Which side we play.
+    pub fn side(&self) -> Side {
+        self.durable.side
+    }
+}

@@ -1,0 +1,83 @@
+//! Rules that rest on time, agreement and deposits, on top of the pure step.
+
+use super::{Channel, Context};
+use crate::operation::Operation;
+use crate::position::Position;
+use crate::rule::Rule;
+use strait_types::{Lock, Side};
+
+impl Channel {
+    /// Judges an operation that we would write.
+    pub(super) fn judge_own(
+        &self,
+        ctx: &Context<'_>,
+        operation: &Operation,
+        position: &Position,
+    ) -> Result<(), Rule> {
+        self.judge_locks(ctx, self.durable.side, operation, position)
+    }
+
+    /// Judges an operation that the peer wrote.
+    pub(super) fn judge_peers(
+        &self,
+        ctx: &Context<'_>,
+        operation: &Operation,
+        position: &Position,
+    ) -> Result<(), Rule> {
+        match operation {
+            Operation::Withdraw { .. } | Operation::Finalise { .. } => {
+                if self.durable.agreed.as_ref() == Some(operation) { Ok(()) } else { Err(Rule::NotAgreed) }
+            }
+            _ => self.judge_locks(ctx, self.durable.side.other(), operation, position),
+        }
+    }
+
+    fn judge_locks(
+        &self,
+        ctx: &Context<'_>,
+        writer: Side,
+        operation: &Operation,
+        position: &Position,
+    ) -> Result<(), Rule> {
+        let settings = &self.durable.settings;
+        match operation {
+            Operation::AddLock(lock) => {
+                let earliest = ctx.head_time.saturating_add(settings.lock_margin);
+                let latest = ctx.head_time.saturating_add(settings.lock_horizon);
+                if lock.expiry <= earliest || lock.expiry > latest { Err(Rule::LockExpiry) } else { Ok(()) }
+            }
+            Operation::SettleLock { number, .. } => {
+                let lock = position.lock(*number).ok_or(Rule::UnknownLock)?;
+                let gives = lock.contributor() == Some(writer);
+                let in_time = ctx.head_time.saturating_add(settings.lock_margin) <= lock.expiry;
+                if gives || in_time || self.registered_in_time(lock) { Ok(()) } else { Err(Rule::TooLate) }
+            }
+            Operation::CancelLock { number } => {
+                let lock = position.lock(*number).ok_or(Rule::UnknownLock)?;
+                let takes = lock.contributor() == Some(writer);
+                if !takes || self.has_expired(ctx, lock) { Ok(()) } else { Err(Rule::NotExpired) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the preimage counts on chain, as of the head.
+    pub(super) fn registered_in_time(&self, lock: &Lock) -> bool {
+        self.durable.chain.head().registered_at(lock.reference).is_some_and(|time| time <= lock.expiry)
+    }
+
+    /// Whether the lock can only go back to its contributor any more, by blocks that have their confirmations.
+    pub(super) fn has_expired(&self, ctx: &Context<'_>, lock: &Lock) -> bool {
+        ctx.final_time > lock.expiry && !self.registered_in_time(lock)
+    }
+
+    /// Whether the deposits that count cover what the position says of both sides.
+    pub(super) fn is_funded(&self, position: &Position) -> bool {
+        let deposits = &self.durable.chain.counted().deposits;
+        deposits.iter().enumerate().all(|(asset, pair)| {
+            Side::BOTH.into_iter().all(|side| {
+                position.balance(side, asset, pair[side.index()]).is_some_and(|balance| balance >= 0)
+            })
+        })
+    }
+}

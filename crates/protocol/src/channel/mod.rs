@@ -1,0 +1,499 @@
+//! One side's view of one channel.
+
+mod apply;
+mod guard;
+mod intent;
+mod judge;
+mod read;
+mod restore;
+mod sync;
+mod view;
+mod write;
+
+pub use apply::RecoverError;
+pub use view::{BalanceView, ChannelView, LockView};
+
+use crate::command::{ChainNews, Command, CommandError, Event, Outcome, Token};
+use crate::message::{Body, Update};
+use crate::onchain::{ChainDelta, ChainView, Phase};
+use crate::operation::{Operation, Payment};
+use crate::position::Position;
+use crate::record::Record;
+use crate::rule::Rule;
+use crate::settings::Settings;
+use crate::signer::{Signer, SignerError};
+use borsh::{BorshDeserialize, BorshSerialize};
+use intent::Intent;
+use std::collections::VecDeque;
+use strait_types::abi::AdjudicatorEvent;
+use strait_types::{B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
+
+/// What a channel may know of the world while it handles an input.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Milliseconds since the Unix epoch, by this node's clock.
+    pub now_ms: u64,
+    /// Timestamp of the newest known block, Unix seconds; 0 before the chain was ever seen.
+    pub head_time: u64,
+    /// Timestamp of the newest block that has its confirmations, Unix seconds.
+    pub final_time: u64,
+    /// Chain and adjudicator.
+    pub domain: &'a Domain,
+    /// Our key in this channel.
+    pub signer: &'a dyn Signer,
+}
+
+/// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// To be made durable, in order.
+    pub records: Vec<Record>,
+    /// To the peer, in order.
+    pub messages: Vec<Body>,
+    /// To the user, in order.
+    pub events: Vec<Event>,
+}
+
+impl Outputs {
+    /// Whether nothing came of it.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.messages.is_empty() && self.events.is_empty()
+    }
+
+    fn done(&mut self, token: Option<Token>, result: Result<Outcome, CommandError>) {
+        if let Some(token) = token {
+            self.events.push(Event::Done { token, result });
+        }
+    }
+
+    fn fault(&mut self, rule: Rule) {
+        self.messages.push(Body::Fault { rule });
+        self.events.push(Event::PeerFault(rule));
+    }
+}
+
+/// Where the connection with the peer stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Link {
+    /// Not connected.
+    Down,
+    /// Connected; both tell where they stand.
+    Syncing,
+    /// Versions flow.
+    Up,
+}
+
+/// The highest position for which we hold the peer's signature: what we could enforce.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Confirmed {
+    position: Position,
+    hash: B256,
+    /// `None` at version 0 only.
+    peer_signature: Option<Signature>,
+    /// Who wrote it.
+    writer: Side,
+}
+
+/// A version of ours that awaits its countersignature.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Pending {
+    update: Update,
+    position: Position,
+    hash: B256,
+    #[borsh(skip)]
+    tickets: Vec<Ticket>,
+}
+
+/// Whose command an operation is, and how it ends when its version is countersigned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Ticket {
+    token: Token,
+    result: Result<Outcome, CommandError>,
+    /// Index among the operations of its version.
+    index: usize,
+}
+
+/// A withdrawal or final state that the chain may still execute.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Execution {
+    version: Version,
+    valid_until: u64,
+    is_final: bool,
+    /// It is not part of the agreed line of versions, yet stays executable: nothing may go above it.
+    refused: bool,
+    /// Who wrote it, and so calls the chain first.
+    writer: Side,
+    /// The state with the peer's signature, once we hold it.
+    signed: Option<(Position, Signature)>,
+}
+
+/// A restore that has not ended in a rebase.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Restore {
+    /// The rebase that we signed.
+    rebase: Option<Version>,
+}
+
+/// Everything that survives a crash: the snapshot.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Durable {
+    id: ChannelId,
+    params: ChannelParams,
+    side: Side,
+    settings: Settings,
+    confirmed: Confirmed,
+    pending: VecDeque<Pending>,
+    /// Highest version that we ever signed as its writer.
+    signed_high: Version,
+    /// Highest version of the peer's that we refused.
+    refused_high: Version,
+    execution: Option<Execution>,
+    agreed: Option<Operation>,
+    preimages: Vec<B256>,
+    chain: ChainView,
+    restore: Option<Restore>,
+    force_close: bool,
+}
+
+/// An operation that waits to be written.
+#[derive(Clone, Debug)]
+struct Queued {
+    token: Option<Token>,
+    operation: Operation,
+    /// It stood in a version that was refused, which the peer could still bring to the chain.
+    was_signed: bool,
+}
+
+/// What a crash may forget.
+#[derive(Debug)]
+struct Volatile {
+    link: Link,
+    queue: VecDeque<Queued>,
+    /// Commands whose failure is told once a version without them is countersigned.
+    failing: Vec<(Token, CommandError)>,
+    intent: Option<Intent>,
+    next_proposal: u64,
+    acknowledge_due: bool,
+    pen_asked: bool,
+    pen_wanted_by_peer: bool,
+    /// Versions that wait for chain facts, and since when (milliseconds).
+    held: VecDeque<Update>,
+    held_since: u64,
+    peer_restoring: bool,
+    /// When we last heard something that moved us on, milliseconds.
+    progress_ms: u64,
+    /// Confirmed version at which a gap was last reported, and when.
+    gap_reported: Option<(Version, u64)>,
+}
+
+impl Volatile {
+    fn new() -> Volatile {
+        Volatile {
+            link: Link::Down,
+            queue: VecDeque::new(),
+            failing: Vec::new(),
+            intent: None,
+            next_proposal: 0,
+            acknowledge_due: false,
+            pen_asked: false,
+            pen_wanted_by_peer: false,
+            held: VecDeque::new(),
+            held_since: 0,
+            peer_restoring: false,
+            progress_ms: 0,
+            gap_reported: None,
+        }
+    }
+}
+
+/// A channel as one of its participants sees it. Drive it with [`Channel::command`], [`Channel::message`],
+/// [`Channel::chain`], [`Channel::tick`], [`Channel::connected`] and [`Channel::disconnected`], then call
+/// [`Channel::flush`] once per round: it writes what waits, in one version where possible.
+#[derive(Debug)]
+pub struct Channel {
+    durable: Durable,
+    volatile: Volatile,
+}
+
+impl Channel {
+    /// Takes a command. Its end is reported by an [`Event::Done`] with the token.
+    pub fn command(&mut self, ctx: &Context<'_>, token: Token, command: Command, out: &mut Outputs) {
+        if let Err(error) = self.try_command(ctx, token, command, out) {
+            out.done(Some(token), Err(error));
+        }
+    }
+
+    fn try_command(
+        &mut self,
+        ctx: &Context<'_>,
+        token: Token,
+        command: Command,
+        out: &mut Outputs,
+    ) -> Result<(), CommandError> {
+        if command == Command::ForceClose {
+            return self.force_close(token, out);
+        }
+        self.check_usable()?;
+        match command {
+            Command::Pay(payment) => self.queue_payment(token, payment),
+            Command::AddLock { asset, amount, hash, expiry } => {
+                let lock = strait_types::Lock::hash(self.durable.side, asset, amount, hash, expiry);
+                self.queue_operation(ctx, token, Operation::AddLock(lock))
+            }
+            Command::SettleLock { number, preimage } => {
+                self.queue_operation(ctx, token, Operation::SettleLock { number, preimage })?;
+                self.learn_preimage(preimage, out);
+                Ok(())
+            }
+            Command::CancelLock { number } => {
+                self.queue_operation(ctx, token, Operation::CancelLock { number })
+            }
+            Command::Withdraw { asset, amount } => self.begin_withdraw(token, asset, amount),
+            Command::Close => self.begin_close(token),
+            Command::ForceClose => Ok(()),
+        }
+    }
+
+    fn check_usable(&self) -> Result<(), CommandError> {
+        let closing = matches!(self.volatile.intent, Some(Intent::Close { .. }))
+            || self.durable.execution.as_ref().is_some_and(|execution| execution.is_final);
+        if closing || self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
+            return Err(CommandError::NotOpen);
+        }
+        if self.durable.restore.is_some() {
+            return Err(CommandError::Restoring);
+        }
+        if self.volatile.link == Link::Down {
+            return Err(CommandError::PeerOffline);
+        }
+        Ok(())
+    }
+
+    fn queue_payment(&mut self, token: Token, payment: Payment) -> Result<(), CommandError> {
+        if payment.amount.is_zero() {
+            return Err(CommandError::ZeroAmount);
+        }
+        if payment.asset.index() >= self.durable.params.assets.len() {
+            return Err(CommandError::Rule(Rule::UnknownAsset));
+        }
+        if payment.memo.len() > crate::operation::MAX_MEMO_BYTES {
+            return Err(CommandError::Rule(Rule::MemoTooLong));
+        }
+        self.volatile.queue.push_back(Queued {
+            token: Some(token),
+            operation: Operation::Pay(payment),
+            was_signed: false,
+        });
+        Ok(())
+    }
+
+    fn queue_operation(
+        &mut self,
+        ctx: &Context<'_>,
+        token: Token,
+        operation: Operation,
+    ) -> Result<(), CommandError> {
+        let head = self.head();
+        self.judge_own(ctx, &operation, head).map_err(CommandError::Rule)?;
+        self.volatile.queue.push_back(Queued { token: Some(token), operation, was_signed: false });
+        Ok(())
+    }
+
+    fn force_close(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
+        if self.durable.chain.head().phase == Phase::Closed {
+            return Err(CommandError::NotOpen);
+        }
+        if !self.durable.force_close {
+            self.durable.force_close = true;
+            out.records.push(Record::ForceClose);
+        }
+        self.fail_waiting(&CommandError::NotOpen, out);
+        out.done(Some(token), Ok(Outcome::ForceClosing));
+        Ok(())
+    }
+
+    fn learn_preimage(&mut self, preimage: B256, out: &mut Outputs) {
+        if !self.durable.preimages.contains(&preimage) {
+            self.durable.preimages.push(preimage);
+            out.records.push(Record::Preimage(preimage));
+        }
+    }
+
+    /// The connection with the peer is up.
+    pub fn connected(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        self.volatile.link = Link::Syncing;
+        self.volatile.pen_asked = false;
+        self.volatile.pen_wanted_by_peer = false;
+        self.volatile.gap_reported = None;
+        self.volatile.progress_ms = ctx.now_ms;
+        self.send_sync(ctx, false, out);
+    }
+
+    /// The connection is gone. What waits fails; what is in flight stays, and is resolved after the next connect.
+    pub fn disconnected(&mut self, out: &mut Outputs) {
+        self.volatile.link = Link::Down;
+        self.volatile.held.clear();
+        self.volatile.peer_restoring = false;
+        self.fail_waiting(&CommandError::PeerOffline, out);
+    }
+
+    /// Ends everything that was not signed yet. What failed after a refusal stays: its outcome rests with the peer.
+    fn fail_waiting(&mut self, error: &CommandError, out: &mut Outputs) {
+        for queued in std::mem::take(&mut self.volatile.queue) {
+            match queued.token {
+                Some(token) if queued.was_signed => self.volatile.failing.push((token, error.clone())),
+                token => out.done(token, Err(error.clone())),
+            }
+        }
+        if let Some(intent) = self.volatile.intent.take() {
+            out.done(Some(intent.token()), Err(error.clone()));
+        }
+    }
+
+    /// Takes a message of the peer.
+    pub fn message(&mut self, ctx: &Context<'_>, body: Body, out: &mut Outputs) {
+        if self.volatile.link == Link::Down {
+            return;
+        }
+        match body {
+            Body::Sync(sync) => self.on_sync(ctx, &sync, out),
+            Body::Update(update) => self.on_update(ctx, update, out),
+            Body::Acknowledge { version, signature } => self.on_acknowledge(ctx, version, signature, out),
+            Body::Refuse(refusal) => self.on_refusal(ctx, &refusal, out),
+            Body::RequestPen => self.volatile.pen_wanted_by_peer = true,
+            Body::Propose { id, operation } => self.on_propose(ctx, id, operation, out),
+            Body::Answer { id, refused } => self.on_answer(id, refused, out),
+            Body::Latest(latest) => self.on_latest(ctx, latest, out),
+            Body::Rebase { base, base_hash, version, signature } => {
+                self.on_rebase(ctx, (base, base_hash), version, signature, out);
+            }
+            Body::Fault { rule } => out.events.push(Event::PeerFault(rule)),
+        }
+    }
+
+    /// Takes a fact of the chain.
+    pub fn chain(&mut self, ctx: &Context<'_>, delta: ChainDelta, out: &mut Outputs) {
+        if !self.durable.chain.concerns(&delta) {
+            return;
+        }
+        self.durable.chain.apply(&delta);
+        if let Some(news) = chain_news(&delta) {
+            out.events.push(Event::Chain(news));
+        }
+        out.records.push(Record::Chain(delta));
+        self.after_chain(ctx, out);
+    }
+
+    /// Ends what an on-chain end decides.
+    fn after_chain(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        if self.durable.chain.head().phase != Phase::Open {
+            self.fail_waiting(&CommandError::NotOpen, out);
+        }
+        self.retry_held(ctx, out);
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        self.end_execution(ctx, out);
+        self.retry_held(ctx, out);
+        let waits = ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_ms;
+        if waits && self.awaits_peer() {
+            self.volatile.progress_ms = ctx.now_ms;
+            self.volatile.pen_asked = false;
+            if let Some(intent) = &mut self.volatile.intent {
+                intent.propose_again();
+            }
+            self.send_sync(ctx, true, out);
+        }
+    }
+
+    /// When [`Channel::tick`] is next needed, in milliseconds since the Unix epoch.
+    pub fn next_tick(&self) -> Option<u64> {
+        let retry = self.volatile.progress_ms.saturating_add(self.durable.settings.retry_ms);
+        let held = self.volatile.held_since.saturating_add(self.durable.settings.hold_timeout_ms);
+        let held = (!self.volatile.held.is_empty()).then_some(held);
+        let retry = self.awaits_peer().then_some(retry);
+        [retry, held].into_iter().flatten().min()
+    }
+
+    fn awaits_peer(&self) -> bool {
+        match self.volatile.link {
+            Link::Down => false,
+            Link::Syncing => true,
+            Link::Up => {
+                !self.durable.pending.is_empty()
+                    || self.volatile.pen_asked
+                    || self.volatile.peer_restoring
+                    || self.volatile.intent.as_ref().is_some_and(Intent::is_proposed)
+            }
+        }
+    }
+
+    /// Ends a round: countersigns what was accepted and writes what waits.
+    ///
+    /// # Errors
+    /// When the key is not to be had; what was not signed stays waiting.
+    pub fn flush(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
+        self.acknowledge(ctx, out)?;
+        if self.volatile.link != Link::Up {
+            return Ok(());
+        }
+        self.drive_intent(ctx, out);
+        self.queue_expired_locks(ctx);
+        self.write(ctx, out)
+    }
+
+    /// The newest position: the last that we wrote, else the confirmed one.
+    fn head(&self) -> &Position {
+        self.durable.pending.back().map_or(&self.durable.confirmed.position, |pending| &pending.position)
+    }
+
+    fn peer(&self) -> strait_types::Address {
+        self.durable.params.participant(self.durable.side.other()).signer
+    }
+
+    fn sign_state(&self, ctx: &Context<'_>, hash: B256) -> Result<Signature, SignerError> {
+        ctx.signer.sign(ctx.domain.state_digest(hash))
+    }
+
+    fn peer_signed(&self, ctx: &Context<'_>, hash: B256, signature: &Signature) -> bool {
+        signature.verify(ctx.domain.state_digest(hash), self.peer()).is_ok()
+    }
+
+    /// Both signatures in the order of the participants.
+    fn in_order(&self, own: Signature, peer: Signature) -> [Signature; 2] {
+        match self.durable.side {
+            Side::Zero => [own, peer],
+            Side::One => [peer, own],
+        }
+    }
+
+    /// Whether our view of the chain is too old to take value by it.
+    fn is_chain_stale(&self, ctx: &Context<'_>) -> bool {
+        let age = (ctx.now_ms / 1_000).saturating_sub(ctx.head_time);
+        age > u64::from(self.durable.params.challenge_duration) / 4
+    }
+}
+
+fn chain_news(delta: &ChainDelta) -> Option<ChainNews> {
+    let ChainDelta::Event { event, .. } = delta else {
+        return matches!(delta, ChainDelta::Rollback { .. }).then_some(ChainNews::Reorganised);
+    };
+    match event {
+        AdjudicatorEvent::Deposited { side, asset, amount, .. } => {
+            Some(ChainNews::Deposited { side: *side, asset: *asset, amount: *amount })
+        }
+        AdjudicatorEvent::Challenged { challenger, deadline, state, .. } => Some(ChainNews::Challenged {
+            version: state.version,
+            challenger: *challenger,
+            deadline: *deadline,
+        }),
+        AdjudicatorEvent::Responded { state, .. } => Some(ChainNews::Responded { version: state.version }),
+        AdjudicatorEvent::Resumed { .. } => Some(ChainNews::Resumed),
+        AdjudicatorEvent::Withdrawn { state, .. } => Some(ChainNews::Withdrawn { version: state.version }),
+        AdjudicatorEvent::Settled { .. } => Some(ChainNews::Settled),
+        AdjudicatorEvent::Unlocked { .. } => Some(ChainNews::Unlocked),
+        AdjudicatorEvent::Closed { .. } => Some(ChainNews::Closed),
+        _ => None,
+    }
+}

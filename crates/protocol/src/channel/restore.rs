@@ -1,0 +1,240 @@
+//! After a restore from a backup: adopt only what carries our own signature, sign nothing until both have signed a
+//! rebase, whose number no earlier life of this side can have used.
+
+use super::{Channel, Confirmed, Context, Link, Outputs, Pending, Restore};
+use crate::command::Event;
+use crate::message::{Body, SignedPosition, Sync};
+use crate::record::Record;
+use crate::rule::Rule;
+use strait_types::{B256, Side, Signature, Version};
+
+/// Low bits of a version that count within one second of chain time.
+const REBASE_SHIFT: u32 = 24;
+/// How far apart, in seconds, two nodes may see the chain's time.
+const CLOCK_TOLERANCE: u64 = 3_600;
+
+impl Channel {
+    /// Tells the channel that its data comes from a backup. Call it before the first input.
+    pub fn restored(&mut self, out: &mut Outputs) {
+        if self.durable.restore.is_none() {
+            self.durable.restore = Some(Restore { rebase: None });
+            out.records.push(Record::Restored);
+        }
+    }
+
+    /// The peer says that it was restored: it gets our best, and nothing else moves until the rebase.
+    pub(super) fn on_peer_restored(&mut self, ctx: &Context<'_>, sync: &Sync, out: &mut Outputs) {
+        self.volatile.peer_restoring = true;
+        self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.held.clear();
+        if self.volatile.link == Link::Up {
+            self.volatile.link = Link::Syncing;
+        }
+        match self.latest(ctx) {
+            Some(latest) => out.messages.push(Body::Latest(latest)),
+            None if !sync.reply => self.send_sync(ctx, false, out),
+            None => {}
+        }
+        if self.durable.restore.is_some() && sync.confirmed <= self.version() {
+            self.propose_rebase_if_first(ctx, out);
+        }
+    }
+
+    /// When both were restored, participant 0 writes the rebase.
+    fn propose_rebase_if_first(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        if self.durable.side == Side::Zero {
+            self.propose_rebase(ctx, out);
+        }
+    }
+
+    pub(super) fn on_sync_while_restoring(&mut self, ctx: &Context<'_>, sync: &Sync, out: &mut Outputs) {
+        self.volatile.progress_ms = ctx.now_ms;
+        if sync.confirmed == self.version() && sync.confirmed_hash == self.durable.confirmed.hash {
+            self.propose_rebase(ctx, out);
+        } else if sync.confirmed < self.version() {
+            // What we hold carries the peer's signature: the peer lost more than we did.
+            out.messages.extend(self.latest(ctx).map(Body::Latest));
+        } else if !sync.reply {
+            // The peer answers a restored side with its best.
+            self.send_sync(ctx, false, out);
+        }
+    }
+
+    fn version(&self) -> Version {
+        self.durable.confirmed.position.state.version
+    }
+
+    /// The peer shows its best. If it is above ours and carries our signature, we have forgotten it.
+    pub(super) fn on_latest(&mut self, ctx: &Context<'_>, latest: SignedPosition, out: &mut Outputs) {
+        let (channel, version) = (latest.position.state.channel, latest.position.state.version);
+        let hash = latest.position.state.hash();
+        let [zero, one] = latest.signatures;
+        let (own, peer) = if self.durable.side == Side::Zero { (zero, one) } else { (one, zero) };
+        let digest = ctx.domain.state_digest(hash);
+        let is_ours = own.verify(digest, ctx.signer.address()).is_ok() && self.peer_signed(ctx, hash, &peer);
+        if channel != self.durable.id || !is_ours || !is_consistent(&latest) {
+            out.fault(Rule::BadSignature);
+            return;
+        }
+        if version > self.version() {
+            if self.durable.pending.iter().any(|pending| pending.update.version == version) {
+                self.on_acknowledge(ctx, version, peer, out);
+                return;
+            }
+            self.restored(out);
+            let finishes = self.durable.restore.as_ref().and_then(|r| r.rebase) == Some(version);
+            out.records.push(Record::Adopted(latest.clone()));
+            self.apply_adopted(latest);
+            if finishes {
+                let version = self.version();
+                out.records.push(Record::Rebased { version, signature: peer });
+                self.apply_rebased(version, peer);
+                self.end_restore(ctx, version, out);
+                return;
+            }
+        }
+        if self.durable.restore.is_some() && version <= self.version() {
+            self.propose_rebase(ctx, out);
+        }
+    }
+
+    fn propose_rebase(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        if ctx.head_time == 0 || self.durable.confirmed.position.state.is_final || self.is_chain_stale(ctx) {
+            return;
+        }
+        let signed = self.durable.restore.as_ref().and_then(|restore| restore.rebase);
+        let version = match signed.filter(|version| *version > self.version()) {
+            Some(version) => version,
+            None => {
+                let floor = self.version().max(self.durable.signed_high).max(self.durable.refused_high);
+                let Some(above) = floor.next() else { return };
+                Version(ctx.head_time << REBASE_SHIFT).max(above)
+            }
+        };
+        let position = self.durable.confirmed.position.rebased(version);
+        let Ok(signature) = self.sign_state(ctx, position.state.hash()) else { return };
+        if signed != Some(version) {
+            out.records.push(Record::Rebasing { version });
+            self.apply_rebasing(version);
+        }
+        self.volatile.progress_ms = ctx.now_ms;
+        out.messages.push(Body::Rebase {
+            base: self.version(),
+            base_hash: self.durable.confirmed.hash,
+            version,
+            signature,
+        });
+    }
+
+    /// The restored peer wrote the rebase: a copy of our best under a number from the chain's time.
+    pub(super) fn on_rebase(
+        &mut self,
+        ctx: &Context<'_>,
+        base: (Version, B256),
+        version: Version,
+        signature: Signature,
+        out: &mut Outputs,
+    ) {
+        if version == self.version() && self.durable.confirmed.peer_signature == Some(signature) {
+            self.volatile.acknowledge_due = true;
+            return;
+        }
+        let seconds = version.0 >> REBASE_SHIFT;
+        let in_time = seconds.abs_diff(ctx.head_time) <= CLOCK_TOLERANCE;
+        let above = version > self.version().max(self.durable.signed_high).max(self.durable.refused_high);
+        let fits = base == (self.version(), self.durable.confirmed.hash);
+        let idle = self.durable.execution.is_none() && !self.durable.confirmed.position.state.is_final;
+        if !self.volatile.peer_restoring || !in_time || !above || !fits || !idle {
+            out.fault(Rule::Restoring);
+            return;
+        }
+        let hash = self.durable.confirmed.position.rebased(version).state.hash();
+        if !self.peer_signed(ctx, hash, &signature) {
+            out.fault(Rule::BadSignature);
+            return;
+        }
+        out.records.push(Record::Rebased { version, signature });
+        let rolled_back = self.apply_rebased(version, signature);
+        self.requeue(rolled_back, None);
+        self.volatile.acknowledge_due = true;
+        self.end_restore(ctx, version, out);
+    }
+
+    /// The peer countersigned our rebase. Returns whether the signature was about that.
+    pub(super) fn finish_rebase(
+        &mut self,
+        ctx: &Context<'_>,
+        version: Version,
+        signature: Signature,
+        out: &mut Outputs,
+    ) -> bool {
+        if self.durable.restore.as_ref().and_then(|restore| restore.rebase) != Some(version) {
+            return false;
+        }
+        let hash = self.durable.confirmed.position.rebased(version).state.hash();
+        if !self.peer_signed(ctx, hash, &signature) {
+            out.fault(Rule::BadSignature);
+            return true;
+        }
+        out.records.push(Record::Rebased { version, signature });
+        let rolled_back = self.apply_rebased(version, signature);
+        self.requeue(rolled_back, None);
+        self.end_restore(ctx, version, out);
+        true
+    }
+
+    fn end_restore(&mut self, ctx: &Context<'_>, version: Version, out: &mut Outputs) {
+        self.volatile.peer_restoring = false;
+        self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.pen_asked = false;
+        self.volatile.link = Link::Up;
+        out.events.push(Event::Rebased { version });
+        out.events.push(Event::Ready);
+    }
+
+    pub(super) fn apply_adopted(&mut self, latest: SignedPosition) {
+        let [zero, one] = latest.signatures;
+        let peer = if self.durable.side == Side::Zero { one } else { zero };
+        self.durable.pending.clear();
+        self.durable.execution = None;
+        self.durable.signed_high = self.durable.signed_high.max(latest.position.state.version);
+        self.durable.confirmed = Confirmed {
+            hash: latest.position.state.hash(),
+            position: latest.position,
+            peer_signature: Some(peer),
+            writer: self.durable.side.other(),
+        };
+    }
+
+    pub(super) fn apply_rebasing(&mut self, version: Version) {
+        self.durable.signed_high = self.durable.signed_high.max(version);
+        self.durable.restore = Some(Restore { rebase: Some(version) });
+    }
+
+    /// Returns what was in flight, oldest first.
+    pub(super) fn apply_rebased(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
+        let position = if self.version() == version {
+            self.durable.confirmed.position.clone()
+        } else {
+            self.durable.confirmed.position.rebased(version)
+        };
+        self.durable.confirmed = Confirmed {
+            hash: position.state.hash(),
+            position,
+            peer_signature: Some(signature),
+            // Both know it; a side that shows less has not lost anything that the rebase does not carry.
+            writer: self.durable.side.other(),
+        };
+        self.durable.restore = None;
+        self.durable.signed_high = self.durable.signed_high.max(version);
+        std::mem::take(&mut self.durable.pending).into()
+    }
+}
+
+/// Whether the lock list and the counters are what the state's hashes and sums stand for.
+fn is_consistent(latest: &SignedPosition) -> bool {
+    let position = &latest.position;
+    let hash = strait_types::locks_hash(position.locks.iter().map(|entry| &entry.lock));
+    hash == position.state.locks_hash
+        && position.locks.iter().all(|entry| entry.number < position.locks_added)
+}

@@ -1,0 +1,94 @@
+//! Where both sides stand, after every connect and whenever something seems lost.
+
+use super::{Channel, Context, Link, Outputs};
+use crate::command::Event;
+use crate::message::{Body, SignedPosition, Sync};
+use crate::rule::Rule;
+use crate::signer::SignerError;
+use strait_types::{Signature, Version};
+
+impl Channel {
+    /// Our signature on the confirmed state; `None` at version 0.
+    pub(super) fn confirmed_signature(&self, ctx: &Context<'_>) -> Result<Option<Signature>, SignerError> {
+        if self.durable.confirmed.peer_signature.is_none() {
+            return Ok(None);
+        }
+        self.sign_state(ctx, self.durable.confirmed.hash).map(Some)
+    }
+
+    pub(super) fn send_sync(&mut self, ctx: &Context<'_>, reply: bool, out: &mut Outputs) {
+        let Ok(signature) = self.confirmed_signature(ctx) else {
+            // Asked again after the retry time.
+            return;
+        };
+        out.messages.push(Body::Sync(Sync {
+            confirmed: self.durable.confirmed.position.state.version,
+            confirmed_hash: self.durable.confirmed.hash,
+            signature,
+            restored: self.durable.restore.is_some(),
+            reply,
+        }));
+    }
+
+    /// The confirmed position with both signatures; `None` at version 0 or without the key.
+    pub(super) fn latest(&self, ctx: &Context<'_>) -> Option<SignedPosition> {
+        let peer = self.durable.confirmed.peer_signature?;
+        let own = self.sign_state(ctx, self.durable.confirmed.hash).ok()?;
+        let position = self.durable.confirmed.position.clone();
+        Some(SignedPosition { position, signatures: self.in_order(own, peer) })
+    }
+
+    pub(super) fn on_sync(&mut self, ctx: &Context<'_>, sync: &Sync, out: &mut Outputs) {
+        if sync.reply {
+            self.send_sync(ctx, false, out);
+        }
+        if sync.restored {
+            self.on_peer_restored(ctx, sync, out);
+            return;
+        }
+        if self.durable.restore.is_some() {
+            self.on_sync_while_restoring(ctx, sync, out);
+            return;
+        }
+        let own = self.durable.confirmed.position.state.version;
+        if sync.confirmed > own
+            && let Some(signature) = sync.signature
+            && self.durable.pending.iter().any(|pending| pending.update.version == sync.confirmed)
+        {
+            self.on_acknowledge(ctx, sync.confirmed, signature, out);
+        }
+        let own = self.durable.confirmed.position.state.version;
+        if sync.confirmed == own && sync.confirmed_hash != self.durable.confirmed.hash {
+            out.fault(Rule::Equivocation);
+            return;
+        }
+        if sync.confirmed < own && self.durable.confirmed.writer == self.durable.side {
+            // The peer countersigned more than it now knows of: it lost data.
+            out.messages.extend(self.latest(ctx).map(Body::Latest));
+            return;
+        }
+        if sync.confirmed > own {
+            // Either we lost data, and the peer's answer to our own Sync proves it, or the peer is wrong.
+            out.fault(Rule::UnknownBase);
+            return;
+        }
+        self.after_sync(ctx, sync.confirmed, out);
+    }
+
+    fn after_sync(&mut self, ctx: &Context<'_>, peer_confirmed: Version, out: &mut Outputs) {
+        self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.peer_restoring = false;
+        if peer_confirmed < self.durable.confirmed.position.state.version {
+            // It waits for a countersignature that was lost.
+            self.volatile.acknowledge_due = true;
+        }
+        for pending in &self.durable.pending {
+            out.messages.push(Body::Update(pending.update.clone()));
+        }
+        self.volatile.pen_asked = false;
+        if self.volatile.link == Link::Syncing {
+            self.volatile.link = Link::Up;
+            out.events.push(Event::Ready);
+        }
+    }
+}

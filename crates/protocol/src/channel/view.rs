@@ -1,0 +1,160 @@
+//! What a user is shown of a channel.
+
+use super::{Channel, Link};
+use crate::onchain::Facts;
+use serde::Serialize;
+use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
+
+/// One asset of a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct BalanceView {
+    /// The zero address is the native coin.
+    pub asset: Address,
+    /// What we own freely by the newest position and the deposits that count, in the smallest unit.
+    pub own: i128,
+    /// What the peer owns freely.
+    pub peer: i128,
+    /// In locks.
+    pub locked: u128,
+    /// Deposits that count, ours and the peer's.
+    pub deposited: [Amount; 2],
+    /// Deposits seen at the head that lack confirmations, ours and the peer's.
+    pub arriving: [Amount; 2],
+    /// Taken out so far, ours and the peer's.
+    pub withdrawn: [u128; 2],
+}
+
+/// A pending lock.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct LockView {
+    /// Its number in the channel.
+    pub number: u64,
+    /// Whether we contributed.
+    pub ours: bool,
+    /// Its terms.
+    pub lock: Lock,
+}
+
+/// A channel at a glance.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ChannelView {
+    /// Its id.
+    pub id: ChannelId,
+    /// Which participant we are.
+    pub side: Side,
+    /// The peer's signer.
+    pub peer: Address,
+    /// One per asset.
+    pub balances: Vec<BalanceView>,
+    /// Highest version that both signed, as far as we can prove.
+    pub version: Version,
+    /// Hash over all operations up to that version.
+    pub history: B256,
+    /// Versions of ours that await their countersignature.
+    pub in_flight: usize,
+    /// Payments made by us and by the peer, by the newest position.
+    pub payments: [u64; 2],
+    /// Whether we may write.
+    pub writer: bool,
+    /// Pending locks.
+    pub locks: Vec<LockView>,
+    /// `open`, `disputed`, `settled` or `closed`, as of the head.
+    pub phase: &'static str,
+    /// `down`, `syncing` or `up`.
+    pub link: &'static str,
+    /// Restored from a backup and waiting for a rebase.
+    pub restoring: bool,
+    /// A final state is agreed and waits for the chain.
+    pub closing: bool,
+}
+
+impl Channel {
+    /// The channel at a glance.
+    pub fn view(&self) -> ChannelView {
+        let head = self.head();
+        let side = self.durable.side;
+        let confirmed = &self.durable.confirmed.position.state;
+        ChannelView {
+            id: self.durable.id,
+            side,
+            peer: self.peer(),
+            balances: (0..self.durable.params.assets.len()).filter_map(|asset| self.balance(asset)).collect(),
+            version: confirmed.version,
+            history: confirmed.history,
+            in_flight: self.durable.pending.len(),
+            payments: [head.payments[side.index()], head.payments[side.other().index()]],
+            writer: self.is_writer(),
+            locks: head
+                .locks
+                .iter()
+                .map(|entry| LockView {
+                    number: entry.number,
+                    ours: entry.lock.contributor() == Some(side),
+                    lock: entry.lock.clone(),
+                })
+                .collect(),
+            phase: match self.durable.chain.head().phase {
+                crate::onchain::Phase::Open => "open",
+                crate::onchain::Phase::Disputed { .. } => "disputed",
+                crate::onchain::Phase::Settled(_) => "settled",
+                crate::onchain::Phase::Closed => "closed",
+            },
+            link: match self.volatile.link {
+                Link::Down => "down",
+                Link::Syncing => "syncing",
+                Link::Up => "up",
+            },
+            restoring: self.durable.restore.is_some(),
+            closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
+        }
+    }
+
+    fn balance(&self, asset: usize) -> Option<BalanceView> {
+        let head = self.head();
+        let (own, peer) = (self.durable.side, self.durable.side.other());
+        let counted = *self.durable.chain.counted().deposits.get(asset)?;
+        let seen = *self.durable.chain.head().deposits.get(asset)?;
+        let allocation = head.state.allocations.get(asset)?;
+        let order = |pair: [Amount; 2]| [pair[own.index()], pair[peer.index()]];
+        let arriving = [0, 1].map(|i| seen[i].checked_sub(counted[i]).unwrap_or(Amount::ZERO));
+        Some(BalanceView {
+            asset: *self.durable.params.assets.get(asset)?,
+            own: head.balance(own, asset, counted[own.index()])?,
+            peer: head.balance(peer, asset, counted[peer.index()])?,
+            locked: allocation.locked()?,
+            deposited: order(counted),
+            arriving: order(arriving),
+            withdrawn: [allocation.withdrawn[own.index()], allocation.withdrawn[peer.index()]],
+        })
+    }
+
+    /// The channel's id.
+    pub fn id(&self) -> ChannelId {
+        self.durable.id
+    }
+
+    /// The channel's terms.
+    pub fn params(&self) -> &ChannelParams {
+        &self.durable.params
+    }
+
+    /// The chain's facts about the channel, as of the head.
+    pub fn facts(&self) -> &Facts {
+        self.durable.chain.head()
+    }
+
+    /// Blocks after which a deposit counts here.
+    pub fn confirmations(&self) -> u64 {
+        self.durable.settings.confirmations
+    }
+
+    /// Whether events may still be taken back, and so the depth matters.
+    pub fn has_recent_chain_events(&self) -> bool {
+        !self.durable.chain.recent().is_empty()
+    }
+
+    /// Whether a lock of the confirmed position has this hash.
+    pub fn has_lock(&self, hash: B256) -> bool {
+        self.head().locks.iter().any(|entry| entry.lock.reference == hash)
+    }
+}

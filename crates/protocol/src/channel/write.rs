@@ -1,0 +1,374 @@
+//! The writer: batches what waits into versions, and learns what became of them.
+
+use super::{Channel, Context, Link, Outputs, Pending, Queued, Ticket};
+use crate::command::{CommandError, Outcome};
+use crate::message::{Body, Refusal, Update};
+use crate::onchain::Phase;
+use crate::operation::Operation;
+use crate::position::{Position, Violation};
+use crate::record::Record;
+use crate::rule::Rule;
+use crate::signer::SignerError;
+use strait_types::{Amount, Side, Signature, Version};
+
+/// What goes into one version.
+struct Batch {
+    operations: Vec<Operation>,
+    queued: Vec<Queued>,
+}
+
+impl Channel {
+    pub(super) fn is_writer(&self) -> bool {
+        self.head().state.writer == self.durable.side
+    }
+
+    /// A version of ours was refused and no higher one is on its way: it must be superseded.
+    fn must_supersede(&self) -> bool {
+        self.durable.pending.is_empty()
+            && self.is_writer()
+            && self.durable.signed_high > self.durable.confirmed.position.state.version
+    }
+
+    /// Whether a withdrawal or final state forbids a higher version.
+    pub(super) fn is_blocked_by_execution(&self) -> bool {
+        self.durable.execution.as_ref().is_some_and(|execution| execution.is_final || execution.refused)
+    }
+
+    /// A withdrawal must be countersigned by itself, since the chain takes exactly that version.
+    fn awaits_execution_signature(&self) -> bool {
+        self.durable.execution.as_ref().is_some_and(|execution| {
+            execution.writer == self.durable.side && execution.signed.is_none() && !execution.refused
+        })
+    }
+
+    fn may_write(&self) -> bool {
+        self.volatile.link == Link::Up
+            && self.is_writer()
+            && self.durable.restore.is_none()
+            && !self.volatile.peer_restoring
+            && !self.durable.force_close
+            && self.durable.chain.head().phase == Phase::Open
+            && !self.is_blocked_by_execution()
+            && !self.awaits_execution_signature()
+    }
+
+    /// Writes what waits, as long as the window has room.
+    pub(super) fn write(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
+        if self.durable.execution.as_ref().is_some_and(|execution| execution.is_final) {
+            self.fail_waiting(&CommandError::NotOpen, out);
+        }
+        if !self.is_writer() {
+            self.ask_for_pen(ctx, out);
+            return Ok(());
+        }
+        while self.may_write() && self.durable.pending.len() < self.durable.settings.window {
+            let holds_pen = self.volatile.intent.as_ref().is_some_and(super::Intent::is_proposed);
+            let hand_over = self.volatile.pen_wanted_by_peer && !holds_pen;
+            let owes_version = self.must_supersede() || !self.volatile.failing.is_empty();
+            if self.volatile.queue.is_empty() && !hand_over && !owes_version {
+                break;
+            }
+            let (batch, position) = self.take_batch(ctx, hand_over, out);
+            if batch.operations.is_empty() && !owes_version {
+                continue;
+            }
+            self.write_version(ctx, batch, position, out)?;
+        }
+        if !self.is_writer() {
+            self.ask_for_pen(ctx, out);
+        }
+        Ok(())
+    }
+
+    fn ask_for_pen(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        let wants = !self.volatile.queue.is_empty() || self.volatile.intent.is_some();
+        if wants && !self.volatile.pen_asked && self.durable.restore.is_none() {
+            self.volatile.pen_asked = true;
+            self.volatile.progress_ms = ctx.now_ms;
+            out.messages.push(Body::RequestPen);
+        }
+    }
+
+    /// Takes from the queue what one version can hold; what cannot be written fails at once, nothing having moved.
+    fn take_batch(&mut self, ctx: &Context<'_>, hand_over: bool, out: &mut Outputs) -> (Batch, Position) {
+        let mut batch = self.collect(hand_over, out);
+        let version = self.next_version();
+        loop {
+            let step = self.head().next(version, &batch.operations, &mut |operation, position| {
+                self.judge_own(ctx, operation, position)
+            });
+            match step {
+                Ok(position) => return (batch, position),
+                Err(Violation { index, rule }) => {
+                    let index = index.and_then(|index| usize::try_from(index).ok());
+                    let culprit = index.filter(|index| *index < batch.queued.len()).unwrap_or(0);
+                    if batch.queued.is_empty() {
+                        batch.operations.clear();
+                        return (batch, self.head().clone());
+                    }
+                    batch.operations.remove(culprit);
+                    let queued = batch.queued.remove(culprit);
+                    self.fail_one(&queued, CommandError::Rule(rule), out);
+                }
+            }
+        }
+    }
+
+    fn fail_one(&mut self, queued: &Queued, error: CommandError, out: &mut Outputs) {
+        match queued.token {
+            Some(token) if queued.was_signed => self.volatile.failing.push((token, error)),
+            token => out.done(token, Err(error)),
+        }
+    }
+
+    fn collect(&mut self, hand_over: bool, out: &mut Outputs) -> Batch {
+        let mut available = self.available();
+        let mut batch = Batch { operations: Vec::new(), queued: Vec::new() };
+        let mut ends = false;
+        while !ends && batch.operations.len() + 1 < self.durable.settings.batch.max(2) {
+            let Some(queued) = self.volatile.queue.pop_front() else { break };
+            let alone = queued.operation.valid_until().is_some();
+            if alone && !batch.operations.is_empty() {
+                self.volatile.queue.push_front(queued);
+                return batch;
+            }
+            if let Err(error) = spend(&mut available, self.durable.side, &queued.operation) {
+                self.fail_one(&queued, error, out);
+                continue;
+            }
+            // What a settled or cancelled lock brings back can be spent from the next version on.
+            ends = alone || !matches!(queued.operation, Operation::Pay(_) | Operation::AddLock(_));
+            batch.operations.push(queued.operation.clone());
+            batch.queued.push(queued);
+            if alone {
+                return batch;
+            }
+        }
+        if hand_over {
+            batch.operations.push(Operation::HandOver);
+        }
+        batch
+    }
+
+    /// What we own freely, per asset, by the deposits that count.
+    pub(super) fn available(&self) -> Vec<u128> {
+        let deposits = &self.durable.chain.counted().deposits;
+        let side = self.durable.side;
+        let head = self.head();
+        let balance = |(asset, pair): (usize, &[Amount; 2])| {
+            let balance = head.balance(side, asset, pair[side.index()]).unwrap_or(0);
+            u128::try_from(balance).unwrap_or(0)
+        };
+        deposits.iter().enumerate().map(balance).collect()
+    }
+
+    fn next_version(&self) -> Version {
+        let highest = self
+            .head()
+            .state
+            .version
+            .max(self.durable.signed_high)
+            .max(self.durable.refused_high)
+            .max(self.durable.confirmed.position.state.version);
+        highest.next().unwrap_or(highest)
+    }
+
+    fn write_version(
+        &mut self,
+        ctx: &Context<'_>,
+        batch: Batch,
+        position: Position,
+        out: &mut Outputs,
+    ) -> Result<(), SignerError> {
+        let signature = match self.sign_state(ctx, position.state.hash()) {
+            Ok(signature) => signature,
+            Err(error) => {
+                for queued in batch.queued.into_iter().rev() {
+                    self.volatile.queue.push_front(queued);
+                }
+                return Err(error);
+            }
+        };
+        let tickets = self.tickets(&batch, position.state.version);
+        let base = &self.head().state;
+        let update = Update {
+            base: base.version,
+            base_hash: self.durable.pending.back().map_or(self.durable.confirmed.hash, |last| last.hash),
+            version: position.state.version,
+            operations: batch.operations,
+            signature,
+        };
+        out.records.push(Record::Wrote(update.clone()));
+        out.messages.push(Body::Update(update.clone()));
+        if self.durable.pending.is_empty() {
+            self.volatile.progress_ms = ctx.now_ms;
+        }
+        if position.state.writer != self.durable.side {
+            self.volatile.pen_wanted_by_peer = false;
+            self.volatile.pen_asked = false;
+        }
+        self.apply_wrote(update, position, tickets);
+        Ok(())
+    }
+
+    /// How each command of the batch ends once the version is countersigned.
+    fn tickets(&mut self, batch: &Batch, version: Version) -> Vec<Ticket> {
+        let mut number = self.head().payments[self.durable.side.index()];
+        let mut lock_number = self.head().locks_added;
+        let mut tickets = Vec::with_capacity(batch.queued.len());
+        for (index, queued) in batch.queued.iter().enumerate() {
+            let outcome = match &queued.operation {
+                Operation::Pay(_) => {
+                    number += 1;
+                    Outcome::Paid { number: number - 1, version }
+                }
+                Operation::AddLock(_) => {
+                    lock_number += 1;
+                    Outcome::Locked { number: lock_number - 1 }
+                }
+                Operation::SettleLock { number, .. } => Outcome::LockSettled { number: *number },
+                Operation::CancelLock { number } => Outcome::LockCancelled { number: *number },
+                Operation::Withdraw { .. } | Operation::Finalise { .. } | Operation::HandOver => {
+                    Outcome::Agreed { version }
+                }
+            };
+            if let Some(token) = queued.token {
+                tickets.push(Ticket { token, result: Ok(outcome), index });
+            }
+        }
+        for (token, error) in std::mem::take(&mut self.volatile.failing) {
+            tickets.push(Ticket { token, result: Err(error), index: usize::MAX });
+        }
+        tickets
+    }
+
+    /// Tells the callers of countersigned versions.
+    pub(super) fn complete(&self, confirmed: Vec<Pending>, out: &mut Outputs) {
+        for ticket in confirmed.into_iter().flat_map(|pending| pending.tickets) {
+            out.done(Some(ticket.token), ticket.result);
+        }
+    }
+
+    pub(super) fn on_acknowledge(
+        &mut self,
+        ctx: &Context<'_>,
+        version: Version,
+        signature: Signature,
+        out: &mut Outputs,
+    ) {
+        if version <= self.durable.confirmed.position.state.version {
+            return;
+        }
+        if self.finish_rebase(ctx, version, signature, out) {
+            return;
+        }
+        let Some(pending) = self.durable.pending.iter().find(|pending| pending.update.version == version)
+        else {
+            out.fault(Rule::Unexpected);
+            return;
+        };
+        if !self.peer_signed(ctx, pending.hash, &signature) {
+            out.fault(Rule::BadSignature);
+            return;
+        }
+        self.volatile.progress_ms = ctx.now_ms;
+        out.records.push(Record::Confirmed { version, signature });
+        let confirmed = self.apply_confirmed(version, signature);
+        self.complete(confirmed, out);
+    }
+
+    pub(super) fn on_refusal(&mut self, ctx: &Context<'_>, refusal: &Refusal, out: &mut Outputs) {
+        if let Some(signature) = refusal.signature {
+            self.on_acknowledge(ctx, refusal.confirmed, signature, out);
+        }
+        let known = self.durable.pending.iter().any(|pending| pending.update.version == refusal.version);
+        if !known {
+            return;
+        }
+        self.volatile.progress_ms = ctx.now_ms;
+        out.records.push(Record::RolledBack);
+        self.volatile.pen_wanted_by_peer = false;
+        let rolled_back = self.apply_rolled_back();
+        self.requeue(rolled_back, Some(refusal));
+    }
+
+    /// Puts operations of versions that will not come about back to the front of the queue, but for the refused.
+    pub(super) fn requeue(&mut self, rolled_back: Vec<Pending>, refusal: Option<&Refusal>) {
+        let mut again = Vec::new();
+        for pending in rolled_back {
+            let refused = refusal.filter(|refusal| refusal.version == pending.update.version);
+            let mut operations: Vec<_> = pending.update.operations.into_iter().map(Some).collect();
+            for ticket in pending.tickets {
+                let at_fault = refused.is_some_and(|refusal| {
+                    refusal.index.is_none_or(|index| usize::try_from(index).is_ok_and(|i| i == ticket.index))
+                });
+                let operation = operations.get_mut(ticket.index).and_then(Option::take);
+                match (operation, ticket.result, refused) {
+                    (Some(_), Ok(_), Some(refusal)) if at_fault => {
+                        self.volatile.failing.push((ticket.token, CommandError::PeerRefused(refusal.rule)));
+                    }
+                    // A limit that was agreed once is not agreed for a later version.
+                    (Some(operation), Ok(_), _) if operation.valid_until().is_some() => {
+                        self.volatile.failing.push((ticket.token, CommandError::Busy));
+                    }
+                    (Some(operation), Ok(_), _) => {
+                        again.push(Queued { token: Some(ticket.token), operation, was_signed: true });
+                    }
+                    (_, Err(error), _) => self.volatile.failing.push((ticket.token, error)),
+                    (None, Ok(_), _) => {}
+                }
+            }
+        }
+        for queued in again.into_iter().rev() {
+            self.volatile.queue.push_front(queued);
+        }
+    }
+
+    /// Takes back what expired: the contributor's part of the bargain, without anybody asking.
+    pub(super) fn queue_expired_locks(&mut self, ctx: &Context<'_>) {
+        let side = self.durable.side;
+        if self.head().locks.is_empty() || !self.durable.pending.is_empty() || self.check_usable().is_err() {
+            return;
+        }
+        let expired: Vec<u64> = self
+            .head()
+            .locks
+            .iter()
+            .filter(|entry| entry.lock.contributor() == Some(side) && self.has_expired(ctx, &entry.lock))
+            .map(|entry| entry.number)
+            .filter(|number| !self.is_queued(*number))
+            .collect();
+        for number in expired {
+            let operation = Operation::CancelLock { number };
+            self.volatile.queue.push_back(Queued { token: None, operation, was_signed: false });
+        }
+    }
+
+    fn is_queued(&self, lock: u64) -> bool {
+        self.volatile.queue.iter().any(|queued| match &queued.operation {
+            Operation::CancelLock { number } | Operation::SettleLock { number, .. } => *number == lock,
+            _ => false,
+        })
+    }
+}
+
+/// Takes what an operation costs us from what is available.
+fn spend(available: &mut [u128], side: Side, operation: &Operation) -> Result<(), CommandError> {
+    let (asset, amount) = match operation {
+        Operation::Pay(payment) => (payment.asset, payment.amount),
+        Operation::AddLock(lock) => (lock.asset, lock.amounts[side.index()]),
+        Operation::Withdraw { asset, amount, side: whose, .. } if *whose == side => (*asset, *amount),
+        _ => return Ok(()),
+    };
+    let slot = available.get_mut(asset.index()).ok_or(CommandError::Rule(Rule::UnknownAsset))?;
+    match slot.checked_sub(amount.units()) {
+        Some(rest) => {
+            *slot = rest;
+            Ok(())
+        }
+        None => Err(CommandError::InsufficientBalance {
+            available: Amount::new(*slot).unwrap_or(Amount::MAX),
+            wanted: amount,
+        }),
+    }
+}

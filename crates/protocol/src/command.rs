@@ -1,0 +1,225 @@
+//! What a user asks of a channel, and what it tells the user.
+
+use crate::operation::Payment;
+use crate::rule::Rule;
+use strait_types::{Amount, AssetIndex, B256, Lock, Side, Version};
+
+/// The caller's handle on one command; comes back in [`Event::Done`].
+pub type Token = u64;
+
+/// A command. Each ends in exactly one [`Event::Done`], unless the process ends first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Pays the peer.
+    Pay(Payment),
+    /// Locks an amount for the peer against a sha256 hash.
+    AddLock {
+        /// Which asset.
+        asset: AssetIndex,
+        /// In the smallest unit; positive.
+        amount: Amount,
+        /// sha256 of a 32-byte preimage.
+        hash: B256,
+        /// Last chain time, Unix seconds, at which the preimage's registration counts.
+        expiry: u64,
+    },
+    /// Claims a lock of the peer's.
+    SettleLock {
+        /// Number of the lock.
+        number: u64,
+        /// Opens it.
+        preimage: B256,
+    },
+    /// Gives a lock of the peer's back, or takes an expired one of one's own back.
+    CancelLock {
+        /// Number of the lock.
+        number: u64,
+    },
+    /// Takes an amount out to one's payout address while the channel lives.
+    Withdraw {
+        /// Which asset.
+        asset: AssetIndex,
+        /// In the smallest unit; positive.
+        amount: Amount,
+    },
+    /// Closes with the peer's agreement.
+    Close,
+    /// Takes the best state to the chain, without the peer.
+    ForceClose,
+}
+
+/// Why a command was not carried out; nothing has moved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// Zero.
+    #[error("the amount is zero; give a positive amount")]
+    ZeroAmount,
+    /// More than is free.
+    #[error(
+        "the balance is {available}, {wanted} are needed; deposit more, or wait until a deposit has its confirmations"
+    )]
+    InsufficientBalance {
+        /// Free now, in the smallest unit.
+        available: Amount,
+        /// Asked for.
+        wanted: Amount,
+    },
+    /// No connection to the peer.
+    #[error("the peer is not connected; it is tried again by itself, repeat the command when it is back")]
+    PeerOffline,
+    /// The channel is closing, disputed or closed.
+    #[error("the channel takes no more commands: it is closing, in dispute or closed; open another one")]
+    NotOpen,
+    /// Restored from a backup.
+    #[error(
+        "the channel was restored from a backup and waits for the peer to sign a rebase; if it never does, force-close it"
+    )]
+    Restoring,
+    /// Breaks a rule of the protocol by itself.
+    #[error("refused: {0}")]
+    Rule(Rule),
+    /// The peer said no.
+    #[error("the peer refused: {0}")]
+    PeerRefused(Rule),
+    /// An earlier withdrawal or close is under way.
+    #[error("a withdrawal or close is under way; wait for it to end")]
+    Busy,
+    /// The key cannot be used.
+    #[error(transparent)]
+    Signer(#[from] crate::signer::SignerError),
+}
+
+/// How a command ended well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The peer countersigned the payment.
+    Paid {
+        /// Its number among our payments.
+        number: u64,
+        /// The version that holds it.
+        version: Version,
+    },
+    /// The peer countersigned the new lock.
+    Locked {
+        /// Its number.
+        number: u64,
+    },
+    /// The peer countersigned the lock's settlement.
+    LockSettled {
+        /// Its number.
+        number: u64,
+    },
+    /// The peer countersigned the lock's cancellation.
+    LockCancelled {
+        /// Its number.
+        number: u64,
+    },
+    /// Both signed; the call on chain is under way.
+    Agreed {
+        /// The version that the chain will execute.
+        version: Version,
+    },
+    /// The challenge is under way.
+    ForceClosing,
+}
+
+/// What a channel tells its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A command ended.
+    Done {
+        /// Whose.
+        token: Token,
+        /// How.
+        result: Result<Outcome, CommandError>,
+    },
+    /// The peer paid us; safe, since its signature is on disk.
+    Received {
+        /// The version that holds the payments.
+        version: Version,
+        /// Number of the first among the peer's payments; the others follow.
+        first: u64,
+        /// In order.
+        payments: Vec<Payment>,
+    },
+    /// The peer locked an amount for us.
+    LockOffered {
+        /// Its number.
+        number: u64,
+        /// Its terms.
+        lock: Lock,
+    },
+    /// A lock was settled and its preimage is known.
+    LockSettled {
+        /// Its number.
+        number: u64,
+        /// The preimage.
+        preimage: B256,
+    },
+    /// A lock went back to its contributor.
+    LockCancelled {
+        /// Its number.
+        number: u64,
+    },
+    /// The peer broke a rule; nothing was changed.
+    PeerFault(Rule),
+    /// We refused a version of the peer's.
+    Refused {
+        /// Which.
+        version: Version,
+        /// Why.
+        rule: Rule,
+    },
+    /// The channel's life on chain changed.
+    Chain(ChainNews),
+    /// Synchronised with the peer: payments flow.
+    Ready,
+    /// Both signed a rebase after a restore.
+    Rebased {
+        /// Its version.
+        version: Version,
+    },
+}
+
+/// A change of the channel's life on chain, as of the head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainNews {
+    /// A deposit arrived; it counts after its confirmations.
+    Deposited {
+        /// For whom.
+        side: Side,
+        /// Which asset.
+        asset: AssetIndex,
+        /// In the smallest unit.
+        amount: Amount,
+    },
+    /// A dispute began at a version.
+    Challenged {
+        /// The version that was shown.
+        version: Version,
+        /// Who brought it.
+        challenger: Side,
+        /// Unix seconds.
+        deadline: u64,
+    },
+    /// The record was replaced.
+    Responded {
+        /// By this version.
+        version: Version,
+    },
+    /// The dispute ended by agreement.
+    Resumed,
+    /// A withdrawal was paid.
+    Withdrawn {
+        /// The version that was recorded.
+        version: Version,
+    },
+    /// Free balances were paid by the recorded version.
+    Settled,
+    /// Locks were resolved on chain.
+    Unlocked,
+    /// All is paid.
+    Closed,
+    /// A reorg took events back.
+    Reorganised,
+}

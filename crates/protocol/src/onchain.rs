@@ -1,0 +1,283 @@
+//! A channel's life on chain, folded from events, with what a reorg may still take back kept apart.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use strait_types::abi::{AdjudicatorEvent, Record as Recorded, calls};
+use strait_types::{Amount, B256, Bytes, ChannelParams, Lock, Side, Signature, State, Version};
+
+/// What the adjudicator would do with the channel now.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub enum Phase {
+    /// Takes deposits, withdrawals, a close, a challenge.
+    Open,
+    /// A challenge runs or has run out.
+    Disputed {
+        /// Unix seconds; the last time at which a response counts.
+        deadline: u64,
+        /// Who brought it.
+        challenger: Side,
+    },
+    /// Free balances are paid, locks are pending.
+    Settled(Settlement),
+    /// All is paid.
+    Closed,
+}
+
+/// Locks of a settled channel.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Settlement {
+    /// What remains, where an `Unlocked` event said so; else the recorded state's whole list.
+    pub locks: Option<Vec<Lock>>,
+}
+
+/// Facts about a channel as of some block.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Facts {
+    /// Cumulative deposits per asset and participant.
+    pub deposits: Vec<[Amount; 2]>,
+    /// See [`Phase`].
+    pub phase: Phase,
+    /// What is recorded, if anything.
+    pub recorded: Option<State>,
+    /// Number of the running or next dispute.
+    pub dispute: u16,
+    /// Highest version that `withdraw` executed.
+    pub withdrawn: Version,
+    /// Registered preimages that matter here: hash, preimage, time of registration in Unix seconds.
+    pub registered: Vec<(B256, B256, u64)>,
+}
+
+impl Facts {
+    /// Before anything happened.
+    pub fn new(assets: usize) -> Facts {
+        Facts {
+            deposits: vec![[Amount::ZERO; 2]; assets],
+            phase: Phase::Open,
+            recorded: None,
+            dispute: 0,
+            withdrawn: Version::ZERO,
+            registered: Vec::new(),
+        }
+    }
+
+    /// When the preimage of a hash was registered.
+    pub fn registered_at(&self, hash: B256) -> Option<u64> {
+        self.registered.iter().find(|entry| entry.0 == hash).map(|entry| entry.2)
+    }
+
+    /// The preimage of a hash, if registered.
+    pub fn preimage(&self, hash: B256) -> Option<B256> {
+        self.registered.iter().find(|entry| entry.0 == hash).map(|entry| entry.1)
+    }
+
+    /// The recorded version, as calls show it.
+    pub fn record(&self) -> Option<Recorded> {
+        self.recorded.as_ref().map(Recorded::of)
+    }
+
+    fn apply(&mut self, time: u64, event: &AdjudicatorEvent) {
+        match event {
+            AdjudicatorEvent::Deposited { side, asset, amount, .. } => {
+                if let Some(pair) = self.deposits.get_mut(asset.index()) {
+                    let slot = &mut pair[side.index()];
+                    *slot = slot.checked_add(*amount).unwrap_or(Amount::MAX);
+                }
+            }
+            AdjudicatorEvent::Challenged { challenger, dispute, deadline, state, .. } => {
+                self.phase = Phase::Disputed { deadline: *deadline, challenger: *challenger };
+                self.dispute = *dispute;
+                self.recorded = Some(state.clone());
+            }
+            AdjudicatorEvent::Responded { state, .. } => self.recorded = Some(state.clone()),
+            AdjudicatorEvent::Resumed { dispute, .. } => {
+                self.phase = Phase::Open;
+                self.dispute = dispute.saturating_add(1);
+            }
+            AdjudicatorEvent::Withdrawn { state, .. } => {
+                self.withdrawn = state.version;
+                self.recorded = Some(state.clone());
+            }
+            AdjudicatorEvent::Closed { .. } => self.phase = Phase::Closed,
+            AdjudicatorEvent::Settled { locks_hash, .. } => {
+                self.phase = if locks_hash.is_zero() {
+                    Phase::Closed
+                } else {
+                    Phase::Settled(Settlement { locks: None })
+                };
+            }
+            AdjudicatorEvent::Unlocked { locks, .. } => {
+                self.phase = if locks.is_empty() {
+                    Phase::Closed
+                } else {
+                    Phase::Settled(Settlement { locks: Some(locks.clone()) })
+                };
+            }
+            AdjudicatorEvent::PreimageRegistered { hash, preimage } => {
+                if self.registered_at(*hash).is_none() {
+                    self.registered.push((*hash, *preimage, time));
+                }
+            }
+            AdjudicatorEvent::Credited { .. } | AdjudicatorEvent::CreditWithdrawn { .. } => {}
+        }
+    }
+}
+
+/// An event with its block.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Dated {
+    /// Height.
+    pub block: u64,
+    /// Unix seconds.
+    pub time: u64,
+    /// What happened.
+    pub event: AdjudicatorEvent,
+}
+
+/// A step of the chain as far as one channel is concerned.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub enum ChainDelta {
+    /// Something happened.
+    Event {
+        /// Height.
+        block: u64,
+        /// Unix seconds.
+        time: u64,
+        /// What.
+        event: AdjudicatorEvent,
+    },
+    /// Blocks above this height are no longer canonical.
+    Rollback {
+        /// Height of the last common block.
+        to: u64,
+    },
+    /// Events through this height have their confirmations.
+    Final {
+        /// Height.
+        through: u64,
+    },
+}
+
+/// Facts at depth, and at the head.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct ChainView {
+    base: Facts,
+    recent: Vec<Dated>,
+    head: Facts,
+}
+
+impl ChainView {
+    /// Before anything happened.
+    pub fn new(assets: usize) -> ChainView {
+        ChainView { base: Facts::new(assets), recent: Vec::new(), head: Facts::new(assets) }
+    }
+
+    /// As of the head: what may happen to us next.
+    pub fn head(&self) -> &Facts {
+        &self.head
+    }
+
+    /// As of the required depth: what we may rely on.
+    pub fn counted(&self) -> &Facts {
+        &self.base
+    }
+
+    /// Whether a delta would change anything.
+    pub fn concerns(&self, delta: &ChainDelta) -> bool {
+        match delta {
+            ChainDelta::Event { .. } => true,
+            ChainDelta::Rollback { to } => self.recent.iter().any(|dated| dated.block > *to),
+            ChainDelta::Final { through } => self.recent.iter().any(|dated| dated.block <= *through),
+        }
+    }
+
+    /// Takes a delta in.
+    pub fn apply(&mut self, delta: &ChainDelta) {
+        match delta {
+            ChainDelta::Event { block, time, event } => {
+                self.head.apply(*time, event);
+                self.recent.push(Dated { block: *block, time: *time, event: event.clone() });
+            }
+            ChainDelta::Rollback { to } => {
+                self.recent.retain(|dated| dated.block <= *to);
+                self.head = self.base.clone();
+                for dated in &self.recent {
+                    self.head.apply(dated.time, &dated.event);
+                }
+            }
+            ChainDelta::Final { through } => {
+                let kept = self.recent.iter().position(|dated| dated.block > *through);
+                for dated in self.recent.drain(..kept.unwrap_or(self.recent.len())) {
+                    self.base.apply(dated.time, &dated.event);
+                }
+            }
+        }
+    }
+
+    /// Events that may still be taken back.
+    pub fn recent(&self) -> &[Dated] {
+        &self.recent
+    }
+}
+
+/// A call that a side wants on chain now. Wanted until the chain shows that it is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ChainAction {
+    /// Pays all by a final state.
+    Close(Box<State>, [Signature; 2]),
+    /// Pays a withdrawal.
+    Withdraw(Box<State>, [Signature; 2], Option<Recorded>),
+    /// Starts a dispute with our best state.
+    Challenge {
+        /// Our best state.
+        state: Box<State>,
+        /// Both signatures; `None` at version 0.
+        signatures: Option<[Signature; 2]>,
+        /// What is recorded.
+        previous: Option<Recorded>,
+        /// Us.
+        challenger: Side,
+        /// Ours, on the challenge.
+        signature: Signature,
+    },
+    /// Answers a dispute with our higher state.
+    Respond(Box<State>, [Signature; 2], Option<Recorded>),
+    /// Pays free balances after the period.
+    Settle(Box<State>),
+    /// Resolves locks of a settled channel.
+    Unlock(Vec<Lock>),
+    /// Makes a preimage count before its lock expires.
+    RegisterPreimage(B256),
+}
+
+impl ChainAction {
+    /// A short name for logs and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            ChainAction::Close(..) => "close",
+            ChainAction::Withdraw(..) => "withdraw",
+            ChainAction::Challenge { .. } => "challenge",
+            ChainAction::Respond(..) => "respond",
+            ChainAction::Settle(_) => "settle",
+            ChainAction::Unlock(_) => "unlock",
+            ChainAction::RegisterPreimage(_) => "register preimage",
+        }
+    }
+
+    /// The calldata.
+    pub fn calldata(&self, params: &ChannelParams) -> Bytes {
+        match self {
+            ChainAction::Close(state, signatures) => calls::close(params, state, signatures),
+            ChainAction::Withdraw(state, signatures, previous) => {
+                calls::withdraw(params, state, signatures, *previous)
+            }
+            ChainAction::Challenge { state, signatures, previous, challenger, signature } => {
+                calls::challenge(params, state, signatures.as_ref(), *previous, *challenger, Some(signature))
+            }
+            ChainAction::Respond(state, signatures, previous) => {
+                calls::respond(params, state, signatures, *previous)
+            }
+            ChainAction::Settle(state) => calls::settle(params, state),
+            ChainAction::Unlock(locks) => calls::unlock(params, locks),
+            ChainAction::RegisterPreimage(preimage) => calls::register_preimage(*preimage),
+        }
+    }
+}

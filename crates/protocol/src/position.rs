@@ -1,0 +1,216 @@
+//! A state together with what its hashes stand for, and the pure step from one version to the next.
+
+use crate::operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, history_hash};
+use crate::rule::Rule;
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use strait_types::{
+    Allocation, Amount, B256, ChannelId, Lock, LockKind, MAX_LOCKS, Side, State, Version, locks_hash,
+};
+
+/// A lock with its number: the how-manieth of the channel it is, from 0. Two locks with equal terms stay apart.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct NumberedLock {
+    /// Unique in the channel.
+    pub number: u64,
+    /// Its terms.
+    pub lock: Lock,
+}
+
+/// A state with its lock list and counters.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Position {
+    /// What is signed.
+    pub state: State,
+    /// What `state.locks_hash` stands for.
+    pub locks: Vec<NumberedLock>,
+    /// How many payments each side has ever made.
+    pub payments: [u64; 2],
+    /// How many locks were ever added.
+    pub locks_added: u64,
+}
+
+/// Which operation broke which rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Index of the operation; `None` when the version as a whole is at fault.
+    pub index: Option<u32>,
+    /// The rule.
+    pub rule: Rule,
+}
+
+impl From<Rule> for Violation {
+    fn from(rule: Rule) -> Self {
+        Violation { index: None, rule }
+    }
+}
+
+impl Position {
+    /// The unsigned start of a channel.
+    pub fn zero(channel: ChannelId, assets: usize) -> Position {
+        Position { state: State::zero(channel, assets), locks: Vec::new(), payments: [0; 2], locks_added: 0 }
+    }
+
+    /// The lock with a number.
+    pub fn lock(&self, number: u64) -> Option<&Lock> {
+        self.locks.iter().find(|entry| entry.number == number).map(|entry| &entry.lock)
+    }
+
+    /// What a side owns freely of an asset, given its deposits; negative when the deposits do not cover it.
+    pub fn balance(&self, side: Side, asset: usize, deposit: Amount) -> Option<i128> {
+        deposit.signed().checked_add(self.state.allocations.get(asset)?.delta[side.index()])
+    }
+
+    /// The position after `operations` by the writer. `judge` adds checks that rest on time, agreement or policy;
+    /// it sees each operation before it is applied, with the position so far.
+    ///
+    /// # Errors
+    /// The first rule broken.
+    pub fn next(
+        &self,
+        version: Version,
+        operations: &[Operation],
+        judge: &mut dyn FnMut(&Operation, &Position) -> Result<(), Rule>,
+    ) -> Result<Position, Violation> {
+        if operations.len() > MAX_OPERATIONS {
+            return Err(Rule::TooManyOperations.into());
+        }
+        if version <= self.state.version {
+            return Err(Rule::StaleVersion.into());
+        }
+        let writer = self.state.writer;
+        let mut next = self.clone();
+        next.state.version = version;
+        next.state.is_final = false;
+        next.state.valid_until = 0;
+        for (index, operation) in operations.iter().enumerate() {
+            let at = |rule| Violation { index: u32::try_from(index).ok(), rule };
+            check_order(operations, index).map_err(at)?;
+            judge(operation, &next).map_err(at)?;
+            next.apply(writer, operation).map_err(at)?;
+        }
+        next.state.history =
+            history_hash(self.state.history, writer, self.payments[writer.index()], operations);
+        if next.locks != self.locks {
+            next.state.locks_hash = locks_hash(next.locks.iter().map(|entry| &entry.lock));
+        }
+        Ok(next)
+    }
+
+    /// The same balances at a later version, with nothing to execute: what a rebase signs.
+    pub fn rebased(&self, version: Version) -> Position {
+        let mut next = self.clone();
+        next.state.version = version;
+        next.state.is_final = false;
+        next.state.valid_until = 0;
+        next
+    }
+
+    fn allocation(&mut self, asset: usize) -> Result<&mut Allocation, Rule> {
+        self.state.allocations.get_mut(asset).ok_or(Rule::UnknownAsset)
+    }
+
+    fn credit(&mut self, asset: usize, side: Side, amount: i128) -> Result<(), Rule> {
+        let delta = &mut self.allocation(asset)?.delta[side.index()];
+        *delta = delta.checked_add(amount).ok_or(Rule::Overflow)?;
+        Ok(())
+    }
+
+    fn apply(&mut self, writer: Side, operation: &Operation) -> Result<(), Rule> {
+        match operation {
+            Operation::Pay(payment) => {
+                positive(payment.amount)?;
+                if payment.memo.len() > MAX_MEMO_BYTES {
+                    return Err(Rule::MemoTooLong);
+                }
+                let amount = payment.amount.signed();
+                self.credit(payment.asset.index(), writer, -amount)?;
+                self.credit(payment.asset.index(), writer.other(), amount)?;
+                let count = &mut self.payments[writer.index()];
+                *count = count.checked_add(1).ok_or(Rule::Overflow)?;
+            }
+            Operation::AddLock(lock) => self.add_lock(writer, lock)?,
+            Operation::SettleLock { number, preimage } => {
+                let lock = self.take_lock(*number)?;
+                if lock.reference.0[..] != Sha256::digest(preimage.0)[..] {
+                    return Err(Rule::WrongPreimage);
+                }
+                let (contributor, amount) = contribution(&lock)?;
+                self.credit(lock.asset.index(), contributor.other(), amount.signed())?;
+            }
+            Operation::CancelLock { number } => {
+                let lock = self.take_lock(*number)?;
+                let (contributor, amount) = contribution(&lock)?;
+                self.credit(lock.asset.index(), contributor, amount.signed())?;
+            }
+            Operation::Withdraw { side, asset, amount, valid_until } => {
+                positive(*amount)?;
+                self.credit(asset.index(), *side, -amount.signed())?;
+                let withdrawn = &mut self.allocation(asset.index())?.withdrawn[side.index()];
+                let sum =
+                    withdrawn.checked_add(amount.units()).and_then(Amount::new).ok_or(Rule::Overflow)?;
+                *withdrawn = sum.units();
+                self.state.valid_until = *valid_until;
+            }
+            Operation::HandOver => self.state.writer = writer.other(),
+            Operation::Finalise { valid_until } => {
+                if !self.locks.is_empty() {
+                    return Err(Rule::LocksPending);
+                }
+                self.state.is_final = true;
+                self.state.valid_until = *valid_until;
+            }
+        }
+        Ok(())
+    }
+
+    fn add_lock(&mut self, writer: Side, lock: &Lock) -> Result<(), Rule> {
+        if self.locks.len() >= MAX_LOCKS {
+            return Err(Rule::LockCount);
+        }
+        if lock.kind != LockKind::Hash || lock.flip {
+            return Err(Rule::LockKind);
+        }
+        let (contributor, amount) = contribution(lock)?;
+        if contributor != writer {
+            return Err(Rule::LockContributor);
+        }
+        self.credit(lock.asset.index(), writer, -amount.signed())?;
+        self.locks.push(NumberedLock { number: self.locks_added, lock: lock.clone() });
+        self.locks_added = self.locks_added.checked_add(1).ok_or(Rule::Overflow)?;
+        Ok(())
+    }
+
+    fn take_lock(&mut self, number: u64) -> Result<Lock, Rule> {
+        let index = self.locks.iter().position(|entry| entry.number == number).ok_or(Rule::UnknownLock)?;
+        Ok(self.locks.remove(index).lock)
+    }
+}
+
+/// Whether a preimage opens a hash.
+pub(crate) fn opens(preimage: B256, hash: B256) -> bool {
+    hash.0[..] == Sha256::digest(preimage.0)[..]
+}
+
+fn contribution(lock: &Lock) -> Result<(Side, Amount), Rule> {
+    let contributor = lock.contributor().ok_or(Rule::LockContributor)?;
+    Ok((contributor, lock.amounts[contributor.index()]))
+}
+
+fn positive(amount: Amount) -> Result<(), Rule> {
+    if amount.is_zero() { Err(Rule::ZeroAmount) } else { Ok(()) }
+}
+
+/// `HandOver` comes last, `Finalise` alone, one `Withdraw` at most.
+fn check_order(operations: &[Operation], index: usize) -> Result<(), Rule> {
+    let allowed = match &operations[index] {
+        Operation::HandOver => index + 1 == operations.len(),
+        Operation::Finalise { .. } => operations.len() == 1,
+        Operation::Withdraw { .. } => {
+            !operations[..index].iter().any(|earlier| matches!(earlier, Operation::Withdraw { .. }))
+        }
+        _ => true,
+    };
+    if allowed { Ok(()) } else { Err(Rule::OperationOrder) }
+}

@@ -1,0 +1,77 @@
+//! The journal records of a channel. Replaying them over the last snapshot rebuilds it exactly.
+
+use crate::message::{SignedPosition, Update};
+use crate::onchain::ChainDelta;
+use crate::operation::Operation;
+use crate::settings::Settings;
+use borsh::{BorshDeserialize, BorshSerialize};
+use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
+
+/// One durable step. The order of the variants is the format on disk.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub enum Record {
+    /// The channel became known.
+    Opened {
+        /// Its id.
+        id: ChannelId,
+        /// Its terms.
+        params: ChannelParams,
+        /// Which participant we are.
+        side: Side,
+        /// What we demand.
+        settings: Settings,
+    },
+    /// We signed a version.
+    Wrote(Update),
+    /// We accepted the peer's version.
+    Accepted(Update),
+    /// The peer countersigned one of ours.
+    Confirmed {
+        /// Which.
+        version: Version,
+        /// Its signature.
+        signature: Signature,
+    },
+    /// We refuse this version and all below that are not confirmed, for ever.
+    Refused {
+        /// Which.
+        version: Version,
+        /// The limit of a refused withdrawal or final state, which stays executable until then.
+        executable_until: Option<u64>,
+    },
+    /// The peer refused ours; we go on from the confirmed state.
+    RolledBack,
+    /// We agreed to an operation beforehand.
+    Agreed(Operation),
+    /// We learnt a preimage.
+    Preimage(B256),
+    /// A fact of the chain.
+    Chain(ChainDelta),
+    /// This side was restored from a backup.
+    Restored,
+    /// We adopted what carries our own signature and the peer's.
+    Adopted(SignedPosition),
+    /// We, restored, signed a rebase.
+    Rebasing {
+        /// Its number.
+        version: Version,
+    },
+    /// Both signed a rebase.
+    Rebased {
+        /// Its number.
+        version: Version,
+        /// The peer's signature on it.
+        signature: Signature,
+    },
+    /// The user wants out, without the peer.
+    ForceClose,
+    /// The limit of the pending execution has passed at depth, or it was executed.
+    ExecutionOver,
+}
+
+impl Record {
+    /// Whether it carries operations that both sides agreed, and so belongs to the itemised bill.
+    pub fn is_history(&self) -> bool {
+        matches!(self, Record::Wrote(_) | Record::Accepted(_) | Record::Confirmed { .. } | Record::RolledBack)
+    }
+}

@@ -1,0 +1,117 @@
+//! The rules that an update or message can break, as they are named to the peer.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// A rule of the protocol. The discriminants are part of the wire format.
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    Debug,
+    BorshSerialize,
+    BorshDeserialize,
+    Serialize,
+    Deserialize,
+    thiserror::Error,
+)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// The signature is not the writer's on the resulting state.
+    #[error("the signature does not fit the resulting state")]
+    BadSignature = 0,
+    /// The base is neither the confirmed state nor one in flight.
+    #[error("the base of the update is unknown; synchronise and resend")]
+    UnknownBase = 1,
+    /// The base gives the pen to the other side.
+    #[error("only the writer may write the next version; ask for the pen")]
+    NotWriter = 2,
+    /// The version is not above all that were signed or refused.
+    #[error("the version is not above those already signed or refused")]
+    StaleVersion = 3,
+    /// The version skips more than the window allows.
+    #[error("the version skips further than the window allows")]
+    VersionJump = 4,
+    /// The channel has no such asset.
+    #[error("the channel has no such asset")]
+    UnknownAsset = 5,
+    /// An operation moves nothing.
+    #[error("the amount is zero")]
+    ZeroAmount = 6,
+    /// An amount leaves the range.
+    #[error("an amount leaves the range of the channel")]
+    Overflow = 7,
+    /// More than the side owns by the deposits that count.
+    #[error("the balance does not cover it; deposits count after their confirmations")]
+    Overdraw = 8,
+    /// The memo is too long.
+    #[error("the memo is longer than 512 bytes")]
+    MemoTooLong = 9,
+    /// Too many locks.
+    #[error("the channel already has the most locks that it can carry")]
+    LockCount = 10,
+    /// A lock of this kind cannot be added so.
+    #[error("a lock of this kind cannot be added")]
+    LockKind = 11,
+    /// A hash lock has exactly one contributor, the writer.
+    #[error("a hash lock is paid by its writer alone")]
+    LockContributor = 12,
+    /// The expiry is too near or too far.
+    #[error("the expiry of the lock is too near or too far away")]
+    LockExpiry = 13,
+    /// No lock has this number.
+    #[error("no lock has this number")]
+    UnknownLock = 14,
+    /// The preimage does not hash to the lock's reference.
+    #[error("the preimage does not open the lock")]
+    WrongPreimage = 15,
+    /// Too near the expiry for settling off chain without registration.
+    #[error("too near the expiry: register the preimage on chain")]
+    TooLate = 16,
+    /// The contributor takes a lock back before it expired.
+    #[error("the lock has not expired; its beneficiary must agree")]
+    NotExpired = 17,
+    /// The operation needs the reader's agreement first.
+    #[error("the operation was not agreed beforehand; propose it first")]
+    NotAgreed = 18,
+    /// A final state has no locks.
+    #[error("locks are pending; settle or cancel them first")]
+    LocksPending = 19,
+    /// The limit for execution on chain is out of bounds.
+    #[error("the limit for the call on chain is too near or too far away")]
+    ValidUntil = 20,
+    /// Operations that must stand alone or last do not.
+    #[error("operations are in an order that is not allowed")]
+    OperationOrder = 21,
+    /// A withdrawal or final state waits for the chain.
+    #[error("a withdrawal or final state is waiting for its execution on chain")]
+    ExecutionPending = 22,
+    /// Reserved for a later release.
+    #[error("the operation is not supported by this channel")]
+    Unsupported = 23,
+    /// A fact of the chain did not appear in time.
+    #[error("the deposit or chain fact that the update rests on did not appear in time")]
+    HoldTimeout = 24,
+    /// The channel is in dispute or closed on chain.
+    #[error("the channel is in dispute or closed on chain")]
+    NotOpen = 25,
+    /// Two states of one version were signed.
+    #[error("two different states of one version were signed; evidence is kept")]
+    Equivocation = 26,
+    /// The side was restored from a backup and takes no value before a rebase.
+    #[error("the peer was restored from a backup; nothing moves until both have signed a rebase")]
+    Restoring = 27,
+    /// Too many operations in one version.
+    #[error("too many operations in one version")]
+    TooManyOperations = 28,
+    /// The peer asks for something that it must not know or that makes no sense now.
+    #[error("the message makes no sense in the channel's present state")]
+    Unexpected = 29,
+    /// The channel is closing.
+    #[error("the channel is closing")]
+    Closing = 30,
+}

@@ -1,0 +1,40 @@
+//! What one side demands of a channel.
+
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// One side's demands. They may differ between the sides; each checks by its own.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Settings {
+    /// Blocks on top of a deposit's block before it counts; 0 counts it at the head.
+    pub confirmations: u64,
+    /// Versions in flight without a countersignature.
+    pub window: usize,
+    /// Most operations in one version.
+    pub batch: usize,
+    /// Seconds before a lock's expiry at which settling off chain ends and registering on chain begins.
+    pub lock_margin: u64,
+    /// Longest time to expiry, in seconds, of a lock that is accepted.
+    pub lock_horizon: u64,
+    /// Seconds from a `Withdraw` or `Finalise` within which it is to be executed on chain.
+    pub execution_window: u64,
+    /// Milliseconds for which a version may wait for chain facts before it is refused.
+    pub hold_timeout_ms: u64,
+    /// Milliseconds without an answer after which the peer is asked to synchronise again.
+    pub retry_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            confirmations: 1,
+            window: 8,
+            batch: 1_000,
+            lock_margin: 1_800,
+            lock_horizon: 7 * 24 * 3_600,
+            execution_window: 3_600,
+            hold_timeout_ms: 120_000,
+            retry_ms: 3_000,
+        }
+    }
+}
