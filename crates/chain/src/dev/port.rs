@@ -1,0 +1,153 @@
+//! What the engine's `Chain` port asks, answered for any account.
+
+use super::block::{SealedBlock, Transaction};
+use super::execution::{TRANSACTION_GAS_CAP, call_environment, environment, execute, failure};
+use super::world::View;
+use super::{DevChain, Mining};
+use revm::context::result::{InvalidTransaction, ResultAndState};
+use revm::context::{BlockEnv, TxEnv};
+use revm::database::CacheDB;
+use revm::database_interface::DatabaseCommit;
+use revm::state::AccountInfo;
+use strait_engine::ports::{Block, BlockRef, ChainError, Event, Followed, Receipt, TxHash, TxRequest};
+use strait_types::abi::decode_event;
+use strait_types::{Address, Bytes, ChannelId, U256};
+
+/// Gas that a transaction may use beyond its simulation, besides half of that again: the adjudicator checks that the
+/// gas cap of a payout is available, although a payout rarely uses it. Unused gas costs nothing.
+const GAS_HEAD_ROOM: u64 = 1_000_000;
+
+impl DevChain {
+    pub(super) fn follow(&self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError> {
+        let head = self.head();
+        let fork = known.iter().copied().find(|block| self.is_canonical(*block));
+        let after = fork.map_or(0, |block| block.number);
+        let first = self.event_blocks.partition_point(|number| *number <= after);
+        let mut numbers: Vec<u64> =
+            self.event_blocks.iter().skip(first).take(limit.max(1)).copied().collect();
+        let nothing_left_out = first.saturating_add(numbers.len()) == self.event_blocks.len();
+        let head_is_new = numbers.last() != Some(&head.at.number) && fork != Some(head.at);
+        if nothing_left_out && head_is_new && numbers.len() < limit.max(1) {
+            numbers.push(head.at.number);
+        }
+        let blocks = numbers.into_iter().filter_map(|number| self.block(number));
+        let blocks = blocks.map(|block| self.with_events(block, None)).collect::<Result<_, _>>()?;
+        Ok(Followed { fork, blocks, head: head.at, head_time: head.time })
+    }
+
+    pub(super) fn events_of(&self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {
+        if !self.is_canonical(through) {
+            return Err(ChainError::NotCanonical(through));
+        }
+        let numbers = self.event_blocks.iter().take_while(|number| **number <= through.number);
+        let blocks = numbers.filter_map(|number| self.block(*number));
+        let blocks = blocks.map(|block| self.with_events(block, Some(channel)));
+        blocks.filter(|block| !matches!(block, Ok(block) if block.events.is_empty())).collect()
+    }
+
+    /// Whether a block is in the chain as it stands.
+    pub fn is_canonical(&self, block: BlockRef) -> bool {
+        self.block(block.number).is_some_and(|own| own.at == block)
+    }
+
+    /// The adjudicator's events of a block, of one channel or of all.
+    fn with_events(&self, block: &SealedBlock, only: Option<ChannelId>) -> Result<Block, ChainError> {
+        let mut events = Vec::new();
+        for (transaction, log) in block.logs().filter(|(_, log)| log.address == self.adjudicator) {
+            if only.is_some_and(|channel| log.topics.get(1) != Some(&channel.0)) {
+                continue;
+            }
+            let decoded = decode_event(&log.topics, &log.data);
+            let decoded = decoded.map_err(|error| ChainError::Nonsense(error.to_string()))?;
+            if let Some(event) = decoded
+                && only.is_none_or(|channel| event.channel() == Some(channel))
+            {
+                events.push(Event { channel: event.channel(), transaction, event });
+            }
+        }
+        Ok(Block { at: block.at, time: block.time, events })
+    }
+
+    pub(super) fn receipt(&self, transaction: TxHash) -> Option<Receipt> {
+        let (number, index) = self.position(transaction)?;
+        self.block(number)?.receipt(index)
+    }
+
+    /// Calls a contract at the head without a transaction.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverts`] with the reason.
+    pub fn call_from(&self, from: Address, to: Address, data: Bytes) -> Result<Bytes, ChainError> {
+        let nonce = self.world.nonce(from);
+        let tx = call_environment(from, to, U256::ZERO, data, nonce, self.config.chain_id);
+        let result = self.simulate(&[], tx)?.result;
+        Ok(result.into_output().unwrap_or_default())
+    }
+
+    /// Sends a transaction of `from`, whose key nobody asks for. It is simulated at the head, after the sender's own
+    /// waiting transactions; with automatic mining it is in a block when this returns.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverts`] and [`ChainError::NotEnoughGasMoney`]; nothing was sent then.
+    pub fn submit_from(&mut self, from: Address, request: &TxRequest) -> Result<TxHash, ChainError> {
+        let (chain_id, nonce) = (self.config.chain_id, self.next_nonce(from));
+        let before: Vec<&Transaction> =
+            self.pool.iter().filter(|waiting| waiting.from == from && waiting.nonce < nonce).collect();
+        let tx = call_environment(from, request.to, request.value, request.data.clone(), nonce, chain_id);
+        let spent = self.simulate(&before, tx)?.result.gas().total_gas_spent();
+        let gas_limit =
+            spent.saturating_add(spent / 2).saturating_add(GAS_HEAD_ROOM).min(TRANSACTION_GAS_CAP);
+        let transaction = Transaction {
+            hash: TxHash::ZERO,
+            from,
+            nonce,
+            to: Some(request.to),
+            value: request.value,
+            input: request.data.clone(),
+            gas_limit,
+            gas_price: u128::from(self.config.base_fee),
+        };
+        let promised = |sum: U256, waiting: &&Transaction| sum.saturating_add(waiting.most_expensive());
+        let needed = before.iter().fold(transaction.most_expensive(), promised);
+        let balance = self.world.balance(from);
+        if balance < needed {
+            return Err(ChainError::NotEnoughGasMoney { account: from, balance, needed });
+        }
+        let hash = self.enqueue(transaction);
+        if self.config.mining == Mining::Automatic {
+            self.mine();
+        }
+        Ok(hash)
+    }
+
+    /// Runs `tx` at the head after other transactions, free of charge and with the value given.
+    fn simulate(&self, before: &[&Transaction], tx: TxEnv) -> Result<ResultAndState, ChainError> {
+        let hash_of = |number: u64| self.block(number).map(|block| block.at.hash);
+        let mut overlay = CacheDB::new(View { world: &self.world, hash_of: &hash_of });
+        let chain_id = self.config.chain_id;
+        let block = self.block_environment(self.now);
+        for transaction in before {
+            let run = execute(&mut overlay, chain_id, block.clone(), environment(transaction, chain_id));
+            overlay.commit(run.map_err(|invalid| nonsense(&invalid))?.state);
+        }
+        lend(&mut overlay, tx.caller, tx.value);
+        let outcome = execute(&mut overlay, chain_id, BlockEnv { basefee: 0, ..block }, tx)
+            .map_err(|invalid| nonsense(&invalid))?;
+        match failure(&outcome.result) {
+            None => Ok(outcome),
+            Some(reason) => Err(ChainError::Reverts { reason }),
+        }
+    }
+}
+
+/// Whether a call reverts is another question than whether its sender can pay; that one is asked later.
+fn lend(overlay: &mut CacheDB<View<'_>>, account: Address, value: U256) {
+    let Ok(cached) = overlay.load_account(account);
+    cached.info.balance = cached.info.balance.max(value);
+    let info: AccountInfo = cached.info.clone();
+    overlay.insert_account_info(account, info);
+}
+
+fn nonsense(invalid: &InvalidTransaction) -> ChainError {
+    ChainError::Nonsense(format!("the transaction is invalid: {invalid}"))
+}
