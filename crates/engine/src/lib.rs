@@ -1,3 +1,21 @@
-//! Drives many channels. Pure: what it needs of the world comes through the [`ports`].
+//! Drives many channels over the ports. Pure: time, randomness and I/O come in as inputs and go out as effects.
+//!
+//! The order of things, which the types enforce: [`Engine::handle`] any number of inputs, [`Engine::round`] once,
+//! [`Staged::commit`] to a store, and only then perform the [`Effect`]s that the commit hands out.
 
+mod calls;
+mod chain;
+mod engine;
+mod input;
+mod peers;
+mod policy;
 pub mod ports;
+mod recover;
+mod staged;
+
+pub use calls::{CallKey, Submission, SubmissionKey};
+pub use engine::Engine;
+pub use input::{Effect, EngineError, Input, Notice};
+pub use policy::{Policy, PolicyError};
+pub use recover::EngineRecoverError;
+pub use staged::Staged;

@@ -34,6 +34,11 @@ pub enum Frame {
         /// The message.
         body: Body,
     },
+    /// The receiver knows no such channel with the sender: introduce it first.
+    Unknown {
+        /// Which channel.
+        channel: ChannelId,
+    },
 }
 
 /// A message within a channel.

@@ -1,7 +1,7 @@
 //! What a user is shown of a channel.
 
 use super::{Channel, Link};
-use crate::onchain::Facts;
+use crate::onchain::{ChainView, Facts, Phase};
 use serde::Serialize;
 use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
 
@@ -94,10 +94,10 @@ impl Channel {
                 })
                 .collect(),
             phase: match self.durable.chain.head().phase {
-                crate::onchain::Phase::Open => "open",
-                crate::onchain::Phase::Disputed { .. } => "disputed",
-                crate::onchain::Phase::Settled(_) => "settled",
-                crate::onchain::Phase::Closed => "closed",
+                Phase::Open => "open",
+                Phase::Disputed { .. } => "disputed",
+                Phase::Settled(_) => "settled",
+                Phase::Closed => "closed",
             },
             link: match self.volatile.link {
                 Link::Down => "down",
@@ -151,6 +151,23 @@ impl Channel {
     /// Whether events may still be taken back, and so the depth matters.
     pub fn has_recent_chain_events(&self) -> bool {
         !self.durable.chain.recent().is_empty()
+    }
+
+    /// Whether blocks alone, without a message or command, may make this side want something.
+    pub fn needs_attention(&self) -> bool {
+        let durable = &self.durable;
+        !matches!(durable.chain.head().phase, Phase::Open | Phase::Closed)
+            || self.has_recent_chain_events()
+            || durable.execution.is_some()
+            || durable.force_close && durable.chain.head().phase != Phase::Closed
+            || !self.head().locks.is_empty()
+            || !self.volatile.held.is_empty()
+            || durable.restore.is_some()
+    }
+
+    /// Whether no event of the chain was ever seen.
+    pub fn knows_nothing_of_chain(&self) -> bool {
+        self.durable.chain == ChainView::new(self.durable.params.assets.len())
     }
 
     /// Whether a lock of the confirmed position has this hash.

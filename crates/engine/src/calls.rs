@@ -1,0 +1,136 @@
+//! Calls to the chain: wanted by channels until the chain shows them done, or asked for by the user.
+
+use crate::engine::{Engine, Entry};
+use crate::input::{Effect, EngineError, Notice};
+use crate::ports::{ChainError, TxHash, TxRequest};
+use strait_protocol::{ChainAction, Phase, Rule, Token};
+use strait_types::abi::calls;
+use strait_types::{Amount, Asset, AssetIndex, ChannelId, U256};
+
+/// Blocks after which a call that is still wanted is sent again.
+const RESEND_BLOCKS: u64 = 3;
+
+/// Identifies a wanted call, so that it is not sent twice at once.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct CallKey {
+    /// For which channel.
+    pub channel: ChannelId,
+    /// [`ChainAction::name`].
+    pub name: &'static str,
+}
+
+/// Whose transactions they are.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SubmissionKey {
+    /// A channel's.
+    Call(CallKey),
+    /// The user's.
+    User(Token),
+}
+
+/// Transactions to send in order; each waits for the one before to be in a block.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// Comes back with the answer.
+    pub key: SubmissionKey,
+    /// What to send.
+    pub steps: Vec<TxRequest>,
+}
+
+/// A call that was handed out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallState {
+    /// Head at that time.
+    at_block: u64,
+    /// The calldata's hash: another call of the same name is sent at once.
+    digest: strait_types::B256,
+}
+
+impl Engine {
+    /// Hands out the calls that a channel wants and that are not under way.
+    pub(crate) fn hand_out_calls(&mut self, now_ms: u64, channel: ChannelId) {
+        let Some(entry) = self.channels.get(&channel) else { return };
+        let ctx = self.context(now_ms, entry);
+        let wanted = entry.channel.wanted(&ctx);
+        let params = entry.channel.params().clone();
+        for action in wanted {
+            self.hand_out(channel, &params, &action);
+        }
+    }
+
+    fn hand_out(&mut self, channel: ChannelId, params: &strait_types::ChannelParams, action: &ChainAction) {
+        let key = CallKey { channel, name: action.name() };
+        let data = action.calldata(params);
+        let digest = strait_types::keccak256(&data);
+        let head = self.head_number();
+        let recent = self
+            .calls
+            .get(&key)
+            .is_some_and(|call| call.digest == digest && head < call.at_block.saturating_add(RESEND_BLOCKS));
+        if recent {
+            return;
+        }
+        self.calls.insert(key, CallState { at_block: head, digest });
+        let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
+        self.effects.push(Effect::Submit(Submission { key: SubmissionKey::Call(key), steps: vec![request] }));
+    }
+
+    pub(crate) fn on_submitted(&mut self, key: SubmissionKey, result: Result<TxHash, ChainError>) {
+        match (key, result) {
+            (SubmissionKey::Call(key), Err(error)) => {
+                // It may be that the peer's call came first; the next block tells, and else it is sent again.
+                self.effects.push(Effect::Notify(Notice::CallFailed {
+                    channel: key.channel,
+                    call: key.name,
+                    error,
+                }));
+            }
+            (SubmissionKey::Call(_), Ok(_)) => {}
+            (SubmissionKey::User(token), Ok(transaction)) => {
+                self.effects.push(Effect::Notify(Notice::Submitted { token, transaction }));
+            }
+            (SubmissionKey::User(token), Err(error)) => self.fail(token, error.into()),
+        }
+    }
+
+    pub(crate) fn fail(&mut self, token: Token, error: EngineError) {
+        self.effects.push(Effect::Notify(Notice::Failed { token, error }));
+    }
+
+    pub(crate) fn deposit(&mut self, token: Token, channel: ChannelId, asset: AssetIndex, amount: Amount) {
+        match self.plan_deposit(channel, asset, amount) {
+            Ok(steps) => {
+                self.effects.push(Effect::Submit(Submission { key: SubmissionKey::User(token), steps }))
+            }
+            Err(error) => self.fail(token, error),
+        }
+    }
+
+    fn plan_deposit(
+        &self,
+        channel: ChannelId,
+        asset: AssetIndex,
+        amount: Amount,
+    ) -> Result<Vec<TxRequest>, EngineError> {
+        let entry: &Entry = self.channels.get(&channel).ok_or(EngineError::UnknownChannel(channel))?;
+        if amount.is_zero() {
+            return Err(EngineError::ZeroAmount);
+        }
+        if matches!(entry.channel.facts().phase, Phase::Closed | Phase::Settled(_)) {
+            return Err(EngineError::Closed);
+        }
+        let params = entry.channel.params();
+        let address = params.assets.get(asset.index()).ok_or(EngineError::Rule(Rule::UnknownAsset))?;
+        let adjudicator = self.domain.adjudicator();
+        let side = entry.channel.side();
+        let value = U256::from(amount.units());
+        let call = |to, value, data| TxRequest { to, value, data };
+        Ok(match Asset::from(*address) {
+            Asset::Native => vec![call(adjudicator, value, calls::deposit(params, side))],
+            Asset::Token(token) => vec![
+                call(token, U256::ZERO, calls::approve(adjudicator, value)),
+                call(adjudicator, U256::ZERO, calls::deposit_token(params, asset, side, amount)),
+            ],
+        })
+    }
+}

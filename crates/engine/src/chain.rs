@@ -1,0 +1,205 @@
+//! Following the chain: events reach their channels once and in order, and a reorg takes them back.
+
+use crate::engine::Engine;
+use crate::input::{Effect, Notice};
+use crate::ports::{Block, BlockRef, Followed};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::VecDeque;
+use strait_protocol::ChainDelta;
+use strait_types::abi::AdjudicatorEvent;
+use strait_types::{B256, ChannelId};
+
+/// Blocks that are remembered for finding a fork.
+const REMEMBERED: usize = 128;
+/// Name of the cursor in the store.
+pub(crate) const CURSOR_KEY: &str = "chain-cursor";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+struct Seen {
+    number: u64,
+    hash: B256,
+    time: u64,
+}
+
+/// The last processed blocks, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Cursor {
+    seen: VecDeque<Seen>,
+}
+
+impl Cursor {
+    pub(crate) fn known(&self) -> Vec<BlockRef> {
+        self.seen.iter().rev().map(|seen| BlockRef { number: seen.number, hash: seen.hash }).collect()
+    }
+
+    fn head(&self) -> Option<Seen> {
+        self.seen.back().copied()
+    }
+
+    /// Timestamps of the head and of the newest known block that has `confirmations` blocks on top.
+    pub(crate) fn times(&self, confirmations: u64) -> (u64, u64) {
+        let Some(head) = self.head() else { return (0, 0) };
+        let depth = head.number.saturating_sub(confirmations);
+        let deep = self.seen.iter().rev().find(|seen| seen.number <= depth);
+        (head.time, deep.map_or(0, |seen| seen.time))
+    }
+
+    fn contains(&self, block: BlockRef) -> bool {
+        self.seen.iter().any(|seen| seen.number == block.number && seen.hash == block.hash)
+    }
+
+    fn push(&mut self, block: &Block) {
+        self.seen.push_back(Seen { number: block.at.number, hash: block.at.hash, time: block.time });
+        if self.seen.len() > REMEMBERED {
+            self.seen.pop_front();
+        }
+    }
+
+    fn rollback(&mut self, to: u64) {
+        self.seen.retain(|seen| seen.number <= to);
+    }
+}
+
+impl Engine {
+    pub(crate) fn head_number(&self) -> u64 {
+        self.cursor.head().map_or(0, |head| head.number)
+    }
+
+    pub(crate) fn on_followed(&mut self, now_ms: u64, followed: &Followed) {
+        let before = self.cursor.clone();
+        if let Some(head) = self.cursor.head() {
+            match followed.fork {
+                Some(fork) if self.cursor.contains(fork) => {
+                    if fork.number < head.number {
+                        self.rollback(now_ms, fork.number);
+                    }
+                }
+                // The answer belongs to an earlier question, and the next one will do.
+                Some(_) => return,
+                None => {
+                    self.effects.push(Effect::Notify(Notice::DeepReorg));
+                    return;
+                }
+            }
+        }
+        for block in &followed.blocks {
+            if self.cursor.head().is_some_and(|head| block.at.number <= head.number) {
+                continue;
+            }
+            self.cursor.push(block);
+            for event in &block.events {
+                self.on_event(now_ms, block, &event.event);
+            }
+        }
+        if self.cursor != before {
+            self.after_blocks(now_ms);
+        }
+    }
+
+    fn rollback(&mut self, now_ms: u64, to: u64) {
+        self.cursor.rollback(to);
+        for id in self.with_recent_events() {
+            self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
+        }
+    }
+
+    fn with_recent_events(&self) -> Vec<ChannelId> {
+        let watched = self.watched.iter().chain(&self.touched);
+        let mut ids: Vec<_> = watched
+            .filter(|id| self.channels.get(*id).is_some_and(|entry| entry.channel.has_recent_chain_events()))
+            .copied()
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    fn on_event(&mut self, now_ms: u64, block: &Block, event: &AdjudicatorEvent) {
+        match event {
+            AdjudicatorEvent::PreimageRegistered { hash, .. } => {
+                let concerned: Vec<_> = self
+                    .channels
+                    .iter()
+                    .filter(|(_, entry)| entry.channel.has_lock(*hash))
+                    .map(|(id, _)| *id)
+                    .collect();
+                for id in concerned {
+                    self.apply_event(now_ms, id, block, event);
+                }
+            }
+            _ => {
+                if let Some(id) = event.channel()
+                    && self.channels.get(&id).is_some_and(|entry| !entry.fetching)
+                {
+                    self.apply_event(now_ms, id, block, event);
+                }
+            }
+        }
+    }
+
+    fn apply_event(&mut self, now_ms: u64, id: ChannelId, block: &Block, event: &AdjudicatorEvent) {
+        let delta = ChainDelta::Event { block: block.at.number, time: block.time, event: event.clone() };
+        self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, delta, out));
+    }
+
+    /// Counts what has its confirmations, lets time-bound channels look, remembers where we are.
+    fn after_blocks(&mut self, now_ms: u64) {
+        let head = self.head_number();
+        for id in self.with_recent_events() {
+            self.drive(now_ms, id, |channel, ctx, out| {
+                let through = head.saturating_sub(channel.confirmations());
+                channel.chain(ctx, ChainDelta::Final { through }, out);
+            });
+        }
+        for id in self.watched.clone() {
+            self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
+        }
+        self.refetch();
+        self.batch.set_meta(CURSOR_KEY, borsh::to_vec(&self.cursor).unwrap_or_default());
+    }
+
+    /// A channel that becomes known late may have been funded before.
+    pub(crate) fn fetch_events(&mut self, channel: ChannelId) {
+        let through = self.cursor.head().map(|head| BlockRef { number: head.number, hash: head.hash });
+        let Some(entry) = self.channels.get_mut(&channel) else { return };
+        entry.fetching = true;
+        // Before the first block is followed there is nothing to miss; see `refetch`.
+        if let Some(through) = through {
+            self.effects.push(Effect::FetchEvents { channel, through });
+        }
+    }
+
+    /// Asks again for channels whose answer is outstanding: each new block makes the last question stale.
+    fn refetch(&mut self) {
+        let waiting: Vec<_> =
+            self.channels.iter().filter(|(_, entry)| entry.fetching).map(|(id, _)| *id).collect();
+        for id in waiting {
+            self.fetch_events(id);
+        }
+    }
+
+    pub(crate) fn on_channel_events(
+        &mut self,
+        now_ms: u64,
+        id: ChannelId,
+        through: BlockRef,
+        blocks: &[Block],
+    ) {
+        let is_current =
+            self.cursor.head().is_some_and(|head| head.number == through.number && head.hash == through.hash);
+        let Some(entry) = self.channels.get_mut(&id).filter(|entry| entry.fetching && is_current) else {
+            return;
+        };
+        entry.fetching = false;
+        for block in blocks {
+            for event in &block.events {
+                self.apply_event(now_ms, id, block, &event.event);
+            }
+        }
+        let head = self.head_number();
+        self.drive(now_ms, id, |channel, ctx, out| {
+            let through = head.saturating_sub(channel.confirmations());
+            channel.chain(ctx, ChainDelta::Final { through }, out);
+        });
+    }
+}

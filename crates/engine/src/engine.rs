@@ -1,0 +1,240 @@
+//! The engine itself: channels, and one round after another.
+
+use crate::calls::{CallKey, CallState};
+use crate::chain::Cursor;
+use crate::input::{Effect, EngineError, Input, Notice};
+use crate::peers::Peers;
+use crate::policy::Policy;
+use crate::ports::{Batch, BlockRef, Kind, Signer};
+use crate::staged::Staged;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Settings};
+use strait_types::{Address, ChannelId, Domain};
+
+/// Bytes of journal after which a channel's snapshot is renewed.
+const SNAPSHOT_BYTES: usize = 1 << 20;
+
+/// A channel with what the engine keeps beside it.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) channel: Channel,
+    pub(crate) peer: Address,
+    /// The peer has shown that it knows the channel.
+    pub(crate) introduced: bool,
+    /// Its past events are being fetched; what happens meanwhile waits.
+    pub(crate) fetching: bool,
+    /// When its timer is set for.
+    pub(crate) tick: Option<u64>,
+    /// Journal bytes since the last snapshot.
+    pub(crate) journal_bytes: usize,
+}
+
+/// Many channels of one key on one chain.
+pub struct Engine {
+    pub(crate) domain: Domain,
+    pub(crate) signer: Arc<dyn Signer>,
+    pub(crate) policy: Policy,
+    /// What this node demands of channels that peers open.
+    pub(crate) settings: Settings,
+    // Ordered, so that a seed replays exactly.
+    pub(crate) channels: BTreeMap<ChannelId, Entry>,
+    pub(crate) peers: Peers,
+    pub(crate) cursor: Cursor,
+    pub(crate) calls: BTreeMap<CallKey, CallState>,
+    pub(crate) timers: BTreeSet<(u64, ChannelId)>,
+    /// Channels that the next round must look at.
+    pub(crate) touched: BTreeSet<ChannelId>,
+    /// Channels that may want something of the chain at any block.
+    pub(crate) watched: BTreeSet<ChannelId>,
+    pub(crate) batch: Batch,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("channels", &self.channels.len()).finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine without channels; see [`Engine::recover`] for one with what a store holds.
+    pub(crate) fn empty(
+        domain: Domain,
+        signer: Arc<dyn Signer>,
+        policy: Policy,
+        settings: Settings,
+    ) -> Engine {
+        Engine {
+            domain,
+            signer,
+            policy,
+            settings,
+            channels: BTreeMap::new(),
+            peers: Peers::default(),
+            cursor: Cursor::default(),
+            calls: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            touched: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            batch: Batch::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Takes an input. Its consequences come out of the next [`Engine::round`].
+    pub fn handle(&mut self, now_ms: u64, input: Input) {
+        match input {
+            Input::Connected { peer } => self.on_connected(now_ms, peer),
+            Input::Disconnected { peer } => self.on_disconnected(now_ms, peer),
+            Input::Frame { peer, bytes } => self.on_frame(now_ms, peer, &bytes),
+            Input::Open { token, params, settings } => self.open_own(now_ms, token, params, settings),
+            Input::Command { token, channel, command } => {
+                if self.channels.contains_key(&channel) {
+                    self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
+                } else {
+                    self.fail(token, EngineError::UnknownChannel(channel));
+                }
+            }
+            Input::Deposit { token, channel, asset, amount } => self.deposit(token, channel, asset, amount),
+            Input::Followed(followed) => self.on_followed(now_ms, &followed),
+            Input::ChannelEvents { channel, through, blocks } => {
+                self.on_channel_events(now_ms, channel, through, &blocks);
+            }
+            Input::Submitted { key, result } => self.on_submitted(key, result),
+            Input::Tick => self.on_tick(now_ms),
+        }
+    }
+
+    /// Ends a round: countersigns, writes what waits, and stages everything that came of it. `None` when nothing did.
+    pub fn round(&mut self, now_ms: u64) -> Option<Staged> {
+        for channel in std::mem::take(&mut self.touched) {
+            self.flush(now_ms, channel);
+        }
+        if self.batch.is_empty() && self.effects.is_empty() {
+            return None;
+        }
+        Some(Staged::new(std::mem::take(&mut self.batch), std::mem::take(&mut self.effects)))
+    }
+
+    fn flush(&mut self, now_ms: u64, id: ChannelId) {
+        // A key that is not to be had now is asked again with the next input or tick.
+        self.drive(now_ms, id, |channel, ctx, out| drop(channel.flush(ctx, out)));
+        self.touched.remove(&id);
+        self.hand_out_calls(now_ms, id);
+        let Some(entry) = self.channels.get_mut(&id) else { return };
+        if entry.channel.needs_attention() {
+            self.watched.insert(id);
+        } else {
+            self.watched.remove(&id);
+        }
+        let tick = entry.channel.next_tick();
+        if tick != entry.tick {
+            if let Some(old) = entry.tick {
+                self.timers.remove(&(old, id));
+            }
+            if let Some(new) = tick {
+                self.timers.insert((new, id));
+            }
+            entry.tick = tick;
+        }
+        if entry.journal_bytes >= SNAPSHOT_BYTES {
+            entry.journal_bytes = 0;
+            self.batch.snapshot(id, entry.channel.snapshot());
+        }
+    }
+
+    /// Lets a channel work and takes over what comes of it.
+    pub(crate) fn drive(
+        &mut self,
+        now_ms: u64,
+        id: ChannelId,
+        work: impl FnOnce(&mut Channel, &Context<'_>, &mut Outputs),
+    ) {
+        let Some(entry) = self.channels.get_mut(&id) else { return };
+        let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
+        let ctx =
+            Context { now_ms, head_time, final_time, domain: &self.domain, signer: self.signer.as_ref() };
+        let mut out = Outputs::default();
+        work(&mut entry.channel, &ctx, &mut out);
+        self.touched.insert(id);
+        for record in &out.records {
+            let kind = if record.is_history() { Kind::History } else { Kind::Working };
+            // Writing to a Vec cannot fail.
+            let payload = borsh::to_vec(record).unwrap_or_default();
+            entry.journal_bytes += payload.len();
+            self.batch.record(id, kind, payload);
+        }
+        let peer = entry.peer;
+        self.effects.extend(out.messages.into_iter().map(|body| send(peer, id, body)));
+        let notify = |event| Effect::Notify(Notice::Channel { channel: id, event });
+        self.effects.extend(out.events.into_iter().map(notify));
+    }
+
+    pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {
+        let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
+        Context { now_ms, head_time, final_time, domain: &self.domain, signer: self.signer.as_ref() }
+    }
+
+    fn on_tick(&mut self, now_ms: u64) {
+        while let Some(&(due, id)) = self.timers.first() {
+            if due > now_ms {
+                break;
+            }
+            self.timers.remove(&(due, id));
+            if let Some(entry) = self.channels.get_mut(&id) {
+                entry.tick = None;
+            }
+            self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
+        }
+    }
+
+    /// When [`Input::Tick`] is next needed, in milliseconds since the Unix epoch.
+    pub fn next_tick(&self) -> Option<u64> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// A channel at a glance.
+    pub fn view(&self, channel: ChannelId) -> Option<ChannelView> {
+        self.channels.get(&channel).map(|entry| entry.channel.view())
+    }
+
+    /// A channel, to look at.
+    pub fn channel(&self, channel: ChannelId) -> Option<&Channel> {
+        self.channels.get(&channel).map(|entry| &entry.channel)
+    }
+
+    /// All channels' ids, ascending.
+    pub fn channel_ids(&self) -> impl Iterator<Item = ChannelId> + '_ {
+        self.channels.keys().copied()
+    }
+
+    /// The last blocks that were processed, newest first, for [`crate::ports::Chain::follow`].
+    pub fn known_blocks(&self) -> Vec<BlockRef> {
+        self.cursor.known()
+    }
+
+    /// This node's address.
+    pub fn signer(&self) -> Address {
+        self.signer.address()
+    }
+
+    /// Chain and adjudicator.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Snapshots of all channels, so that a restart has little to replay; for a clean shutdown.
+    pub fn checkpoint(&mut self) {
+        for (id, entry) in &mut self.channels {
+            if entry.journal_bytes > 0 {
+                entry.journal_bytes = 0;
+                self.batch.snapshot(*id, entry.channel.snapshot());
+            }
+        }
+    }
+}
+
+pub(crate) fn send(peer: Address, channel: ChannelId, body: Body) -> Effect {
+    Effect::Send { peer, frame: Frame::Channel { channel, body }.encode() }
+}

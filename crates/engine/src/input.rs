@@ -1,0 +1,187 @@
+//! What comes into the engine and what goes out of it.
+
+use crate::calls::{Submission, SubmissionKey};
+use crate::ports::{Block, BlockRef, ChainError, Followed, TxHash};
+use strait_protocol::{Command, Event, FrameError, Rule, Settings, Token};
+use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams};
+
+/// An input.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// An authenticated connection is up.
+    Connected {
+        /// The peer's signer.
+        peer: Address,
+    },
+    /// It is gone.
+    Disconnected {
+        /// The peer's signer.
+        peer: Address,
+    },
+    /// Bytes from an authenticated peer.
+    Frame {
+        /// The peer's signer.
+        peer: Address,
+        /// As they came.
+        bytes: Vec<u8>,
+    },
+    /// The user makes a channel known. Answered by [`Notice::Opened`] or an error with the token.
+    Open {
+        /// The caller's handle.
+        token: Token,
+        /// Its terms.
+        params: ChannelParams,
+        /// What we demand.
+        settings: Settings,
+    },
+    /// The user commands a channel.
+    Command {
+        /// The caller's handle.
+        token: Token,
+        /// Which channel.
+        channel: ChannelId,
+        /// What to do.
+        command: Command,
+    },
+    /// The user deposits from the node's account.
+    Deposit {
+        /// The caller's handle.
+        token: Token,
+        /// Which channel.
+        channel: ChannelId,
+        /// Which asset.
+        asset: AssetIndex,
+        /// In the smallest unit.
+        amount: Amount,
+    },
+    /// The chain was followed from [`crate::Engine::known_blocks`].
+    Followed(Followed),
+    /// The answer to [`Effect::FetchEvents`].
+    ChannelEvents {
+        /// Which channel.
+        channel: ChannelId,
+        /// Up to which block.
+        through: BlockRef,
+        /// Its past.
+        blocks: Vec<Block>,
+    },
+    /// The answer to [`Effect::Submit`].
+    Submitted {
+        /// Which submission.
+        key: SubmissionKey,
+        /// The last transaction's hash, or why not.
+        result: Result<TxHash, ChainError>,
+    },
+    /// Time has passed; see [`crate::Engine::next_tick`].
+    Tick,
+}
+
+/// Something to be done, after the batch that it came with is durable.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// A frame for a peer; dropped when it is not connected.
+    Send {
+        /// The peer's signer.
+        peer: Address,
+        /// The bytes.
+        frame: Vec<u8>,
+    },
+    /// News for the user.
+    Notify(Notice),
+    /// Transactions to send, in order.
+    Submit(Submission),
+    /// All past events of a channel that became known late.
+    FetchEvents {
+        /// Which channel.
+        channel: ChannelId,
+        /// Up to which block.
+        through: BlockRef,
+    },
+    /// The peer sends what no honest node sends: close the connection.
+    Disconnect {
+        /// The peer's signer.
+        peer: Address,
+        /// Why.
+        reason: FrameError,
+    },
+}
+
+/// News for the user.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// A channel became known, by us or by a peer.
+    Opened {
+        /// The command, when it was ours.
+        token: Option<Token>,
+        /// The channel.
+        channel: ChannelId,
+    },
+    /// Something happened in a channel.
+    Channel {
+        /// Which.
+        channel: ChannelId,
+        /// What.
+        event: Event,
+    },
+    /// A user's transaction was handed to the chain.
+    Submitted {
+        /// The command.
+        token: Token,
+        /// Its hash.
+        transaction: TxHash,
+    },
+    /// A command could not be carried out; nothing has moved.
+    Failed {
+        /// The command.
+        token: Token,
+        /// Why.
+        error: EngineError,
+    },
+    /// The peer does not take a channel.
+    Declined {
+        /// Which.
+        channel: ChannelId,
+        /// The peer's reason.
+        reason: String,
+    },
+    /// The chain's history changed below what this node remembers; it takes no value until an operator has looked.
+    DeepReorg,
+    /// A call that guards our money was refused by the chain; it is tried again.
+    CallFailed {
+        /// For which channel.
+        channel: ChannelId,
+        /// Which call.
+        call: &'static str,
+        /// Why.
+        error: ChainError,
+    },
+}
+
+/// Why the engine did not take a command; the caller's misuse or the environment, nothing has moved.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// No such channel here.
+    #[error("no channel {0} is known here; list the channels, or open one")]
+    UnknownChannel(ChannelId),
+    /// The channel is already known.
+    #[error("channel {0} exists already; use another nonce for a second one")]
+    AlreadyOpen(ChannelId),
+    /// Our key is in neither place.
+    #[error("this node's signer {0} is not a participant of these parameters")]
+    NotParticipant(Address),
+    /// The parameters are invalid or against our policy.
+    #[error(transparent)]
+    Policy(#[from] crate::policy::PolicyError),
+    /// The channel has no such asset.
+    #[error("{0}")]
+    Rule(Rule),
+    /// The amount is zero.
+    #[error("the amount is zero; give a positive amount")]
+    ZeroAmount,
+    /// The channel takes no deposits any more.
+    #[error("the channel is closed on chain and takes no deposit; open another one")]
+    Closed,
+    /// The chain did not take the transaction.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+}

@@ -1,0 +1,193 @@
+//! Peers, and the channels with them.
+
+use crate::engine::{Engine, Entry};
+use crate::input::{Effect, EngineError, Notice};
+use crate::policy::PolicyError;
+use crate::ports::Kind;
+use std::collections::{BTreeMap, BTreeSet};
+use strait_protocol::{Channel, Frame, Settings, Token};
+use strait_types::{Address, ChannelId, ChannelParams, Side};
+
+/// Longest reason that is taken from a peer, in bytes.
+const MAX_REASON: usize = 256;
+
+#[derive(Debug, Default)]
+struct Peer {
+    connected: bool,
+    channels: BTreeSet<ChannelId>,
+}
+
+/// All peers that have a channel or a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Peers {
+    by_signer: BTreeMap<Address, Peer>,
+}
+
+impl Peers {
+    pub(crate) fn add_channel(&mut self, peer: Address, channel: ChannelId) {
+        self.by_signer.entry(peer).or_default().channels.insert(channel);
+    }
+
+    pub(crate) fn is_connected(&self, peer: Address) -> bool {
+        self.by_signer.get(&peer).is_some_and(|peer| peer.connected)
+    }
+
+    fn channels(&self, peer: Address) -> Vec<ChannelId> {
+        self.by_signer.get(&peer).map(|peer| peer.channels.iter().copied().collect()).unwrap_or_default()
+    }
+
+    fn count(&self, peer: Address) -> usize {
+        self.by_signer.get(&peer).map_or(0, |peer| peer.channels.len())
+    }
+
+    fn set_connected(&mut self, peer: Address, connected: bool) {
+        let entry = self.by_signer.entry(peer).or_default();
+        entry.connected = connected;
+        if !connected && entry.channels.is_empty() {
+            self.by_signer.remove(&peer);
+        }
+    }
+}
+
+impl Engine {
+    pub(crate) fn on_connected(&mut self, now_ms: u64, peer: Address) {
+        if self.peers.is_connected(peer) {
+            self.on_disconnected(now_ms, peer);
+        }
+        self.peers.set_connected(peer, true);
+        for channel in self.peers.channels(peer) {
+            self.connect_channel(now_ms, channel);
+        }
+    }
+
+    fn connect_channel(&mut self, now_ms: u64, id: ChannelId) {
+        let Some(entry) = self.channels.get(&id) else { return };
+        if !entry.introduced {
+            self.introduce(id);
+        }
+        self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
+    }
+
+    fn introduce(&mut self, id: ChannelId) {
+        let Some(entry) = self.channels.get(&id) else { return };
+        let frame = Frame::Open { params: entry.channel.params().clone() }.encode();
+        self.effects.push(Effect::Send { peer: entry.peer, frame });
+    }
+
+    pub(crate) fn on_disconnected(&mut self, now_ms: u64, peer: Address) {
+        self.peers.set_connected(peer, false);
+        for channel in self.peers.channels(peer) {
+            self.drive(now_ms, channel, |channel, _, out| channel.disconnected(out));
+        }
+    }
+
+    pub(crate) fn on_frame(&mut self, now_ms: u64, peer: Address, bytes: &[u8]) {
+        if !self.peers.is_connected(peer) {
+            return;
+        }
+        match Frame::decode(bytes) {
+            Ok(Frame::Open { params }) => self.on_open(now_ms, peer, params),
+            Ok(Frame::Decline { channel, reason }) => self.on_decline(peer, channel, &reason),
+            Ok(Frame::Unknown { channel }) => {
+                if self.channels.get(&channel).is_some_and(|entry| entry.peer == peer) {
+                    self.introduce(channel);
+                }
+            }
+            Ok(Frame::Channel { channel, body }) => {
+                match self.channels.get_mut(&channel).filter(|entry| entry.peer == peer) {
+                    Some(entry) => {
+                        entry.introduced = true;
+                        self.drive(now_ms, channel, |c, ctx, out| c.message(ctx, body, out));
+                    }
+                    // A stranger learns no more from an id that it must not know than from a made-up one.
+                    None => {
+                        let frame = Frame::Unknown { channel }.encode();
+                        self.effects.push(Effect::Send { peer, frame });
+                    }
+                }
+            }
+            Err(reason) => self.effects.push(Effect::Disconnect { peer, reason }),
+        }
+    }
+
+    fn decline(&mut self, peer: Address, channel: ChannelId, reason: &str) {
+        let frame = Frame::Decline { channel, reason: reason.to_owned() }.encode();
+        self.effects.push(Effect::Send { peer, frame });
+    }
+
+    fn on_decline(&mut self, peer: Address, channel: ChannelId, reason: &str) {
+        let Some(entry) = self.channels.get(&channel).filter(|entry| entry.peer == peer) else { return };
+        if entry.introduced {
+            return;
+        }
+        let end = (0..=reason.len().min(MAX_REASON)).rev().find(|end| reason.is_char_boundary(*end));
+        let reason = reason[..end.unwrap_or(0)].to_owned();
+        self.effects.push(Effect::Notify(Notice::Declined { channel, reason }));
+    }
+
+    fn on_open(&mut self, now_ms: u64, peer: Address, params: ChannelParams) {
+        let id = params.id(self.domain.chain_id(), self.domain.adjudicator());
+        if let Some(entry) = self.channels.get_mut(&id) {
+            // The answer to an introduction is the channel's own synchronisation.
+            if entry.peer == peer {
+                entry.introduced = true;
+                self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
+            }
+            return;
+        }
+        let own = self.signer.address();
+        let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
+        let checked = self.policy.check(&params, self.peers.count(peer));
+        match (side, checked) {
+            (Some(side), Ok(())) => {
+                let settings = self.settings.clone();
+                self.add_channel(now_ms, id, params, side, settings, None);
+            }
+            (None, _) => self.decline(peer, id, "the participants are not the two of us"),
+            (_, Err(error)) => self.decline(peer, id, &error.to_string()),
+        }
+    }
+
+    pub(crate) fn open_own(&mut self, now_ms: u64, token: Token, params: ChannelParams, settings: Settings) {
+        let own = self.signer.address();
+        let id = params.id(self.domain.chain_id(), self.domain.adjudicator());
+        let Some(side) = params.side_of(own) else {
+            self.fail(token, EngineError::NotParticipant(own));
+            return;
+        };
+        if self.channels.contains_key(&id) {
+            self.fail(token, EngineError::AlreadyOpen(id));
+            return;
+        }
+        let existing = self.peers.count(params.participant(side.other()).signer);
+        match self.policy.check(&params, existing) {
+            Ok(()) => self.add_channel(now_ms, id, params, side, settings, Some(token)),
+            Err(error) => self.fail(token, PolicyError::into(error)),
+        }
+    }
+
+    fn add_channel(
+        &mut self,
+        now_ms: u64,
+        id: ChannelId,
+        params: ChannelParams,
+        side: Side,
+        settings: Settings,
+        token: Option<Token>,
+    ) {
+        let peer = params.participant(side.other()).signer;
+        let (channel, record) = Channel::open(id, params, side, settings);
+        let payload = borsh::to_vec(&record).unwrap_or_default();
+        let journal_bytes = payload.len();
+        self.batch.record(id, Kind::Working, payload);
+        let introduced = token.is_none();
+        let entry = Entry { channel, peer, introduced, fetching: false, tick: None, journal_bytes };
+        self.channels.insert(id, entry);
+        self.peers.add_channel(peer, id);
+        self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));
+        self.fetch_events(id);
+        if self.peers.is_connected(peer) {
+            self.connect_channel(now_ms, id);
+        }
+    }
+}

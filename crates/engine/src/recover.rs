@@ -1,0 +1,97 @@
+//! Rebuilding the engine from its store.
+
+use crate::chain::{CURSOR_KEY, Cursor};
+use crate::engine::{Engine, Entry};
+use crate::policy::Policy;
+use crate::ports::{Recovered, Signer, Store, StoreError};
+use std::sync::Arc;
+use strait_protocol::{Channel, RecoverError, Settings};
+use strait_types::{ChannelId, Domain};
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineRecoverError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A channel's data is damaged.
+    #[error("channel {channel}: {source}")]
+    Channel {
+        /// Which.
+        channel: ChannelId,
+        /// How.
+        source: RecoverError,
+    },
+    /// The cursor is damaged.
+    #[error("the stored position in the chain does not decode: {0}; restore a backup")]
+    Cursor(std::io::Error),
+    /// Another chain or adjudicator.
+    #[error(
+        "channel {0} belongs to another chain or adjudicator than the configured ones; use the data directory with the chain it was made for"
+    )]
+    OtherChain(ChannelId),
+    /// Another key.
+    #[error("channel {0} belongs to another signer than the configured key; use the key that opened it")]
+    OtherSigner(ChannelId),
+}
+
+impl Engine {
+    /// Rebuilds the engine from what is durable. `restored`: the data comes from a backup, so that nothing is
+    /// signed before each peer has agreed to a rebase.
+    ///
+    /// # Errors
+    /// When the store cannot be read or belongs to another chain or key.
+    pub fn recover(
+        domain: Domain,
+        signer: Arc<dyn Signer>,
+        policy: Policy,
+        settings: Settings,
+        store: &dyn Store,
+        restored: bool,
+    ) -> Result<Engine, EngineRecoverError> {
+        let mut engine = Engine::empty(domain, signer, policy, settings);
+        if let Some(bytes) = store.meta(CURSOR_KEY)? {
+            engine.cursor = borsh::from_slice::<Cursor>(&bytes).map_err(EngineRecoverError::Cursor)?;
+        }
+        let mut failure = None;
+        store.recover(&mut |recovered| {
+            if failure.is_none() {
+                failure = engine.take_in(&recovered).err();
+            }
+        })?;
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let ids: Vec<_> = engine.channels.keys().copied().collect();
+        for id in ids {
+            if restored {
+                engine.drive(0, id, |channel, _, out| channel.restored(out));
+            }
+            // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
+            if engine.channels.get(&id).is_some_and(|entry| entry.channel.knows_nothing_of_chain()) {
+                engine.fetch_events(id);
+            }
+            engine.touched.insert(id);
+        }
+        Ok(engine)
+    }
+
+    fn take_in(&mut self, recovered: &Recovered) -> Result<(), EngineRecoverError> {
+        let id = recovered.channel;
+        let channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
+            .map_err(|source| EngineRecoverError::Channel { channel: id, source })?;
+        if channel.id() != id || channel.params().id(self.domain.chain_id(), self.domain.adjudicator()) != id
+        {
+            return Err(EngineRecoverError::OtherChain(id));
+        }
+        if channel.params().participant(channel.side()).signer != self.signer.address() {
+            return Err(EngineRecoverError::OtherSigner(id));
+        }
+        let peer = channel.params().participant(channel.side().other()).signer;
+        let journal_bytes = recovered.records.iter().map(Vec::len).sum();
+        self.peers.add_channel(peer, id);
+        let entry = Entry { channel, peer, introduced: false, fetching: false, tick: None, journal_bytes };
+        self.channels.insert(id, entry);
+        Ok(())
+    }
+}
