@@ -1,7 +1,9 @@
 //! Chains behind the engine's `Chain` port. [`dev`] is a whole chain in memory: revm, the committed contracts, and
-//! time, mining and reorgs under the caller's control.
+//! time, mining and reorgs under the caller's control. [`conformance`] is the suite that every backend passes.
 
 mod artifacts;
+pub mod conformance;
 pub mod dev;
+pub mod gas;
 
 pub use dev::{DevAccount, DevChain, DevChainConfig, SharedChain};
