@@ -9,7 +9,7 @@ use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::staged::Staged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Settings};
+use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Settings, SignedPosition};
 use strait_types::{Address, ChannelId, Domain};
 
 /// Bytes of journal after which a channel's snapshot is renewed.
@@ -202,6 +202,12 @@ impl Engine {
     /// A channel, to look at.
     pub fn channel(&self, channel: ChannelId) -> Option<&Channel> {
         self.channels.get(&channel).map(|entry| &entry.channel)
+    }
+
+    /// The best state of a channel with both signatures, as a tower or a backup would keep it; `None` at version 0.
+    pub fn latest(&self, now_ms: u64, channel: ChannelId) -> Option<SignedPosition> {
+        let entry = self.channels.get(&channel)?;
+        entry.channel.latest(&self.context(now_ms, entry))
     }
 
     /// All channels' ids, ascending.

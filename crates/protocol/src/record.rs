@@ -70,6 +70,14 @@ pub enum Record {
 }
 
 impl Record {
+    /// Reads a record as it is in the journal and the history.
+    ///
+    /// # Errors
+    /// When the bytes are damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Record, std::io::Error> {
+        borsh::from_slice(bytes)
+    }
+
     /// Whether it carries operations that both sides agreed, and so belongs to the itemised bill.
     pub fn is_history(&self) -> bool {
         matches!(self, Record::Wrote(_) | Record::Accepted(_) | Record::Confirmed { .. } | Record::RolledBack)

@@ -31,7 +31,7 @@ impl Channel {
     }
 
     /// The confirmed position with both signatures; `None` at version 0 or without the key.
-    pub(super) fn latest(&self, ctx: &Context<'_>) -> Option<SignedPosition> {
+    pub fn latest(&self, ctx: &Context<'_>) -> Option<SignedPosition> {
         let peer = self.durable.confirmed.peer_signature?;
         let own = self.sign_state(ctx, self.durable.confirmed.hash).ok()?;
         let position = self.durable.confirmed.position.clone();

@@ -60,6 +60,8 @@ pub struct ChannelView {
     pub locks: Vec<LockView>,
     /// `open`, `disputed`, `settled` or `closed`, as of the head.
     pub phase: &'static str,
+    /// Version that the adjudicator has recorded, as of the head.
+    pub recorded: Option<Version>,
     /// `down`, `syncing` or `up`.
     pub link: &'static str,
     /// Restored from a backup and waiting for a rebase.
@@ -99,6 +101,7 @@ impl Channel {
                 Phase::Settled(_) => "settled",
                 Phase::Closed => "closed",
             },
+            recorded: self.durable.chain.head().recorded.as_ref().map(|state| state.version),
             link: match self.volatile.link {
                 Link::Down => "down",
                 Link::Syncing => "syncing",
