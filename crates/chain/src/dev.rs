@@ -225,7 +225,7 @@ impl DevChain {
             to: None,
             value: U256::ZERO,
             input: init_code,
-            gas_limit: execution::TRANSACTION_GAS_CAP,
+            gas_limit: self.gas_cap(),
             gas_price: u128::from(self.config.base_fee),
         });
         self.mine();
@@ -234,6 +234,11 @@ impl DevChain {
             Some(included) => Err(DevChainError::Deployment(included.failure.clone().unwrap_or_default())),
             None => Err(DevChainError::Deployment("the sender cannot pay for it".to_owned())),
         }
+    }
+
+    /// Most gas of one transaction.
+    fn gas_cap(&self) -> u64 {
+        execution::TRANSACTION_GAS_CAP.min(self.config.block_gas_limit)
     }
 
     fn head_ref(&self) -> BlockRef {

@@ -24,10 +24,11 @@ fn who_waits_is_woken_by_a_block_and_by_a_reorg() {
     let replaced = |chain: &mut DevChain| chain.reorg(1, &Reinclude::Never).expect("possible");
     for change in [mined, replaced] {
         let known = head(&chain);
-        let waiting = chain.clone();
-        let waiter = thread::spawn(move || waiting.wait_for_new_head(known, LONG));
-        let new = chain.with(change);
-        assert_eq!(waiter.join().expect("no panic"), new);
+        let (new, woken_with) = thread::scope(|scope| {
+            let waiter = scope.spawn(|| chain.wait_for_new_head(known, LONG));
+            (chain.with(change), waiter.join().expect("no panic"))
+        });
+        assert_eq!(woken_with, new);
         assert_ne!(new, known);
     }
 }

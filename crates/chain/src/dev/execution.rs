@@ -54,7 +54,6 @@ pub(super) fn call_environment(
 ) -> TxEnv {
     TxEnv {
         caller: from,
-        gas_limit: TRANSACTION_GAS_CAP,
         kind: TxKind::Call(to),
         value,
         data,

@@ -1,7 +1,7 @@
 //! What the engine's `Chain` port asks, answered for any account.
 
 use super::block::{SealedBlock, Transaction};
-use super::execution::{TRANSACTION_GAS_CAP, call_environment, environment, execute, failure};
+use super::execution::{call_environment, environment, execute, failure};
 use super::world::View;
 use super::{DevChain, Mining};
 use revm::context::result::{InvalidTransaction, ResultAndState};
@@ -95,8 +95,7 @@ impl DevChain {
             self.pool.iter().filter(|waiting| waiting.from == from && waiting.nonce < nonce).collect();
         let tx = call_environment(from, request.to, request.value, request.data.clone(), nonce, chain_id);
         let spent = self.simulate(&before, tx)?.result.gas().total_gas_spent();
-        let gas_limit =
-            spent.saturating_add(spent / 2).saturating_add(GAS_HEAD_ROOM).min(TRANSACTION_GAS_CAP);
+        let gas_limit = spent.saturating_add(spent / 2).saturating_add(GAS_HEAD_ROOM).min(self.gas_cap());
         let transaction = Transaction {
             hash: TxHash::ZERO,
             from,
@@ -121,7 +120,7 @@ impl DevChain {
     }
 
     /// Runs `tx` at the head after other transactions, free of charge and with the value given.
-    fn simulate(&self, before: &[&Transaction], tx: TxEnv) -> Result<ResultAndState, ChainError> {
+    fn simulate(&self, before: &[&Transaction], mut tx: TxEnv) -> Result<ResultAndState, ChainError> {
         let hash_of = |number: u64| self.block(number).map(|block| block.at.hash);
         let mut overlay = CacheDB::new(View { world: &self.world, hash_of: &hash_of });
         let chain_id = self.config.chain_id;
@@ -131,6 +130,7 @@ impl DevChain {
             overlay.commit(run.map_err(|invalid| nonsense(&invalid))?.state);
         }
         lend(&mut overlay, tx.caller, tx.value);
+        tx.gas_limit = self.gas_cap();
         let outcome = execute(&mut overlay, chain_id, BlockEnv { basefee: 0, ..block }, tx)
             .map_err(|invalid| nonsense(&invalid))?;
         match failure(&outcome.result) {
