@@ -1,1 +1,27 @@
-fn main() {}
+//! The `strait` command.
+
+mod demo;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// State channels: pay and play off the chain, with the chain as the arbiter.
+#[derive(Parser)]
+#[command(name = "strait", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Shows the whole life of a channel: a customer and a store on an embedded chain, 101,000 payments, a crash, a
+    /// cheat, a settlement, every figure checked.
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+    }
+}

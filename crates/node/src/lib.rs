@@ -1,1 +1,6 @@
-//! Placeholder.
+//! The tokio shell around the engine: a node to embed.
+
+mod shell;
+pub mod transport;
+
+pub use shell::{Node, NodeConfig, NodeError, StartError};

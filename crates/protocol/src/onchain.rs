@@ -97,8 +97,10 @@ impl Facts {
                 self.recorded = Some(state.clone());
             }
             AdjudicatorEvent::Closed { .. } => self.phase = Phase::Closed,
-            AdjudicatorEvent::Settled { locks_hash, .. } => {
-                self.phase = if locks_hash.is_zero() {
+            AdjudicatorEvent::Settled { locks_hash, reserve, .. } => {
+                // Without a reserve there is nothing that the locks could pay.
+                let is_over = locks_hash.is_zero() || reserve.iter().all(|amount| amount.is_zero());
+                self.phase = if is_over {
                     Phase::Closed
                 } else {
                     Phase::Settled(Settlement { locks: None })

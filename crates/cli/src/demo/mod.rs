@@ -1,0 +1,93 @@
+//! `strait demo`: an embedded chain, two full nodes with durable stores, and everything that happens to a channel.
+
+mod accounts;
+mod cheat;
+mod flow;
+mod party;
+mod progress;
+mod receipt;
+mod stream;
+mod world;
+
+use clap::Args;
+use progress::Progress;
+use std::process::ExitCode;
+
+/// Options of `strait demo`.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nExit code: 0 when every check holds, 1 when one does not, 2 for wrong options.")]
+pub struct DemoArgs {
+    /// Payments that are streamed, besides the 1,000 made one by one.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    payments: u64,
+    /// Assumed price of gas on the chain that it is compared with, in gwei.
+    #[arg(long, default_value_t = 2.0, value_parser = price)]
+    gas_price: f64,
+    /// Assumed price of one ether, in US dollars.
+    #[arg(long, default_value_t = 3_000.0, value_parser = price)]
+    ether_price: f64,
+    /// Prints nothing to standard output but one JSON object at the end; progress goes to standard error.
+    #[arg(long)]
+    json: bool,
+}
+
+fn price(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("'{text}' is no price; give a positive number such as 2.5")),
+    }
+}
+
+/// Why the demo could not be carried through.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    /// The machine gives no directory, socket or thread.
+    #[error("the machine does not play along: {0}")]
+    Io(#[from] std::io::Error),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] strait_engine::ports::StoreError),
+    /// The embedded chain.
+    #[error(transparent)]
+    DevChain(#[from] strait_chain::dev::DevChainError),
+    /// The chain refused a call.
+    #[error(transparent)]
+    Chain(#[from] strait_engine::ports::ChainError),
+    /// A node does not start.
+    #[error(transparent)]
+    Start(#[from] strait_node::StartError),
+    /// A node refused.
+    #[error(transparent)]
+    Node(#[from] strait_node::NodeError),
+    /// Something did not happen in time.
+    #[error("{0} did not happen within {1} seconds")]
+    TimedOut(&'static str, u64),
+    /// A figure or answer that cannot be.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+/// Runs the demo.
+pub fn run(args: &DemoArgs) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let progress = Progress::new(args.json);
+    match runtime.block_on(flow::play(args, &progress)) {
+        Ok(receipt) => {
+            progress.finish();
+            if args.json { receipt.print_json() } else { receipt.print(args) }
+            if receipt.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            progress.finish();
+            fail(&error)
+        }
+    }
+}
+
+fn fail(error: &DemoError) -> ExitCode {
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}

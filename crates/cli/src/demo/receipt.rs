@@ -1,0 +1,177 @@
+//! What came of it: figures, checks, and the bill as it is on disk.
+
+use super::DemoArgs;
+use super::DemoError;
+use super::flow::ether;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashSet};
+use strait_node::Node;
+use strait_protocol::{Operation, Record};
+use strait_types::{ChannelId, U256};
+
+/// Gas of a plain transfer of the native coin, by Ethereum's rules.
+const TRANSFER_GAS: u64 = 21_000;
+/// Records read at once.
+const PAGE: usize = 1_000;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Figures {
+    pub(super) paid: u64,
+    pub(super) refunds: u64,
+    pub(super) streamed: u64,
+    pub(super) stream_seconds: f64,
+    pub(super) latency_us_p50: u64,
+    pub(super) latency_us_p99: u64,
+    pub(super) deposits: U256,
+    pub(super) locked: U256,
+    pub(super) customer_got: U256,
+    pub(super) store_got: U256,
+    pub(super) transactions: u64,
+    pub(super) gas: u64,
+    pub(super) seconds: f64,
+}
+
+impl Figures {
+    pub(super) fn payments_per_second(&self) -> f64 {
+        as_float(self.streamed) / self.stream_seconds.max(f64::EPSILON)
+    }
+
+    fn payments(&self) -> u64 {
+        // The payment against the hash lock counts too.
+        self.paid + self.refunds + 1
+    }
+}
+
+/// For display only; exact below 2^53.
+#[allow(clippy::cast_precision_loss)]
+fn as_float(number: u64) -> f64 {
+    number as f64
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Receipt {
+    pub(super) figures: Figures,
+    checks: BTreeMap<&'static str, bool>,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    payments: u64,
+    payments_per_second: f64,
+    latency_us_p50: u64,
+    latency_us_p99: u64,
+    transactions: u64,
+    gas: u64,
+    checks: &'a BTreeMap<&'static str, bool>,
+    ok: bool,
+}
+
+impl Receipt {
+    pub(super) fn check(&mut self, name: &'static str, holds: bool) {
+        let all_so_far = self.checks.entry(name).or_insert(true);
+        *all_so_far = *all_so_far && holds;
+    }
+
+    pub(super) fn is_ok(&self) -> bool {
+        !self.checks.is_empty() && self.checks.values().all(|holds| *holds)
+    }
+
+    pub(super) fn print_json(&self) {
+        let figures = &self.figures;
+        let json = Json {
+            payments: figures.payments(),
+            payments_per_second: figures.payments_per_second().round(),
+            latency_us_p50: figures.latency_us_p50,
+            latency_us_p99: figures.latency_us_p99,
+            transactions: figures.transactions,
+            gas: figures.gas,
+            checks: &self.checks,
+            ok: self.is_ok(),
+        };
+        println!("{}", serde_json::json!(json));
+    }
+
+    pub(super) fn print(&self, args: &DemoArgs) {
+        let figures = &self.figures;
+        let dollars = |gas: u64| as_float(gas) * args.gas_price * 1e-9 * args.ether_price;
+        let alone = figures.payments().saturating_mul(TRANSFER_GAS);
+        let line = "-".repeat(66);
+        println!("\n{line}\n  RECEIPT{:>57}\n{line}", format!("{:.1} s in all", figures.seconds));
+        row("Payments, each acknowledged", &group(figures.payments()));
+        row("  one by one, latency p50 / p99", &format!("{} / {} us", group(figures.latency_us_p50), group(figures.latency_us_p99)));
+        row("  streamed, with crash and restart", &format!("{}/s", group(figures.payments_per_second().round() as u64)));
+        row("Transactions on chain", &figures.transactions.to_string());
+        row("  gas", &group(figures.gas));
+        row("  cost", &format!("${:.2}", dollars(figures.gas)));
+        row("The same payments on chain, one by one", &format!("${}", group(dollars(alone).round() as u64)));
+        row("  gas", &group(alone));
+        println!("  at {} gwei a unit of gas and ${} an ether (--gas-price, --ether-price)", args.gas_price, args.ether_price);
+        println!("{line}");
+        row("Deposited", &format!("{} ETH", ether(figures.deposits)));
+        row("Customer was paid", &format!("{} ETH", ether(figures.customer_got)));
+        row("Store was paid", &format!("{} ETH", ether(figures.store_got)));
+        println!("{line}");
+        for (name, holds) in &self.checks {
+            row(&name.replace('_', " "), if *holds { "ok" } else { "FAILED" });
+        }
+        println!("{line}");
+    }
+}
+
+fn row(label: &str, value: &str) {
+    println!("  {label:<40}{value:>24}");
+}
+
+/// Digits in groups of three.
+fn group(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// The customer's payments as they stand in the store's journal.
+pub(super) struct Bill {
+    listed: u64,
+    streamed: HashSet<u64>,
+}
+
+impl Bill {
+    /// Whether every streamed payment is listed, and nothing twice.
+    pub(super) fn lists_once(&self, streamed: u64, paid: u64) -> bool {
+        self.listed == paid && self.streamed.len() as u64 == streamed && (0..streamed).all(|n| self.streamed.contains(&n))
+    }
+}
+
+/// Reads what the store accepted from the customer.
+pub(super) async fn read_bill(node: &Node, channel: ChannelId) -> Result<Bill, DemoError> {
+    let mut bill = Bill { listed: 0, streamed: HashSet::new() };
+    let mut after = None;
+    loop {
+        let page = node.history(channel, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(bill) };
+        after = Some(last.position);
+        for entry in &page {
+            let record = Record::decode(&entry.payload)
+                .map_err(|error| DemoError::Unexpected(format!("a record does not decode: {error}")))?;
+            if let Record::Accepted(update) = record {
+                count(&mut bill, &update.operations);
+            }
+        }
+    }
+}
+
+fn count(bill: &mut Bill, operations: &[Operation]) {
+    for operation in operations {
+        if let Operation::Pay(payment) = operation {
+            bill.listed += 1;
+            let memo = String::from_utf8_lossy(&payment.memo);
+            bill.streamed.extend(memo.strip_prefix("stream ").and_then(|number| number.parse::<u64>().ok()));
+        }
+    }
+}

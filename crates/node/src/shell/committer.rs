@@ -1,0 +1,98 @@
+//! The store's thread: one commit for all rounds that wait, and only then their effects.
+
+use super::Shared;
+use super::chain_thread::Task;
+use super::engine_thread::Work;
+use crate::transport::Network;
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, PoisonError};
+use strait_engine::ports::Store;
+use strait_engine::{Effect, Notice, Staged};
+
+pub(crate) struct Committer {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) network: Network,
+    pub(crate) chain: Sender<Task>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Committer {
+    pub(crate) fn run(mut self, work: &Receiver<Work>) {
+        while let Ok(first) = work.recv() {
+            let mut round = None;
+            let mut questions = Vec::new();
+            for item in std::iter::once(first).chain(work.try_iter()) {
+                match item {
+                    Work::Round(staged) => match &mut round {
+                        None => round = Some(*staged),
+                        Some(round) => Staged::join(round, *staged),
+                    },
+                    Work::Store(query) => questions.push(query),
+                }
+            }
+            if self.shared.is_dead() {
+                return;
+            }
+            if let Some(round) = round
+                && !self.commit(round)
+            {
+                return;
+            }
+            for query in questions {
+                query(self.store.as_mut());
+            }
+        }
+    }
+
+    /// Returns whether the node can go on.
+    fn commit(&mut self, round: Staged) -> bool {
+        match round.commit(self.store.as_mut()) {
+            Ok(effects) => {
+                if self.shared.is_dead() {
+                    return false;
+                }
+                self.perform(effects);
+                true
+            }
+            Err(error) => {
+                // The engine is ahead of the store: it must be rebuilt from it.
+                self.shared.fail(error.to_string());
+                false
+            }
+        }
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        let mut notices = Vec::new();
+        for effect in effects {
+            match effect {
+                // Lost frames are made up for by the next synchronisation.
+                Effect::Send { peer, frame } => drop(self.network.send(peer, frame)),
+                Effect::Notify(notice) => notices.push(notice),
+                // The chain's thread ends only with the node.
+                Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
+                Effect::FetchEvents { channel, through } => {
+                    drop(self.chain.send(Task::Fetch { channel, through }));
+                }
+                Effect::Disconnect { peer, reason } => {
+                    tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
+                    self.network.disconnect(peer);
+                }
+            }
+        }
+        self.publish(notices);
+        self.shared.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    fn publish(&self, notices: Vec<Notice>) {
+        self.shared.waiters.resolve(notices.iter());
+        let mut subscribers = self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        if subscribers.is_empty() {
+            return;
+        }
+        for notice in notices {
+            let notice = Arc::new(notice);
+            subscribers.retain(|subscriber| subscriber.send(notice.clone()).is_ok());
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The engine's own thread: takes what has arrived, ends the round, hands it to the committer.
+
+use super::Shared;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use strait_engine::ports::Store;
+use strait_engine::{Engine, Input, Staged};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// Most inputs in one round, so that a round's latency stays bounded.
+const MAX_INPUTS: usize = 16_384;
+/// Longest sleep without an input.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// A question to the engine between two rounds.
+pub(crate) type Query = Box<dyn FnOnce(&Engine) + Send>;
+/// A question to the store between two commits.
+pub(crate) type StoreQuery = Box<dyn FnOnce(&mut dyn Store) + Send>;
+
+/// What the engine's thread takes.
+pub(crate) enum Message {
+    Input(Input),
+    /// From the network, which waits with the next ones until there is room.
+    Network(Input, OwnedSemaphorePermit),
+    Query(Query),
+    Store(StoreQuery),
+    Shutdown,
+}
+
+/// What the committer takes, in order.
+pub(crate) enum Work {
+    Round(Box<Staged>),
+    Store(StoreQuery),
+}
+
+/// Wall-clock time that never goes back within the process.
+pub(crate) struct Clock {
+    started: Instant,
+    epoch_ms: u64,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Clock {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let epoch_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        Clock { started: Instant::now(), epoch_ms }
+    }
+
+    fn now_ms(&self) -> u64 {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.epoch_ms.saturating_add(elapsed)
+    }
+}
+
+pub(crate) fn run(
+    mut engine: Engine,
+    messages: &Receiver<Message>,
+    committer: &SyncSender<Work>,
+    shared: &Shared,
+    clock: &Clock,
+) {
+    let mut running = true;
+    while running && !shared.is_dead() {
+        let first = match messages.recv_timeout(until_tick(&engine, clock)) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
+        let mut questions = Vec::new();
+        for message in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)) {
+            match message {
+                Message::Input(input) => engine.handle(clock.now_ms(), input),
+                Message::Network(input, permit) => {
+                    engine.handle(clock.now_ms(), input);
+                    drop(permit);
+                }
+                Message::Query(query) => query(&engine),
+                Message::Store(query) => questions.push(Work::Store(query)),
+                Message::Shutdown => running = false,
+            }
+        }
+        let now = clock.now_ms();
+        if engine.next_tick().is_some_and(|due| due <= now) {
+            engine.handle(now, Input::Tick);
+        }
+        let round = engine.round(now).map(|staged| Work::Round(Box::new(staged)));
+        for work in round.into_iter().chain(questions) {
+            if shared.is_dead() || committer.send(work).is_err() {
+                return;
+            }
+        }
+    }
+    engine.checkpoint();
+    if let Some(staged) = engine.round(clock.now_ms())
+        && !shared.is_dead()
+    {
+        // The committer may be gone; then there is nothing left to save.
+        drop(committer.send(Work::Round(Box::new(staged))));
+    }
+}
+
+fn until_tick(engine: &Engine, clock: &Clock) -> Duration {
+    match engine.next_tick() {
+        Some(due) => Duration::from_millis(due.saturating_sub(clock.now_ms())).min(IDLE),
+        None => IDLE,
+    }
+}

@@ -1,0 +1,407 @@
+//! The node: an engine with threads around it. The engine's thread handles inputs, the committer's makes rounds
+//! durable and performs their effects, the chain's talks to the chain. Callers hold a [`Node`], which is cheap to clone.
+
+mod chain_thread;
+mod committer;
+mod engine_thread;
+mod error;
+mod waiters;
+
+pub use error::{NodeError, StartError};
+
+use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
+use engine_thread::{Clock, Message};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use strait_engine::ports::{Chain, HistoryEntry, Store, TxHash};
+use strait_engine::{Engine, Input, Notice, Policy};
+use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
+use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams, Domain};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use waiters::{Answer, Waiters};
+
+/// How a node is set up.
+pub struct NodeConfig {
+    /// The key that signs states.
+    pub signer: Arc<dyn Signer>,
+    /// Where peers can connect; `None`: this node only dials.
+    pub listen: Option<SocketAddr>,
+    /// Allows unencrypted connections beyond this machine.
+    pub allow_plain_remote: bool,
+    /// Bounds of the transport.
+    pub limits: Limits,
+    /// Which channels it takes.
+    pub policy: Policy,
+    /// What it demands of channels that peers open.
+    pub settings: Settings,
+    /// How often the chain is asked for new blocks.
+    pub poll: Duration,
+    /// The store was restored from a backup.
+    pub restored: bool,
+}
+
+/// What the threads and the handles share.
+pub(crate) struct Shared {
+    pub(crate) waiters: Waiters,
+    pub(crate) subscribers: Mutex<Vec<mpsc::UnboundedSender<Arc<Notice>>>>,
+    /// Counts rounds whose effects were performed, so that callers can wait for a condition.
+    pub(crate) rounds: watch::Sender<u64>,
+    /// Set by [`Node::kill`]: nothing more is written or sent.
+    pub(crate) dead: AtomicBool,
+    /// Why the node stopped by itself.
+    pub(crate) failure: Mutex<Option<String>>,
+}
+
+impl Shared {
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// Stops the node for a reason that its callers are told.
+    pub(crate) fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the node stops");
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.dead.store(true, Ordering::Release);
+        self.waiters.abandon_all();
+        self.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    pub(crate) fn stopped(&self) -> NodeError {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        NodeError::Stopped(failure.unwrap_or_else(|| "it was shut down".into()))
+    }
+}
+
+/// A running node.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+    engine: Sender<Message>,
+    network: Network,
+    tokens: Arc<AtomicU64>,
+    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    signer: Address,
+    domain: Domain,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// Starts a node over a store and a chain, within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the store belongs to another chain or key, or the address cannot be listened on.
+    pub async fn start(
+        config: NodeConfig,
+        chain: Box<dyn Chain>,
+        store: Box<dyn Store>,
+    ) -> Result<Node, StartError> {
+        let domain = Domain::new(chain.chain_id(), chain.adjudicator());
+        let engine = Engine::recover(
+            domain,
+            config.signer.clone(),
+            config.policy,
+            config.settings,
+            store.as_ref(),
+            config.restored,
+        )?;
+        let (network, events) = Network::start(NetworkConfig {
+            listen: config.listen,
+            signer: config.signer.clone(),
+            domain,
+            allow_plain_remote: config.allow_plain_remote,
+            limits: config.limits,
+        })
+        .await?;
+        let shared = Arc::new(Shared {
+            waiters: Waiters::default(),
+            subscribers: Mutex::new(Vec::new()),
+            rounds: watch::Sender::new(0),
+            dead: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        });
+        let (to_engine, from_callers) = channel();
+        let (to_committer, from_engine) = sync_channel(1);
+        let (to_chain, for_chain) = channel();
+        let known = engine.known_blocks();
+        let clock = Clock::start();
+        let committer =
+            committer::Committer { store, network: network.clone(), chain: to_chain, shared: shared.clone() };
+        let chain = chain_thread::ChainThread {
+            chain,
+            known,
+            engine: to_engine.clone(),
+            shared: shared.clone(),
+            poll: config.poll,
+        };
+        let engine_shared = shared.clone();
+        let threads = vec![
+            spawn("strait-engine", move || {
+                engine_thread::run(engine, &from_callers, &to_committer, &engine_shared, &clock);
+            })?,
+            spawn("strait-store", move || committer.run(&from_engine))?,
+            spawn("strait-chain", move || chain.run(&for_chain))?,
+        ];
+        tokio::spawn(forward(events, to_engine.clone()));
+        Ok(Node {
+            shared,
+            engine: to_engine,
+            network,
+            tokens: Arc::new(AtomicU64::new(1)),
+            threads: Arc::new(Mutex::new(threads)),
+            signer: config.signer.address(),
+            domain,
+        })
+    }
+
+    /// The address under which peers reach this node, if it listens.
+    pub fn address(&self) -> Option<PeerAddress> {
+        let addr = self.network.local_addr()?;
+        PeerAddress::new(self.signer, &addr.ip().to_string(), addr.port()).ok()
+    }
+
+    /// Where the node listens, if it does.
+    pub fn listens_on(&self) -> Option<SocketAddr> {
+        self.network.local_addr()
+    }
+
+    /// The key's address.
+    pub fn signer(&self) -> Address {
+        self.signer
+    }
+
+    /// Chain and adjudicator.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// Keeps a connection with a peer from now on.
+    pub fn add_peer(&self, peer: PeerAddress) {
+        self.network.add_peer(peer);
+    }
+
+    fn ask(&self, input: impl FnOnce(u64) -> Input) -> oneshot::Receiver<Answer> {
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        let receiver = self.shared.waiters.add(token);
+        // A stopped engine drops the waiter with all others.
+        if self.engine.send(Message::Input(input(token))).is_err() || self.shared.is_dead() {
+            self.shared.waiters.abandon_all();
+        }
+        receiver
+    }
+
+    async fn answer(&self, receiver: oneshot::Receiver<Answer>) -> Result<Answer, NodeError> {
+        match receiver.await {
+            Ok(Answer::Failed(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(self.shared.stopped()),
+        }
+    }
+
+    /// Makes a channel known; the peer learns of it with the next connection. It needs no deposit yet.
+    ///
+    /// # Errors
+    /// When the parameters are invalid, against the policy, or already known.
+    pub async fn open(&self, params: ChannelParams, settings: Settings) -> Result<ChannelId, NodeError> {
+        let receiver = self.ask(|token| Input::Open { token, params, settings });
+        match self.answer(receiver).await? {
+            Answer::Opened(channel) => Ok(channel),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// Deposits from the node's account; the amount counts after its confirmations.
+    ///
+    /// # Errors
+    /// When the channel is unknown or closed, or the chain does not take the transaction.
+    pub async fn deposit(
+        &self,
+        channel: ChannelId,
+        asset: AssetIndex,
+        amount: Amount,
+    ) -> Result<TxHash, NodeError> {
+        let receiver = self.ask(|token| Input::Deposit { token, channel, asset, amount });
+        match self.answer(receiver).await? {
+            Answer::Submitted(transaction) => Ok(transaction),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// Gives a channel a command now; the future tells how it ended. Commands of one caller keep their order.
+    pub fn command(
+        &self,
+        channel: ChannelId,
+        command: Command,
+    ) -> impl Future<Output = Result<Outcome, NodeError>> + Send + use<> {
+        let receiver = self.ask(|token| Input::Command { token, channel, command });
+        let node = self.clone();
+        async move {
+            match node.answer(receiver).await? {
+                Answer::Done(outcome) => Ok(outcome),
+                _ => Err(NodeError::Mismatch),
+            }
+        }
+    }
+
+    /// Pays the peer; the future ends when the peer has countersigned.
+    pub fn pay(
+        &self,
+        channel: ChannelId,
+        payment: Payment,
+    ) -> impl Future<Output = Result<Outcome, NodeError>> + Send + use<> {
+        self.command(channel, Command::Pay(payment))
+    }
+
+    /// Asks the engine between two rounds.
+    async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        let question = Box::new(move |engine: &Engine| drop(sender.send(question(engine))));
+        self.engine.send(Message::Query(question)).map_err(|_| self.shared.stopped())?;
+        receiver.await.map_err(|_| self.shared.stopped())
+    }
+
+    /// A channel at a glance.
+    ///
+    /// # Errors
+    /// When the channel is unknown, or the node has stopped.
+    pub async fn view(&self, channel: ChannelId) -> Result<ChannelView, NodeError> {
+        self.query(move |engine| engine.view(channel)).await?.ok_or(NodeError::UnknownChannel(channel))
+    }
+
+    /// All channels at a glance.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn channels(&self) -> Result<Vec<ChannelView>, NodeError> {
+        self.query(|engine| engine.channel_ids().filter_map(|id| engine.view(id)).collect()).await
+    }
+
+    /// What the chain shows of a channel, as of the head.
+    ///
+    /// # Errors
+    /// When the channel is unknown, or the node has stopped.
+    pub async fn facts(&self, channel: ChannelId) -> Result<Facts, NodeError> {
+        let facts = self.query(move |engine| engine.channel(channel).map(|channel| channel.facts().clone()));
+        facts.await?.ok_or(NodeError::UnknownChannel(channel))
+    }
+
+    /// The best state of a channel with both signatures; `None` at version 0.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn latest(&self, channel: ChannelId) -> Result<Option<SignedPosition>, NodeError> {
+        // The time plays no part in a state that is signed already.
+        self.query(move |engine| engine.latest(0, channel)).await
+    }
+
+    /// Records of a channel's history after a position, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the node has stopped.
+    pub async fn history(
+        &self,
+        channel: ChannelId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        let question = Box::new(move |store: &mut dyn Store| {
+            drop(sender.send(store.history(channel, after, limit)));
+        });
+        self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
+        receiver.await.map_err(|_| self.shared.stopped())?.map_err(NodeError::Store)
+    }
+
+    /// All news from now on.
+    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Arc<Notice>> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    /// Waits until a channel looks as wanted.
+    ///
+    /// # Errors
+    /// When the node stops first.
+    pub async fn wait_until(
+        &self,
+        channel: ChannelId,
+        mut wanted: impl FnMut(&ChannelView) -> bool,
+    ) -> Result<ChannelView, NodeError> {
+        let mut rounds = self.shared.rounds.subscribe();
+        loop {
+            match self.view(channel).await {
+                Ok(view) if wanted(&view) => return Ok(view),
+                Ok(_) | Err(NodeError::UnknownChannel(_)) => {}
+                Err(error) => return Err(error),
+            }
+            rounds.changed().await.map_err(|_| self.shared.stopped())?;
+        }
+    }
+
+    /// Stops cleanly: what was accepted is durable, snapshots are renewed.
+    pub async fn shutdown(self) {
+        drop(self.engine.send(Message::Shutdown));
+        self.join().await;
+        self.network.shutdown().await;
+    }
+
+    /// Stops like a crash: nothing more is written or sent, and the store is released.
+    pub async fn kill(self) {
+        self.shared.dead.store(true, Ordering::Release);
+        drop(self.engine.send(Message::Shutdown));
+        self.network.shutdown().await;
+        self.join().await;
+    }
+
+    async fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                drop(thread.join());
+            }
+        });
+        drop(joined.await);
+        self.shared.dead.store(true, Ordering::Release);
+        self.shared.waiters.abandon_all();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map_err(StartError::Thread)
+}
+
+/// Bytes of frames that wait for the engine; more makes the network wait.
+const FRAME_BUDGET: usize = 64 << 20;
+/// What a frame costs beside its bytes.
+const FRAME_OVERHEAD: usize = 256;
+
+async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
+    let budget = Arc::new(Semaphore::new(FRAME_BUDGET));
+    while let Some(event) = events.recv().await {
+        let (input, size) = match event {
+            NetworkEvent::Connected { peer } => (Input::Connected { peer }, 0),
+            NetworkEvent::Disconnected { peer, .. } => (Input::Disconnected { peer }, 0),
+            NetworkEvent::Frame { peer, bytes } => {
+                let size = bytes.len();
+                (Input::Frame { peer, bytes: bytes.into() }, size)
+            }
+        };
+        let size = u32::try_from((size + FRAME_OVERHEAD).min(FRAME_BUDGET)).unwrap_or(u32::MAX);
+        let Ok(permit) = budget.clone().acquire_many_owned(size).await else { return };
+        if engine.send(Message::Network(input, permit)).is_err() {
+            return;
+        }
+    }
+}
