@@ -3,6 +3,8 @@
 //! The order of things, which the types enforce: [`Engine::handle`] any number of inputs, [`Engine::round`] once,
 //! [`Staged::commit`] to a store, and only then perform the [`Effect`]s that the commit hands out.
 
+#![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
+
 mod calls;
 mod chain;
 mod engine;

@@ -5,6 +5,8 @@
 //! may leave only after the records of the same `Outputs` are durable**; the engine enforces that.
 //! Nothing that a peer sends panics.
 
+#![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
+
 mod channel;
 mod command;
 mod message;

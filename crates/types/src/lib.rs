@@ -3,6 +3,8 @@
 //!
 //! Formats that are signed or hashed are specified in `docs/protocol.md` and pinned by `vectors/*.json`.
 
+#![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
+
 mod amount;
 mod eip712;
 mod ids;
