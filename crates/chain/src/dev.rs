@@ -6,6 +6,8 @@ mod execution;
 mod mine;
 mod port;
 mod shared;
+#[cfg(test)]
+mod undo_tests;
 mod world;
 
 pub use block::{Included, Log, SealedBlock, Transaction};

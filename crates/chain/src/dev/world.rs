@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use strait_types::{Address, B256, U256};
 
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 struct Account {
     info: AccountInfo,
     storage: HashMap<U256, U256>,
@@ -25,7 +25,7 @@ enum Change {
 }
 
 /// State of all accounts at the head.
-#[derive(Clone, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct World {
     accounts: HashMap<Address, Account>,
     /// By hash; code is never taken back, it does no harm without an account.

@@ -46,6 +46,7 @@ const ERRORS: &[&str] = &[
     "InvalidWriter()",
     "LockedWithoutLocks(uint256)",
     "LocksMismatch()",
+    "Malformed()",
     "NoCredit()",
     "NotDisputed()",
     "NotEnoughGas()",
