@@ -1,0 +1,219 @@
+//! Reading a channel back together: from its rows, the present run of the fold, and the tail of the journal.
+
+use super::error::Place;
+use super::tail::{Group, Tail};
+use crate::entry::{self, Entry, Malformed, Tag};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Rows};
+use std::collections::btree_map;
+use std::iter::Peekable;
+use std::ops::ControlFlow;
+use strait_engine::ports::{HistoryEntry, Recovered, StoreError};
+use strait_types::{B256, ChannelId};
+
+/// Visits every channel in the order of ids; holds one channel at a time in memory.
+pub(super) fn recover(
+    db: &Connection,
+    place: &Place,
+    run: &Tail,
+    tail: &Tail,
+    visit: &mut dyn FnMut(Recovered),
+) -> Result<(), StoreError> {
+    let prepare = |sql| db.prepare_cached(sql).map_err(|error| place.sql(error));
+    let mut channels =
+        prepare("SELECT id, covers, snapshot FROM channel WHERE snapshot NOT NULL ORDER BY id")?;
+    let mut pending = prepare("SELECT channel, entries FROM pending ORDER BY channel, last")?;
+    let mut channels = ByChannel::new(&mut channels, place, read_channel)?;
+    let mut pending = ByChannel::new(&mut pending, place, read_pending)?;
+    let mut run = run.groups.iter().peekable();
+    let mut tail = tail.groups.iter().peekable();
+    loop {
+        let next = [channels.channel(), pending.channel(), first(&mut run), first(&mut tail)];
+        let Some(id) = next.into_iter().flatten().min() else { return Ok(()) };
+        let mut rebuilt = Rebuilt::default();
+        if let Some((covers, snapshot)) = channels.take(id)? {
+            rebuilt.covers = covers;
+            rebuilt.snapshot = Some(snapshot);
+        }
+        let groups = [&mut run, &mut tail].map(|part| part.next_if(|(channel, _)| **channel == id));
+        let groups = groups.into_iter().flatten().map(|(_, group)| group);
+        let covered_in_memory = groups.clone().any(|group| group.snapshot.is_some());
+        let mut folded = Vec::new();
+        let mut has_uncovered = false;
+        while let Some(entries) = pending.take(id)? {
+            folded.extend(entries);
+            has_uncovered = true;
+        }
+        if has_uncovered && !covered_in_memory {
+            each_history_row(db, place, id, rebuilt.covers, |entries| {
+                folded.extend(entries);
+                ControlFlow::Continue(())
+            })?;
+            folded.sort_by_key(|entry| entry.position);
+        }
+        folded.into_iter().for_each(|entry| rebuilt.add(entry));
+        groups.for_each(|group| rebuilt.add_group(group));
+        visit(Recovered { channel: id, snapshot: rebuilt.snapshot, records: rebuilt.records });
+    }
+}
+
+fn first(groups: &mut Peekable<btree_map::Iter<'_, ChannelId, Group>>) -> Option<ChannelId> {
+    groups.peek().map(|(channel, _)| **channel)
+}
+
+#[derive(Default)]
+struct Rebuilt {
+    covers: u64,
+    snapshot: Option<Vec<u8>>,
+    records: Vec<Vec<u8>>,
+}
+
+impl Rebuilt {
+    fn add(&mut self, entry: Entry) {
+        match entry.tag {
+            Tag::Snapshot => {
+                self.covers = entry.position;
+                self.snapshot = Some(entry.payload);
+                self.records.clear();
+            }
+            Tag::Working | Tag::History if entry.position > self.covers => self.records.push(entry.payload),
+            Tag::Working | Tag::History => {}
+        }
+    }
+
+    /// Adds a group from its last snapshot on: what is before does not count.
+    fn add_group(&mut self, group: &Group) {
+        let from = group.snapshot.unwrap_or_default();
+        let start = group.entries.partition_point(|entry| entry.position < from);
+        group.entries.range(start..).for_each(|entry| self.add(entry.clone()));
+    }
+}
+
+/// Rows of a table in the order of their channels, one row ahead.
+struct ByChannel<'a, T> {
+    rows: Rows<'a>,
+    place: &'a Place,
+    read: fn(&Row<'_>, &Place) -> Result<T, StoreError>,
+    next: Option<(ChannelId, T)>,
+}
+
+impl<'a, T> ByChannel<'a, T> {
+    fn new(
+        statement: &'a mut CachedStatement<'_>,
+        place: &'a Place,
+        read: fn(&Row<'_>, &Place) -> Result<T, StoreError>,
+    ) -> Result<Self, StoreError> {
+        let rows = statement.query(()).map_err(|error| place.sql(error))?;
+        let mut this = Self { rows, place, read, next: None };
+        this.advance()?;
+        Ok(this)
+    }
+
+    fn channel(&self) -> Option<ChannelId> {
+        self.next.as_ref().map(|(channel, _)| *channel)
+    }
+
+    /// The next row if it is the channel's.
+    fn take(&mut self, channel: ChannelId) -> Result<Option<T>, StoreError> {
+        if self.channel() != Some(channel) {
+            return Ok(None);
+        }
+        let taken = self.next.take().map(|(_, value)| value);
+        self.advance()?;
+        Ok(taken)
+    }
+
+    fn advance(&mut self) -> Result<(), StoreError> {
+        let sql = |error| self.place.sql(error);
+        if let Some(row) = self.rows.next().map_err(sql)? {
+            let id: [u8; 32] = row.get(0).map_err(sql)?;
+            self.next = Some((ChannelId(B256::from(id)), (self.read)(row, self.place)?));
+        }
+        Ok(())
+    }
+}
+
+fn blob<'a>(row: &'a Row<'_>, column: usize, place: &Place) -> Result<&'a [u8], StoreError> {
+    row.get_ref(column).and_then(|value| Ok(value.as_blob()?)).map_err(|error| place.sql(error))
+}
+
+fn read_channel(row: &Row<'_>, place: &Place) -> Result<(u64, Vec<u8>), StoreError> {
+    let covers: u64 = row.get(1).map_err(|error| place.sql(error))?;
+    let entries = entry::read(blob(row, 2, place)?).map_err(place.malformed("channel"))?;
+    match <[Entry; 1]>::try_from(entries) {
+        Ok([entry]) if entry.position == covers => Ok((covers, entry.payload)),
+        _ => Err(place.malformed("channel")(Malformed)),
+    }
+}
+
+fn read_pending(row: &Row<'_>, place: &Place) -> Result<Vec<Entry>, StoreError> {
+    entry::read(blob(row, 1, place)?).map_err(place.malformed("pending"))
+}
+
+/// History of one channel; `in_memory` are its entries that are not folded yet.
+pub(super) fn history<'a>(
+    db: &Connection,
+    place: &Place,
+    channel: ChannelId,
+    after: Option<u64>,
+    limit: usize,
+    in_memory: impl Iterator<Item = &'a Entry>,
+) -> Result<Vec<HistoryEntry>, StoreError> {
+    let sql = |error| place.sql(error);
+    let pruned: Option<u64> = db
+        .prepare_cached("SELECT pruned FROM channel WHERE id = ?1")
+        .and_then(|mut statement| statement.query_row([channel.0.as_slice()], |row| row.get(0)).optional())
+        .map_err(sql)?;
+    let start = after.unwrap_or_default().max(pruned.unwrap_or_default());
+    let mut page = Page { start, limit, entries: Vec::new() };
+    if limit > 0 {
+        each_history_row(db, place, channel, start, |entries| {
+            entries.into_iter().for_each(|entry| page.add(entry.position, entry.tag, || entry.payload));
+            if page.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+    }
+    for entry in in_memory {
+        page.add(entry.position, entry.tag, || entry.payload.clone());
+    }
+    Ok(page.entries)
+}
+
+/// Reads the folded history of a channel from the row on that reaches beyond `after`.
+fn each_history_row(
+    db: &Connection,
+    place: &Place,
+    channel: ChannelId,
+    after: u64,
+    mut visit: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
+) -> Result<(), StoreError> {
+    let sql = |error| place.sql(error);
+    // No position comes near the largest value of the column.
+    let after = i64::try_from(after).unwrap_or(i64::MAX);
+    let mut statement = db
+        .prepare_cached("SELECT entries FROM history WHERE channel = ?1 AND last > ?2 ORDER BY last")
+        .map_err(sql)?;
+    let mut rows = statement.query((channel.0.as_slice(), after)).map_err(sql)?;
+    while let Some(row) = rows.next().map_err(sql)? {
+        if visit(entry::read(blob(row, 0, place)?).map_err(place.malformed("history"))?).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+struct Page {
+    start: u64,
+    limit: usize,
+    entries: Vec<HistoryEntry>,
+}
+
+impl Page {
+    fn is_full(&self) -> bool {
+        self.entries.len() >= self.limit
+    }
+
+    fn add(&mut self, position: u64, tag: Tag, payload: impl FnOnce() -> Vec<u8>) {
+        if tag == Tag::History && position > self.start && !self.is_full() {
+            self.entries.push(HistoryEntry { position, payload: payload() });
+        }
+    }
+}
