@@ -5,7 +5,6 @@ use strait_types::{Address, SigningKey, keccak256};
 /// A party's key and addresses.
 #[derive(Clone, Debug)]
 pub(super) struct Identity {
-    pub(super) name: &'static str,
     pub(super) key: SigningKey,
     /// Pays gas and deposits.
     pub(super) account: Address,
@@ -17,7 +16,6 @@ impl Identity {
     pub(super) fn new(name: &'static str) -> Option<Identity> {
         let derive = |purpose: &str| keccak256(format!("strait demo {name} {purpose}"));
         Some(Identity {
-            name,
             key: SigningKey::from_bytes(derive("signer").0).ok()?,
             account: Address::from_slice(&derive("account")[12..]),
             payout: Address::from_slice(&derive("payout")[12..]),

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 /// Options of `strait demo`.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nExit code: 0 when every check holds, 1 when one does not, 2 for wrong options.")]
-pub struct DemoArgs {
+pub(crate) struct DemoArgs {
     /// Payments that are streamed, besides the 1,000 made one by one.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     payments: u64,
@@ -68,7 +68,7 @@ enum DemoError {
 }
 
 /// Runs the demo.
-pub fn run(args: &DemoArgs) -> ExitCode {
+pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
