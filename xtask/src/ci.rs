@@ -4,7 +4,7 @@ mod build;
 mod length;
 
 use crate::command::{cargo, run as run_command};
-use crate::{contracts, deny, readme};
+use crate::{contracts, deny, readme, system};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::fmt::Write;
@@ -79,6 +79,12 @@ const STEPS: &[Step] = &[
         does: "contract tests; artifacts, vectors and gas snapshots match the sources",
         remedy: "run `cargo xtask contracts` if an artifact differs, else see contracts/ci.sh for the command",
         run: |_| contracts::check(),
+    },
+    Step {
+        name: "gas",
+        does: "gas of the adjudicator's calls is within the targets",
+        remedy: "see docs/gas.md; `cargo xtask gas` runs this step alone",
+        run: |_| system::run("gas", &[] as &[&str]),
     },
     Step {
         name: "readme",

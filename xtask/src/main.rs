@@ -5,9 +5,11 @@ mod command;
 mod contracts;
 mod deny;
 mod readme;
+mod system;
 mod usage;
 
-use clap::Parser;
+use clap::{Args, Parser};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -17,14 +19,24 @@ enum Task {
     Ci(ci::Arguments),
     /// Compiles the contracts and rewrites contracts/artifacts, which the Rust side reads
     Contracts,
+    /// Measures what the adjudicator's calls cost and holds that against the targets
+    #[command(disable_help_flag = true)]
+    Gas(PassedOn),
     /// Runs the `sh` blocks of README.md and of the documents in docs/ that ask for it
     Readme,
+}
+
+#[derive(Args)]
+struct PassedOn {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Contracts => contracts::rebuild(),
+        Task::Gas(PassedOn { arguments }) => system::run("gas", &arguments),
         Task::Readme => readme::run(),
     };
     match outcome {
