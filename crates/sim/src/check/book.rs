@@ -1,0 +1,180 @@
+//! A reader of journals that is independent of the engine's: what a node's committed records say of one channel.
+
+use crate::failure::{Broken, Property};
+use std::collections::{BTreeMap, BTreeSet};
+use strait_protocol::{Operation, Position, Record, Update};
+use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
+
+/// One step between two positions.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) base: B256,
+    pub(crate) writer: Side,
+    pub(crate) operations: Vec<Operation>,
+}
+
+/// One side's journal of one channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Book {
+    pub(crate) side: Side,
+    /// By state hash: all that ever was.
+    pub(crate) positions: BTreeMap<B256, Position>,
+    steps: BTreeMap<B256, Step>,
+    /// Positions that the other checkers have not heard of yet.
+    pub(crate) fresh: Vec<B256>,
+    /// The peer's signatures, by state hash.
+    pub(crate) peer_signatures: BTreeMap<B256, Signature>,
+    pub(crate) confirmed: B256,
+    /// All that ever were confirmed.
+    pub(crate) ever_confirmed: BTreeSet<B256>,
+    /// Ours in flight, oldest first.
+    pending: Vec<B256>,
+    /// Signed by us above the confirmed one: the peer may bring it to the chain.
+    pub(crate) exposed: Vec<B256>,
+    pub(crate) written: BTreeMap<Version, Update>,
+    pub(crate) refused: Version,
+    pub(crate) agreed: bool,
+    pub(crate) preimages: BTreeSet<B256>,
+    pub(crate) force_close: bool,
+}
+
+impl Book {
+    fn new(id: ChannelId, params: &ChannelParams, side: Side) -> Book {
+        let zero = Position::zero(id, params.assets.len());
+        let hash = zero.state.hash();
+        Book {
+            side,
+            positions: BTreeMap::from([(hash, zero)]),
+            steps: BTreeMap::new(),
+            fresh: Vec::new(),
+            peer_signatures: BTreeMap::new(),
+            confirmed: hash,
+            ever_confirmed: BTreeSet::from([hash]),
+            pending: Vec::new(),
+            exposed: Vec::new(),
+            written: BTreeMap::new(),
+            refused: Version::ZERO,
+            agreed: false,
+            preimages: BTreeSet::new(),
+            force_close: false,
+        }
+    }
+
+    /// The first record of a channel begins its book; the others are read into it.
+    pub(crate) fn read(book: &mut Option<Book>, record: Record) -> Result<(), Broken> {
+        match (book, record) {
+            (empty @ None, Record::Opened { id, params, side, .. }) => {
+                *empty = Some(Book::new(id, &params, side));
+                Ok(())
+            }
+            (Some(book), record) => book.follow(record),
+            (None, _) => Err(Property::Replay.broken("a journal does not begin with the opening")),
+        }
+    }
+
+    fn follow(&mut self, record: Record) -> Result<(), Broken> {
+        match record {
+            Record::Opened { .. } => return Err(Property::Replay.broken("a channel is opened twice")),
+            Record::Wrote(update) => {
+                let base = self.pending.last().copied().unwrap_or(self.confirmed);
+                let hash = self.step(base, &update)?;
+                self.pending.push(hash);
+                self.exposed.push(hash);
+                self.written.insert(update.version, update);
+            }
+            Record::Accepted(update) => {
+                let hash = self.step(update.base_hash, &update)?;
+                self.confirm(hash, update.signature);
+                self.pending.clear();
+            }
+            Record::Confirmed { version, signature } => {
+                let is_it = |hash: &B256| self.positions.get(hash).is_some_and(|p| p.state.version == version);
+                let Some(index) = self.pending.iter().position(is_it) else {
+                    return Err(Property::Replay.broken(format!("version {version} is confirmed but not in flight")));
+                };
+                let hash = self.pending[index];
+                self.pending.drain(..=index);
+                self.confirm(hash, signature);
+            }
+            Record::Refused { version, .. } => self.refused = self.refused.max(version),
+            Record::RolledBack => self.pending.clear(),
+            Record::Agreed(_) => self.agreed = true,
+            Record::Preimage(preimage) => {
+                self.preimages.insert(preimage);
+            }
+            Record::Adopted(latest) => {
+                let hash = latest.position.state.hash();
+                let peer = latest.signatures[self.side.other().index()];
+                self.learn(hash, latest.position);
+                self.pending.clear();
+                self.confirm(hash, peer);
+            }
+            Record::Rebased { version, signature } => self.rebase(version, signature),
+            Record::ForceClose => self.force_close = true,
+            Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, base: B256, update: &Update) -> Result<B256, Broken> {
+        let Some(position) = self.positions.get(&base).filter(|_| base == update.base_hash) else {
+            let version = update.version;
+            return Err(Property::Replay.broken(format!("version {version} is journalled without its base")));
+        };
+        let writer = position.state.writer;
+        let next = position.next(update.version, &update.operations, &mut |_, _| Ok(())).map_err(|violation| {
+            Property::Replay.broken(format!("version {} breaks a rule: {}", update.version, violation.rule))
+        })?;
+        let hash = next.state.hash();
+        self.learn(hash, next);
+        self.steps.insert(hash, Step { base, writer, operations: update.operations.clone() });
+        Ok(hash)
+    }
+
+    fn learn(&mut self, hash: B256, position: Position) {
+        self.positions.insert(hash, position);
+        self.fresh.push(hash);
+    }
+
+    fn rebase(&mut self, version: Version, signature: Signature) {
+        if self.confirmed().state.version != version {
+            let next = self.confirmed().rebased(version);
+            let (base, hash) = (self.confirmed, next.state.hash());
+            self.steps.insert(hash, Step { base, writer: next.state.writer, operations: Vec::new() });
+            self.learn(hash, next);
+            self.confirm(hash, signature);
+        }
+        self.pending.clear();
+    }
+
+    fn confirm(&mut self, hash: B256, peer: Signature) {
+        self.confirmed = hash;
+        self.ever_confirmed.insert(hash);
+        self.peer_signatures.insert(hash, peer);
+        let version = self.confirmed().state.version;
+        let positions = &self.positions;
+        self.exposed.retain(|hash| positions.get(hash).is_some_and(|p| p.state.version > version));
+    }
+
+    /// The highest position that this side can enforce.
+    pub(crate) fn confirmed(&self) -> &Position {
+        &self.positions[&self.confirmed]
+    }
+
+    /// What could come to the chain against this side's will: the confirmed position and all that it signed above.
+    pub(crate) fn possible(&self) -> impl Iterator<Item = &Position> {
+        [&self.confirmed].into_iter().chain(&self.exposed).filter_map(|hash| self.positions.get(hash))
+    }
+
+    /// All agreed operations, oldest first, each with its writer.
+    pub(crate) fn line(&self) -> Vec<(Side, &Operation)> {
+        let mut steps = Vec::new();
+        let mut at = self.confirmed;
+        while let Some(step) = self.steps.get(&at) {
+            steps.push(step);
+            at = step.base;
+        }
+        let of_step = |step: &'_ Step| step.writer;
+        steps.into_iter().rev().flat_map(|step| step.operations.iter().map(move |op| (of_step(step), op))).collect()
+    }
+}

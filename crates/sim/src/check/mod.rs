@@ -1,0 +1,8 @@
+//! The checkers. They stand outside the nodes: they see every commit, frame, signature, notice and block, and no
+//! node knows of them.
+
+pub(crate) mod book;
+pub(crate) mod calls;
+pub(crate) mod durable;
+pub(crate) mod money;
+pub(crate) mod signed;

@@ -1,0 +1,71 @@
+//! Property 4: which states each key has signed, over all its lives.
+
+use crate::failure::{Broken, Property};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use strait_protocol::{Signer, SignerError};
+use strait_types::{Address, B256, ChannelId, Signature, SigningKey, Version};
+
+/// A signer that remembers what it signed. It lives as long as the key, through all crashes of the node.
+pub(crate) struct RecordingSigner {
+    key: SigningKey,
+    digests: Mutex<BTreeMap<[u8; 64], B256>>,
+}
+
+impl RecordingSigner {
+    pub(crate) fn new(key: SigningKey) -> RecordingSigner {
+        RecordingSigner { key, digests: Mutex::default() }
+    }
+
+    /// The digest behind a signature of this key.
+    pub(crate) fn digest(&self, signature: &Signature) -> Option<B256> {
+        self.digests.lock().ok()?.get(&signature.0).copied()
+    }
+}
+
+impl Signer for RecordingSigner {
+    fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    fn sign(&self, digest: B256) -> Result<Signature, SignerError> {
+        let signature = self.key.sign(digest);
+        if let Ok(mut digests) = self.digests.lock() {
+            digests.insert(signature.0, digest);
+        }
+        Ok(signature)
+    }
+}
+
+/// Which state of each version a node has committed to: in its journal, in a frame, or on chain.
+#[derive(Default)]
+pub(crate) struct Signed {
+    states: BTreeMap<(usize, ChannelId, Version), B256>,
+    /// What a digest stands for.
+    digests: BTreeMap<B256, (ChannelId, Version, B256)>,
+}
+
+impl Signed {
+    /// Makes a state known by the digest that its signatures are on.
+    pub(crate) fn learn(&mut self, digest: B256, channel: ChannelId, version: Version, state_hash: B256) {
+        self.digests.insert(digest, (channel, version, state_hash));
+    }
+
+    pub(crate) fn meaning(&self, digest: B256) -> Option<(ChannelId, Version, B256)> {
+        self.digests.get(&digest).copied()
+    }
+
+    /// A node is bound to a state from now on.
+    pub(crate) fn bind(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        version: Version,
+        state_hash: B256,
+    ) -> Result<(), Broken> {
+        let earlier = *self.states.entry((node, channel, version)).or_insert(state_hash);
+        Property::NoEquivocation.check(earlier == state_hash, || {
+            format!("{} signed two states of version {version} of {channel:?}", crate::genesis::NAMES[node])
+        })
+    }
+}

@@ -1,0 +1,241 @@
+//! A dishonest node. It runs the engine too, so that channels with it come about, but it holds its key itself, keeps
+//! everything it ever saw, and does more and less than the engine asks.
+
+mod forge;
+
+use crate::check::book::Book;
+use crate::failure::Broken;
+use crate::plan::Role;
+use crate::queue::Event;
+use crate::world::World;
+use strait_engine::ports::{Chain, TxRequest};
+use strait_engine::{Submission, SubmissionKey};
+use strait_protocol::{Body, Frame};
+use strait_types::abi::calls;
+use strait_types::{B256, ChannelId, Side, U256};
+
+/// Frames that are kept for later.
+const KEPT: usize = 64;
+
+/// What the dishonest node is about.
+pub(crate) struct Liar {
+    pub(crate) role: Role,
+    /// It does not speak, listen or act any more.
+    pub(crate) silent: bool,
+    /// Frames of both directions.
+    frames: Vec<Vec<u8>>,
+    /// Calls that it holds back.
+    kept: Vec<Submission>,
+}
+
+impl Liar {
+    pub(crate) fn new(role: Role) -> Liar {
+        Liar { role, silent: false, frames: Vec::new(), kept: Vec::new() }
+    }
+
+    pub(crate) fn overhear(&mut self, frame: &[u8]) {
+        if self.frames.len() < KEPT {
+            self.frames.push(frame.to_vec());
+        }
+    }
+}
+
+impl World {
+    fn role(&self, node: usize) -> Option<Role> {
+        self.nodes[node].liar.as_ref().filter(|liar| !liar.silent).map(|liar| liar.role)
+    }
+
+    /// What the dishonest node sends instead of a frame.
+    pub(crate) fn falsify(&mut self, node: usize, frame: Vec<u8>) -> Vec<Vec<u8>> {
+        let Some(role) = self.role(node) else { return Vec::new() };
+        let old = self.old_frame(node);
+        if let Some(liar) = &mut self.nodes[node].liar {
+            liar.overhear(&frame);
+        }
+        match role {
+            Role::Garbage if self.lies.chance(150) => {
+                self.report.count("lie", "damaged frame");
+                vec![self.damage(frame)]
+            }
+            Role::Replayer if self.lies.chance(250) => {
+                self.report.count("lie", "frame sent again");
+                old.into_iter().chain([frame.clone(), frame]).collect()
+            }
+            Role::Withholder if self.lies.chance(600) && is_answer(&frame) => {
+                self.report.count("lie", "acknowledgement withheld");
+                Vec::new()
+            }
+            Role::DoubleSigner if self.lies.chance(350) => match self.second_version(node, &frame) {
+                Some(other) => {
+                    self.report.count("lie", "two states of one version");
+                    if self.lies.chance(500) { vec![other] } else { vec![frame, other] }
+                }
+                None => vec![frame],
+            },
+            _ => vec![frame],
+        }
+    }
+
+    fn old_frame(&mut self, node: usize) -> Option<Vec<u8>> {
+        let count = self.nodes[node].liar.as_ref().map_or(0, |liar| liar.frames.len());
+        let index = self.lies.index(count);
+        self.nodes[node].liar.as_ref()?.frames.get(index).cloned()
+    }
+
+    fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
+        match self.lies.below(5) {
+            0 => {
+                let index = self.lies.index(frame.len());
+                frame[index] ^= 1 << self.lies.below(8);
+                frame
+            }
+            1 => {
+                frame.truncate(self.lies.index(frame.len()));
+                frame
+            }
+            2 => {
+                let length = self.lies.index(300);
+                self.lies.bytes(length)
+            }
+            3 => {
+                frame.extend(self.lies.bytes(3));
+                frame
+            }
+            _ => {
+                let length = self.lies.index(40);
+                let mut bytes = vec![1, self.lies.below(5) as u8];
+                bytes.extend(self.lies.bytes(length));
+                bytes
+            }
+        }
+    }
+
+    /// Whether a call of a node goes to the chain now.
+    pub(crate) fn lets_through(&mut self, node: usize, submission: &Submission) -> bool {
+        if self.nodes[node].liar.is_none() {
+            return true;
+        }
+        let Some(role) = self.role(node) else { return false };
+        let SubmissionKey::Call(key) = submission.key else { return true };
+        match role {
+            Role::StaleChallenger => key.name != "respond",
+            Role::LateExecutor if matches!(key.name, "withdraw" | "close") && self.lies.chance(700) => {
+                self.report.count("lie", "execution held back");
+                if let Some(liar) = &mut self.nodes[node].liar {
+                    liar.kept.push(submission.clone());
+                }
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// The dishonest node's own initiative.
+    pub(crate) fn scheme(&mut self) -> Result<(), Broken> {
+        let Some((node, _)) = self.plan.liar else { return Ok(()) };
+        let Some(role) = self.role(node) else { return Ok(()) };
+        let pace = if self.calm { 2 * self.block_ms } else { 10 * self.plan.pause.end() + 50 };
+        let wait = self.lies.within(&(1..=pace));
+        self.after(wait, Event::Scheme);
+        let ids: Vec<ChannelId> =
+            self.channels.iter().filter(|(_, plan)| plan.nodes.contains(&node)).map(|(id, _)| *id).collect();
+        let channel = self.lies.pick(&ids);
+        let challenges = match role {
+            Role::StaleChallenger => 150,
+            Role::Withholder | Role::DoubleSigner | Role::Replayer => 15,
+            _ => 5,
+        };
+        if self.lies.chance(challenges) {
+            self.challenge_with_old(node, channel);
+        }
+        match role {
+            Role::Staller if self.lies.chance(120) => {
+                self.report.count("lie", "gone silent");
+                self.note("the staller goes silent");
+                if let Some(liar) = &mut self.nodes[node].liar {
+                    liar.silent = true;
+                }
+            }
+            Role::Garbage => {
+                let bytes = self.damage(vec![1, 2, 3]);
+                self.whisper(node, channel, bytes);
+            }
+            Role::Replayer => {
+                if let Some(frame) = self.old_frame(node) {
+                    self.whisper(node, channel, frame);
+                }
+            }
+            Role::Forger => {
+                if let Some(body) = self.forge(node, channel) {
+                    self.report.count("lie", "forged message");
+                    self.note(format_args!("the forger says {body:?}"));
+                    self.whisper(node, channel, Frame::Channel { channel, body }.encode());
+                }
+            }
+            Role::LateExecutor if self.lies.chance(200) => self.execute_late(node),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn whisper(&mut self, node: usize, channel: ChannelId, frame: Vec<u8>) {
+        let [zero, one] = self.channels[&channel].nodes;
+        if let Some(link) = self.link_between(zero, one) {
+            self.transmit(link, node, frame);
+        }
+    }
+
+    fn execute_late(&mut self, node: usize) {
+        let Some(kept) = self.nodes[node].liar.as_mut().and_then(|liar| liar.kept.pop()) else { return };
+        self.report.count("lie", "late execution");
+        for step in &kept.steps {
+            // What the chain refuses by then was too late.
+            drop(self.nodes[node].account.submit(step));
+        }
+    }
+
+    /// Brings a state to the chain that the peer has signed but that is not the last.
+    fn challenge_with_old(&mut self, node: usize, channel: ChannelId) {
+        let Some(side) = self.side(channel, node) else { return };
+        let Some(process) = &self.nodes[node].process else { return };
+        let Some(facts) = process.engine.channel(channel).map(|channel| channel.facts()) else { return };
+        let (dispute, previous) = (facts.dispute, facts.record());
+        let Some(book) = self.nodes[node].book(channel) else { return };
+        let mut old: Vec<B256> = book.ever_confirmed.iter().filter(|hash| **hash != book.confirmed).copied().collect();
+        old.sort_by_key(|hash| book.positions[hash].state.version);
+        if old.is_empty() {
+            return;
+        }
+        let best = old.iter().copied().max_by_key(|hash| gain(book, side, *hash));
+        let index = self.lies.index(old.len());
+        let hash = if self.lies.chance(500) { old[index] } else { best.unwrap_or(old[index]) };
+        let state = book.positions[&hash].state.clone();
+        let key = &self.nodes[node].key;
+        let own = key.sign(self.domain.state_digest(hash));
+        let signatures = book.peer_signatures.get(&hash).map(|peer| match side {
+            Side::Zero => [own, *peer],
+            Side::One => [*peer, own],
+        });
+        let word = key.sign(self.domain.challenge_digest(channel, dispute, hash));
+        let params = &self.channels[&channel].params;
+        let data = calls::challenge(params, &state, signatures.as_ref(), previous, side, Some(&word));
+        let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
+        if self.nodes[node].account.submit(&request).is_ok() {
+            self.report.count("lie", "challenge with an old state");
+            self.note(format_args!("the liar challenges {channel:?} with version {}", state.version));
+        }
+    }
+}
+
+/// What a state gives a side, over all assets.
+fn gain(book: &Book, side: Side, hash: B256) -> i128 {
+    let allocations = &book.positions[&hash].state.allocations;
+    allocations.iter().map(|allocation| allocation.delta[side.index()]).sum()
+}
+
+fn is_answer(frame: &[u8]) -> bool {
+    matches!(
+        Frame::decode(frame),
+        Ok(Frame::Channel { body: Body::Acknowledge { .. } | Body::Refuse(_) | Body::Sync(_), .. })
+    )
+}

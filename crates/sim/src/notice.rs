@@ -1,0 +1,165 @@
+//! What leaves a node for its peer and its user, seen by the checkers on the way.
+
+use crate::check::calls::Progress;
+use crate::check::durable;
+use crate::failure::{Broken, Property};
+use crate::mutation::Mutation;
+use crate::world::World;
+use strait_engine::Notice;
+use strait_protocol::{Body, ChainNews, CommandError, Event, Frame, Outcome, Token};
+use strait_types::{Address, ChannelId};
+
+impl World {
+    pub(crate) fn send(&mut self, node: usize, peer: Address, frame: Vec<u8>) -> Result<(), Broken> {
+        let Some(to) = (0..self.nodes.len()).find(|other| self.nodes[*other].key.address() == peer) else {
+            return Ok(());
+        };
+        let Some(link) = self.link_between(node, to) else { return Ok(()) };
+        if self.nodes[node].liar.is_some() {
+            for frame in self.falsify(node, frame) {
+                self.transmit(link, node, frame);
+            }
+            return Ok(());
+        }
+        if let Ok(Frame::Channel { channel, body }) = Frame::decode(&frame) {
+            if self.mutation == Some(Mutation::NeverSyncs) && matches!(body, Body::Sync(_)) {
+                return Ok(());
+            }
+            self.check_message(node, channel, &body)?;
+            self.note_message(node, to, channel, &body);
+        }
+        self.transmit(link, node, frame);
+        Ok(())
+    }
+
+    fn check_message(&mut self, node: usize, channel: ChannelId, body: &Body) -> Result<(), Broken> {
+        let Some(book) = self.nodes[node].book(channel) else {
+            return Err(Property::DurableBeforeSent.broken("a message of a channel that is not durable"));
+        };
+        durable::check(book, body)?;
+        let Some(signature) = durable::signature_in(book, body) else { return Ok(()) };
+        if matches!(body, Body::Rebase { .. }) {
+            return Ok(());
+        }
+        let (id, version, hash) = durable::bound_to(&self.signed, &self.nodes[node].signer, &signature)?;
+        self.signed.bind(node, id, version, hash)
+    }
+
+    fn note_message(&mut self, node: usize, to: usize, channel: ChannelId, body: &Body) {
+        let (from, to) = (self.name(node), self.name(to));
+        let text = match body {
+            Body::Update(update) => {
+                let count = update.operations.len();
+                format!("update {} on {}, {count} operations", update.version, update.base)
+            }
+            Body::Acknowledge { version, .. } => format!("acknowledge {version}"),
+            Body::Refuse(refusal) => format!("refuse {}: {:?}", refusal.version, refusal.rule),
+            Body::Sync(sync) => format!("sync at {}, reply {}, restored {}", sync.confirmed, sync.reply, sync.restored),
+            Body::RequestPen => "request pen".into(),
+            Body::Propose { id, operation } => format!("propose {id}: {operation:?}"),
+            Body::Answer { id, refused } => format!("answer {id}: {refused:?}"),
+            Body::Latest(latest) => format!("latest {}", latest.position.state.version),
+            Body::Rebase { version, .. } => format!("rebase {version}"),
+            Body::Fault { rule } => format!("fault {rule:?}"),
+        };
+        self.note(format_args!("{from} -> {to} {channel:?} {text}"));
+    }
+
+    pub(crate) fn on_notice(&mut self, node: usize, notice: Notice) -> Result<(), Broken> {
+        match notice {
+            Notice::Channel { channel, event } => self.on_channel_event(node, channel, event),
+            Notice::Opened { token: Some(token), .. } | Notice::Submitted { token, .. } => {
+                self.end_call(node, token, Progress::Ended)
+            }
+            Notice::Failed { token, error } => {
+                self.note(format_args!("{} {token} fails: {error}", self.name(node)));
+                self.end_call(node, token, Progress::Ended)
+            }
+            Notice::DeepReorg => Err(Property::Progress.broken("a reorg was deeper than what the engine remembers")),
+            Notice::CallFailed { call, error, .. } => {
+                self.note(format_args!("{} cannot call {call}: {error}", self.name(node)));
+                Ok(())
+            }
+            Notice::Declined { channel, reason } => {
+                self.note(format_args!("{}: {channel:?} is declined: {reason}", self.name(node)));
+                Property::Progress.check(!self.is_honest_channel(channel), || format!("an honest peer declines: {reason}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn on_channel_event(&mut self, node: usize, channel: ChannelId, event: Event) -> Result<(), Broken> {
+        match event {
+            Event::Done { token, result } => {
+                let result = if self.mutation == Some(Mutation::ReportsSuccess)
+                    && let Err(CommandError::InsufficientBalance { .. }) = result
+                {
+                    let version = strait_types::Version::ZERO;
+                    Ok(Outcome::Paid { number: 0, version })
+                } else {
+                    result
+                };
+                self.note(format_args!("{} {token} is done: {result:?}", self.name(node)));
+                if self.mutation.is_none() {
+                    self.check_outcome(node, channel, &result)?;
+                }
+                self.end_call(node, token, Progress::Done(result))
+            }
+            Event::PeerFault(rule) => {
+                self.report.count("defence", "fault of the peer seen");
+                self.note(format_args!("{}: {channel:?} peer fault {rule:?}", self.name(node)));
+                Ok(())
+            }
+            Event::Refused { version, rule } => {
+                self.report.count("defence", "version refused");
+                self.note(format_args!("{}: {channel:?} refuses {version}: {rule:?}", self.name(node)));
+                Ok(())
+            }
+            Event::Chain(news) => {
+                self.note(format_args!("{}: {channel:?} {news:?}", self.name(node)));
+                if matches!(news, ChainNews::Challenged { .. } | ChainNews::Closed) {
+                    self.ending.insert(channel);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A caller is told of success only when the journal has it.
+    fn check_outcome(
+        &self,
+        node: usize,
+        channel: ChannelId,
+        result: &Result<Outcome, CommandError>,
+    ) -> Result<(), Broken> {
+        let (Ok(Outcome::Paid { version, .. } | Outcome::Agreed { version }), true) = (result, self.plan.is_honest(node))
+        else {
+            return Ok(());
+        };
+        let confirmed = self.book(node, channel).map(|book| book.confirmed().state.version);
+        Property::DurableBeforeSent.check(confirmed >= Some(*version), || {
+            format!("a caller is told of version {version}, the journal has {confirmed:?} confirmed")
+        })
+    }
+
+    fn end_call(&mut self, node: usize, token: Token, progress: Progress) -> Result<(), Broken> {
+        let outcome = match &progress {
+            Progress::Done(Ok(_)) | Progress::Ended => "taken",
+            _ => "declined",
+        };
+        if self.mutation == Some(Mutation::PaysTwice) && self.calls.has_ended(token) {
+            // The caller of a node that repeats commands does not see the second answer.
+            return Ok(());
+        }
+        let honest = self.plan.is_honest(node);
+        let call = self.calls.end(node, token, progress)?;
+        let name = call.name;
+        if honest && outcome == "taken" {
+            self.report.count("done", name);
+        } else {
+            self.report.count("declined", name);
+        }
+        Ok(())
+    }
+}

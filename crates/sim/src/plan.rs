@@ -1,0 +1,261 @@
+//! What a seed stands for: who takes part, with which settings, in which weather.
+
+use crate::dice::Dice;
+use crate::mutation::Mutation;
+use std::ops::RangeInclusive;
+use strait_protocol::Settings;
+use strait_types::{Address, ChannelParams, Participant, Side, keccak256};
+
+/// What a dishonest node does, besides running the engine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// Challenges with states that were superseded.
+    StaleChallenger,
+    /// Signs two states of one version.
+    DoubleSigner,
+    /// Goes silent for ever.
+    Staller,
+    /// Sends bytes that mean nothing, damaged frames, other people's frames.
+    Garbage,
+    /// Sends old frames again, its own and the peer's.
+    Replayer,
+    /// Keeps its countersignatures to itself.
+    Withholder,
+    /// Writes updates that break rules, well signed.
+    Forger,
+    /// Agrees to withdrawals and closes, and executes them late or never.
+    LateExecutor,
+}
+
+impl Role {
+    pub(crate) const ALL: [Role; 8] = [
+        Role::StaleChallenger,
+        Role::DoubleSigner,
+        Role::Staller,
+        Role::Garbage,
+        Role::Replayer,
+        Role::Withholder,
+        Role::Forger,
+        Role::LateExecutor,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::StaleChallenger => "stale challenger",
+            Role::DoubleSigner => "double signer",
+            Role::Staller => "staller",
+            Role::Garbage => "garbage sender",
+            Role::Replayer => "replayer",
+            Role::Withholder => "withholder of acknowledgements",
+            Role::Forger => "forger",
+            Role::LateExecutor => "late executor",
+        }
+    }
+}
+
+/// A channel to be.
+#[derive(Clone, Debug)]
+pub(crate) struct ChannelPlan {
+    /// Participant 0 and 1.
+    pub(crate) nodes: [usize; 2],
+    pub(crate) params: ChannelParams,
+    /// First deposits, per participant and asset.
+    pub(crate) deposits: [Vec<u64>; 2],
+    /// Both make it known, instead of one.
+    pub(crate) both_open: bool,
+}
+
+/// Faults between nodes, in 1,000 frames, and times in milliseconds.
+#[derive(Clone, Debug)]
+pub(crate) struct NetworkPlan {
+    pub(crate) delay: RangeInclusive<u64>,
+    pub(crate) lose: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) reorder: u64,
+    /// Between breaks of a connection; 0: none.
+    pub(crate) break_every: u64,
+    /// Until the next connection.
+    pub(crate) away: RangeInclusive<u64>,
+}
+
+/// Faults of nodes.
+#[derive(Clone, Debug)]
+pub(crate) struct CrashPlan {
+    /// Of 1,000 commits.
+    pub(crate) commits: u64,
+    /// Of 1,000 sets of effects, in the middle.
+    pub(crate) effects: u64,
+    pub(crate) down: RangeInclusive<u64>,
+}
+
+/// Faults of the chain and of the way to it.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainPlan {
+    pub(crate) block_ms: u64,
+    pub(crate) lag: RangeInclusive<u64>,
+    /// Of 1,000 transactions: lost on the way into a block.
+    pub(crate) drop: u64,
+    /// Of 1,000 transactions at each block: wait for the next.
+    pub(crate) wait: u64,
+    /// Of 1,000 blocks.
+    pub(crate) reorg: u64,
+    pub(crate) depth: u64,
+    /// Of 1,000 requests: no answer.
+    pub(crate) unreachable: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    pub(crate) nodes: usize,
+    pub(crate) liar: Option<(usize, Role)>,
+    pub(crate) settings: Vec<Settings>,
+    pub(crate) channels: Vec<ChannelPlan>,
+    pub(crate) network: NetworkPlan,
+    pub(crate) crashes: CrashPlan,
+    pub(crate) chain: ChainPlan,
+    pub(crate) operations: u64,
+    /// Between operations.
+    pub(crate) pause: RangeInclusive<u64>,
+    /// Of 1,000 inputs: the round waits for more of them.
+    pub(crate) join: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64, token: Address, mutation: Option<Mutation>) -> Plan {
+        let dice = &mut Dice::new(seed, 0);
+        let nodes = if dice.chance(250) { 3 } else { 2 };
+        let liar = dice.chance(400).then(|| (dice.index(nodes), dice.pick(&Role::ALL)));
+        let shared = shared_settings(dice);
+        let mut settings: Vec<Settings> = (0..nodes).map(|_| own_settings(dice, &shared)).collect();
+        let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
+        if mutation == Some(Mutation::CountsDepositsAtHead) {
+            settings.iter_mut().for_each(|settings| settings.confirmations = 0);
+        }
+        let channels = channels(dice, seed, nodes, token);
+        let stormy = !dice.chance(150);
+        Plan {
+            nodes,
+            liar,
+            settings,
+            channels,
+            network: network(dice, stormy),
+            crashes: crashes(dice, stormy),
+            chain: chain(dice, stormy, depth),
+            operations: dice.within(&(100..=160)),
+            pause: 0..=dice.pick(&[40, 300, 3_000]),
+            join: dice.pick(&[0, 300, 800]),
+        }
+    }
+
+    /// Whether a node keeps to the protocol.
+    pub(crate) fn is_honest(&self, node: usize) -> bool {
+        self.liar.is_none_or(|(liar, _)| liar != node)
+    }
+}
+
+/// What both sides of a channel must agree on within bounds, else one refuses what the other proposes.
+fn shared_settings(dice: &mut Dice) -> Settings {
+    Settings {
+        confirmations: dice.within(&(0..=3)),
+        lock_margin: dice.within(&(600..=1_200)),
+        lock_horizon: dice.within(&(4_000..=9_000)),
+        execution_window: dice.within(&(600..=1_800)),
+        ..Settings::default()
+    }
+}
+
+fn own_settings(dice: &mut Dice, shared: &Settings) -> Settings {
+    Settings {
+        confirmations: if dice.chance(200) { dice.within(&(0..=3)) } else { shared.confirmations },
+        window: dice.pick(&[1, 2, 4, 8]),
+        batch: dice.pick(&[2, 3, 10, 1_000]),
+        hold_timeout_ms: dice.within(&(20_000..=120_000)),
+        retry_ms: dice.within(&(400..=3_000)),
+        ..shared.clone()
+    }
+}
+
+fn channels(dice: &mut Dice, seed: u64, nodes: usize, token: Address) -> Vec<ChannelPlan> {
+    let mut pairs = vec![[0, 1]];
+    if nodes == 3 {
+        pairs.push([1, 2]);
+    }
+    if dice.chance(300) {
+        pairs.push([0, 1]);
+    }
+    let make = |(number, [left, right]): (usize, [usize; 2])| {
+        let nodes = if dice.chance(500) { [left, right] } else { [right, left] };
+        channel(dice, seed, number as u64, nodes, token)
+    };
+    pairs.into_iter().enumerate().map(make).collect()
+}
+
+fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Address) -> ChannelPlan {
+    let assets = dice.pick(&[0, 0, 1, 2]);
+    let assets = match assets {
+        0 => vec![Address::ZERO],
+        1 => vec![token],
+        _ => vec![Address::ZERO, token],
+    };
+    // Each is paid to an address of its own, so that one sees what a channel paid to whom.
+    let payout = |side: Side| {
+        let mut bytes = b"payout".to_vec();
+        bytes.extend([seed, number, side as u64].map(u64::to_be_bytes).concat());
+        Address::from_slice(&keccak256(bytes)[12..])
+    };
+    let participant =
+        |side: Side| Participant { signer: crate::genesis::key(nodes[side.index()]).address(), payout: payout(side) };
+    let mut deposit = || match dice.below(10) {
+        0 => 0,
+        1 => 1,
+        _ => dice.within(&(1_000..=1_000_000)),
+    };
+    let deposits = [(); 2].map(|()| assets.iter().map(|_| deposit()).collect());
+    ChannelPlan {
+        nodes,
+        params: ChannelParams {
+            participants: Side::BOTH.map(participant),
+            challenge_duration: dice.pick(&[3_600, 3_600, 7_200]),
+            nonce: seed.wrapping_mul(8).wrapping_add(number),
+            app: Address::ZERO,
+            child: Default::default(),
+            assets,
+        },
+        deposits,
+        both_open: dice.chance(300),
+    }
+}
+
+fn network(dice: &mut Dice, stormy: bool) -> NetworkPlan {
+    let mut rate = |most: u64| if stormy && dice.chance(500) { dice.within(&(1..=most)) } else { 0 };
+    let (lose, duplicate, reorder, breaks) = (rate(120), rate(120), rate(200), rate(1_000));
+    NetworkPlan {
+        delay: 1..=dice.pick(&[2, 20, 200, 1_500]),
+        lose,
+        duplicate,
+        reorder,
+        break_every: if breaks == 0 { 0 } else { dice.within(&(300..=20_000)) },
+        away: 1..=dice.pick(&[50, 2_000, 30_000]),
+    }
+}
+
+fn crashes(dice: &mut Dice, stormy: bool) -> CrashPlan {
+    let mut rate = |most: u64| if stormy && dice.chance(600) { dice.within(&(1..=most)) } else { 0 };
+    let (commits, effects) = (rate(25), rate(15));
+    CrashPlan { commits, effects, down: 1..=dice.pick(&[20, 2_000, 60_000]) }
+}
+
+fn chain(dice: &mut Dice, stormy: bool, depth: u64) -> ChainPlan {
+    let mut rate = |most: u64| if stormy && dice.chance(500) { dice.within(&(1..=most)) } else { 0 };
+    let (drop, wait, reorg, unreachable) = (rate(250), rate(400), rate(200), rate(200));
+    ChainPlan {
+        block_ms: dice.pick(&[1_000, 2_000, 5_000, 12_000]),
+        lag: 0..=dice.pick(&[0, 50, 1_500, 20_000]),
+        drop,
+        wait,
+        reorg: if depth == 0 { 0 } else { reorg },
+        depth,
+        unreachable,
+    }
+}
