@@ -1,0 +1,209 @@
+//! Engines over memory stores and one development chain, driven by hand in virtual time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use strait_chain::dev::Mining;
+use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
+use strait_engine::ports::{Chain, StoreError};
+use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
+use strait_protocol::{Command, Event, Outcome, Payment, Settings, Token};
+use strait_store::{MemoryDisk, MemoryStore};
+use strait_types::{
+    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, SigningKey, U256,
+};
+
+pub(crate) const GENESIS: u64 = 1_800_000_000;
+pub(crate) const NOW_MS: u64 = GENESIS * 1_000;
+
+pub(crate) struct Node {
+    pub(crate) engine: Engine,
+    pub(crate) disk: MemoryDisk,
+    pub(crate) store: MemoryStore,
+    pub(crate) port: DevAccount,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) disconnects: Vec<Address>,
+    key: SigningKey,
+}
+
+pub(crate) struct World {
+    pub(crate) chain: SharedChain,
+    pub(crate) nodes: Vec<Node>,
+    /// Frames under way: from, to, bytes.
+    pub(crate) wire: VecDeque<(Address, Address, Vec<u8>)>,
+    next_token: Token,
+}
+
+fn key(index: usize) -> SigningKey {
+    SigningKey::from_bytes([u8::try_from(index).expect("few") + 1; 32]).expect("in range")
+}
+
+fn recover(key: &SigningKey, port: &DevAccount, store: &MemoryStore) -> Engine {
+    let domain = Domain::new(port.chain_id(), port.adjudicator());
+    let settings = Settings { confirmations: 0, ..Settings::default() };
+    Engine::recover(domain, Arc::new(key.clone()), Policy::default(), settings, store, false).expect("recovers")
+}
+
+impl World {
+    pub(crate) fn new(nodes: usize) -> World {
+        let account = |index: usize| Address::repeat_byte(0xa0 + u8::try_from(index).expect("few"));
+        let ether = U256::from(10u64).pow(U256::from(18));
+        let accounts = (0..nodes).map(|index| (account(index), ether)).collect();
+        let config = DevChainConfig {
+            genesis_time: GENESIS,
+            mining: Mining::Automatic,
+            accounts,
+            ..DevChainConfig::default()
+        };
+        let chain = SharedChain::new(DevChain::new(config).expect("a chain"));
+        let node = |index| {
+            let (key, port, disk) = (key(index), chain.account(account(index)), MemoryDisk::new());
+            let store = disk.open().expect("opens");
+            let engine = recover(&key, &port, &store);
+            Node { engine, disk, store, port, notices: Vec::new(), disconnects: Vec::new(), key }
+        };
+        let nodes = (0..nodes).map(node).collect();
+        let mut world = World { chain, nodes, wire: VecDeque::new(), next_token: 1 };
+        world.follow();
+        world
+    }
+
+    pub(crate) fn signer(&self, node: usize) -> Address {
+        self.nodes[node].engine.signer()
+    }
+
+    pub(crate) fn params(&self, zero: usize, one: usize, nonce: u64) -> ChannelParams {
+        let participant = |node: usize| Participant {
+            signer: self.signer(node),
+            payout: Address::repeat_byte(0xb0 + u8::try_from(node).expect("few")),
+        };
+        ChannelParams {
+            participants: [participant(zero), participant(one)],
+            challenge_duration: 24 * 3_600,
+            nonce,
+            app: Address::ZERO,
+            child: B256::ZERO,
+            assets: vec![Address::ZERO],
+        }
+    }
+
+    pub(crate) fn token(&mut self) -> Token {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    /// Hands an input to a node and ends the round.
+    pub(crate) fn input(&mut self, node: usize, input: Input) -> Result<(), StoreError> {
+        self.nodes[node].engine.handle(NOW_MS, input);
+        self.round(node)
+    }
+
+    pub(crate) fn round(&mut self, node: usize) -> Result<(), StoreError> {
+        let Node { engine, store, .. } = &mut self.nodes[node];
+        let Some(staged) = engine.round(NOW_MS) else { return Ok(()) };
+        for effect in staged.commit(store)? {
+            self.perform(node, effect);
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, node: usize, effect: Effect) {
+        let from = self.signer(node);
+        match effect {
+            Effect::Send { peer, frame } => self.wire.push_back((from, peer, frame)),
+            Effect::Notify(notice) => self.nodes[node].notices.push(notice),
+            Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
+            Effect::Submit(submission) => {
+                let port = &mut self.nodes[node].port;
+                let mut result = Ok(B256::ZERO);
+                for step in &submission.steps {
+                    result = result.and_then(|_| port.submit(step));
+                }
+                let key: SubmissionKey = submission.key;
+                self.input(node, Input::Submitted { key, result }).expect("commits");
+            }
+            Effect::FetchEvents { channel, through } => {
+                let blocks = self.nodes[node].port.events_of(channel, through).expect("answers");
+                self.input(node, Input::ChannelEvents { channel, through, blocks }).expect("commits");
+            }
+        }
+    }
+
+    /// Delivers frames until none is under way.
+    pub(crate) fn settle(&mut self) {
+        while let Some((from, to, bytes)) = self.wire.pop_front() {
+            let Some(node) = (0..self.nodes.len()).find(|node| self.signer(*node) == to) else { continue };
+            self.input(node, Input::Frame { peer: from, bytes }).expect("commits");
+        }
+    }
+
+    pub(crate) fn connect(&mut self, one: usize, other: usize) {
+        let (a, b) = (self.signer(one), self.signer(other));
+        self.input(one, Input::Connected { peer: b }).expect("commits");
+        self.input(other, Input::Connected { peer: a }).expect("commits");
+        self.settle();
+    }
+
+    pub(crate) fn disconnect(&mut self, one: usize, other: usize) {
+        let (a, b) = (self.signer(one), self.signer(other));
+        self.wire.clear();
+        self.input(one, Input::Disconnected { peer: b }).expect("commits");
+        self.input(other, Input::Disconnected { peer: a }).expect("commits");
+    }
+
+    /// Brings every node up to the head.
+    pub(crate) fn follow(&mut self) {
+        for node in 0..self.nodes.len() {
+            let known = self.nodes[node].engine.known_blocks();
+            let followed = self.nodes[node].port.follow(&known, 10_000).expect("answers");
+            self.input(node, Input::Followed(followed)).expect("commits");
+        }
+        self.settle();
+    }
+
+    /// A funded channel between two connected nodes.
+    pub(crate) fn channel(&mut self, zero: usize, one: usize, nonce: u64, deposit: u64) -> ChannelId {
+        let params = self.params(zero, one, nonce);
+        let id = params.id(self.nodes[zero].port.chain_id(), self.nodes[zero].port.adjudicator());
+        let settings = Settings { confirmations: 0, ..Settings::default() };
+        let token = self.token();
+        self.input(zero, Input::Open { token, params, settings }).expect("commits");
+        self.settle();
+        let token = self.token();
+        let amount = Amount::from(deposit);
+        self.input(zero, Input::Deposit { token, channel: id, asset: AssetIndex(0), amount }).expect("commits");
+        self.follow();
+        id
+    }
+
+    pub(crate) fn pay(&mut self, node: usize, channel: ChannelId, amount: u64) -> Token {
+        let token = self.token();
+        let payment =
+            Payment { asset: AssetIndex(0), amount: Amount::from(amount), invoice: None, memo: Vec::new() };
+        let command = Command::Pay(payment);
+        self.input(node, Input::Command { token, channel, command }).expect("commits");
+        token
+    }
+
+    /// How a command ended.
+    pub(crate) fn outcome(&self, node: usize, token: Token) -> Option<Result<Outcome, String>> {
+        self.nodes[node].notices.iter().find_map(|notice| match notice {
+            Notice::Channel { event: Event::Done { token: of, result }, .. } if *of == token => {
+                Some(result.clone().map_err(|error| error.to_string()))
+            }
+            Notice::Failed { token: of, error } if *of == token => Some(Err(error.to_string())),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn own(&self, node: usize, channel: ChannelId) -> i128 {
+        self.nodes[node].engine.view(channel).expect("known").balances[0].own
+    }
+
+    /// The process ends and starts again on the same disk.
+    pub(crate) fn restart(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        node.disk.crash(usize::MAX);
+        node.store = node.disk.open().expect("opens");
+        node.engine = recover(&node.key, &node.port, &node.store);
+    }
+}
