@@ -12,7 +12,7 @@ const CONTRACTS = { Adjudicator: "src/Adjudicator.sol", TestUSDC: "src/test/Test
 const SETTINGS = {
   viaIR: true,
   evmVersion: "cancun",
-  optimizer: { enabled: true, runs: 200 },
+  optimizer: { enabled: true, runs: 10_000 },
   metadata: { bytecodeHash: "none", appendCBOR: false },
   remappings: ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
   outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"] } },

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {Deposits} from "./base/Deposits.sol";
 import {Disputes} from "./base/Disputes.sol";
+import {Channel} from "./base/Ledger.sol";
 import {Locks} from "./base/Locks.sol";
 import {IAdjudicator} from "./interfaces/IAdjudicator.sol";
 import {ChannelParams} from "./interfaces/Types.sol";
@@ -26,7 +27,7 @@ contract Adjudicator is Deposits, Disputes, Locks {
 
     /// @inheritdoc IAdjudicator
     function channelId(ChannelParams calldata params) external view returns (bytes32) {
-        return Params.checkedId(params);
+        return Params.check(params);
     }
 
     /// @inheritdoc IAdjudicator
@@ -35,10 +36,11 @@ contract Adjudicator is Deposits, Disputes, Locks {
         view
         returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint)
     {
-        uint256 status = _first[id].status();
+        Channel storage channel_ = _channels[id];
+        uint256 status = channel_.holdings[0].status();
         // Whatever was recorded of a closed channel has lost its meaning.
         if (status == Holdings.CLOSED) return (2, 0, 0, 0);
-        Slot slot = _records[id];
+        Slot slot = channel_.record;
         phase = status == Holdings.SETTLED ? 1 : 0;
         return (phase, uint16(slot.dispute()), uint40(slot.deadline()), slot.fingerprint());
     }
@@ -49,11 +51,11 @@ contract Adjudicator is Deposits, Disputes, Locks {
         view
         returns (uint128[2] memory deposited, uint128[2] memory withdrawn, uint128 reserve)
     {
-        Holding first = _first[id];
-        Holding holding = _holding(id, first, assetIndex);
-        if (!first.isOpen()) return (deposited, withdrawn, uint128(holding.reserve()));
-        (uint256 deposit0, uint256 deposit1) = holding.deposits();
-        (uint256 paid0, uint256 paid1) = _paid(id, first, assetIndex);
+        require(assetIndex < Params.MAX_ASSETS, InvalidAssetIndex());
+        Channel storage channel_ = _channels[id];
+        Holding first = channel_.holdings[0];
+        if (!first.isOpen()) return (deposited, withdrawn, uint128(channel_.holdings[assetIndex].reserve()));
+        (uint256 deposit0, uint256 deposit1, uint256 paid0, uint256 paid1) = _balance(channel_, first, assetIndex);
         deposited = [uint128(deposit0), uint128(deposit1)];
         withdrawn = [uint128(paid0), uint128(paid1)];
     }

@@ -7,8 +7,10 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
 import {IPermit2, IReceiveWithAuthorization} from "../interfaces/Tokens.sol";
 import {NativeDeposit} from "../interfaces/Types.sol";
+import {Hashing} from "../libraries/Hashing.sol";
+import {Holding} from "../libraries/Holdings.sol";
 import {Params} from "../libraries/Params.sol";
-import {Ledger} from "./Ledger.sol";
+import {Channel, Ledger} from "./Ledger.sol";
 
 /// @title Deposits: anyone may add to what either participant owns
 /// @dev Nothing is agreed or expected beforehand, so that no one can make a deposit fail by depositing first. Deposits
@@ -25,7 +27,7 @@ abstract contract Deposits is Ledger {
 
     /// @inheritdoc IAdjudicator
     function deposit(bytes32 terms, bytes32 moreAssets, uint256 participant) external payable whenIdle {
-        _credit(Params.depositId(terms, address(0), moreAssets), 0, participant, msg.value);
+        _credit(Hashing.id(terms, address(0), moreAssets, 0), 0, participant, msg.value);
     }
 
     /// @inheritdoc IAdjudicator
@@ -34,7 +36,7 @@ abstract contract Deposits is Ledger {
         for (uint256 i = 0; i < deposits.length; ++i) {
             NativeDeposit calldata item = deposits[i];
             total += item.amount;
-            _credit(Params.depositId(item.terms, address(0), item.moreAssets), 0, item.participant, item.amount);
+            _credit(Hashing.id(item.terms, address(0), item.moreAssets, 0), 0, item.participant, item.amount);
         }
         require(total == msg.value, ValueMismatch());
     }
@@ -141,7 +143,7 @@ abstract contract Deposits is Ledger {
         require(assetIndex < assets.length, InvalidAssetIndex());
         token = assets[assetIndex];
         require(token != address(0), InvalidAssetIndex());
-        id = Params.depositId(terms, assets[0], Params.moreAssets(assets));
+        id = Hashing.id(terms, assets[0], Hashing.moreAssets(assets), 0);
     }
 
     /// @dev Credits by what arrived, not by what was asked for: tokens may keep a fee.
@@ -155,12 +157,9 @@ abstract contract Deposits is Ledger {
 
     function _credit(bytes32 id, uint256 assetIndex, uint256 participant, uint256 amount) private {
         require(amount != 0, NothingDeposited());
-        if (assetIndex == 0) {
-            _first[id] = _openChannel(id).add(participant, amount);
-        } else {
-            _openChannel(id);
-            _others[id][assetIndex] = _others[id][assetIndex].add(participant, amount);
-        }
+        (Channel storage channel_, Holding holding) = _openChannel(id);
+        if (assetIndex != 0) holding = channel_.holdings[assetIndex];
+        channel_.holdings[assetIndex] = holding.add(participant, amount);
         emit Deposited(id, participant, assetIndex, amount);
     }
 }

@@ -2,13 +2,18 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
-import {ChannelParams, Record, Sig, State} from "../interfaces/Types.sol";
-import {Division, Shares} from "../libraries/Division.sol";
+import {Allocation, ChannelParams, Record, Sig, State} from "../interfaces/Types.sol";
+import {Division} from "../libraries/Division.sol";
+import {Hashing} from "../libraries/Hashing.sol";
 import {Holding, Holdings, Pairs} from "../libraries/Holdings.sol";
+import {Logs} from "../libraries/Logs.sol";
 import {Params} from "../libraries/Params.sol";
+import {Payments, PaymentsLib} from "../libraries/Payments.sol";
 import {Records, Slot} from "../libraries/Records.sol";
+import {Signatures} from "../libraries/Signatures.sol";
 import {States} from "../libraries/States.sol";
 import {Agreements} from "./Agreements.sol";
+import {Channel} from "./Ledger.sol";
 
 /// @title What one participant can do alone: challenge, respond, settle
 /// @dev One period of fixed length, which nobody can extend or clear alone: both need show their best state only once.
@@ -23,16 +28,19 @@ abstract contract Disputes is Agreements {
         uint256 challenger,
         Sig calldata sig
     ) external whenIdle {
-        bytes32 id = Params.paymentChannelId(params);
-        _openChannel(id);
-        Slot slot = _records[id];
+        bytes32 id = Params.checkPayment(params);
+        (Channel storage channel_,) = _openChannel(id);
+        Slot slot = channel_.record;
         require(slot.deadline() == 0, AlreadyDisputed());
-        bytes32 stateHash = _challengeable(params, id, state, sig0, sig1, slot.check(id, previous), previous);
-        uint256 dispute = slot.dispute();
-        _requireChallenger(params, States.challengeHash(id, dispute, stateHash), challenger, sig);
-        uint256 deadline = block.timestamp + params.challengeDuration;
-        _recordVersion(id, state.version, stateHash, deadline, dispute);
-        emit Challenged(id, challenger, dispute, deadline, state);
+        bytes32 stateHash = _challengeable(params, id, state, sig0, sig1, slot, previous);
+        _requireChallenger(params, Hashing.challenge(id, slot.dispute(), stateHash), challenger, sig);
+        uint256 deadline;
+        unchecked {
+            deadline = block.timestamp + Params.challengeDuration(params);
+        }
+        slot = Records.ofVersion(id, States.version(state), stateHash, deadline, slot.dispute());
+        channel_.record = slot;
+        Logs.challenged(id, challenger, slot, state);
     }
 
     /// @inheritdoc IAdjudicator
@@ -43,34 +51,36 @@ abstract contract Disputes is Agreements {
         Sig calldata sig1,
         Record calldata previous
     ) external whenIdle {
-        bytes32 id = Params.paymentChannelId(params);
-        _openChannel(id);
-        Slot slot = _records[id];
+        bytes32 id = Params.checkPayment(params);
+        (Channel storage channel_,) = _openChannel(id);
+        Slot slot = channel_.record;
         uint256 deadline = slot.deadline();
         require(deadline != 0, NotDisputed());
         require(block.timestamp <= deadline, PeriodOver());
-        slot.check(id, previous);
-        require(state.version > previous.version, StaleState());
+        (, uint256 recordedVersion) = slot.check(id, previous);
+        require(States.version(state) > recordedVersion, StaleState());
         bytes32 stateHash = _requireAgreed(params, id, state, sig0, sig1);
         uint256 dispute = slot.dispute();
-        _recordVersion(id, state.version, stateHash, deadline, dispute);
-        emit Responded(id, dispute, state);
+        channel_.record = Records.ofVersion(id, States.version(state), stateHash, deadline, dispute);
+        Logs.responded(id, dispute, state);
     }
 
     /// @inheritdoc IAdjudicator
     function settle(ChannelParams calldata params, State calldata state) external nonReentrant {
-        bytes32 id = Params.paymentChannelId(params);
-        Holding first = _openChannel(id);
-        Slot slot = _records[id];
+        bytes32 id = Params.checkPayment(params);
+        (Channel storage channel_, Holding first) = _openChannel(id);
+        Slot slot = channel_.record;
         uint256 deadline = slot.deadline();
         require(deadline != 0, NotDisputed());
         require(block.timestamp > deadline, PeriodRunning());
-        bytes25 print = Records.fingerprintOf(id, state.version, slot.dispute(), States.hash(state, id));
-        require(slot.fingerprint() == print, RecordMismatch());
+        States.check(state, Params.assetsOf(params).length);
+        slot.checkVersion(id, States.version(state), Hashing.state(state, id));
 
-        // The recorded state was checked when it was recorded: it has one allocation per asset.
-        (uint256[2][] memory pays, uint256[] memory reserves) = _divide(id, first, slot, state);
-        emit Settled(id, pays, reserves, state.locksHash);
+        (Payments pays, uint256[] memory reserves, bool ended) = _divide(channel_, first, States.allocationsOf(state));
+        bytes32 locksHash = state.locksHash;
+        // Without locks nothing is held back: such a state locks nothing, and then the claims cover all.
+        channel_.record = ended ? Slot.wrap(0) : Records.ofLocks(id, locksHash, slot.dispute());
+        Logs.settled(id, pays, reserves, locksHash);
         _payOut(params, pays);
     }
 
@@ -82,20 +92,20 @@ abstract contract Disputes is Agreements {
         State calldata state,
         Sig calldata sig0,
         Sig calldata sig1,
-        bool recorded,
+        Slot slot,
         Record calldata previous
     ) private view returns (bytes32 stateHash) {
-        if (recorded && state.version == previous.version) {
-            // It was checked when it was recorded, signatures and all.
-            stateHash = States.hash(state, id);
-            require(stateHash == previous.stateHash, ConflictingState());
-            return stateHash;
+        (bool recorded, uint256 recordedVersion) = slot.check(id, previous);
+        uint256 version = States.version(state);
+        require(version >= recordedVersion, StaleState());
+        if (version != 0 && (!recorded || version != recordedVersion)) {
+            return _requireAgreed(params, id, state, sig0, sig1);
         }
-        require(state.version >= previous.version, StaleState());
-        if (state.version != 0) return _requireAgreed(params, id, state, sig0, sig1);
-        require(state.allocations.length == params.assets.length, WrongAllocationCount());
-        States.checkZero(state);
-        return States.hash(state, id);
+        States.check(state, Params.assetsOf(params).length);
+        stateHash = Hashing.state(state, id);
+        // What is recorded was checked when it was recorded, signatures and all.
+        if (recorded) require(stateHash == previous.stateHash, ConflictingState());
+        else States.checkZero(state);
     }
 
     /// @dev The payout may challenge too, so that a lost signing key is not a lost channel.
@@ -106,50 +116,48 @@ abstract contract Disputes is Agreements {
         Sig calldata sig
     ) private view {
         require(challenger < 2, InvalidParticipant());
-        address signer = challenger == 0 ? params.signer0 : params.signer1;
-        address payout = challenger == 0 ? params.payout0 : params.payout1;
-        if (msg.sender == signer || msg.sender == payout) return;
-        _requireSigner(_hashTypedDataV4(challengeHash), sig, signer, challenger);
+        address signer = Params.signer(params, challenger);
+        if (msg.sender == signer || msg.sender == Params.payout(params, challenger)) return;
+        Signatures.check(sig, _digest(challengeHash), signer, challenger);
     }
 
-    /// @dev Divides every asset and writes what remains: reserves and debts, or the tombstone.
-    function _divide(bytes32 id, Holding first, Slot slot, State calldata state)
+    /// @dev Divides every asset and writes what remains: reserves and debts, or the tombstone when nothing is kept.
+    function _divide(Channel storage channel_, Holding first, Allocation[] calldata allocations)
         private
-        returns (uint256[2][] memory pays, uint256[] memory reserves)
+        returns (Payments pays, uint256[] memory reserves, bool ended)
     {
-        uint256 count = state.allocations.length;
-        pays = new uint256[2][](count);
-        reserves = new uint256[](count);
-        Holding remaining = Holdings.TOMBSTONE;
-        bool ended = true;
-        for (uint256 k = 0; k < count; ++k) {
-            Shares memory shares = _sharesOf(id, first, k, state);
-            pays[k] = [shares.pay0, shares.pay1];
-            reserves[k] = shares.reserve;
-            _forget(id, first, k);
-            if (shares.reserve == 0) continue;
+        pays = PaymentsLib.create(allocations.length);
+        reserves = new uint256[](allocations.length);
+        ended = true;
+        Holding remaining = Holding.wrap(0);
+        for (uint256 k = 0; k < allocations.length; ++k) {
+            (Holding holding, uint256 reserve) = _divideAsset(channel_, first, allocations, k, pays);
+            _forget(channel_, first, k);
+            if (reserve == 0) continue;
             ended = false;
-            bool hasDebts = shares.debt0 | shares.debt1 != 0;
-            if (hasDebts) _debts[id][k] = Pairs.pack(shares.debt0, shares.debt1);
-            Holding holding = Holdings.ofReserve(shares.reserve, hasDebts);
+            reserves[k] = reserve;
             if (k == 0) remaining = holding;
-            else _others[id][k] = holding;
+            else channel_.holdings[k] = holding;
         }
-        _first[id] = remaining.withStatus(ended ? Holdings.CLOSED : Holdings.SETTLED);
-        // Nothing is held back without locks: a state that names none locks nothing, and then the claims cover all.
-        _records[id] =
-            ended ? Slot.wrap(0) : Records.pack(Records.fingerprintOfLocks(id, state.locksHash), 0, slot.dispute());
+        channel_.holdings[0] = remaining.withStatus(ended ? Holdings.CLOSED : Holdings.SETTLED);
     }
 
-    function _sharesOf(bytes32 id, Holding first, uint256 assetIndex, State calldata state)
-        private
-        view
-        returns (Shares memory)
-    {
-        (uint256 deposit0, uint256 deposit1) = _holding(id, first, assetIndex).deposits();
-        (uint256 paid0, uint256 paid1) = _paid(id, first, assetIndex);
-        (int256 claim0, int256 claim1) =
-            Division.claims(state.allocations[assetIndex], deposit0, deposit1, paid0, paid1);
-        return Division.divide(claim0, claim1, deposit0 + deposit1 - paid0 - paid1);
+    function _divideAsset(
+        Channel storage channel_,
+        Holding first,
+        Allocation[] calldata allocations,
+        uint256 assetIndex,
+        Payments pays
+    ) private returns (Holding remaining, uint256 reserve) {
+        (uint256 deposit0, uint256 deposit1, uint256 paid0, uint256 paid1) = _balance(channel_, first, assetIndex);
+        (int256 claim0, int256 claim1) = Division.claims(allocations, assetIndex, deposit0, deposit1, paid0, paid1);
+        uint256 pay0;
+        uint256 pay1;
+        (pay0, pay1, reserve) = Division.divide(claim0, claim1, Division.held(deposit0, deposit1, paid0, paid1));
+        pays.set(assetIndex, pay0, pay1);
+        if (reserve == 0) return (remaining, 0);
+        bool hasDebts = claim0 < 0 || claim1 < 0;
+        if (hasDebts) channel_.debts[assetIndex] = Pairs.pack(Division.debt(claim0), Division.debt(claim1));
+        remaining = Holdings.ofReserve(reserve, hasDebts);
     }
 }

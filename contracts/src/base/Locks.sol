@@ -3,17 +3,22 @@ pragma solidity ^0.8.28;
 
 import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
 import {ChannelParams, Lock, LockKind} from "../interfaces/Types.sol";
+import {Hashing} from "../libraries/Hashing.sol";
 import {Holding, Holdings, Pairs} from "../libraries/Holdings.sol";
+import {LockList, LockLists} from "../libraries/LockLists.sol";
+import {Logs} from "../libraries/Logs.sol";
 import {Params} from "../libraries/Params.sol";
+import {Payments, PaymentsLib} from "../libraries/Payments.sol";
 import {Records, Slot} from "../libraries/Records.sol";
-import {Ledger} from "./Ledger.sol";
+import {Channel, Ledger} from "./Ledger.sol";
 
 /// @notice One asset of a settled channel while its locks are being resolved.
 struct Pending {
     uint256 reserve;
-    uint256[2] debts;
-    uint256[2] pays;
-    bool hadDebts;
+    uint256 debt0;
+    uint256 debt1;
+    uint256 pay0;
+    uint256 pay1;
 }
 
 /// @title Locks of settled channels
@@ -34,104 +39,131 @@ abstract contract Locks is Ledger {
 
     /// @inheritdoc IAdjudicator
     function unlock(ChannelParams calldata params, Lock[] calldata locks) external nonReentrant {
-        bytes32 id = Params.paymentChannelId(params);
-        Holding first = _first[id];
+        bytes32 id = Params.checkPayment(params);
+        Channel storage channel_ = _channels[id];
+        Holding first = channel_.holdings[0];
         require(first.status() == Holdings.SETTLED, NotSettled());
-        bytes25 print = Records.fingerprintOfLocks(id, keccak256(abi.encode(locks)));
-        require(_records[id].fingerprint() == print, LocksMismatch());
+        Slot slot = channel_.record;
+        slot.checkLocks(id, Hashing.locks(locks));
 
-        Pending[] memory pending = _load(id, first, params.assets.length);
-        Lock[] memory remaining = _resolve(locks, pending);
-        require(remaining.length < locks.length, NothingToUnlock());
-        uint256[2][] memory pays;
-        (remaining, pays) = _store(id, pending, remaining);
-        emit Unlocked(id, pays, remaining);
+        LockList remaining = LockLists.create(locks.length);
+        (Payments pays, bool ended) = _resolve(channel_, first, Params.assetsOf(params).length, locks, remaining);
+        if (ended) remaining.clear();
+        channel_.record = ended ? Slot.wrap(0) : Records.ofLocks(id, remaining.hash(), slot.dispute());
+        Logs.unlocked(id, pays, remaining);
         _payOut(params, pays);
     }
 
-    function _load(bytes32 id, Holding first, uint256 count) private view returns (Pending[] memory pending) {
-        pending = new Pending[](count);
-        for (uint256 k = 0; k < count; ++k) {
-            Holding holding = _holding(id, first, k);
-            pending[k].reserve = holding.reserve();
-            if (holding.hasDebts()) {
-                pending[k].hadDebts = true;
-                (pending[k].debts[0], pending[k].debts[1]) = _debts[id][k].unpack();
-            }
+    /// @dev Resolves what can be resolved in every asset and writes what is left. The channel is closed when nothing is
+    /// left to pay.
+    function _resolve(
+        Channel storage channel_,
+        Holding first,
+        uint256 assetCount,
+        Lock[] calldata locks,
+        LockList remaining
+    ) private returns (Payments pays, bool ended) {
+        pays = PaymentsLib.create(assetCount);
+        ended = true;
+        Holding kept = Holding.wrap(0);
+        for (uint256 k = 0; k < assetCount; ++k) {
+            Pending memory asset = _load(channel_, first, k);
+            _resolveAsset(asset, k, locks, remaining);
+            require(remaining.length() < locks.length, NothingToUnlock());
+            if (remaining.length() == 0 && asset.reserve != 0) _share(asset);
+            pays.set(k, asset.pay0, asset.pay1);
+            Holding holding = _keepPending(channel_, k, asset);
+            if (asset.reserve != 0) ended = false;
+            if (k == 0) kept = holding;
+            else channel_.holdings[k] = holding;
         }
+        channel_.holdings[0] = kept.withStatus(ended ? Holdings.CLOSED : Holdings.SETTLED);
     }
 
-    /// @dev Takes every lock that can be resolved out of the list.
-    function _resolve(Lock[] calldata locks, Pending[] memory pending) private view returns (Lock[] memory remaining) {
-        remaining = new Lock[](locks.length);
-        uint256 kept = 0;
+    function _load(Channel storage channel_, Holding first, uint256 assetIndex)
+        private
+        view
+        returns (Pending memory asset)
+    {
+        Holding holding = assetIndex == 0 ? first : channel_.holdings[assetIndex];
+        asset.reserve = holding.reserve();
+        if (holding.hasDebts()) (asset.debt0, asset.debt1) = channel_.debts[assetIndex].unpack();
+    }
+
+    /// @dev Pays the locks of one asset that can be resolved. The first asset's turn also collects all locks that
+    /// remain; one in an asset that the channel does not have locks nothing, and must not stop the others.
+    function _resolveAsset(Pending memory asset, uint256 assetIndex, Lock[] calldata locks, LockList remaining)
+        private
+        view
+    {
         for (uint256 i = 0; i < locks.length; ++i) {
             Lock calldata lock = locks[i];
+            bool concerned = lock.assetIndex == assetIndex;
+            if (!concerned && assetIndex != 0) continue;
             (bool resolved, bool redeemed) = _outcome(lock);
             if (!resolved) {
-                remaining[kept++] = lock;
-            } else if (lock.assetIndex < pending.length) {
-                // What 0 contributed goes to 1 when redeemed, and the other way round; a sound lock has one contributor.
-                _release(pending[lock.assetIndex], redeemed ? 1 : 0, lock.amount0);
-                _release(pending[lock.assetIndex], redeemed ? 0 : 1, lock.amount1);
+                if (assetIndex == 0) remaining.push(lock);
+            } else if (concerned) {
+                _release(asset, lock.amount0, lock.amount1, redeemed);
             }
-        }
-        // The array only becomes shorter.
-        assembly ("memory-safe") {
-            mstore(remaining, kept)
         }
     }
 
     function _outcome(Lock calldata lock) private view returns (bool resolved, bool redeemed) {
         if (lock.kind != LockKind.Hash) return (false, false);
         uint256 at = registeredAt[lock.ref];
-        redeemed = at != 0 && at <= lock.expiry;
-        resolved = redeemed || block.timestamp > lock.expiry;
+        uint256 expiry = lock.expiry;
+        redeemed = at != 0 && at <= expiry;
+        resolved = redeemed || block.timestamp > expiry;
+    }
+
+    /// @dev What 0 contributed goes to 1 when redeemed, and the other way round; a sound lock has one contributor.
+    function _release(Pending memory asset, uint256 amount0, uint256 amount1, bool redeemed) private pure {
+        if (redeemed) (amount0, amount1) = (amount1, amount0);
+        uint256 pay;
+        // No payment exceeds the reserve, of 128 bits.
+        unchecked {
+            if (amount0 != 0) {
+                (pay, asset.debt0, asset.reserve) = _take(amount0, asset.debt0, asset.reserve);
+                asset.pay0 += pay;
+            }
+            if (amount1 != 0) {
+                (pay, asset.debt1, asset.reserve) = _take(amount1, asset.debt1, asset.reserve);
+                asset.pay1 += pay;
+            }
+        }
     }
 
     /// @dev First the participant's own debt, then what the reserve still has.
-    function _release(Pending memory asset, uint256 to, uint256 amount) private pure {
-        uint256 debt = asset.debts[to];
-        if (amount <= debt) {
-            asset.debts[to] = debt - amount;
-            return;
+    function _take(uint256 amount, uint256 debt, uint256 reserve)
+        private
+        pure
+        returns (uint256 pay, uint256 debtLeft, uint256 reserveLeft)
+    {
+        unchecked {
+            if (amount <= debt) return (0, debt - amount, reserve);
+            pay = amount - debt;
+            if (pay > reserve) pay = reserve;
+            return (pay, 0, reserve - pay);
         }
-        asset.debts[to] = 0;
-        uint256 pay = amount - debt;
-        if (pay > asset.reserve) pay = asset.reserve;
-        asset.reserve -= pay;
-        asset.pays[to] += pay;
     }
 
-    /// @dev Writes back what is left. The channel is closed when nothing is left to pay, or no lock to decide about it.
-    /// Both participants signed a list that is to account for the whole reserve; what it leaves over they share equally,
-    /// so that nothing is stranded.
-    function _store(bytes32 id, Pending[] memory pending, Lock[] memory remaining)
+    /// @dev Both participants signed a list that is to account for the whole reserve; what it leaves over they share
+    /// equally, so that nothing is stranded.
+    function _share(Pending memory asset) private pure {
+        uint256 half = asset.reserve / 2;
+        asset.pay0 += asset.reserve - half;
+        asset.pay1 += half;
+        asset.reserve = 0;
+    }
+
+    function _keepPending(Channel storage channel_, uint256 assetIndex, Pending memory asset)
         private
-        returns (Lock[] memory, uint256[2][] memory pays)
+        returns (Holding)
     {
-        pays = new uint256[2][](pending.length);
-        bool ended = true;
-        for (uint256 k = 0; k < pending.length; ++k) {
-            Pending memory asset = pending[k];
-            if (remaining.length == 0 && asset.reserve != 0) {
-                asset.pays[0] += asset.reserve - asset.reserve / 2;
-                asset.pays[1] += asset.reserve / 2;
-                asset.reserve = 0;
-            }
-            if (asset.reserve != 0) ended = false;
-            pays[k] = asset.pays;
-            if (asset.hadDebts) _debts[id][k] = Pairs.pack(asset.debts[0], asset.debts[1]);
-            if (k != 0) _others[id][k] = Holdings.ofReserve(asset.reserve, asset.hadDebts && asset.reserve != 0);
-        }
-        if (ended) {
-            _first[id] = Holdings.TOMBSTONE;
-            _records[id] = Slot.wrap(0);
-            return (new Lock[](0), pays);
-        }
-        _first[id] = Holdings.ofReserve(pending[0].reserve, pending[0].hadDebts).withStatus(Holdings.SETTLED);
-        bytes25 print = Records.fingerprintOfLocks(id, keccak256(abi.encode(remaining)));
-        _records[id] = Records.pack(print, 0, _records[id].dispute());
-        return (remaining, pays);
+        if (asset.reserve == 0) return Holding.wrap(0);
+        bool hasDebts = asset.debt0 | asset.debt1 != 0;
+        if (hasDebts) channel_.debts[assetIndex] = Pairs.pack(asset.debt0, asset.debt1);
+        return Holdings.ofReserve(asset.reserve, hasDebts);
     }
 }

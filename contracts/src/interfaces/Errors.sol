@@ -4,6 +4,9 @@ pragma solidity ^0.8.28;
 /// @title Why the adjudicator refuses a call
 /// @notice Each error names the rule that was broken.
 interface Errors {
+    /// @notice A number or address in the calldata is out of its type's range.
+    error Malformed();
+
     // ---- parameters of a channel
 
     /// @notice Signers and payouts must not be zero, and the two signers must differ.

@@ -2,17 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Allocation} from "../interfaces/Types.sol";
-
-/// @notice How one asset of a channel is divided.
-struct Shares {
-    uint256 pay0;
-    uint256 pay1;
-    /// Kept for the locks.
-    uint256 reserve;
-    /// Shortage of a participant whose claim was negative; taken from what unlocks to it. Zero without a reserve.
-    uint256 debt0;
-    uint256 debt1;
-}
+import {States} from "./States.sol";
 
 /// @title Who gets what of one asset
 /// @dev All inputs have 128 bits or fewer, so that nothing here overflows 256: an asset with absurd amounts cannot
@@ -20,37 +10,56 @@ struct Shares {
 library Division {
     /// @notice What each participant may claim, including what is withdrawn but not yet paid. May be negative: a state
     /// can count on deposits that never came.
-    function claims(Allocation calldata allocation, uint256 deposit0, uint256 deposit1, uint256 paid0, uint256 paid1)
-        internal
-        pure
-        returns (int256 claim0, int256 claim1)
-    {
+    function claims(
+        Allocation[] calldata allocations,
+        uint256 assetIndex,
+        uint256 deposit0,
+        uint256 deposit1,
+        uint256 paid0,
+        uint256 paid1
+    ) internal pure returns (int256 claim0, int256 claim1) {
+        (int256 delta0, int256 delta1, uint256 withdrawn0, uint256 withdrawn1) =
+            States.allocation(allocations, assetIndex);
         unchecked {
-            claim0 = int256(deposit0 + allocation.withdrawn0) - int256(paid0) + allocation.delta0;
-            claim1 = int256(deposit1 + allocation.withdrawn1) - int256(paid1) + allocation.delta1;
+            claim0 = int256(deposit0 + withdrawn0) - int256(paid0) + delta0;
+            claim1 = int256(deposit1 + withdrawn1) - int256(paid1) + delta1;
         }
     }
 
-    /// @notice Divides what is held. Never reverts and never gives out more than `held`.
-    /// @dev With `locked` the amount in locks: claim0 + claim1 + locked == held. A negative claim is that
+    /// @notice What is left of the deposits; never less than nothing, since only that is ever paid out.
+    function held(uint256 deposit0, uint256 deposit1, uint256 paid0, uint256 paid1) internal pure returns (uint256) {
+        unchecked {
+            return deposit0 + deposit1 - paid0 - paid1;
+        }
+    }
+
+    /// @notice Divides what is held. Never reverts and never gives out more than `total`.
+    /// @dev With `locked` the amount in locks: claim0 + claim1 + locked == total. A negative claim is that
     /// participant's debt. The other one's free balance comes first, then the locks get the rest; so the debtor's
     /// locks shrink, and the other loses only what was never deposited.
-    function divide(int256 claim0, int256 claim1, uint256 held) internal pure returns (Shares memory shares) {
+    function divide(int256 claim0, int256 claim1, uint256 total)
+        internal
+        pure
+        returns (uint256 pay0, uint256 pay1, uint256 reserve)
+    {
         unchecked {
-            shares.pay0 = _payable(claim0, held);
-            shares.pay1 = _payable(claim1, held);
-            // Both together never exceed `held`: of two positive claims the sum is at most `held`, and
+            pay0 = _payable(claim0, total);
+            pay1 = _payable(claim1, total);
+            // Both together never exceed `total`: of two positive claims the sum is at most `total`, and
             // next to a claim that is not positive nothing is paid.
-            shares.reserve = held - shares.pay0 - shares.pay1;
-            if (shares.reserve != 0) {
-                shares.debt0 = claim0 < 0 ? uint256(-claim0) : 0;
-                shares.debt1 = claim1 < 0 ? uint256(-claim1) : 0;
-            }
+            reserve = total - pay0 - pay1;
         }
     }
 
-    function _payable(int256 claim, uint256 held) private pure returns (uint256) {
+    /// @notice A participant's shortage, which is taken from what unlocks to it.
+    function debt(int256 claim) internal pure returns (uint256) {
+        unchecked {
+            return claim < 0 ? uint256(-claim) : 0;
+        }
+    }
+
+    function _payable(int256 claim, uint256 total) private pure returns (uint256) {
         if (claim <= 0) return 0;
-        return uint256(claim) < held ? uint256(claim) : held;
+        return uint256(claim) < total ? uint256(claim) : total;
     }
 }

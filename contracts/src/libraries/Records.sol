@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Errors} from "../interfaces/Errors.sol";
 import {Record} from "../interfaces/Types.sol";
+import {Hashing} from "./Hashing.sol";
 
 /// @notice What is recorded of a channel, in one slot: fingerprint (200 bits), deadline (40), dispute number (16).
 type Slot is uint256;
@@ -14,15 +15,30 @@ using Records for Slot global;
 /// the preimage and could search for collisions: 2^100 steps, where 160 bits would leave 2^80.
 library Records {
     bytes32 private constant LOCKS_TAG = keccak256("Strait: pending locks");
+    uint256 private constant FINGERPRINT_MASK = type(uint256).max << 56;
 
-    /// @notice Packs a slot. `deadline` 0 means that no dispute is under way.
-    function pack(bytes25 print, uint256 deadline_, uint256 dispute_) internal pure returns (Slot) {
-        return Slot.wrap(uint256(uint200(print)) << 56 | deadline_ << 16 | dispute_);
+    /// @notice The record of a version. Its fingerprint is the first 25 bytes of
+    /// keccak256(abi.encode(channelId, version, dispute, stateHash)): the dispute number in it keeps a record apart from
+    /// its earlier self.
+    /// @param deadline_ Zero means that no dispute is under way.
+    function ofVersion(bytes32 channelId, uint256 version, bytes32 stateHash, uint256 deadline_, uint256 dispute_)
+        internal
+        pure
+        returns (Slot)
+    {
+        uint256 hash = uint256(Hashing.words(channelId, bytes32(version), bytes32(dispute_), stateHash));
+        return Slot.wrap(hash & FINGERPRINT_MASK | deadline_ << 16 | dispute_);
+    }
+
+    /// @notice What is recorded of a settled channel that waits for locks. Its fingerprint is the first 25 bytes of
+    /// keccak256(abi.encode(LOCKS_TAG, channelId, locksHash)); the tag keeps it apart from versions.
+    function ofLocks(bytes32 channelId, bytes32 locksHash, uint256 dispute_) internal pure returns (Slot) {
+        return Slot.wrap(uint256(keccak256(abi.encode(LOCKS_TAG, channelId, locksHash))) & FINGERPRINT_MASK | dispute_);
     }
 
     /// @notice Zero when nothing is recorded.
     function fingerprint(Slot slot) internal pure returns (bytes25) {
-        return bytes25(uint200(Slot.unwrap(slot) >> 56));
+        return bytes25(bytes32(Slot.unwrap(slot)));
     }
 
     /// @notice Last second of the challenge period; 0 without a dispute.
@@ -35,28 +51,32 @@ library Records {
         return uint16(Slot.unwrap(slot));
     }
 
-    /// @notice Fingerprint of a version. The dispute number in it keeps a record apart from its earlier self.
-    function fingerprintOf(bytes32 channelId, uint256 version, uint256 dispute_, bytes32 stateHash)
+    /// @notice Checks what the caller says is recorded; all zero stands for nothing.
+    /// @return recorded Whether anything is.
+    /// @return version Its version.
+    function check(Slot slot, bytes32 channelId, Record calldata claimed)
         internal
         pure
-        returns (bytes25)
+        returns (bool recorded, uint256 version)
     {
-        return bytes25(keccak256(abi.encode(channelId, version, dispute_, stateHash)));
+        // A version that is out of its type's range is not the recorded one.
+        assembly ("memory-safe") {
+            version := calldataload(claimed)
+        }
+        recorded = slot.fingerprint() != 0;
+        if (recorded) checkVersion(slot, channelId, version, claimed.stateHash);
+        else require(version == 0 && claimed.stateHash == 0, Errors.RecordMismatch());
     }
 
-    /// @notice Fingerprint of the locks that a settled channel waits for; the tag keeps it apart from versions.
-    function fingerprintOfLocks(bytes32 channelId, bytes32 locksHash) internal pure returns (bytes25) {
-        return bytes25(keccak256(abi.encode(LOCKS_TAG, channelId, locksHash)));
+    /// @notice Checks that this version is what is recorded.
+    function checkVersion(Slot slot, bytes32 channelId, uint256 version, bytes32 stateHash) internal pure {
+        Slot expected = ofVersion(channelId, version, stateHash, slot.deadline(), slot.dispute());
+        require(Slot.unwrap(slot) == Slot.unwrap(expected), Errors.RecordMismatch());
     }
 
-    /// @notice Checks what the caller says is recorded; all zero stands for nothing.
-    /// @return Whether anything is recorded.
-    function check(Slot slot, bytes32 channelId, Record calldata claimed) internal pure returns (bool) {
-        bytes25 print = slot.fingerprint();
-        bool match_ = print == 0
-            ? claimed.version == 0 && claimed.stateHash == 0
-            : print == fingerprintOf(channelId, claimed.version, slot.dispute(), claimed.stateHash);
-        require(match_, Errors.RecordMismatch());
-        return print != 0;
+    /// @notice Checks that the settled channel waits for this list of locks.
+    function checkLocks(Slot slot, bytes32 channelId, bytes32 locksHash) internal pure {
+        Slot expected = ofLocks(channelId, locksHash, slot.dispute());
+        require(Slot.unwrap(slot) == Slot.unwrap(expected), Errors.LocksMismatch());
     }
 }

@@ -4,85 +4,95 @@ pragma solidity ^0.8.28;
 import {Errors} from "../interfaces/Errors.sol";
 import {Allocation, State} from "../interfaces/Types.sol";
 
-/// @title What a state must look like, and its EIP-712 hashes
+/// @title What a state must look like
+/// @dev `check` reads the words of a state as they lie in calldata and checks them all once. A state that was checked,
+/// or that has the hash of one, is read without checking again.
 library States {
-    bytes32 internal constant STATE_TYPEHASH = keccak256(
-        "State(bytes32 channelId,uint64 version,uint8 writer,bool isFinal,uint64 validUntil,Allocation[] allocations,bytes32 locksHash,bytes32 history,bytes appData)"
-        "Allocation(int128 delta0,int128 delta1,uint128 withdrawn0,uint128 withdrawn1)"
-    );
-    bytes32 internal constant ALLOCATION_TYPEHASH =
-        keccak256("Allocation(int128 delta0,int128 delta1,uint128 withdrawn0,uint128 withdrawn1)");
-    bytes32 internal constant CHALLENGE_TYPEHASH =
-        keccak256("Challenge(bytes32 channelId,uint16 dispute,bytes32 stateHash)");
-    bytes32 internal constant RESUME_TYPEHASH = keccak256("Resume(bytes32 channelId,uint16 dispute)");
-    bytes32 private constant EMPTY_HASH = keccak256("");
-
     /// @notice Checks the rules that hold for every state of a payment channel, whoever signed it.
     function check(State calldata state, uint256 assetCount) internal pure {
-        require(state.allocations.length == assetCount, Errors.WrongAllocationCount());
-        require(state.writer < 2, Errors.InvalidWriter());
-        require(state.appData.length == 0, Errors.UnexpectedAppData());
-        bool noLocks = state.locksHash == 0;
-        require(noLocks || !state.isFinal, Errors.FinalWithLocks());
+        Allocation[] calldata allocations = state.allocations;
+        require(allocations.length == assetCount, Errors.WrongAllocationCount());
+        uint256 writer;
+        uint256 isFinal_;
+        uint256 appDataLength;
+        assembly ("memory-safe") {
+            writer := calldataload(add(state, 32))
+            isFinal_ := calldataload(add(state, 64))
+            // An offset out of calldata reads as empty, and as empty it is hashed and logged.
+            appDataLength := calldataload(add(state, calldataload(add(state, 224))))
+        }
+        require((version(state) | validUntil(state)) >> 64 | isFinal_ >> 1 == 0, Errors.Malformed());
+        require(writer < 2, Errors.InvalidWriter());
+        require(appDataLength == 0, Errors.UnexpectedAppData());
+        bool hasLocks = state.locksHash != 0;
+        if (hasLocks) require(isFinal_ == 0, Errors.FinalWithLocks());
         for (uint256 k = 0; k < assetCount; ++k) {
-            int256 locked = lockedAmount(state.allocations[k]);
-            require(locked >= 0, Errors.OverAllocated(k));
+            int256 locked = _lockedAmount(allocations, k);
+            if (locked == 0) continue;
+            require(locked > 0, Errors.OverAllocated(k));
             // Otherwise no list could ever release what is locked.
-            require(locked == 0 || !noLocks, Errors.LockedWithoutLocks(k));
+            require(hasLocks, Errors.LockedWithoutLocks(k));
         }
     }
 
-    /// @notice What the locks hold of an asset; negative in a state that breaks the rules.
-    function lockedAmount(Allocation calldata allocation) internal pure returns (int256) {
+    /// @notice Version 0 is what holds before anything is signed, and nothing else. Of a state that was checked.
+    function checkZero(State calldata state) internal pure {
+        Allocation[] calldata allocations = allocationsOf(state);
+        uint256 bits = uint256(state.locksHash | state.history) | version(state) | validUntil(state) | state.writer;
+        for (uint256 k = 0; k < allocations.length; ++k) {
+            (int256 delta0, int256 delta1, uint256 withdrawn0, uint256 withdrawn1) = allocation(allocations, k);
+            bits |= uint256(delta0) | uint256(delta1) | withdrawn0 | withdrawn1;
+        }
+        require(bits == 0 && !state.isFinal, Errors.NotTheZeroState());
+    }
+
+    /// @notice The version of a state that was checked.
+    function version(State calldata state) internal pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := calldataload(state)
+        }
+    }
+
+    /// @notice The time limit of a state that was checked.
+    function validUntil(State calldata state) internal pure returns (uint256 result) {
+        assembly ("memory-safe") {
+            result := calldataload(add(state, 96))
+        }
+    }
+
+    /// @notice The allocations of a state that was checked.
+    function allocationsOf(State calldata state) internal pure returns (Allocation[] calldata allocations) {
+        assembly ("memory-safe") {
+            let at := add(state, calldataload(add(state, 128)))
+            allocations.length := calldataload(at)
+            allocations.offset := add(at, 32)
+        }
+    }
+
+    /// @notice One allocation of a state that was checked. `k` must be below the length.
+    function allocation(Allocation[] calldata allocations, uint256 k)
+        internal
+        pure
+        returns (int256 delta0, int256 delta1, uint256 withdrawn0, uint256 withdrawn1)
+    {
+        assembly ("memory-safe") {
+            let at := add(allocations.offset, shl(7, k))
+            delta0 := calldataload(at)
+            delta1 := calldataload(add(at, 32))
+            withdrawn0 := calldataload(add(at, 64))
+            withdrawn1 := calldataload(add(at, 96))
+        }
+    }
+
+    /// @dev What the locks hold of an asset; negative in a state that breaks the rules.
+    function _lockedAmount(Allocation[] calldata allocations, uint256 k) private pure returns (int256) {
+        (int256 delta0, int256 delta1, uint256 withdrawn0, uint256 withdrawn1) = allocation(allocations, k);
+        // forge-lint: disable-next-line(unsafe-typecast) the comparison is what the cast is for
+        bool fits = int128(delta0) == delta0 && int128(delta1) == delta1;
+        require(fits && (withdrawn0 | withdrawn1) >> 128 == 0, Errors.Malformed());
         // Four numbers of 128 bits cannot overflow 256.
         unchecked {
-            return -(int256(allocation.delta0) + allocation.delta1
-                    + int256(uint256(allocation.withdrawn0) + allocation.withdrawn1));
+            return -(delta0 + delta1 + int256(withdrawn0 + withdrawn1));
         }
-    }
-
-    /// @notice Version 0 is what holds before anything is signed, and nothing else.
-    function checkZero(State calldata state) internal pure {
-        bool zero = state.version == 0 && state.writer == 0 && !state.isFinal && state.validUntil == 0
-            && state.locksHash == 0 && state.history == 0 && state.appData.length == 0;
-        for (uint256 k = 0; k < state.allocations.length; ++k) {
-            Allocation calldata a = state.allocations[k];
-            zero = zero && a.delta0 == 0 && a.delta1 == 0 && a.withdrawn0 == 0 && a.withdrawn1 == 0;
-        }
-        require(zero, Errors.NotTheZeroState());
-    }
-
-    /// @notice EIP-712 hashStruct(State).
-    function hash(State calldata state, bytes32 channelId) internal pure returns (bytes32) {
-        uint256 count = state.allocations.length;
-        bytes32[] memory hashes = new bytes32[](count);
-        for (uint256 k = 0; k < count; ++k) {
-            Allocation calldata a = state.allocations[k];
-            hashes[k] = keccak256(abi.encode(ALLOCATION_TYPEHASH, a.delta0, a.delta1, a.withdrawn0, a.withdrawn1));
-        }
-        return keccak256(
-            abi.encode(
-                STATE_TYPEHASH,
-                channelId,
-                state.version,
-                state.writer,
-                state.isFinal,
-                state.validUntil,
-                keccak256(abi.encodePacked(hashes)),
-                state.locksHash,
-                state.history,
-                state.appData.length == 0 ? EMPTY_HASH : keccak256(state.appData)
-            )
-        );
-    }
-
-    /// @notice EIP-712 hashStruct(Challenge).
-    function challengeHash(bytes32 channelId, uint256 dispute, bytes32 stateHash) internal pure returns (bytes32) {
-        return keccak256(abi.encode(CHALLENGE_TYPEHASH, channelId, dispute, stateHash));
-    }
-
-    /// @notice EIP-712 hashStruct(Resume).
-    function resumeHash(bytes32 channelId, uint256 dispute) internal pure returns (bytes32) {
-        return keccak256(abi.encode(RESUME_TYPEHASH, channelId, dispute));
     }
 }
