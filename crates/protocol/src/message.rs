@@ -1,10 +1,11 @@
 //! The wire format between peers: one byte of version, then a borsh value (<https://borsh.io>). The order of
 //! variants and fields is the format; later releases append variants and announce them by feature bits.
 
-use crate::operation::Operation;
+use crate::operation::{MAX_OPERATIONS, Operation};
 use crate::position::Position;
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
+use std::io::{self, Read};
 use strait_types::{B256, ChannelId, ChannelParams, Signature, Version};
 
 /// Version of the wire format.
@@ -118,9 +119,20 @@ pub struct Update {
     /// Its number.
     pub version: Version,
     /// What happens, in order.
+    #[borsh(deserialize_with = "read_operations")]
     pub operations: Vec<Operation>,
     /// The writer's signature on the resulting state.
     pub signature: Signature,
+}
+
+/// Reads no more operations than a version may have: in memory they are many times as large as on the wire.
+fn read_operations<R: Read>(reader: &mut R) -> io::Result<Vec<Operation>> {
+    let count = u32::deserialize_reader(reader)?;
+    if usize::try_from(count).is_ok_and(|count| count <= MAX_OPERATIONS) {
+        (0..count).map(|_| Operation::deserialize_reader(reader)).collect()
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, Rule::TooManyOperations.to_string()))
+    }
 }
 
 /// A refusal. It goes with the refuser's highest countersignature, from which the writer goes on.

@@ -96,15 +96,15 @@ impl Facts {
                 self.withdrawn = state.version;
                 self.recorded = Some(state.clone());
             }
-            AdjudicatorEvent::Closed { .. } => self.phase = Phase::Closed,
+            AdjudicatorEvent::Closed { .. } => {
+                self.phase = Phase::Closed;
+                // It paid by the final state, whatever was recorded.
+                self.recorded = None;
+            }
             AdjudicatorEvent::Settled { locks_hash, reserve, .. } => {
                 // Without a reserve there is nothing that the locks could pay.
                 let is_over = locks_hash.is_zero() || reserve.iter().all(|amount| amount.is_zero());
-                self.phase = if is_over {
-                    Phase::Closed
-                } else {
-                    Phase::Settled(Settlement { locks: None })
-                };
+                self.phase = if is_over { Phase::Closed } else { Phase::Settled(Settlement { locks: None }) };
             }
             AdjudicatorEvent::Unlocked { locks, .. } => {
                 self.phase = if locks.is_empty() {
@@ -158,18 +158,26 @@ pub enum ChainDelta {
     },
 }
 
+/// Blocks below the required depth for which events are still kept apart: a reorg may be deeper than was hoped.
+const REORG_BLOCKS: u64 = 128;
+
 /// Facts at depth, and at the head.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct ChainView {
+    /// What no reorg is expected to reach.
     base: Facts,
     recent: Vec<Dated>,
+    /// Height through which events have their confirmations.
+    through: u64,
+    counted: Facts,
     head: Facts,
 }
 
 impl ChainView {
     /// Before anything happened.
     pub fn new(assets: usize) -> ChainView {
-        ChainView { base: Facts::new(assets), recent: Vec::new(), head: Facts::new(assets) }
+        let facts = Facts::new(assets);
+        ChainView { base: facts.clone(), recent: Vec::new(), through: 0, counted: facts.clone(), head: facts }
     }
 
     /// As of the head: what may happen to us next.
@@ -179,7 +187,7 @@ impl ChainView {
 
     /// As of the required depth: what we may rely on.
     pub fn counted(&self) -> &Facts {
-        &self.base
+        &self.counted
     }
 
     /// Whether a delta would change anything.
@@ -187,7 +195,9 @@ impl ChainView {
         match delta {
             ChainDelta::Event { .. } => true,
             ChainDelta::Rollback { to } => self.recent.iter().any(|dated| dated.block > *to),
-            ChainDelta::Final { through } => self.recent.iter().any(|dated| dated.block <= *through),
+            ChainDelta::Final { through } => self.recent.iter().any(|dated| {
+                dated.block <= *through && (dated.block > self.through || is_settled(dated, *through))
+            }),
         }
     }
 
@@ -200,24 +210,37 @@ impl ChainView {
             }
             ChainDelta::Rollback { to } => {
                 self.recent.retain(|dated| dated.block <= *to);
-                self.head = self.base.clone();
-                for dated in &self.recent {
-                    self.head.apply(dated.time, &dated.event);
-                }
+                self.through = self.through.min(*to);
+                self.head = self.facts_through(u64::MAX);
+                self.counted = self.facts_through(self.through);
             }
             ChainDelta::Final { through } => {
-                let kept = self.recent.iter().position(|dated| dated.block > *through);
+                self.through = self.through.max(*through);
+                let kept = self.recent.iter().position(|dated| !is_settled(dated, *through));
                 for dated in self.recent.drain(..kept.unwrap_or(self.recent.len())) {
                     self.base.apply(dated.time, &dated.event);
                 }
+                self.counted = self.facts_through(self.through);
             }
         }
+    }
+
+    fn facts_through(&self, height: u64) -> Facts {
+        let mut facts = self.base.clone();
+        for dated in self.recent.iter().take_while(|dated| dated.block <= height) {
+            facts.apply(dated.time, &dated.event);
+        }
+        facts
     }
 
     /// Events that may still be taken back.
     pub fn recent(&self) -> &[Dated] {
         &self.recent
     }
+}
+
+fn is_settled(dated: &Dated, through: u64) -> bool {
+    dated.block.saturating_add(REORG_BLOCKS) <= through
 }
 
 /// A call that a side wants on chain now. Wanted until the chain shows that it is done.

@@ -32,7 +32,7 @@ pub struct Position {
 }
 
 /// Which operation broke which rule.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct Violation {
     /// Index of the operation; `None` when the version as a whole is at fault.
     pub index: Option<u32>,
@@ -133,7 +133,7 @@ impl Position {
             Operation::AddLock(lock) => self.add_lock(writer, lock)?,
             Operation::SettleLock { number, preimage } => {
                 let lock = self.take_lock(*number)?;
-                if lock.reference.0[..] != Sha256::digest(preimage.0)[..] {
+                if lock.reference != sha256(*preimage) {
                     return Err(Rule::WrongPreimage);
                 }
                 let (contributor, amount) = contribution(&lock)?;
@@ -188,9 +188,9 @@ impl Position {
     }
 }
 
-/// Whether a preimage opens a hash.
-pub(crate) fn opens(preimage: B256, hash: B256) -> bool {
-    hash.0[..] == Sha256::digest(preimage.0)[..]
+/// What a hash lock refers to.
+pub(crate) fn sha256(preimage: B256) -> B256 {
+    B256::new(Sha256::digest(preimage.0).into())
 }
 
 fn contribution(lock: &Lock) -> Result<(Side, Amount), Rule> {

@@ -3,6 +3,7 @@
 use crate::message::{SignedPosition, Update};
 use crate::onchain::ChainDelta;
 use crate::operation::Operation;
+use crate::position::Violation;
 use crate::settings::Settings;
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
@@ -36,8 +37,8 @@ pub enum Record {
     Refused {
         /// Which.
         version: Version,
-        /// The limit of a refused withdrawal or final state, which stays executable until then.
-        executable_until: Option<u64>,
+        /// Why.
+        violation: Violation,
     },
     /// The peer refused ours; we go on from the confirmed state.
     RolledBack,
@@ -78,8 +79,17 @@ impl Record {
         borsh::from_slice(bytes)
     }
 
-    /// Whether it carries operations that both sides agreed, and so belongs to the itemised bill.
+    /// Whether it carries operations that both sides agreed, or says which of them count, and so belongs to the
+    /// itemised bill.
     pub fn is_history(&self) -> bool {
-        matches!(self, Record::Wrote(_) | Record::Accepted(_) | Record::Confirmed { .. } | Record::RolledBack)
+        matches!(
+            self,
+            Record::Wrote(_)
+                | Record::Accepted(_)
+                | Record::Confirmed { .. }
+                | Record::RolledBack
+                | Record::Adopted(_)
+                | Record::Rebased { .. }
+        )
     }
 }

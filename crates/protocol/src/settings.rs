@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Blocks on top of a deposit's block before it counts; 0 counts it at the head.
     pub confirmations: u64,
-    /// Versions in flight without a countersignature.
+    /// Versions in flight without a countersignature, 1 to 256.
     pub window: usize,
-    /// Most operations in one version.
+    /// Most operations in one version besides a hand-over, 1 to 4,095.
     pub batch: usize,
     /// Seconds before a lock's expiry at which settling off chain ends and registering on chain begins.
     pub lock_margin: u64,

@@ -3,12 +3,11 @@
 use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Ticket, Volatile};
 use crate::message::Update;
 use crate::onchain::ChainView;
-use crate::operation::Operation;
-use crate::position::Position;
+use crate::position::{NumberedLock, Position, Violation};
 use crate::record::Record;
 use crate::settings::Settings;
 use std::collections::VecDeque;
-use strait_types::{ChannelId, ChannelParams, Side, Signature, Version};
+use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// What is on disk does not make a channel: damage, or a bug.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +43,8 @@ impl Channel {
             pending: VecDeque::new(),
             signed_high: Version::ZERO,
             refused_high: Version::ZERO,
+            refusal: None,
+            refused_locks: Vec::new(),
             execution: None,
             agreed: None,
             preimages: Vec::new(),
@@ -112,7 +113,7 @@ impl Channel {
             Record::Confirmed { version, signature } => {
                 self.apply_confirmed(version, signature);
             }
-            Record::Refused { version, executable_until } => self.apply_refused(version, executable_until),
+            Record::Refused { version, violation } => self.apply_refused(version, violation),
             Record::RolledBack => {
                 self.apply_rolled_back();
             }
@@ -120,7 +121,9 @@ impl Channel {
             Record::Preimage(preimage) => self.durable.preimages.push(preimage),
             Record::Chain(delta) => self.durable.chain.apply(&delta),
             Record::Restored => self.durable.restore = Some(Restore { rebase: None }),
-            Record::Adopted(latest) => self.apply_adopted(latest),
+            Record::Adopted(latest) => {
+                self.apply_adopted(latest);
+            }
             Record::Rebasing { version } => self.apply_rebasing(version),
             Record::Rebased { version, signature } => {
                 self.apply_rebased(version, signature);
@@ -143,7 +146,9 @@ impl Channel {
 
     pub(super) fn apply_wrote(&mut self, update: Update, position: Position, tickets: Vec<Ticket>) {
         self.durable.signed_high = self.durable.signed_high.max(update.version);
-        self.note_execution(&position, self.durable.side, &update.operations, None);
+        // The peer did not use it while it had the pen.
+        self.durable.agreed = None;
+        self.note_execution(&position, self.durable.side, None);
         let hash = position.state.hash();
         self.durable.pending.push_back(Pending { update, position, hash, tickets });
     }
@@ -151,7 +156,7 @@ impl Channel {
     /// Returns the pendings that the accepted version confirms along with itself.
     pub(super) fn apply_accepted(&mut self, update: &Update, position: Position) -> Vec<Pending> {
         let writer = self.durable.side.other();
-        self.note_execution(&position, writer, &update.operations, Some(update.signature));
+        self.note_execution(&position, writer, Some(update.signature));
         if self.durable.agreed.as_ref().is_some_and(|agreed| update.operations.contains(agreed)) {
             self.durable.agreed = None;
         }
@@ -161,8 +166,10 @@ impl Channel {
             peer_signature: Some(update.signature),
             writer,
         };
+        self.durable.refused_locks.clear();
+        let confirmed = std::mem::take(&mut self.durable.pending).into();
         self.forget_preimages();
-        std::mem::take(&mut self.durable.pending).into()
+        confirmed
     }
 
     /// Returns what is confirmed, oldest first.
@@ -184,23 +191,19 @@ impl Channel {
             {
                 execution.signed = Some((last.position.clone(), signature));
             }
+            if let Some(restore) = &mut self.durable.restore {
+                // It repeats a state that is no longer the best.
+                restore.rebase = None;
+            }
+            self.durable.refused_locks.clear();
         }
         self.forget_preimages();
         confirmed
     }
 
-    pub(super) fn apply_refused(&mut self, version: Version, executable_until: Option<u64>) {
+    pub(super) fn apply_refused(&mut self, version: Version, violation: Violation) {
         self.durable.refused_high = self.durable.refused_high.max(version);
-        if let Some(valid_until) = executable_until {
-            self.durable.execution = Some(Execution {
-                version,
-                valid_until,
-                is_final: false,
-                refused: true,
-                writer: self.durable.side.other(),
-                signed: None,
-            });
-        }
+        self.durable.refusal = Some(violation);
     }
 
     /// Returns what was rolled back, oldest first.
@@ -212,20 +215,37 @@ impl Channel {
         {
             execution.refused = true;
         }
+        self.take_pending()
+    }
+
+    /// Takes away what is in flight, but remembers the locks that the peer could bring to the chain with it.
+    pub(super) fn take_pending(&mut self) -> Vec<Pending> {
+        for pending in &self.durable.pending {
+            let locks = &pending.position.locks;
+            let hash = pending.position.state.locks_hash;
+            let known = |list: &Vec<NumberedLock>| list_hash(list) == hash;
+            if hash != self.durable.confirmed.position.state.locks_hash
+                && !locks.is_empty()
+                && !self.durable.refused_locks.iter().any(known)
+            {
+                self.durable.refused_locks.push(locks.clone());
+            }
+        }
         std::mem::take(&mut self.durable.pending).into()
     }
 
-    fn note_execution(
+    pub(super) fn note_execution(
         &mut self,
         position: &Position,
         writer: Side,
-        operations: &[Operation],
         peer_signature: Option<Signature>,
     ) {
-        let Some(valid_until) = operations.iter().find_map(Operation::valid_until) else { return };
+        if position.state.valid_until == 0 {
+            return;
+        }
         self.durable.execution = Some(Execution {
             version: position.state.version,
-            valid_until,
+            valid_until: position.state.valid_until,
             is_final: position.state.is_final,
             refused: false,
             writer,
@@ -238,15 +258,18 @@ impl Channel {
         if self.durable.preimages.is_empty() {
             return;
         }
-        let positions = [&self.durable.confirmed.position]
-            .into_iter()
-            .chain(self.durable.pending.iter().map(|pending| &pending.position));
-        let locks: Vec<_> =
-            positions.flat_map(|position| &position.locks).map(|entry| entry.lock.reference).collect();
-        self.durable
-            .preimages
-            .retain(|preimage| locks.iter().any(|hash| crate::position::opens(*preimage, *hash)));
+        let locks: Vec<_> = self
+            .positions()
+            .flat_map(|position| &position.locks)
+            .chain(self.durable.refused_locks.iter().flatten())
+            .map(|entry| entry.lock.reference)
+            .collect();
+        self.durable.preimages.retain(|preimage| locks.contains(&crate::position::sha256(*preimage)));
     }
+}
+
+pub(super) fn list_hash(locks: &[NumberedLock]) -> B256 {
+    strait_types::locks_hash(locks.iter().map(|entry| &entry.lock))
 }
 
 fn step(base: &Position, update: &Update) -> Result<Position, RecoverError> {

@@ -2,10 +2,12 @@
 //! call: a call is wanted until the chain shows that it is done, so that crashes, reorgs and dropped transactions
 //! need no care of their own.
 
+use super::apply::list_hash;
 use super::{Channel, Context, Execution, Outputs};
 use crate::onchain::{ChainAction, Facts, Phase, Settlement};
+use crate::position::sha256;
 use crate::record::Record;
-use strait_types::{Lock, LockKind, Side};
+use strait_types::{Lock, LockKind, Side, State};
 
 impl Channel {
     /// The calls that are wanted now, the most urgent first.
@@ -59,16 +61,19 @@ impl Channel {
 
     fn challenge(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
         let confirmed = &self.durable.confirmed;
-        let signature = ctx
-            .signer
-            .sign(ctx.domain.challenge_digest(self.durable.id, facts.dispute, confirmed.hash))
-            .ok()?;
-        let signatures = match confirmed.peer_signature {
-            Some(peer) => Some(self.in_order(self.sign_state(ctx, confirmed.hash).ok()?, peer)),
-            None => None,
+        // The peer may have brought a version to the chain that it never acknowledged: the record needs no
+        // signatures, and the chain takes nothing below it.
+        let above = |recorded: &&State| recorded.version > confirmed.position.state.version;
+        let state = facts.recorded.as_ref().filter(above);
+        let signatures = match (state, confirmed.peer_signature) {
+            (None, Some(peer)) => Some(self.in_order(self.sign_state(ctx, confirmed.hash).ok()?, peer)),
+            _ => None,
         };
+        let state = state.unwrap_or(&confirmed.position.state);
+        let digest = ctx.domain.challenge_digest(self.durable.id, facts.dispute, state.hash());
+        let signature = ctx.signer.sign(digest).ok()?;
         Some(ChainAction::Challenge {
-            state: Box::new(confirmed.position.state.clone()),
+            state: Box::new(state.clone()),
             signatures,
             previous: facts.record(),
             challenger: self.durable.side,
@@ -109,8 +114,9 @@ impl Channel {
         let margin = self.durable.settings.lock_margin;
         let disputed = facts.phase != Phase::Open;
         for preimage in &self.durable.preimages {
+            let hash = sha256(*preimage);
             let due = |lock: &Lock| {
-                crate::position::opens(*preimage, lock.reference)
+                lock.reference == hash
                     && lock.contributor() == Some(self.durable.side.other())
                     && facts.registered_at(lock.reference).is_none()
                     && ctx.head_time < lock.expiry
@@ -146,13 +152,9 @@ impl Channel {
             return Some(locks.clone());
         }
         let wanted = facts.recorded.as_ref()?.locks_hash;
-        let positions = [&self.durable.confirmed.position]
-            .into_iter()
-            .chain(self.durable.pending.iter().map(|pending| &pending.position));
-        positions
-            .filter(|position| position.state.locks_hash == wanted)
-            .map(|position| position.locks.iter().map(|entry| entry.lock.clone()).collect())
-            .next()
+        let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
+        let mut fitting = lists.filter(|list| list_hash(list) == wanted);
+        fitting.next().map(|list| list.iter().map(|entry| entry.lock.clone()).collect())
     }
 
     /// Lifts the bar of a withdrawal or final state once it is executed, or can no longer be, at depth.

@@ -33,6 +33,10 @@ pub(super) enum Intent {
 }
 
 impl Intent {
+    pub(super) fn is_close(&self) -> bool {
+        matches!(self, Intent::Close { .. })
+    }
+
     pub(super) fn token(&self) -> Token {
         match self {
             Intent::Withdraw { token, .. } | Intent::Close { token, .. } => *token,
@@ -97,8 +101,7 @@ impl Channel {
         if intent.is_proposed() {
             return;
         }
-        let closes = matches!(intent, Intent::Close { .. });
-        if closes && !self.volatile.queue.is_empty() {
+        if intent.is_close() && !self.volatile.queue.is_empty() {
             return;
         }
         match self.proposal(ctx) {
@@ -149,7 +152,7 @@ impl Channel {
         self.volatile.intent = None;
         match refused {
             None => {
-                self.volatile.queue.push_front(Queued { token: Some(token), operation, was_signed: false });
+                self.volatile.queue.push_front(Queued::new(Some(token), operation));
             }
             Some(rule) => out.done(Some(token), Err(CommandError::PeerRefused(rule))),
         }
@@ -162,6 +165,11 @@ impl Channel {
             self.durable.agreed = Some(operation);
         }
         out.messages.push(Body::Answer { id, refused });
+    }
+
+    /// How far from now, in seconds, the limit of a withdrawal or final state that we sign may lie.
+    pub(super) fn latest_limit(&self) -> u64 {
+        self.durable.settings.execution_window.saturating_mul(2)
     }
 
     fn judge_proposal(&self, ctx: &Context<'_>, operation: &Operation) -> Result<(), Rule> {
@@ -179,8 +187,8 @@ impl Channel {
             return Err(Rule::ExecutionPending);
         }
         let valid_until = operation.valid_until().ok_or(Rule::Unexpected)?;
-        let latest = self.durable.settings.execution_window.saturating_mul(2);
-        if valid_until <= ctx.head_time || valid_until > ctx.head_time.saturating_add(latest) {
+        let latest = ctx.head_time.saturating_add(self.latest_limit());
+        if valid_until <= ctx.head_time || valid_until > latest {
             return Err(Rule::ValidUntil);
         }
         match operation {

@@ -17,7 +17,7 @@ use crate::command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 use crate::message::{Body, Update};
 use crate::onchain::{ChainDelta, ChainView, Phase};
 use crate::operation::{Operation, Payment};
-use crate::position::Position;
+use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::settings::Settings;
@@ -26,7 +26,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use intent::Intent;
 use std::collections::VecDeque;
 use strait_types::abi::AdjudicatorEvent;
-use strait_types::{B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
 
 /// What a channel may know of the world while it handles an input.
 #[derive(Clone, Copy)]
@@ -111,6 +111,24 @@ struct Ticket {
     result: Result<Outcome, CommandError>,
     /// Index among the operations of its version.
     index: usize,
+    stood: Vec<Stood>,
+}
+
+/// Versions that hold an operation, were refused, and that the peer could bring to the chain all the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Stood {
+    first: Version,
+    last: Version,
+    /// How the command has ended if the chain takes one of them.
+    outcome: Outcome,
+}
+
+/// A command whose failure is told once a version without it is countersigned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Failing {
+    token: Token,
+    error: CommandError,
+    stood: Vec<Stood>,
 }
 
 /// A withdrawal or final state that the chain may still execute.
@@ -147,6 +165,11 @@ struct Durable {
     signed_high: Version,
     /// Highest version of the peer's that we refused.
     refused_high: Version,
+    /// Why, so that a lost refusal is repeated in the same words.
+    refusal: Option<Violation>,
+    /// Lock lists of versions that we signed and the peer says it refused: should it bring one of them to the
+    /// chain, we must know what to unlock.
+    refused_locks: Vec<Vec<NumberedLock>>,
     execution: Option<Execution>,
     agreed: Option<Operation>,
     preimages: Vec<B256>,
@@ -160,8 +183,21 @@ struct Durable {
 struct Queued {
     token: Option<Token>,
     operation: Operation,
-    /// It stood in a version that was refused, which the peer could still bring to the chain.
-    was_signed: bool,
+    stood: Vec<Stood>,
+}
+
+impl Queued {
+    fn new(token: Option<Token>, operation: Operation) -> Queued {
+        Queued { token, operation, stood: Vec::new() }
+    }
+}
+
+/// A version that waits for chain facts.
+#[derive(Debug)]
+struct Held {
+    update: Update,
+    /// Milliseconds.
+    since: u64,
 }
 
 /// What a crash may forget.
@@ -169,21 +205,25 @@ struct Queued {
 struct Volatile {
     link: Link,
     queue: VecDeque<Queued>,
-    /// Commands whose failure is told once a version without them is countersigned.
-    failing: Vec<(Token, CommandError)>,
+    failing: Vec<Failing>,
     intent: Option<Intent>,
     next_proposal: u64,
     acknowledge_due: bool,
     pen_asked: bool,
     pen_wanted_by_peer: bool,
-    /// Versions that wait for chain facts, and since when (milliseconds).
-    held: VecDeque<Update>,
-    held_since: u64,
+    held: Option<Held>,
     peer_restoring: bool,
+    /// The peer does not take the number of our rebase.
+    rebase_refused: bool,
+    /// Chain time that must be final before we rebase: until then a withdrawal or final state that we forgot could
+    /// be executed.
+    rebase_after: Option<u64>,
     /// When we last heard something that moved us on, milliseconds.
     progress_ms: u64,
     /// Confirmed version at which a gap was last reported, and when.
     gap_reported: Option<(Version, u64)>,
+    /// When what is in flight was last sent again, milliseconds.
+    resent_ms: Option<u64>,
 }
 
 impl Volatile {
@@ -197,11 +237,13 @@ impl Volatile {
             acknowledge_due: false,
             pen_asked: false,
             pen_wanted_by_peer: false,
-            held: VecDeque::new(),
-            held_since: 0,
+            held: None,
             peer_restoring: false,
+            rebase_refused: false,
+            rebase_after: None,
             progress_ms: 0,
             gap_reported: None,
+            resent_ms: None,
         }
     }
 }
@@ -233,17 +275,20 @@ impl Channel {
         if command == Command::ForceClose {
             return self.force_close(token, out);
         }
+        if let Command::SettleLock { number, preimage } = command {
+            // Even when nothing can be written now, its deadline on chain is to be kept.
+            self.learn_preimage(number, preimage, out);
+        }
         self.check_usable()?;
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
             Command::AddLock { asset, amount, hash, expiry } => {
+                self.check_amount(asset, amount)?;
                 let lock = strait_types::Lock::hash(self.durable.side, asset, amount, hash, expiry);
                 self.queue_operation(ctx, token, Operation::AddLock(lock))
             }
             Command::SettleLock { number, preimage } => {
-                self.queue_operation(ctx, token, Operation::SettleLock { number, preimage })?;
-                self.learn_preimage(preimage, out);
-                Ok(())
+                self.queue_operation(ctx, token, Operation::SettleLock { number, preimage })
             }
             Command::CancelLock { number } => {
                 self.queue_operation(ctx, token, Operation::CancelLock { number })
@@ -255,7 +300,7 @@ impl Channel {
     }
 
     fn check_usable(&self) -> Result<(), CommandError> {
-        let closing = matches!(self.volatile.intent, Some(Intent::Close { .. }))
+        let closing = self.volatile.intent.as_ref().is_some_and(Intent::is_close)
             || self.durable.execution.as_ref().is_some_and(|execution| execution.is_final);
         if closing || self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
             return Err(CommandError::NotOpen);
@@ -269,21 +314,22 @@ impl Channel {
         Ok(())
     }
 
-    fn queue_payment(&mut self, token: Token, payment: Payment) -> Result<(), CommandError> {
-        if payment.amount.is_zero() {
+    fn check_amount(&self, asset: AssetIndex, amount: Amount) -> Result<(), CommandError> {
+        if amount.is_zero() {
             return Err(CommandError::ZeroAmount);
         }
-        if payment.asset.index() >= self.durable.params.assets.len() {
+        if asset.index() >= self.durable.params.assets.len() {
             return Err(CommandError::Rule(Rule::UnknownAsset));
         }
+        Ok(())
+    }
+
+    fn queue_payment(&mut self, token: Token, payment: Payment) -> Result<(), CommandError> {
+        self.check_amount(payment.asset, payment.amount)?;
         if payment.memo.len() > crate::operation::MAX_MEMO_BYTES {
             return Err(CommandError::Rule(Rule::MemoTooLong));
         }
-        self.volatile.queue.push_back(Queued {
-            token: Some(token),
-            operation: Operation::Pay(payment),
-            was_signed: false,
-        });
+        self.volatile.queue.push_back(Queued::new(Some(token), Operation::Pay(payment)));
         Ok(())
     }
 
@@ -295,7 +341,7 @@ impl Channel {
     ) -> Result<(), CommandError> {
         let head = self.head();
         self.judge_own(ctx, &operation, head).map_err(CommandError::Rule)?;
-        self.volatile.queue.push_back(Queued { token: Some(token), operation, was_signed: false });
+        self.volatile.queue.push_back(Queued::new(Some(token), operation));
         Ok(())
     }
 
@@ -312,8 +358,11 @@ impl Channel {
         Ok(())
     }
 
-    fn learn_preimage(&mut self, preimage: B256, out: &mut Outputs) {
-        if !self.durable.preimages.contains(&preimage) {
+    fn learn_preimage(&mut self, number: u64, preimage: B256, out: &mut Outputs) {
+        let hash = sha256(preimage);
+        let matters =
+            self.positions().any(|position| position.lock(number).is_some_and(|lock| lock.reference == hash));
+        if matters && !self.durable.preimages.contains(&preimage) {
             self.durable.preimages.push(preimage);
             out.records.push(Record::Preimage(preimage));
         }
@@ -325,6 +374,7 @@ impl Channel {
         self.volatile.pen_asked = false;
         self.volatile.pen_wanted_by_peer = false;
         self.volatile.gap_reported = None;
+        self.volatile.resent_ms = None;
         self.volatile.progress_ms = ctx.now_ms;
         self.send_sync(ctx, false, out);
     }
@@ -332,7 +382,7 @@ impl Channel {
     /// The connection is gone. What waits fails; what is in flight stays, and is resolved after the next connect.
     pub fn disconnected(&mut self, out: &mut Outputs) {
         self.volatile.link = Link::Down;
-        self.volatile.held.clear();
+        self.volatile.held = None;
         self.volatile.peer_restoring = false;
         self.fail_waiting(&CommandError::PeerOffline, out);
     }
@@ -340,13 +390,20 @@ impl Channel {
     /// Ends everything that was not signed yet. What failed after a refusal stays: its outcome rests with the peer.
     fn fail_waiting(&mut self, error: &CommandError, out: &mut Outputs) {
         for queued in std::mem::take(&mut self.volatile.queue) {
-            match queued.token {
-                Some(token) if queued.was_signed => self.volatile.failing.push((token, error.clone())),
-                token => out.done(token, Err(error.clone())),
-            }
+            self.fail_one(queued, error.clone(), out);
         }
         if let Some(intent) = self.volatile.intent.take() {
             out.done(Some(intent.token()), Err(error.clone()));
+        }
+    }
+
+    /// Tells a failure; where the peer could still bring the operation about, only once it cannot any more.
+    fn fail_one(&mut self, queued: Queued, error: CommandError, out: &mut Outputs) {
+        match queued.token {
+            Some(token) if !queued.stood.is_empty() => {
+                self.volatile.failing.push(Failing { token, error, stood: queued.stood });
+            }
+            token => out.done(token, Err(error)),
         }
     }
 
@@ -367,13 +424,16 @@ impl Channel {
             Body::Rebase { base, base_hash, version, signature } => {
                 self.on_rebase(ctx, (base, base_hash), version, signature, out);
             }
-            Body::Fault { rule } => out.events.push(Event::PeerFault(rule)),
+            Body::Fault { rule } => {
+                self.volatile.rebase_refused |= rule == Rule::Restoring;
+                out.events.push(Event::PeerFault(rule));
+            }
         }
     }
 
     /// Takes a fact of the chain.
     pub fn chain(&mut self, ctx: &Context<'_>, delta: ChainDelta, out: &mut Outputs) {
-        if !self.durable.chain.concerns(&delta) {
+        if !self.durable.chain.concerns(&delta) || self.is_foreign_preimage(&delta) {
             return;
         }
         self.durable.chain.apply(&delta);
@@ -384,10 +444,19 @@ impl Channel {
         self.after_chain(ctx, out);
     }
 
+    /// The registry of preimages is everybody's.
+    fn is_foreign_preimage(&self, delta: &ChainDelta) -> bool {
+        matches!(delta, ChainDelta::Event { event: AdjudicatorEvent::PreimageRegistered { hash, .. }, .. }
+            if !self.has_lock(*hash))
+    }
+
     /// Ends what an on-chain end decides.
     fn after_chain(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         if self.durable.chain.head().phase != Phase::Open {
             self.fail_waiting(&CommandError::NotOpen, out);
+        }
+        if matches!(self.durable.chain.counted().phase, Phase::Settled(_) | Phase::Closed) {
+            self.resolve_by_chain(out);
         }
         self.retry_held(ctx, out);
     }
@@ -409,9 +478,10 @@ impl Channel {
 
     /// When [`Channel::tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
-        let retry = self.volatile.progress_ms.saturating_add(self.durable.settings.retry_ms);
-        let held = self.volatile.held_since.saturating_add(self.durable.settings.hold_timeout_ms);
-        let held = (!self.volatile.held.is_empty()).then_some(held);
+        let settings = &self.durable.settings;
+        let retry = self.volatile.progress_ms.saturating_add(settings.retry_ms);
+        let held =
+            self.volatile.held.as_ref().map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
         [retry, held].into_iter().flatten().min()
     }
@@ -435,6 +505,9 @@ impl Channel {
     /// When the key is not to be had; what was not signed stays waiting.
     pub fn flush(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
         self.acknowledge(ctx, out)?;
+        if self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
+            self.fail_waiting(&CommandError::NotOpen, out);
+        }
         if self.volatile.link != Link::Up {
             return Ok(());
         }
@@ -446,6 +519,12 @@ impl Channel {
     /// The newest position: the last that we wrote, else the confirmed one.
     fn head(&self) -> &Position {
         self.durable.pending.back().map_or(&self.durable.confirmed.position, |pending| &pending.position)
+    }
+
+    /// All positions of the line of versions that we hold, the confirmed one first.
+    fn positions(&self) -> impl Iterator<Item = &Position> {
+        let pending = self.durable.pending.iter().map(|pending| &pending.position);
+        std::iter::once(&self.durable.confirmed.position).chain(pending)
     }
 
     fn peer(&self) -> strait_types::Address {

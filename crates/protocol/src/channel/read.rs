@@ -1,7 +1,7 @@
 //! The reader: checks each version, holds what rests on facts not yet seen, refuses durably, countersigns.
 
-use super::{Channel, Context, Link, Outputs};
-use crate::command::Event;
+use super::{Channel, Context, Held, Link, Outputs};
+use crate::command::{Event, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::Operation;
@@ -11,16 +11,18 @@ use crate::rule::Rule;
 use crate::signer::SignerError;
 use strait_types::Version;
 
-/// Furthest that a version may skip.
-const MAX_JUMP: u64 = 65_536;
+/// Furthest that a version may skip: a few windows. So small that no peer can drive the versions beyond those
+/// that a rebase takes from the chain's time.
+const MAX_JUMP: u64 = 1_024;
 
 enum Verdict {
     Accept(Box<Position>),
     Duplicate,
     Gap,
     Hold,
-    Refuse(Violation, Option<u64>),
-    RefuseAgain,
+    Refuse(Violation),
+    /// It is refused already, or builds on what is.
+    RefuseAgain(Violation),
     Fault(Rule),
 }
 
@@ -29,30 +31,28 @@ impl Channel {
         if self.volatile.link != Link::Up {
             return;
         }
-        if self.volatile.held.is_empty() {
+        // What follows a held version is sent again once that is decided.
+        if self.volatile.held.is_none() {
             self.read(ctx, update, out);
-            return;
-        }
-        let known = self.volatile.held.iter().any(|held| held.version == update.version);
-        if !known && self.volatile.held.len() < 2 * self.durable.settings.window.max(8) {
-            self.volatile.held.push_back(update);
         }
     }
 
     fn read(&mut self, ctx: &Context<'_>, update: Update, out: &mut Outputs) {
         match self.consider(ctx, &update) {
+            Verdict::Hold => self.volatile.held = Some(Held { update, since: ctx.now_ms }),
+            verdict => self.decide(ctx, update, verdict, out),
+        }
+    }
+
+    fn decide(&mut self, ctx: &Context<'_>, update: Update, verdict: Verdict, out: &mut Outputs) {
+        match verdict {
             Verdict::Accept(position) => self.accept(ctx, update, *position, out),
             Verdict::Duplicate => self.volatile.acknowledge_due = true,
             Verdict::Gap => self.report_gap(ctx, out),
-            Verdict::Hold => {
-                self.volatile.held_since = ctx.now_ms;
-                self.volatile.held.push_back(update);
-            }
-            Verdict::Refuse(violation, executable_until) => {
-                self.refuse(ctx, update.version, violation, executable_until, out);
-            }
-            Verdict::RefuseAgain => self.send_refusal(ctx, update.version, Rule::StaleVersion.into(), out),
+            Verdict::Refuse(violation) => self.refuse(ctx, update.version, violation, out),
+            Verdict::RefuseAgain(violation) => self.send_refusal(ctx, update.version, violation, out),
             Verdict::Fault(rule) => out.fault(rule),
+            Verdict::Hold => {}
         }
     }
 
@@ -66,19 +66,22 @@ impl Channel {
                 || confirmed.peer_signature == Some(update.signature);
             return if same { Verdict::Duplicate } else { Verdict::Fault(Rule::Equivocation) };
         }
-        if update.version <= self.durable.refused_high {
-            return Verdict::RefuseAgain;
+        let refused = self.durable.refused_high;
+        if update.version <= refused {
+            let violation = self.durable.refusal.filter(|_| update.version == refused);
+            return Verdict::RefuseAgain(violation.unwrap_or(Rule::UnknownBase.into()));
         }
         let Some(base) = self.base_of(update) else {
-            let descends = update.base <= self.durable.refused_high
-                && self.durable.refused_high > confirmed.position.state.version
-                && update.base > confirmed.position.state.version;
-            return if descends { Verdict::Refuse(Rule::UnknownBase.into(), None) } else { Verdict::Gap };
+            let descends = update.base <= refused && update.base > confirmed.position.state.version;
+            return if descends { Verdict::RefuseAgain(Rule::UnknownBase.into()) } else { Verdict::Gap };
         };
         if base.state.writer == self.durable.side {
             return Verdict::Fault(Rule::NotWriter);
         }
-        let reference = base.state.version.max(self.durable.refused_high);
+        if update.version <= self.durable.signed_high {
+            return Verdict::Fault(Rule::StaleVersion);
+        }
+        let reference = base.state.version.max(refused);
         if update.version.0 > reference.0.saturating_add(MAX_JUMP) {
             return Verdict::Fault(Rule::VersionJump);
         }
@@ -86,42 +89,36 @@ impl Channel {
     }
 
     fn consider_step(&self, ctx: &Context<'_>, update: &Update, base: &Position) -> Verdict {
-        let mut judgement = None;
+        let mut judgement: Option<Violation> = None;
+        let mut index = 0;
         let step = base.next(update.version, &update.operations, &mut |operation, position| {
             // The signature is on the state that follows, so the judgement is kept until that is known.
-            if judgement.is_none() {
-                judgement = self.judge_peers(ctx, operation, position).err();
+            if judgement.is_none()
+                && let Err(rule) = self.judge_peers(ctx, operation, position)
+            {
+                judgement = Some(Violation { index: Some(index), rule });
             }
+            index = index.saturating_add(1);
             Ok(())
         });
         let position = match step {
             Ok(position) => position,
-            Err(violation) => return Verdict::Refuse(violation, None),
+            Err(violation) => return Verdict::Refuse(violation),
         };
         if !self.peer_signed(ctx, position.state.hash(), &update.signature) {
             return Verdict::Fault(Rule::BadSignature);
         }
-        if let Some(rule) = judgement {
-            return if matches!(rule, Rule::NotExpired | Rule::TooLate) {
-                Verdict::Hold
-            } else {
-                let valid_until = update.operations.iter().find_map(Operation::valid_until);
-                Verdict::Refuse(self.locate(ctx, update, base, rule), valid_until)
-            };
+        match judgement {
+            // The chain may have more to say.
+            Some(Violation { rule: Rule::NotExpired | Rule::TooLate, .. }) => return Verdict::Hold,
+            Some(violation) => return Verdict::Refuse(violation),
+            None => {}
         }
         let may_count = self.durable.chain.head().phase == Phase::Open
             && !self.is_chain_stale(ctx)
             && !self.is_blocked_by_execution()
             && self.is_funded(&position);
         if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold }
-    }
-
-    /// Which operation it was that the judgement is about.
-    fn locate(&self, ctx: &Context<'_>, update: &Update, base: &Position, rule: Rule) -> Violation {
-        let judged = base.next(update.version, &update.operations, &mut |operation, position| {
-            self.judge_peers(ctx, operation, position)
-        });
-        judged.err().unwrap_or(rule.into())
     }
 
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
@@ -134,6 +131,13 @@ impl Channel {
         if self.is_writer() {
             self.volatile.pen_asked = false;
             self.volatile.pen_wanted_by_peer = false;
+        }
+        let state = &self.durable.confirmed.position.state;
+        if state.is_final
+            && let Some(intent) = self.volatile.intent.take_if(|intent| intent.is_close())
+        {
+            // The peer was first.
+            out.done(Some(intent.token()), Ok(Outcome::Agreed { version: state.version }));
         }
     }
 
@@ -161,16 +165,9 @@ impl Channel {
         }
     }
 
-    fn refuse(
-        &mut self,
-        ctx: &Context<'_>,
-        version: Version,
-        violation: Violation,
-        executable_until: Option<u64>,
-        out: &mut Outputs,
-    ) {
-        self.apply_refused(version, executable_until);
-        out.records.push(Record::Refused { version, executable_until });
+    fn refuse(&mut self, ctx: &Context<'_>, version: Version, violation: Violation, out: &mut Outputs) {
+        self.apply_refused(version, violation);
+        out.records.push(Record::Refused { version, violation });
         out.events.push(Event::Refused { version, rule: violation.rule });
         self.send_refusal(ctx, version, violation, out);
     }
@@ -190,23 +187,23 @@ impl Channel {
         }));
     }
 
-    /// Considers again what was held; what waited too long is refused for good.
+    /// Considers again what is held; what waited too long is refused for good.
     pub(super) fn retry_held(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        while let Some(update) = self.volatile.held.front() {
-            let waited = ctx.now_ms.saturating_sub(self.volatile.held_since);
-            let version = update.version;
-            if !matches!(self.consider(ctx, update), Verdict::Hold) {
-                if let Some(update) = self.volatile.held.pop_front() {
-                    self.read(ctx, update, out);
-                }
-            } else if waited >= self.durable.settings.hold_timeout_ms {
-                let valid_until = update.operations.iter().find_map(Operation::valid_until);
-                self.volatile.held.clear();
-                self.refuse(ctx, version, Rule::HoldTimeout.into(), valid_until, out);
-            } else {
+        let Some(held) = self.volatile.held.take() else { return };
+        let waited = ctx.now_ms.saturating_sub(held.since);
+        let verdict = match self.consider(ctx, &held.update) {
+            Verdict::Hold if waited >= self.durable.settings.hold_timeout_ms => {
+                Verdict::Refuse(Rule::HoldTimeout.into())
+            }
+            Verdict::Hold => {
+                self.volatile.held = Some(held);
                 return;
             }
-        }
+            verdict => verdict,
+        };
+        self.decide(ctx, held.update, verdict, out);
+        // What came after it was not kept.
+        self.send_sync(ctx, false, out);
     }
 
     /// Countersigns the highest accepted version.

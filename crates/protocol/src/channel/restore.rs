@@ -1,6 +1,7 @@
 //! After a restore from a backup: adopt only what carries our own signature, sign nothing until both have signed a
 //! rebase, whose number no earlier life of this side can have used.
 
+use super::apply::list_hash;
 use super::{Channel, Confirmed, Context, Link, Outputs, Pending, Restore};
 use crate::command::Event;
 use crate::message::{Body, SignedPosition, Sync};
@@ -26,7 +27,7 @@ impl Channel {
     pub(super) fn on_peer_restored(&mut self, ctx: &Context<'_>, sync: &Sync, out: &mut Outputs) {
         self.volatile.peer_restoring = true;
         self.volatile.progress_ms = ctx.now_ms;
-        self.volatile.held.clear();
+        self.volatile.held = None;
         if self.volatile.link == Link::Up {
             self.volatile.link = Link::Syncing;
         }
@@ -36,13 +37,6 @@ impl Channel {
             None => {}
         }
         if self.durable.restore.is_some() && sync.confirmed <= self.version() {
-            self.propose_rebase_if_first(ctx, out);
-        }
-    }
-
-    /// When both were restored, participant 0 writes the rebase.
-    fn propose_rebase_if_first(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        if self.durable.side == Side::Zero {
             self.propose_rebase(ctx, out);
         }
     }
@@ -81,15 +75,21 @@ impl Channel {
                 self.on_acknowledge(ctx, version, peer, out);
                 return;
             }
+            if self.durable.restore.is_none() && version <= self.durable.signed_high {
+                // One that it said it refused. Nothing is forgotten, and a higher version is on its way.
+                out.fault(Rule::Unexpected);
+                return;
+            }
             self.restored(out);
             let finishes = self.durable.restore.as_ref().and_then(|r| r.rebase) == Some(version);
             out.records.push(Record::Adopted(latest.clone()));
-            self.apply_adopted(latest);
+            let rolled_back = self.apply_adopted(latest);
+            self.requeue(rolled_back, None);
             if finishes {
-                let version = self.version();
                 out.records.push(Record::Rebased { version, signature: peer });
                 self.apply_rebased(version, peer);
                 self.end_restore(ctx, version, out);
+                self.send_sync(ctx, false, out);
                 return;
             }
         }
@@ -98,19 +98,19 @@ impl Channel {
         }
     }
 
+    /// Signs a rebase, or the same again. When both sides were restored, participant 0 does.
     fn propose_rebase(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        if ctx.head_time == 0 || self.durable.confirmed.position.state.is_final || self.is_chain_stale(ctx) {
+        let is_second = self.volatile.peer_restoring && self.durable.side == Side::One;
+        if is_second || self.is_chain_stale(ctx) || !self.is_past_forgotten_limits(ctx) {
             return;
         }
         let signed = self.durable.restore.as_ref().and_then(|restore| restore.rebase);
-        let version = match signed.filter(|version| *version > self.version()) {
-            Some(version) => version,
-            None => {
-                let floor = self.version().max(self.durable.signed_high).max(self.durable.refused_high);
-                let Some(above) = floor.next() else { return };
-                Version(ctx.head_time << REBASE_SHIFT).max(above)
-            }
-        };
+        let floor = self.version().max(self.durable.signed_high).max(self.durable.refused_high);
+        // No number below the chain's time: an earlier life may have used it. The next block brings a higher one.
+        let fresh = rebase_version(ctx.head_time).filter(|version| *version > floor);
+        let refused = std::mem::take(&mut self.volatile.rebase_refused);
+        let chosen = if refused { fresh.or(signed) } else { signed.or(fresh) };
+        let Some(version) = chosen else { return };
         let position = self.durable.confirmed.position.rebased(version);
         let Ok(signature) = self.sign_state(ctx, position.state.hash()) else { return };
         if signed != Some(version) {
@@ -124,6 +124,16 @@ impl Channel {
             version,
             signature,
         });
+    }
+
+    /// Whether no withdrawal or final state that we agreed to in an earlier life, and forgot, can be executed any
+    /// more: above one that can be, nothing may be agreed.
+    fn is_past_forgotten_limits(&mut self, ctx: &Context<'_>) -> bool {
+        if ctx.head_time == 0 || self.durable.execution.is_some() {
+            return false;
+        }
+        let latest = ctx.head_time.saturating_add(self.latest_limit());
+        ctx.final_time > *self.volatile.rebase_after.get_or_insert(latest)
     }
 
     /// The restored peer wrote the rebase: a copy of our best under a number from the chain's time.
@@ -143,7 +153,7 @@ impl Channel {
         let in_time = seconds.abs_diff(ctx.head_time) <= CLOCK_TOLERANCE;
         let above = version > self.version().max(self.durable.signed_high).max(self.durable.refused_high);
         let fits = base == (self.version(), self.durable.confirmed.hash);
-        let idle = self.durable.execution.is_none() && !self.durable.confirmed.position.state.is_final;
+        let idle = self.durable.execution.is_none();
         if !self.volatile.peer_restoring || !in_time || !above || !fits || !idle {
             out.fault(Rule::Restoring);
             return;
@@ -192,18 +202,19 @@ impl Channel {
         out.events.push(Event::Ready);
     }
 
-    pub(super) fn apply_adopted(&mut self, latest: SignedPosition) {
-        let [zero, one] = latest.signatures;
-        let peer = if self.durable.side == Side::Zero { one } else { zero };
-        self.durable.pending.clear();
+    /// Returns what was in flight, oldest first.
+    pub(super) fn apply_adopted(&mut self, latest: SignedPosition) -> Vec<Pending> {
+        let SignedPosition { position, signatures: [zero, one] } = latest;
+        let (writer, peer) =
+            (self.durable.side.other(), if self.durable.side == Side::Zero { one } else { zero });
+        let rolled_back = self.take_pending();
+        self.durable.restore = Some(Restore { rebase: None });
         self.durable.execution = None;
-        self.durable.signed_high = self.durable.signed_high.max(latest.position.state.version);
-        self.durable.confirmed = Confirmed {
-            hash: latest.position.state.hash(),
-            position: latest.position,
-            peer_signature: Some(peer),
-            writer: self.durable.side.other(),
-        };
+        self.note_execution(&position, writer, Some(peer));
+        self.durable.signed_high = self.durable.signed_high.max(position.state.version);
+        self.durable.confirmed =
+            Confirmed { hash: position.state.hash(), position, peer_signature: Some(peer), writer };
+        rolled_back
     }
 
     pub(super) fn apply_rebasing(&mut self, version: Version) {
@@ -227,14 +238,20 @@ impl Channel {
         };
         self.durable.restore = None;
         self.durable.signed_high = self.durable.signed_high.max(version);
+        self.durable.refused_locks.clear();
         std::mem::take(&mut self.durable.pending).into()
     }
 }
 
-/// Whether the lock list and the counters are what the state's hashes and sums stand for.
+/// The number of a rebase at a chain time in Unix seconds: above all that any life has used before that time.
+fn rebase_version(time: u64) -> Option<Version> {
+    time.checked_mul(1 << REBASE_SHIFT).map(Version)
+}
+
+/// Whether the lock list and its counter are what the state's hash stands for.
 fn is_consistent(latest: &SignedPosition) -> bool {
     let position = &latest.position;
-    let hash = strait_types::locks_hash(position.locks.iter().map(|entry| &entry.lock));
-    hash == position.state.locks_hash
-        && position.locks.iter().all(|entry| entry.number < position.locks_added)
+    list_hash(&position.locks) == position.state.locks_hash
+        && position.locks.windows(2).all(|pair| pair[0].number < pair[1].number)
+        && position.locks.last().is_none_or(|last| last.number < position.locks_added)
 }

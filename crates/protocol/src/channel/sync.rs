@@ -5,7 +5,7 @@ use crate::command::Event;
 use crate::message::{Body, SignedPosition, Sync};
 use crate::rule::Rule;
 use crate::signer::SignerError;
-use strait_types::{Signature, Version};
+use strait_types::Signature;
 
 impl Channel {
     /// Our signature on the confirmed state; `None` at version 0.
@@ -62,28 +62,33 @@ impl Channel {
             out.fault(Rule::Equivocation);
             return;
         }
-        if sync.confirmed < own && self.durable.confirmed.writer == self.durable.side {
-            // The peer countersigned more than it now knows of: it lost data.
+        if sync.confirmed < own {
+            // It waits for a countersignature that was lost, or it has lost data itself.
             out.messages.extend(self.latest(ctx).map(Body::Latest));
-            return;
+            if self.durable.confirmed.writer == self.durable.side {
+                // The peer countersigned more than it now knows of.
+                return;
+            }
         }
         if sync.confirmed > own {
             // Either we lost data, and the peer's answer to our own Sync proves it, or the peer is wrong.
             out.fault(Rule::UnknownBase);
             return;
         }
-        self.after_sync(ctx, sync.confirmed, out);
+        self.after_sync(ctx, out);
     }
 
-    fn after_sync(&mut self, ctx: &Context<'_>, peer_confirmed: Version, out: &mut Outputs) {
+    fn after_sync(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         self.volatile.progress_ms = ctx.now_ms;
         self.volatile.peer_restoring = false;
-        if peer_confirmed < self.durable.confirmed.position.state.version {
-            // It waits for a countersignature that was lost.
-            self.volatile.acknowledge_due = true;
-        }
-        for pending in &self.durable.pending {
-            out.messages.push(Body::Update(pending.update.clone()));
+        let recently = self
+            .volatile
+            .resent_ms
+            .is_some_and(|at| ctx.now_ms.saturating_sub(at) < self.durable.settings.retry_ms / 4);
+        if !recently && !self.durable.pending.is_empty() {
+            self.volatile.resent_ms = Some(ctx.now_ms);
+            out.messages
+                .extend(self.durable.pending.iter().map(|pending| Body::Update(pending.update.clone())));
         }
         self.volatile.pen_asked = false;
         if self.volatile.link == Link::Syncing {

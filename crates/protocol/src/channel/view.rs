@@ -163,8 +163,8 @@ impl Channel {
             || self.has_recent_chain_events()
             || durable.execution.is_some()
             || durable.force_close && durable.chain.head().phase != Phase::Closed
-            || !self.head().locks.is_empty()
-            || !self.volatile.held.is_empty()
+            || self.positions().any(|position| !position.locks.is_empty())
+            || self.volatile.held.is_some()
             || durable.restore.is_some()
     }
 
@@ -173,8 +173,9 @@ impl Channel {
         self.durable.chain == ChainView::new(self.durable.params.assets.len())
     }
 
-    /// Whether a lock of the confirmed position has this hash.
+    /// Whether a lock of any version that could come to the chain has this hash.
     pub fn has_lock(&self, hash: B256) -> bool {
-        self.head().locks.iter().any(|entry| entry.lock.reference == hash)
+        let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
+        lists.flatten().any(|entry| entry.lock.reference == hash)
     }
 }

@@ -1,15 +1,20 @@
 //! The writer: batches what waits into versions, and learns what became of them.
 
-use super::{Channel, Context, Link, Outputs, Pending, Queued, Ticket};
+use super::{Channel, Context, Failing, Link, Outputs, Pending, Queued, Stood, Ticket};
 use crate::command::{CommandError, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
-use crate::operation::Operation;
+use crate::operation::{MAX_OPERATIONS, Operation};
 use crate::position::{Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::signer::SignerError;
 use strait_types::{Amount, Side, Signature, Version};
+
+/// Most versions in flight, whatever the settings say: the peer refuses to follow larger jumps.
+const MAX_WINDOW: usize = 256;
+/// How often an operation is written again, although the peer never named it as the reason of its refusals.
+const MAX_REFUSALS: usize = 8;
 
 /// What goes into one version.
 struct Batch {
@@ -50,6 +55,14 @@ impl Channel {
             && self.durable.chain.head().phase == Phase::Open
             && !self.is_blocked_by_execution()
             && !self.awaits_execution_signature()
+            && !self.is_negotiating()
+    }
+
+    /// What is negotiated is written first, so that it neither starves nor rests on what may be refused.
+    fn is_negotiating(&self) -> bool {
+        self.volatile.intent.as_ref().is_some_and(|intent| {
+            intent.is_proposed() || !intent.is_close() || self.volatile.queue.is_empty()
+        })
     }
 
     /// Writes what waits, as long as the window has room.
@@ -61,18 +74,18 @@ impl Channel {
             self.ask_for_pen(ctx, out);
             return Ok(());
         }
-        while self.may_write() && self.durable.pending.len() < self.durable.settings.window {
-            let holds_pen = self.volatile.intent.as_ref().is_some_and(super::Intent::is_proposed);
-            let hand_over = self.volatile.pen_wanted_by_peer && !holds_pen;
+        let window = self.durable.settings.window.clamp(1, MAX_WINDOW);
+        while self.may_write() && self.durable.pending.len() < window {
+            let hand_over = self.volatile.pen_wanted_by_peer;
             let owes_version = self.must_supersede() || !self.volatile.failing.is_empty();
             if self.volatile.queue.is_empty() && !hand_over && !owes_version {
                 break;
             }
-            let (batch, position) = self.take_batch(ctx, hand_over, out);
-            if batch.operations.is_empty() && !owes_version {
-                continue;
+            match self.take_batch(ctx, hand_over, out) {
+                Some((batch, _)) if batch.operations.is_empty() && !owes_version => {}
+                Some((batch, position)) => self.write_version(ctx, batch, position, out)?,
+                None => break,
             }
-            self.write_version(ctx, batch, position, out)?;
         }
         if !self.is_writer() {
             self.ask_for_pen(ctx, out);
@@ -90,34 +103,31 @@ impl Channel {
     }
 
     /// Takes from the queue what one version can hold; what cannot be written fails at once, nothing having moved.
-    fn take_batch(&mut self, ctx: &Context<'_>, hand_over: bool, out: &mut Outputs) -> (Batch, Position) {
+    /// `None`: no version can be written at all.
+    fn take_batch(
+        &mut self,
+        ctx: &Context<'_>,
+        hand_over: bool,
+        out: &mut Outputs,
+    ) -> Option<(Batch, Position)> {
         let mut batch = self.collect(hand_over, out);
-        let version = self.next_version();
+        let version = self.next_version()?;
         loop {
             let step = self.head().next(version, &batch.operations, &mut |operation, position| {
                 self.judge_own(ctx, operation, position)
             });
             match step {
-                Ok(position) => return (batch, position),
+                Ok(position) => return Some((batch, position)),
                 Err(Violation { index, rule }) => {
-                    let index = index.and_then(|index| usize::try_from(index).ok());
-                    let culprit = index.filter(|index| *index < batch.queued.len()).unwrap_or(0);
-                    if batch.queued.is_empty() {
-                        batch.operations.clear();
-                        return (batch, self.head().clone());
+                    let index = index.and_then(|index| usize::try_from(index).ok())?;
+                    if index >= batch.queued.len() {
+                        return None;
                     }
-                    batch.operations.remove(culprit);
-                    let queued = batch.queued.remove(culprit);
-                    self.fail_one(&queued, CommandError::Rule(rule), out);
+                    batch.operations.remove(index);
+                    let queued = batch.queued.remove(index);
+                    self.fail_one(queued, CommandError::Rule(rule), out);
                 }
             }
-        }
-    }
-
-    fn fail_one(&mut self, queued: &Queued, error: CommandError, out: &mut Outputs) {
-        match queued.token {
-            Some(token) if queued.was_signed => self.volatile.failing.push((token, error)),
-            token => out.done(token, Err(error)),
         }
     }
 
@@ -125,7 +135,9 @@ impl Channel {
         let mut available = self.available();
         let mut batch = Batch { operations: Vec::new(), queued: Vec::new() };
         let mut ends = false;
-        while !ends && batch.operations.len() + 1 < self.durable.settings.batch.max(2) {
+        // Room is left for a hand-over.
+        let most = self.durable.settings.batch.clamp(1, MAX_OPERATIONS - 1);
+        while !ends && batch.operations.len() < most {
             let Some(queued) = self.volatile.queue.pop_front() else { break };
             let alone = queued.operation.valid_until().is_some();
             if alone && !batch.operations.is_empty() {
@@ -133,7 +145,7 @@ impl Channel {
                 return batch;
             }
             if let Err(error) = spend(&mut available, self.durable.side, &queued.operation) {
-                self.fail_one(&queued, error, out);
+                self.fail_one(queued, error, out);
                 continue;
             }
             // What a settled or cancelled lock brings back can be spent from the next version on.
@@ -162,15 +174,9 @@ impl Channel {
         deposits.iter().enumerate().map(balance).collect()
     }
 
-    fn next_version(&self) -> Version {
-        let highest = self
-            .head()
-            .state
-            .version
-            .max(self.durable.signed_high)
-            .max(self.durable.refused_high)
-            .max(self.durable.confirmed.position.state.version);
-        highest.next().unwrap_or(highest)
+    fn next_version(&self) -> Option<Version> {
+        let head = self.head().state.version;
+        head.max(self.durable.signed_high).max(self.durable.refused_high).next()
     }
 
     fn write_version(
@@ -189,7 +195,7 @@ impl Channel {
                 return Err(error);
             }
         };
-        let tickets = self.tickets(&batch, position.state.version);
+        let tickets = self.tickets(batch.queued, position.state.version);
         let base = &self.head().state;
         let update = Update {
             base: base.version,
@@ -212,32 +218,32 @@ impl Channel {
     }
 
     /// How each command of the batch ends once the version is countersigned.
-    fn tickets(&mut self, batch: &Batch, version: Version) -> Vec<Ticket> {
+    fn tickets(&mut self, queued: Vec<Queued>, version: Version) -> Vec<Ticket> {
         let mut number = self.head().payments[self.durable.side.index()];
         let mut lock_number = self.head().locks_added;
-        let mut tickets = Vec::with_capacity(batch.queued.len());
-        for (index, queued) in batch.queued.iter().enumerate() {
-            let outcome = match &queued.operation {
+        let mut tickets = Vec::with_capacity(queued.len());
+        for (index, queued) in queued.into_iter().enumerate() {
+            let outcome = match queued.operation {
                 Operation::Pay(_) => {
-                    number += 1;
-                    Outcome::Paid { number: number - 1, version }
+                    number = number.saturating_add(1);
+                    Outcome::Paid { number: number.saturating_sub(1), version }
                 }
                 Operation::AddLock(_) => {
-                    lock_number += 1;
-                    Outcome::Locked { number: lock_number - 1 }
+                    lock_number = lock_number.saturating_add(1);
+                    Outcome::Locked { number: lock_number.saturating_sub(1) }
                 }
-                Operation::SettleLock { number, .. } => Outcome::LockSettled { number: *number },
-                Operation::CancelLock { number } => Outcome::LockCancelled { number: *number },
+                Operation::SettleLock { number, .. } => Outcome::LockSettled { number },
+                Operation::CancelLock { number } => Outcome::LockCancelled { number },
                 Operation::Withdraw { .. } | Operation::Finalise { .. } | Operation::HandOver => {
                     Outcome::Agreed { version }
                 }
             };
             if let Some(token) = queued.token {
-                tickets.push(Ticket { token, result: Ok(outcome), index });
+                tickets.push(Ticket { token, result: Ok(outcome), index, stood: queued.stood });
             }
         }
-        for (token, error) in std::mem::take(&mut self.volatile.failing) {
-            tickets.push(Ticket { token, result: Err(error), index: usize::MAX });
+        for Failing { token, error, stood } in std::mem::take(&mut self.volatile.failing) {
+            tickets.push(Ticket { token, result: Err(error), index: usize::MAX, stood });
         }
         tickets
     }
@@ -287,40 +293,79 @@ impl Channel {
         }
         self.volatile.progress_ms = ctx.now_ms;
         out.records.push(Record::RolledBack);
-        self.volatile.pen_wanted_by_peer = false;
         let rolled_back = self.apply_rolled_back();
         self.requeue(rolled_back, Some(refusal));
     }
 
     /// Puts operations of versions that will not come about back to the front of the queue, but for the refused.
     pub(super) fn requeue(&mut self, rolled_back: Vec<Pending>, refusal: Option<&Refusal>) {
+        let last = rolled_back.last().map_or(Version::ZERO, |pending| pending.update.version);
         let mut again = Vec::new();
         for pending in rolled_back {
-            let refused = refusal.filter(|refusal| refusal.version == pending.update.version);
+            let first = pending.update.version;
+            let refused = refusal.filter(|refusal| refusal.version == first);
             let mut operations: Vec<_> = pending.update.operations.into_iter().map(Some).collect();
-            for ticket in pending.tickets {
-                let at_fault = refused.is_some_and(|refusal| {
-                    refusal.index.is_none_or(|index| usize::try_from(index).is_ok_and(|i| i == ticket.index))
-                });
-                let operation = operations.get_mut(ticket.index).and_then(Option::take);
-                match (operation, ticket.result, refused) {
-                    (Some(_), Ok(_), Some(refusal)) if at_fault => {
-                        self.volatile.failing.push((ticket.token, CommandError::PeerRefused(refusal.rule)));
+            // The peer still wants what it was to get with it.
+            self.volatile.pen_wanted_by_peer |= operations.last() == Some(&Some(Operation::HandOver));
+            for Ticket { token, result, index, mut stood } in pending.tickets {
+                let operation = operations.get_mut(index).and_then(Option::take);
+                let outcome = match result {
+                    Ok(outcome) => outcome,
+                    Err(error) => {
+                        self.volatile.failing.push(Failing { token, error, stood });
+                        continue;
                     }
+                };
+                let Some(operation) = operation else { continue };
+                stood.push(Stood { first, last, outcome });
+                let at_fault = |refusal: &&Refusal| {
+                    stood.len() >= MAX_REFUSALS
+                        || refusal.index.is_none_or(|at| usize::try_from(at) == Ok(index))
+                };
+                let error = match refused.filter(at_fault) {
+                    Some(refusal) => Some(CommandError::PeerRefused(refusal.rule)),
                     // A limit that was agreed once is not agreed for a later version.
-                    (Some(operation), Ok(_), _) if operation.valid_until().is_some() => {
-                        self.volatile.failing.push((ticket.token, CommandError::Busy));
-                    }
-                    (Some(operation), Ok(_), _) => {
-                        again.push(Queued { token: Some(ticket.token), operation, was_signed: true });
-                    }
-                    (_, Err(error), _) => self.volatile.failing.push((ticket.token, error)),
-                    (None, Ok(_), _) => {}
+                    None => operation.valid_until().map(|_| CommandError::Busy),
+                };
+                match error {
+                    Some(error) => self.volatile.failing.push(Failing { token, error, stood }),
+                    None => again.push(Queued { token: Some(token), operation, stood }),
                 }
             }
         }
         for queued in again.into_iter().rev() {
             self.volatile.queue.push_front(queued);
+        }
+    }
+
+    /// The chain has paid by some version, and that is final: whatever is open has ended by it.
+    pub(super) fn resolve_by_chain(&mut self, out: &mut Outputs) {
+        let closed_by = self.durable.execution.as_ref().filter(|execution| execution.is_final);
+        let version = match (&self.durable.chain.counted().recorded, closed_by) {
+            (Some(recorded), _) => recorded.version,
+            (None, Some(execution)) => execution.version,
+            (None, None) => Version::ZERO,
+        };
+        // They stay known, for the sake of their locks; their commands end now.
+        let last = self.durable.pending.back().map_or(Version::ZERO, |last| last.update.version);
+        let mut open = Vec::new();
+        for pending in &mut self.durable.pending {
+            let first = pending.update.version;
+            for Ticket { token, result, mut stood, .. } in std::mem::take(&mut pending.tickets) {
+                let error = match result {
+                    Ok(outcome) => {
+                        stood.push(Stood { first, last, outcome });
+                        CommandError::NotOpen
+                    }
+                    Err(error) => error,
+                };
+                open.push(Failing { token, error, stood });
+            }
+        }
+        open.append(&mut self.volatile.failing);
+        for Failing { token, error, stood } in open {
+            let taken = stood.into_iter().find(|stood| stood.first <= version && version <= stood.last);
+            out.done(Some(token), taken.map_or(Err(error), |stood| Ok(stood.outcome)));
         }
     }
 
@@ -339,8 +384,7 @@ impl Channel {
             .filter(|number| !self.is_queued(*number))
             .collect();
         for number in expired {
-            let operation = Operation::CancelLock { number };
-            self.volatile.queue.push_back(Queued { token: None, operation, was_signed: false });
+            self.volatile.queue.push_back(Queued::new(None, Operation::CancelLock { number }));
         }
     }
 

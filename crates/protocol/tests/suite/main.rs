@@ -1,0 +1,8 @@
+//! The two-party protocol from outside: two channels, a link that fails, a chain that reorganises, peers that lie.
+
+mod adjudicator;
+mod chain;
+mod checks;
+mod payments;
+mod signer;
+mod world;
