@@ -26,7 +26,6 @@ pub(crate) struct Node {
 }
 
 pub(crate) struct World {
-    pub(crate) chain: SharedChain,
     pub(crate) nodes: Vec<Node>,
     /// Frames under way: from, to, bytes.
     pub(crate) wire: VecDeque<(Address, Address, Vec<u8>)>,
@@ -62,7 +61,7 @@ impl World {
             Node { engine, disk, store, port, notices: Vec::new(), disconnects: Vec::new(), key }
         };
         let nodes = (0..nodes).map(node).collect();
-        let mut world = World { chain, nodes, wire: VecDeque::new(), next_token: 1 };
+        let mut world = World { nodes, wire: VecDeque::new(), next_token: 1 };
         world.follow();
         world
     }
