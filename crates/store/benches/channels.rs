@@ -34,10 +34,10 @@ fn fill(path: &Path, channels: usize) -> Outcome<()> {
     Ok(())
 }
 
-/// Resident memory of this process, in MB.
-fn memory() -> Outcome<u64> {
+/// The most memory that this process ever had, in MB.
+fn peak_memory() -> Outcome<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).ok_or("no VmHWM")?;
     let kilobytes: u64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
     Ok(kilobytes / 1024)
 }
@@ -66,7 +66,6 @@ fn measure(channels: usize, count: usize) -> Outcome<()> {
     fill(directory.path(), channels)?;
     let filled = begin.elapsed();
     let size = fs::metadata(directory.path().join("strait.db"))?.len() / 1_000_000;
-    let before = memory()?;
     let begin = Instant::now();
     let mut store = SqliteStore::open(directory.path())?;
     let opened = begin.elapsed();
@@ -74,11 +73,11 @@ fn measure(channels: usize, count: usize) -> Outcome<()> {
     store.recover(&mut |channel| recovered += channel.records.len())?;
     let read = begin.elapsed();
     assert_eq!(recovered, channels, "every channel comes back");
-    let memory = memory()?.saturating_sub(before);
+    let memory = peak_memory()?;
     let latencies = commits(&mut store, channels, count)?;
     let quantile = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize];
     println!(
-        "{channels:8} channels: made in {filled:.2?} ({size} MB), opened in {opened:.2?}, recovered in {read:.2?} with {memory} MB more; \
+        "{channels:8} channels: made in {filled:.2?} ({size} MB), opened in {opened:.2?}, recovered in {read:.2?}; {memory} MB of memory at most; \
          commit p50 {} us  p99 {} us  max {} us",
         quantile(0.5),
         quantile(0.99),

@@ -1,6 +1,7 @@
 //! The fold moves the journal's older part to where it belongs by channel: snapshots to `channel`, history to
-//! `history`, and working records that no snapshot covers yet to `pending`; covered ones are dropped. A channel with
-//! folded entries that no snapshot covers has a row in `pending` in any case, so that recovery looks only there.
+//! `history`, and working records that no snapshot covers yet to `pending`; covered ones are dropped. Each row of
+//! history that no snapshot covers yet has a row of the same key in `pending`, an empty one if need be, so that recovery
+//! finds it without reading all history.
 //!
 //! It takes a run of the journal of several megabytes, sorts it by channel, and works it off a little in each
 //! later commit, within that commit's transaction and in proportion to its size: no commit waits for long,

@@ -6,7 +6,6 @@ use crate::entry::{self, Entry, Malformed, Tag};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, Rows};
 use std::collections::btree_map;
 use std::iter::Peekable;
-use std::ops::ControlFlow;
 use strait_engine::ports::{HistoryEntry, Recovered, StoreError};
 use strait_types::{B256, ChannelId};
 
@@ -21,7 +20,11 @@ pub(super) fn recover(
     let prepare = |sql| db.prepare_cached(sql).map_err(|error| place.sql(error));
     let mut channels =
         prepare("SELECT id, covers, snapshot FROM channel WHERE snapshot NOT NULL ORDER BY id")?;
-    let mut pending = prepare("SELECT channel, entries FROM pending ORDER BY channel, last")?;
+    // What the fold placed in one piece has the same key in both tables.
+    let mut pending = prepare(
+        "SELECT channel, pending.entries, history.entries FROM pending LEFT JOIN history USING (channel, last)
+         ORDER BY channel, last",
+    )?;
     let mut channels = ByChannel::new(&mut channels, place, read_channel)?;
     let mut pending = ByChannel::new(&mut pending, place, read_pending)?;
     let mut run = run.groups.iter().peekable();
@@ -34,24 +37,14 @@ pub(super) fn recover(
             rebuilt.covers = covers;
             rebuilt.snapshot = Some(snapshot);
         }
-        let groups = [&mut run, &mut tail].map(|part| part.next_if(|(channel, _)| **channel == id));
-        let groups = groups.into_iter().flatten().map(|(_, group)| group);
-        let covered_in_memory = groups.clone().any(|group| group.snapshot.is_some());
-        let mut folded = Vec::new();
-        let mut has_uncovered = false;
         while let Some(entries) = pending.take(id)? {
-            folded.extend(entries);
-            has_uncovered = true;
+            entries.into_iter().for_each(|entry| rebuilt.add(entry));
         }
-        if has_uncovered && !covered_in_memory {
-            each_history_row(db, place, id, rebuilt.covers, |entries| {
-                folded.extend(entries);
-                ControlFlow::Continue(())
-            })?;
-            folded.sort_by_key(|entry| entry.position);
+        for part in [&mut run, &mut tail] {
+            if let Some((_, group)) = part.next_if(|(channel, _)| **channel == id) {
+                rebuilt.add_group(group);
+            }
         }
-        folded.into_iter().for_each(|entry| rebuilt.add(entry));
-        groups.for_each(|group| rebuilt.add_group(group));
         visit(Recovered { channel: id, snapshot: rebuilt.snapshot, records: rebuilt.records });
     }
 }
@@ -145,8 +138,16 @@ fn read_channel(row: &Row<'_>, place: &Place) -> Result<(u64, Vec<u8>), StoreErr
     }
 }
 
+/// Working and history entries of one piece, in their order.
 fn read_pending(row: &Row<'_>, place: &Place) -> Result<Vec<Entry>, StoreError> {
-    entry::read(blob(row, 1, place)?).map_err(place.malformed("pending"))
+    let mut entries = entry::read(blob(row, 1, place)?).map_err(place.malformed("pending"))?;
+    let history =
+        row.get_ref(2).and_then(|value| Ok(value.as_blob_or_null()?)).map_err(|error| place.sql(error))?;
+    if let Some(history) = history {
+        entries.extend(entry::read(history).map_err(place.malformed("history"))?);
+        entries.sort_by_key(|entry| entry.position);
+    }
+    Ok(entries)
 }
 
 /// History of one channel; `in_memory` are its entries that are not folded yet.
@@ -165,39 +166,23 @@ pub(super) fn history<'a>(
         .map_err(sql)?;
     let start = after.unwrap_or_default().max(pruned.unwrap_or_default());
     let mut page = Page { start, limit, entries: Vec::new() };
-    if limit > 0 {
-        each_history_row(db, place, channel, start, |entries| {
-            entries.into_iter().for_each(|entry| page.add(entry.position, entry.tag, || entry.payload));
-            if page.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })?;
+    // No position comes near the largest value of the column.
+    let from = i64::try_from(start).unwrap_or(i64::MAX);
+    let mut statement = db
+        .prepare_cached("SELECT entries FROM history WHERE channel = ?1 AND last > ?2 ORDER BY last")
+        .map_err(sql)?;
+    let mut rows = statement.query((channel.0.as_slice(), from)).map_err(sql)?;
+    while !page.is_full()
+        && let Some(row) = rows.next().map_err(sql)?
+    {
+        for entry in entry::read(blob(row, 0, place)?).map_err(place.malformed("history"))? {
+            page.add(entry.position, entry.tag, || entry.payload);
+        }
     }
     for entry in in_memory {
         page.add(entry.position, entry.tag, || entry.payload.clone());
     }
     Ok(page.entries)
-}
-
-/// Reads the folded history of a channel from the row on that reaches beyond `after`.
-fn each_history_row(
-    db: &Connection,
-    place: &Place,
-    channel: ChannelId,
-    after: u64,
-    mut visit: impl FnMut(Vec<Entry>) -> ControlFlow<()>,
-) -> Result<(), StoreError> {
-    let sql = |error| place.sql(error);
-    // No position comes near the largest value of the column.
-    let after = i64::try_from(after).unwrap_or(i64::MAX);
-    let mut statement = db
-        .prepare_cached("SELECT entries FROM history WHERE channel = ?1 AND last > ?2 ORDER BY last")
-        .map_err(sql)?;
-    let mut rows = statement.query((channel.0.as_slice(), after)).map_err(sql)?;
-    while let Some(row) = rows.next().map_err(sql)? {
-        if visit(entry::read(blob(row, 0, place)?).map_err(place.malformed("history"))?).is_break() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 struct Page {
