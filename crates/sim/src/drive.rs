@@ -56,7 +56,10 @@ impl World {
             let confirmed = &book.confirmed().state;
             let same = view.version == confirmed.version && view.history == confirmed.history;
             Property::Replay.check(same, || {
-                format!("{id:?} recovers at version {}, its journal is at {}", view.version, confirmed.version)
+                format!(
+                    "{id:?} recovers at version {}, its journal is at {}",
+                    view.version, confirmed.version
+                )
             })?;
         }
         Ok(())
@@ -97,6 +100,13 @@ impl World {
             if let Some(process) = &mut self.nodes[node].process {
                 process.following = false;
             }
+            let fork = followed.fork.map(|fork| fork.number);
+            let blocks: Vec<u64> = followed.blocks.iter().map(|block| block.at.number).collect();
+            self.note(format_args!(
+                "{} follows from {fork:?}: {blocks:?} of {}",
+                self.name(node),
+                followed.head.number
+            ));
             if lagging {
                 self.follow_soon(node);
             }
@@ -249,9 +259,14 @@ impl World {
             Effect::FetchEvents { channel, through } => {
                 let account = &mut self.nodes[node].account;
                 // A reorg in the meantime makes the question void; the next block asks it again.
-                let Ok(blocks) = strait_engine::ports::Chain::events_of(account, channel, through) else { return Ok(()) };
+                let Ok(blocks) = strait_engine::ports::Chain::events_of(account, channel, through) else {
+                    return Ok(());
+                };
                 let delay = self.lag();
-                self.after(delay, Event::Take { node, life, input: Input::ChannelEvents { channel, through, blocks } });
+                self.after(
+                    delay,
+                    Event::Take { node, life, input: Input::ChannelEvents { channel, through, blocks } },
+                );
                 Ok(())
             }
             Effect::Disconnect { peer, reason } => {
@@ -267,7 +282,8 @@ impl World {
     /// Compares a node with what its disk would make of it.
     pub(crate) fn compare_with_disk(&mut self, node: usize) -> Result<(), Broken> {
         let state = &self.nodes[node];
-        let idle = state.process.as_ref().is_some_and(|process| process.staged.is_none() && !process.round_due);
+        let idle =
+            state.process.as_ref().is_some_and(|process| process.staged.is_none() && !process.round_due);
         if !idle || !self.plan.is_honest(node) {
             return Ok(());
         }

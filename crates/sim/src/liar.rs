@@ -201,7 +201,8 @@ impl World {
         let Some(facts) = process.engine.channel(channel).map(|channel| channel.facts()) else { return };
         let (dispute, previous) = (facts.dispute, facts.record());
         let Some(book) = self.nodes[node].book(channel) else { return };
-        let mut old: Vec<B256> = book.ever_confirmed.iter().filter(|hash| **hash != book.confirmed).copied().collect();
+        let mut old: Vec<B256> =
+            book.ever_confirmed.iter().filter(|hash| **hash != book.confirmed).copied().collect();
         old.sort_by_key(|hash| book.positions[hash].state.version);
         if old.is_empty() {
             return;

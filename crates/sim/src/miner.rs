@@ -39,7 +39,8 @@ impl World {
                 included.logs.iter().map(move |log| (of, log))
             });
             let logs = logs.filter(|(_, log)| log.address == adjudicator);
-            logs.filter_map(|(from, log)| Some((from, decode_event(&log.topics, &log.data).ok()??))).collect::<Vec<_>>()
+            logs.filter_map(|(from, log)| Some((from, decode_event(&log.topics, &log.data).ok()??)))
+                .collect::<Vec<_>>()
         });
         for (from, event) in events {
             let sender = self.nodes.iter().position(|node| node.account.address() == from);
@@ -69,8 +70,7 @@ impl World {
             return;
         }
         let depth = self.weather.within(&(1..=plan.depth.max(1))) as usize;
-        let reinclude =
-            self.weather.pick(&[0, 1, 2]);
+        let reinclude = self.weather.pick(&[0, 1, 2]);
         let reinclude = match reinclude {
             0 => Reinclude::Same,
             1 => Reinclude::Later,
@@ -101,15 +101,18 @@ impl World {
             AdjudicatorEvent::CreditWithdrawn { .. } => ("credit withdrawn", None),
         };
         self.report.count("chain", name);
+        let number = self.chain.with(|chain| chain.head().at.number);
         let by = sender.map_or("someone", |node| self.name(node));
         let version = state.map(|state| state.version.0);
-        self.note(format_args!("chain: {name} by {by}, {:?} version {version:?}", event.channel()));
+        self.note(format_args!("block {number}: {name} by {by}, {:?} version {version:?}", event.channel()));
         state.map_or(Ok(()), |state| self.bind_both(state))
     }
 
     /// The contract has checked both signatures on it.
     fn bind_both(&mut self, state: &State) -> Result<(), Broken> {
-        let Some(plan) = self.channels.get(&state.channel).filter(|_| state.version.0 > 0) else { return Ok(()) };
+        let Some(plan) = self.channels.get(&state.channel).filter(|_| state.version.0 > 0) else {
+            return Ok(());
+        };
         for side in Side::BOTH {
             let node = plan.nodes[side.index()];
             if self.plan.is_honest(node) {
@@ -124,8 +127,9 @@ impl World {
         if sender.is_some_and(|node| self.plan.is_honest(node)) && self.plan.chain.reorg == 0 {
             let count = self.answers.entry((state.channel, dispute)).or_default();
             *count += 1;
-            return Property::BoundedGriefing
-                .check(*count <= 1, || format!("{:?} is answered {count} times in one dispute", state.channel));
+            return Property::BoundedGriefing.check(*count <= 1, || {
+                format!("{:?} is answered {count} times in one dispute", state.channel)
+            });
         }
         Ok(())
     }

@@ -137,7 +137,13 @@ impl World {
         self.queue.at(time, Event::Arrive { link, session, to, frame });
     }
 
-    pub(crate) fn arrive(&mut self, link: usize, session: u64, to: usize, bytes: Vec<u8>) -> Result<(), Broken> {
+    pub(crate) fn arrive(
+        &mut self,
+        link: usize,
+        session: u64,
+        to: usize,
+        bytes: Vec<u8>,
+    ) -> Result<(), Broken> {
         let from = self.links[link].other(to);
         let stands = self.links[link].session == Some(session);
         let silent = self.nodes[to].liar.as_ref().is_some_and(|liar| liar.silent);

@@ -64,7 +64,8 @@ impl Node {
 
     /// Starts a process on what the disk holds.
     pub(crate) fn start(&mut self, domain: &Domain, mutation: Option<Mutation>) -> Result<(), Broken> {
-        let unusable = |error: StoreError| Property::Replay.broken(format!("the store does not open: {error}"));
+        let unusable =
+            |error: StoreError| Property::Replay.broken(format!("the store does not open: {error}"));
         let late = mutation == Some(Mutation::SendsBeforeCommit) && self.liar.is_none();
         let store = Recorder { inner: self.disk.open().map_err(unusable)?, late, buffer: None, seen: None };
         let engine = self.engine(domain, &store)?;
@@ -144,7 +145,12 @@ impl Store for Recorder {
         self.inner.meta(key)
     }
 
-    fn history(&self, channel: ChannelId, after: Option<u64>, limit: usize) -> Result<Vec<HistoryEntry>, StoreError> {
+    fn history(
+        &self,
+        channel: ChannelId,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
         self.inner.history(channel, after, limit)
     }
 
@@ -157,7 +163,8 @@ impl Store for Recorder {
 pub(crate) fn records_of(batch: &Batch) -> Result<Vec<(ChannelId, Record)>, Broken> {
     let decode = |record: &strait_engine::ports::Record| {
         let decoded = Record::decode(&record.payload);
-        let decoded = decoded.map_err(|error| Property::Replay.broken(format!("a record does not decode: {error}")))?;
+        let decoded =
+            decoded.map_err(|error| Property::Replay.broken(format!("a record does not decode: {error}")))?;
         Ok((record.channel, decoded))
     };
     batch.records.iter().map(decode).collect()

@@ -49,12 +49,14 @@ impl World {
         let (from, to) = (self.name(node), self.name(to));
         let text = match body {
             Body::Update(update) => {
-                let count = update.operations.len();
-                format!("update {} on {}, {count} operations", update.version, update.base)
+                let operations = crate::check::calls::describe(&update.operations);
+                format!("update {} on {}:{operations}", update.version, update.base)
             }
             Body::Acknowledge { version, .. } => format!("acknowledge {version}"),
             Body::Refuse(refusal) => format!("refuse {}: {:?}", refusal.version, refusal.rule),
-            Body::Sync(sync) => format!("sync at {}, reply {}, restored {}", sync.confirmed, sync.reply, sync.restored),
+            Body::Sync(sync) => {
+                format!("sync at {}, reply {}, restored {}", sync.confirmed, sync.reply, sync.restored)
+            }
             Body::RequestPen => "request pen".into(),
             Body::Propose { id, operation } => format!("propose {id}: {operation:?}"),
             Body::Answer { id, refused } => format!("answer {id}: {refused:?}"),
@@ -75,14 +77,17 @@ impl World {
                 self.note(format_args!("{} {token} fails: {error}", self.name(node)));
                 self.end_call(node, token, Progress::Ended)
             }
-            Notice::DeepReorg => Err(Property::Progress.broken("a reorg was deeper than what the engine remembers")),
+            Notice::DeepReorg => {
+                Err(Property::Progress.broken("a reorg was deeper than what the engine remembers"))
+            }
             Notice::CallFailed { call, error, .. } => {
                 self.note(format_args!("{} cannot call {call}: {error}", self.name(node)));
                 Ok(())
             }
             Notice::Declined { channel, reason } => {
                 self.note(format_args!("{}: {channel:?} is declined: {reason}", self.name(node)));
-                Property::Progress.check(!self.is_honest_channel(channel), || format!("an honest peer declines: {reason}"))
+                Property::Progress
+                    .check(!self.is_honest_channel(channel), || format!("an honest peer declines: {reason}"))
             }
             _ => Ok(()),
         }
@@ -133,7 +138,8 @@ impl World {
         channel: ChannelId,
         result: &Result<Outcome, CommandError>,
     ) -> Result<(), Broken> {
-        let (Ok(Outcome::Paid { version, .. } | Outcome::Agreed { version }), true) = (result, self.plan.is_honest(node))
+        let (Ok(Outcome::Paid { version, .. } | Outcome::Agreed { version }), true) =
+            (result, self.plan.is_honest(node))
         else {
             return Ok(());
         };

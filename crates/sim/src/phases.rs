@@ -101,9 +101,10 @@ impl World {
     /// Property 8: what honest users began ends within bounds.
     fn drain(&mut self, after: &str) -> Result<(), Broken> {
         let settings = &self.plan.settings;
-        let windows = settings.iter().map(|settings| settings.execution_window * 1_000 * 2).max().unwrap_or(0);
+        let windows =
+            settings.iter().map(|settings| settings.execution_window * 1_000 * 2).max().unwrap_or(0);
         let holds = settings.iter().map(|settings| settings.hold_timeout_ms + settings.retry_ms * 4).max();
-        let bound = windows + 2 * holds.unwrap_or(0) + BLOCKS * self.block_ms;
+        let bound = windows + 2 * holds.unwrap_or(0) + BLOCKS * self.block_ms + 4 * self.plan.chain.lag.end();
         let deadline = self.now + bound;
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         let mut looks = 0;
@@ -126,6 +127,9 @@ impl World {
         if let Some((token, call)) = open {
             return Some(format!("{} {token} of {} in {id:?} does not end", call.name, self.name(call.node)));
         }
+        if let Some(node) = nodes.into_iter().find(|node| !self.sees_head(*node)) {
+            return Some(format!("{} does not see the chain's head", self.name(node)));
+        }
         let views = nodes.map(|node| self.view(node, id));
         let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
         if self.ending.contains(&id) || zero.phase != "open" || one.phase != "open" {
@@ -133,14 +137,25 @@ impl World {
         }
         let differ = zero.version != one.version || zero.in_flight + one.in_flight > 0;
         let unready = zero.link != "up" || one.link != "up";
-        (differ || unready).then(|| format!("{id:?} does not come to rest: {zero:?} {one:?}"))
+        // Each side counts a deposit after its own number of blocks.
+        let arriving = [&zero, &one].iter().any(|view| {
+            view.balances.iter().any(|balance| balance.arriving.iter().any(|amount| !amount.is_zero()))
+        });
+        (differ || unready || arriving).then(|| format!("{id:?} does not come to rest: {zero:?} {one:?}"))
+    }
+
+    fn sees_head(&self, node: usize) -> bool {
+        let Some(process) = &self.nodes[node].process else { return false };
+        let (head, waiting) = self.chain.with(|chain| (chain.head().at, chain.pending().len()));
+        waiting == 0 && process.engine.known_blocks().first() == Some(&head)
     }
 
     /// A little more, without faults: everything must work now.
     fn work_in_calm(&mut self) -> Result<(), Broken> {
         for (id, plan) in self.channels.clone() {
             for node in plan.nodes {
-                let idle = !self.ending.contains(&id) && self.view(node, id).is_some_and(|view| view.phase == "open");
+                let idle = !self.ending.contains(&id)
+                    && self.view(node, id).is_some_and(|view| view.phase == "open");
                 if idle && self.is_honest_channel(id) {
                     let before = self.calls.by_token.len() as u64;
                     let affordable = self.view(node, id).is_some_and(|view| view.balances[0].own > 0);
@@ -158,7 +173,8 @@ impl World {
         use crate::check::calls::Progress::Done;
         let progress = self.calls.by_token.get(&token).map(|call| &call.progress);
         let paid = matches!(progress, Some(Done(Ok(_))));
-        Property::Progress.check(paid || !affordable, || format!("a payment in the calm in {id:?} ends as {progress:?}"))
+        Property::Progress
+            .check(paid || !affordable, || format!("a payment in the calm in {id:?} ends as {progress:?}"))
     }
 
     /// Property 7, and what callers were told.
@@ -180,7 +196,7 @@ impl World {
                 && zero.payments[0] == one.payments[1]
                 && zero.payments[1] == one.payments[0]
                 && zero.locks.len() == one.locks.len()
-                && zero.balances.iter().zip(&one.balances).all(|(a, b)| a.own == b.peer && a.peer == b.own);
+                && zero.balances.iter().zip(&one.balances).all(|(a, b)| [a.own, a.peer] == [b.peer, b.own]);
             Property::Agreement.check(same, || format!("{zero:?}\nagainst {one:?}"))?;
         }
         Ok(())
@@ -278,7 +294,9 @@ impl World {
     /// Per channel and asset, by the events of the canonical chain.
     fn deposited(&mut self) -> Result<BTreeMap<(ChannelId, usize), [u128; 2]>, Broken> {
         let all = self.nodes[0].account.follow(&[], usize::MAX);
-        let all = all.map_err(|error| Property::Conservation.broken(format!("the events are not to be had: {error}")))?;
+        let all = all.map_err(|error| {
+            Property::Conservation.broken(format!("the events are not to be had: {error}"))
+        })?;
         let mut deposited: BTreeMap<_, [u128; 2]> = BTreeMap::new();
         for event in all.blocks.into_iter().flat_map(|block| block.events) {
             if let AdjudicatorEvent::Deposited { channel, side, asset, amount } = event.event {
@@ -288,7 +306,14 @@ impl World {
         Ok(deposited)
     }
 
-    fn check_paid(&mut self, id: ChannelId, node: usize, asset: usize, deposit: u128, paid: U256) -> Result<(), Broken> {
+    fn check_paid(
+        &mut self,
+        id: ChannelId,
+        node: usize,
+        asset: usize,
+        deposit: u128,
+        paid: U256,
+    ) -> Result<(), Broken> {
         if !self.plan.is_honest(node) {
             return Ok(());
         }

@@ -204,8 +204,10 @@ fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Ad
         bytes.extend([seed, number, side as u64].map(u64::to_be_bytes).concat());
         Address::from_slice(&keccak256(bytes)[12..])
     };
-    let participant =
-        |side: Side| Participant { signer: crate::genesis::key(nodes[side.index()]).address(), payout: payout(side) };
+    let participant = |side: Side| Participant {
+        signer: crate::genesis::key(nodes[side.index()]).address(),
+        payout: payout(side),
+    };
     let mut deposit = || match dice.below(10) {
         0 => 0,
         1 => 1,

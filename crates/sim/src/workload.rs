@@ -76,7 +76,13 @@ impl World {
         }
     }
 
-    fn operate_on(&mut self, node: usize, channel: ChannelId, kind: Kind, view: &ChannelView) -> Result<(), Broken> {
+    fn operate_on(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        kind: Kind,
+        view: &ChannelView,
+    ) -> Result<(), Broken> {
         self.report.count("operation", name_of(kind));
         let assets = view.balances.len();
         let asset = AssetIndex(self.users.index(assets) as u8);
@@ -88,7 +94,8 @@ impl World {
                 self.pay(node, channel, asset, amount.into())
             }
             Kind::PayTooMuch => {
-                let amount = Amount::new(own + 1 + u128::from(self.users.below(1_000))).unwrap_or(Amount::MAX);
+                let amount =
+                    Amount::new(own + 1 + u128::from(self.users.below(1_000))).unwrap_or(Amount::MAX);
                 self.pay(node, channel, asset, amount)
             }
             Kind::Misuse => self.misuse(node, channel, asset),
@@ -141,7 +148,12 @@ impl World {
             Command::Withdraw { asset: AssetIndex(7), amount: 1.into() },
             Command::AddLock { asset, amount: 1.into(), hash: preimage, expiry: 1 },
             Command::AddLock { asset, amount: 1.into(), hash: preimage, expiry: u64::MAX },
-            Command::AddLock { asset: AssetIndex(7), amount: 1.into(), hash: preimage, expiry: self.now / 1_000 + 3_000 },
+            Command::AddLock {
+                asset: AssetIndex(7),
+                amount: 1.into(),
+                hash: preimage,
+                expiry: self.now / 1_000 + 3_000,
+            },
             Command::SettleLock { number: u64::MAX, preimage },
             Command::CancelLock { number: u64::MAX },
             Command::Pay(Payment { asset, amount: Amount::ZERO, invoice: None, memo: Vec::new() }),
@@ -152,7 +164,13 @@ impl World {
         self.command(node, channel, "misuse", command)
     }
 
-    fn add_lock(&mut self, node: usize, channel: ChannelId, asset: AssetIndex, own: u128) -> Result<(), Broken> {
+    fn add_lock(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        asset: AssetIndex,
+        own: u128,
+    ) -> Result<(), Broken> {
         let preimage = B256::new(self.users.word());
         let hash = sha256(preimage);
         self.preimages.insert(hash, preimage);
@@ -213,7 +231,13 @@ impl World {
         self.take(node, Input::Deposit { token, channel, asset, amount: amount.into() })
     }
 
-    pub(crate) fn begin(&mut self, node: usize, channel: ChannelId, name: &'static str, is_payment: bool) -> Token {
+    pub(crate) fn begin(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        name: &'static str,
+        is_payment: bool,
+    ) -> Token {
         self.calls.begin(Call { node, channel, name, is_payment, progress: Progress::Open })
     }
 }

@@ -119,7 +119,9 @@ impl World {
 
     /// Whether both participants keep to the protocol.
     pub(crate) fn is_honest_channel(&self, channel: ChannelId) -> bool {
-        self.channels.get(&channel).is_some_and(|plan| plan.nodes.iter().all(|node| self.plan.is_honest(*node)))
+        self.channels
+            .get(&channel)
+            .is_some_and(|plan| plan.nodes.iter().all(|node| self.plan.is_honest(*node)))
     }
 
     /// Lets everything happen up to a moment.
@@ -148,7 +150,9 @@ impl World {
                 self.submit(node, submission, step);
                 Ok(())
             }
-            Event::Await { node, life, submission, step, transaction, patience } if self.lives(node, life) => {
+            Event::Await { node, life, submission, step, transaction, patience }
+                if self.lives(node, life) =>
+            {
                 self.await_receipt(node, submission, step, transaction, patience);
                 Ok(())
             }

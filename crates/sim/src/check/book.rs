@@ -88,9 +88,12 @@ impl Book {
                 self.pending.clear();
             }
             Record::Confirmed { version, signature } => {
-                let is_it = |hash: &B256| self.positions.get(hash).is_some_and(|p| p.state.version == version);
+                let is_it =
+                    |hash: &B256| self.positions.get(hash).is_some_and(|p| p.state.version == version);
                 let Some(index) = self.pending.iter().position(is_it) else {
-                    return Err(Property::Replay.broken(format!("version {version} is confirmed but not in flight")));
+                    return Err(
+                        Property::Replay.broken(format!("version {version} is confirmed but not in flight"))
+                    );
                 };
                 let hash = self.pending[index];
                 self.pending.drain(..=index);
@@ -122,9 +125,11 @@ impl Book {
             return Err(Property::Replay.broken(format!("version {version} is journalled without its base")));
         };
         let writer = position.state.writer;
-        let next = position.next(update.version, &update.operations, &mut |_, _| Ok(())).map_err(|violation| {
-            Property::Replay.broken(format!("version {} breaks a rule: {}", update.version, violation.rule))
-        })?;
+        let next =
+            position.next(update.version, &update.operations, &mut |_, _| Ok(())).map_err(|violation| {
+                Property::Replay
+                    .broken(format!("version {} breaks a rule: {}", update.version, violation.rule))
+            })?;
         let hash = next.state.hash();
         self.learn(hash, next);
         self.steps.insert(hash, Step { base, writer, operations: update.operations.clone() });
@@ -175,6 +180,10 @@ impl Book {
             at = step.base;
         }
         let of_step = |step: &'_ Step| step.writer;
-        steps.into_iter().rev().flat_map(|step| step.operations.iter().map(move |op| (of_step(step), op))).collect()
+        steps
+            .into_iter()
+            .rev()
+            .flat_map(|step| step.operations.iter().map(move |op| (of_step(step), op)))
+            .collect()
     }
 }

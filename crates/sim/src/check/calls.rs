@@ -66,7 +66,10 @@ impl Calls {
     }
 
     pub(crate) fn open(&self) -> impl Iterator<Item = (Token, &Call)> {
-        self.by_token.iter().filter(|(_, call)| call.progress == Progress::Open).map(|(token, call)| (*token, call))
+        self.by_token
+            .iter()
+            .filter(|(_, call)| call.progress == Progress::Open)
+            .map(|(token, call)| (*token, call))
     }
 
     /// Each payment that succeeded for its caller is in the history once, under its number; none that failed is.
@@ -91,7 +94,10 @@ impl Calls {
                 Progress::Open | Progress::Lost => numbers.len() <= 1,
             };
             Property::Outcomes.check(fits, || {
-                format!("payment {token} of node {node} ended as {:?}, the history has it as {numbers:?}", call.progress)
+                format!(
+                    "payment {token} of node {node} ended as {:?}, the history has it as {numbers:?}",
+                    call.progress
+                )
             })?;
         }
         Ok(())
@@ -105,4 +111,22 @@ pub(crate) fn memo_of(token: Token) -> Vec<u8> {
 
 fn token_of(memo: &[u8]) -> Option<Token> {
     memo.try_into().ok().map(Token::from_be_bytes)
+}
+
+/// Operations in a few words.
+pub(crate) fn describe(operations: &[Operation]) -> String {
+    let word = |operation: &Operation| match operation {
+        Operation::Pay(payment) => format!(" pay {} of {}", payment.amount, payment.asset.0),
+        Operation::AddLock(lock) => format!(" add lock until {}", lock.expiry),
+        Operation::SettleLock { number, .. } => format!(" settle lock {number}"),
+        Operation::CancelLock { number } => format!(" cancel lock {number}"),
+        Operation::Withdraw { amount, valid_until, .. } => format!(" withdraw {amount} until {valid_until}"),
+        Operation::HandOver => " hand over".into(),
+        Operation::Finalise { valid_until } => format!(" finalise until {valid_until}"),
+    };
+    let mut text: String = operations.iter().take(6).map(word).collect();
+    if operations.len() > 6 {
+        text += &format!(" and {} more", operations.len() - 6);
+    }
+    text
 }

@@ -17,14 +17,16 @@ pub(crate) fn check(book: &Book, body: &Body) -> Result<(), Broken> {
         Body::Answer { refused: None, .. } => book.agreed,
         _ => true,
     };
-    Property::DurableBeforeSent.check(rests, || format!("the store does not have what this rests on: {body:?}"))
+    Property::DurableBeforeSent
+        .check(rests, || format!("the store does not have what this rests on: {body:?}"))
 }
 
 fn was_confirmed(book: &Book, version: Version) -> bool {
     version == Version::ZERO
-        || book.ever_confirmed.iter().any(|hash| {
-            book.positions.get(hash).is_some_and(|position| position.state.version == version)
-        })
+        || book
+            .ever_confirmed
+            .iter()
+            .any(|hash| book.positions.get(hash).is_some_and(|position| position.state.version == version))
 }
 
 /// The signature of the sender in a message.
@@ -46,5 +48,7 @@ pub(crate) fn bound_to(
     signature: &Signature,
 ) -> Result<(ChannelId, Version, B256), Broken> {
     let meaning = signer.digest(signature).and_then(|digest| signed.meaning(digest));
-    meaning.ok_or_else(|| Property::DurableBeforeSent.broken("a signature leaves on a state that no journal has"))
+    meaning.ok_or_else(|| {
+        Property::DurableBeforeSent.broken("a signature leaves on a state that no journal has")
+    })
 }

@@ -39,7 +39,10 @@ fn funds(chain: &DevChain, id: ChannelId, asset: usize) -> Result<views::Funds, 
 
 /// Property 1: what the adjudicator holds of an asset is what its channels own. Nobody here is owed a credit, and
 /// nobody sends it anything but deposits.
-pub(crate) fn conservation(chain: &DevChain, channels: &BTreeMap<ChannelId, ChannelPlan>) -> Result<(), Broken> {
+pub(crate) fn conservation(
+    chain: &DevChain,
+    channels: &BTreeMap<ChannelId, ChannelPlan>,
+) -> Result<(), Broken> {
     for asset in [Address::ZERO, chain.token()] {
         let mut owned = U256::ZERO;
         for (id, plan) in channels {
@@ -49,7 +52,8 @@ pub(crate) fn conservation(chain: &DevChain, channels: &BTreeMap<ChannelId, Chan
             let taken: u128 = funds.withdrawn.iter().map(|amount| amount.units()).sum();
             let rest = put.checked_sub(taken).and_then(|rest| rest.checked_add(funds.reserve.units()));
             let rest = rest.ok_or_else(|| {
-                Property::Conservation.broken(format!("{id:?} has paid more than was put in: {taken} of {put}"))
+                Property::Conservation
+                    .broken(format!("{id:?} has paid more than was put in: {taken} of {put}"))
             })?;
             owned += U256::from(rest);
         }
@@ -105,4 +109,3 @@ fn knows(book: &Book, lock: &Lock) -> bool {
 pub(crate) fn paid(chain: &DevChain, plan: &ChannelPlan, side: Side, asset: usize) -> Result<U256, Broken> {
     held(chain, plan.params.participant(side).payout, plan.params.assets[asset])
 }
-

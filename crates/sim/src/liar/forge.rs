@@ -6,7 +6,9 @@ use crate::world::World;
 use strait_protocol::{
     Body, Frame, Operation, Payment, Position, Refusal, Rule, SignedPosition, Sync, Update,
 };
-use strait_types::{Amount, AssetIndex, B256, ChannelId, Domain, Lock, LockKind, Side, Signature, SigningKey, Version};
+use strait_types::{
+    Amount, AssetIndex, B256, ChannelId, Domain, Lock, LockKind, Side, Signature, SigningKey, Version,
+};
 
 /// What forging needs.
 struct Forge<'a> {
@@ -31,10 +33,13 @@ impl World {
 
     /// Another update of the version that a frame carries.
     pub(super) fn second_version(&mut self, node: usize, frame: &[u8]) -> Option<Vec<u8>> {
-        let Ok(Frame::Channel { channel, body: Body::Update(mut update) }) = Frame::decode(frame) else { return None };
+        let Ok(Frame::Channel { channel, body: Body::Update(mut update) }) = Frame::decode(frame) else {
+            return None;
+        };
         let state = &self.nodes[node];
         let base = state.book(channel)?.positions.get(&update.base_hash)?;
-        let payment = Payment { asset: AssetIndex(0), amount: 1.into(), invoice: None, memo: b"second".to_vec() };
+        let payment =
+            Payment { asset: AssetIndex(0), amount: 1.into(), invoice: None, memo: b"second".to_vec() };
         update.operations.insert(0, Operation::Pay(payment));
         let next = base.next(update.version, &update.operations, &mut |_, _| Ok(())).ok()?;
         update.signature = state.key.sign(self.domain.state_digest(next.state.hash()));
@@ -57,7 +62,10 @@ impl Forge<'_> {
             }),
             9 => Body::RequestPen,
             10 | 11 => Body::Propose { id: self.dice.below(5), operation: self.operation() },
-            12 => Body::Answer { id: self.dice.below(5), refused: self.dice.chance(500).then_some(Rule::NotAgreed) },
+            12 => Body::Answer {
+                id: self.dice.below(5),
+                refused: self.dice.chance(500).then_some(Rule::NotAgreed),
+            },
             13 => Body::Latest(self.latest()),
             14 => Body::Rebase {
                 base: self.book.confirmed().state.version,
@@ -102,8 +110,7 @@ impl Forge<'_> {
         let version = self.version();
         let operations: Vec<_> = (0..=self.dice.below(3)).map(|_| self.operation()).collect();
         let (base_hash, base) = self.some_position();
-        let (base_version, next) =
-            (base.state.version, base.next(version, &operations, &mut |_, _| Ok(())));
+        let (base_version, next) = (base.state.version, base.next(version, &operations, &mut |_, _| Ok(())));
         let hash = next.map_or_else(|_| B256::new(self.dice.word()), |next| next.state.hash());
         let signature = self.key.sign(self.domain.state_digest(hash));
         Update { base: base_version, base_hash, version, operations, signature }
@@ -115,7 +122,8 @@ impl Forge<'_> {
         let valid_until = self.time + self.dice.pick(&[0, 60, 600, 1_200, 100_000]);
         match self.dice.below(9) {
             0..=2 => {
-                let payment = Payment { asset, amount: self.amount(), invoice: None, memo: b"forged".to_vec() };
+                let payment =
+                    Payment { asset, amount: self.amount(), invoice: None, memo: b"forged".to_vec() };
                 Operation::Pay(payment)
             }
             3 => Operation::AddLock(Lock {
