@@ -25,6 +25,8 @@ struct Seen {
 #[derive(Clone, Debug, Default, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub(crate) struct Cursor {
     seen: VecDeque<Seen>,
+    /// Older ones were there and are forgotten.
+    forgot: bool,
 }
 
 impl Cursor {
@@ -52,6 +54,7 @@ impl Cursor {
         self.seen.push_back(Seen { number: block.at.number, hash: block.at.hash, time: block.time });
         if self.seen.len() > REMEMBERED {
             self.seen.pop_front();
+            self.forgot = true;
         }
     }
 
@@ -76,6 +79,8 @@ impl Engine {
                 }
                 // The answer belongs to an earlier question, and the next one will do.
                 Some(_) => return,
+                // All that was ever processed is gone: the answer begins at the deployment, and so do we.
+                None if !self.cursor.forgot => self.rollback(now_ms, 0),
                 None => {
                     self.effects.push(Effect::Notify(Notice::DeepReorg));
                     return;

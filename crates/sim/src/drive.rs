@@ -100,13 +100,15 @@ impl World {
             if let Some(process) = &mut self.nodes[node].process {
                 process.following = false;
             }
-            let fork = followed.fork.map(|fork| fork.number);
-            let blocks: Vec<u64> = followed.blocks.iter().map(|block| block.at.number).collect();
-            self.note(format_args!(
-                "{} follows from {fork:?}: {blocks:?} of {}",
-                self.name(node),
-                followed.head.number
-            ));
+            let with_events = followed.blocks.iter().filter(|block| !block.events.is_empty());
+            let with_events: Vec<u64> = with_events.map(|block| block.at.number).collect();
+            if !with_events.is_empty() {
+                let fork = followed.fork.map(|fork| fork.number);
+                self.note(format_args!(
+                    "{} follows from {fork:?}, events in {with_events:?}",
+                    self.name(node)
+                ));
+            }
             if lagging {
                 self.follow_soon(node);
             }

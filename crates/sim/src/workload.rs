@@ -238,7 +238,8 @@ impl World {
         name: &'static str,
         is_payment: bool,
     ) -> Token {
-        self.calls.begin(Call { node, channel, name, is_payment, progress: Progress::Open })
+        let progress = if self.nodes[node].process.is_some() { Progress::Open } else { Progress::Lost };
+        self.calls.begin(Call { node, channel, name, is_payment, progress })
     }
 }
 
