@@ -84,13 +84,19 @@ const STEPS: &[Step] = &[
         name: "gas",
         does: "gas of the adjudicator's calls is within the targets",
         remedy: "see docs/gas.md; `cargo xtask gas` runs this step alone",
-        run: |_| system::run("gas", &[] as &[&str]),
+        run: |_| system::gas::<&str>(&[]),
     },
     Step {
         name: "readme",
         does: "the commands in README.md do what it says",
         remedy: "mend README.md or the command; `cargo xtask readme` runs this step alone",
         run: |_| readme::run(),
+    },
+    Step {
+        name: "sim",
+        does: "the simulator breaks no property in 200 seeds",
+        remedy: "replay the seed that it names by `cargo xtask sim SEED`",
+        run: |_| system::sim(&["--seeds", "200"]),
     },
 ];
 

@@ -24,6 +24,9 @@ enum Task {
     Gas(PassedOn),
     /// Runs the `sh` blocks of README.md and of the documents in docs/ that ask for it
     Readme,
+    /// Replays one simulated run, `sim SEED`, or runs many, `sim --seeds N [--start S]`
+    #[command(disable_help_flag = true)]
+    Sim(PassedOn),
 }
 
 #[derive(Args)]
@@ -36,8 +39,9 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Contracts => contracts::rebuild(),
-        Task::Gas(PassedOn { arguments }) => system::run("gas", &arguments),
+        Task::Gas(PassedOn { arguments }) => system::gas(&arguments),
         Task::Readme => readme::run(),
+        Task::Sim(PassedOn { arguments }) => system::sim(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
