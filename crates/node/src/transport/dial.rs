@@ -1,0 +1,190 @@
+//! Keeps a peer connected: dials, waits, dials again.
+
+use super::address::PeerAddress;
+use super::connection;
+use super::error::{DialError, HandshakeError};
+use super::handshake::{self, broken};
+use super::link::{BoxLink, StrangerSocket};
+use super::message::{Rejection, Role};
+use super::network::Shared;
+use super::registry::Live;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Where the keeping of a peer stands while it is not connected: the last failure, if any.
+pub(super) type LastFailure = Option<DialError>;
+
+/// The task that keeps a peer connected; it stops when this is dropped.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    pub(super) address: PeerAddress,
+    pub(super) failure: watch::Receiver<LastFailure>,
+    _stop: DropGuard,
+}
+
+/// Starts to keep a peer.
+pub(super) fn keep(shared: &Arc<Shared>, address: PeerAddress) {
+    let stop = CancellationToken::new();
+    let (failed, failure) = watch::channel(None);
+    let keeper = Keeper { address: address.clone(), failure, _stop: stop.clone().drop_guard() };
+    if shared.registry.keep(address.signer(), keeper) {
+        let task = keep_connected(Arc::clone(shared), address, failed);
+        shared.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = task => {}
+            }
+        });
+    }
+}
+
+async fn keep_connected(shared: Arc<Shared>, address: PeerAddress, failed: watch::Sender<LastFailure>) {
+    let mut backoff = Backoff::new(shared.limits.min_backoff, shared.limits.max_backoff);
+    loop {
+        let existing = shared.registry.live(address.signer());
+        let outcome = match existing {
+            Some(live) => Ok(live),
+            None => dial(&shared, &address).await,
+        };
+        match outcome {
+            Ok(live) => {
+                failed.send_replace(None);
+                let since = Instant::now();
+                live.gone.cancelled().await;
+                backoff.lasted(since.elapsed());
+            }
+            Err(error) => report(&failed, &address, error),
+        }
+        sleep(backoff.pause()).await;
+    }
+}
+
+/// Tells the operator of a failure once, until it changes.
+fn report(failed: &watch::Sender<LastFailure>, address: &PeerAddress, error: DialError) {
+    let harmless = error == DialError::Handshake(HandshakeError::Rejected(Rejection::AlreadyConnected));
+    if harmless || failed.borrow().as_ref() == Some(&error) {
+        tracing::debug!(%address, %error, "cannot reach the peer");
+    } else {
+        tracing::warn!(%address, %error, "cannot reach the peer; it is tried again and again");
+    }
+    failed.send_replace(Some(error));
+}
+
+/// One attempt. Gives the connection that it started, or the one that took precedence.
+async fn dial(shared: &Arc<Shared>, address: &PeerAddress) -> Result<Arc<Live>, DialError> {
+    let limit = shared.limits.handshake_timeout;
+    let attempt = async {
+        let stream = connect(address, shared.allow_plain_remote).await?;
+        greet(shared, Box::new(stream), address).await
+    };
+    timeout(limit, attempt).await.map_err(|_| HandshakeError::TimedOut)?
+}
+
+/// Upgrades, shakes hands, and starts the connection if it is to stay.
+pub(super) async fn greet(
+    shared: &Arc<Shared>,
+    link: BoxLink,
+    address: &PeerAddress,
+) -> Result<Arc<Live>, DialError> {
+    let mut socket = StrangerSocket::dialled(link, address.authority()).await.map_err(broken)?;
+    let session = handshake::initiate(&mut socket, &shared.identity, address.signer()).await?;
+    match shared.registry.admit(session.peer, Role::Initiator) {
+        Ok(admission) => {
+            let live = Arc::clone(&admission.live);
+            shared.tasks.spawn(connection::run(Arc::clone(shared), admission, socket, session, None));
+            Ok(live)
+        }
+        Err(rejection) => {
+            // The peer has started its side already, so it hears of this as the end of that connection.
+            let _gone = socket.socket.close(None).await;
+            let existing = shared.registry.live(session.peer);
+            existing.ok_or(DialError::Handshake(HandshakeError::Rejected(rejection)))
+        }
+    }
+}
+
+/// Opens a TCP connection to the first address of the host that answers.
+async fn connect(address: &PeerAddress, allow_plain_remote: bool) -> Result<TcpStream, DialError> {
+    let unknown = |reason: String| DialError::UnknownHost { host: address.host().to_owned(), reason };
+    let places = tokio::net::lookup_host((address.host(), address.port()))
+        .await
+        .map_err(|error| unknown(error.to_string()))?;
+    let mut failure = unknown("it has no address".into());
+    for place in places {
+        match connect_to(place, allow_plain_remote).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
+}
+
+pub(super) async fn connect_to(place: SocketAddr, allow_plain_remote: bool) -> Result<TcpStream, DialError> {
+    if !allow_plain_remote && !place.ip().to_canonical().is_loopback() {
+        return Err(DialError::PlainRemote(place));
+    }
+    let unreachable = |error: std::io::Error| DialError::Unreachable {
+        place: place.to_string(),
+        reason: error.to_string(),
+    };
+    let stream = TcpStream::connect(place).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
+    Ok(stream)
+}
+
+/// Growing pauses with jitter, so that peers that lost each other do not dial in step.
+#[derive(Debug)]
+struct Backoff {
+    min: Duration,
+    max: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    fn new(min: Duration, max: Duration) -> Backoff {
+        Backoff { min, max, next: min }
+    }
+
+    /// A connection that lasted longer than the pause before it was a success. (A peer that takes us in and throws
+    /// us out again is dialled ever more rarely.)
+    fn lasted(&mut self, time: Duration) {
+        if time >= self.next {
+            self.next = self.min;
+        }
+    }
+
+    /// A random half to whole of the step; the next step is twice as long.
+    fn pause(&mut self) -> Duration {
+        let mut random = [0u8; 4];
+        // Without randomness the pause is merely less random.
+        let _less_random = getrandom::fill(&mut random);
+        let half = self.next / 2;
+        let pause = half + half.mul_f64(f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX));
+        self.next = self.next.saturating_mul(2).min(self.max);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_a_connection_lasts() {
+        let (min, max) = (Duration::from_millis(100), Duration::from_secs(1));
+        let mut backoff = Backoff::new(min, max);
+        for whole in [100, 200, 400, 800, 1000, 1000].map(Duration::from_millis) {
+            let pause = backoff.pause();
+            assert!(whole / 2 <= pause && pause <= whole, "{pause:?} of {whole:?}");
+        }
+        backoff.lasted(Duration::from_millis(999));
+        assert!(backoff.pause() >= max / 2);
+        backoff.lasted(max);
+        assert!(backoff.pause() <= min);
+    }
+}

@@ -1,0 +1,185 @@
+//! The handle of a node's network.
+
+use super::address::PeerAddress;
+use super::config::{Limits, NetworkConfig, NetworkError};
+use super::dial;
+use super::error::DialError;
+use super::event::{DisconnectReason, EventSender, NetworkEvents, event_queue};
+use super::handshake::Identity;
+use super::listener::{self, Complaints};
+use super::outbox::Overflow;
+use super::registry::Registry;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use strait_protocol::MAX_FRAME_BYTES;
+use strait_types::Address;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+/// What the tasks of a network share.
+pub(super) struct Shared {
+    pub(super) identity: Identity,
+    pub(super) limits: Limits,
+    pub(super) allow_plain_remote: bool,
+    pub(super) registry: Registry,
+    pub(super) events: EventSender,
+    pub(super) complaints: Complaints,
+    pub(super) shutdown: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// A running network. Clones are handles of the same one; when the last is dropped it stops by itself.
+#[derive(Clone)]
+pub struct Network {
+    shared: Arc<Shared>,
+    local: Option<SocketAddr>,
+    _stop: Arc<DropGuard>,
+}
+
+/// How it stands with a peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerStatus {
+    /// An authenticated connection exists.
+    Connected,
+    /// The first attempt is under way.
+    Connecting,
+    /// The last attempt failed; the next follows.
+    Retrying(DialError),
+}
+
+/// A frame that cannot be sent; the caller's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The peer would disconnect.
+    #[error("a frame of {0} bytes is more than the {MAX_FRAME_BYTES} that peers accept; split it")]
+    TooLarge(usize),
+}
+
+impl Network {
+    /// Starts to listen, if told to, within the current tokio runtime.
+    ///
+    /// # Errors
+    /// See [`NetworkError`].
+    pub async fn start(config: NetworkConfig) -> Result<(Network, NetworkEvents), NetworkError> {
+        config.limits.check()?;
+        let listener = match config.listen {
+            Some(address) => Some(bind(address, config.allow_plain_remote).await?),
+            None => None,
+        };
+        let (shared, events) = Shared::new(config);
+        let local = match listener {
+            Some((listener, local)) => {
+                shared.tasks.spawn(listener::listen(Arc::clone(&shared), listener));
+                Some(local)
+            }
+            None => None,
+        };
+        let stop = Arc::new(shared.shutdown.clone().drop_guard());
+        shared.tasks.spawn(Arc::clone(&shared).close_on_shutdown());
+        Ok((Network { shared, local, _stop: stop }, events))
+    }
+
+    /// Where this network listens, with the port that the system chose.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// Keeps a connection with a peer from now on: dials until it succeeds, and again whenever the connection ends.
+    /// Another address of the same signer takes the place of the former.
+    pub fn add_peer(&self, address: PeerAddress) {
+        let known = self.shared.registry.kept(address.signer(), |keeper| keeper.address == address);
+        if known != Some(true) {
+            dial::keep(&self.shared, address);
+        }
+    }
+
+    /// Queues a frame for a peer and returns at once. Frames of one caller arrive in order; they are dropped when
+    /// there is no connection, or when it ends before they are written. A peer with too long a queue is disconnected.
+    ///
+    /// # Errors
+    /// When no peer would take the frame.
+    pub fn send(&self, peer: Address, frame: impl Into<Bytes>) -> Result<(), SendError> {
+        let frame = frame.into();
+        if frame.len() > MAX_FRAME_BYTES {
+            return Err(SendError::TooLarge(frame.len()));
+        }
+        if let Some(live) = self.shared.registry.live(peer)
+            && !live.is_closing()
+            && let Err(Overflow(queued)) = live.outbox.push(frame)
+        {
+            live.close(DisconnectReason::TooSlow { queued });
+        }
+        Ok(())
+    }
+
+    /// How it stands with a peer; `None`: not connected, and not told to connect.
+    pub fn status(&self, peer: Address) -> Option<PeerStatus> {
+        let registry = &self.shared.registry;
+        if registry.live(peer).is_some() {
+            return Some(PeerStatus::Connected);
+        }
+        registry.kept(peer, |keeper| match keeper.failure.borrow().clone() {
+            None => PeerStatus::Connecting,
+            Some(error) => PeerStatus::Retrying(error),
+        })
+    }
+
+    /// Ends the connection with a peer and no longer dials it. The peer may connect again.
+    pub fn disconnect(&self, peer: Address) {
+        self.shared.registry.drop_peer(peer);
+    }
+
+    /// Stops listening and dialling, ends all connections, and waits until all is done (about a second at most).
+    /// Frames not written yet are dropped.
+    pub async fn shutdown(&self) {
+        self.shared.shutdown.cancel();
+        self.shared.tasks.wait().await;
+        self.shared.events.end();
+    }
+
+    /// What the network's tasks share.
+    #[cfg(test)]
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Shared {
+    pub(super) fn new(config: NetworkConfig) -> (Arc<Shared>, NetworkEvents) {
+        let NetworkConfig { signer, domain, allow_plain_remote, limits, listen: _ } = config;
+        let (sender, events) = event_queue(limits.max_event_bytes);
+        let registry = Registry::new(signer.address(), limits.max_incoming, limits.max_queue_bytes);
+        let shared = Shared {
+            identity: Identity { signer, domain },
+            limits,
+            allow_plain_remote,
+            registry,
+            events: sender,
+            complaints: Complaints::default(),
+            shutdown: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        (Arc::new(shared), events)
+    }
+
+    async fn close_on_shutdown(self: Arc<Shared>) {
+        self.shutdown.cancelled().await;
+        self.registry.close_all();
+        self.tasks.close();
+    }
+}
+
+async fn bind(
+    address: SocketAddr,
+    allow_plain_remote: bool,
+) -> Result<(TcpListener, SocketAddr), NetworkError> {
+    if !allow_plain_remote && !address.ip().to_canonical().is_loopback() {
+        return Err(NetworkError::PlainListen(address));
+    }
+    let failed = |source| NetworkError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let local = listener.local_addr().map_err(failed)?;
+    Ok((listener, local))
+}

@@ -1,0 +1,176 @@
+//! Which connection with a peer counts: exactly one.
+
+use super::dial::Keeper;
+use super::event::DisconnectReason;
+use super::message::{Rejection, Role};
+use super::outbox::Outbox;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use strait_types::Address;
+use tokio_util::sync::CancellationToken;
+
+/// Locks; a panic elsewhere does not spread, since every change under these locks is complete in itself.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An admitted connection, as the rest of the network sees it.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) peer: Address,
+    /// Our side of it.
+    pub(super) role: Role,
+    pub(super) outbox: Outbox,
+    closing: CancellationToken,
+    reason: OnceLock<DisconnectReason>,
+    /// Cancelled after the last event of the connection is out.
+    pub(super) gone: CancellationToken,
+}
+
+impl Live {
+    fn new(peer: Address, role: Role, max_queue_bytes: usize) -> Live {
+        Live {
+            peer,
+            role,
+            outbox: Outbox::new(max_queue_bytes),
+            closing: CancellationToken::new(),
+            reason: OnceLock::new(),
+            gone: CancellationToken::new(),
+        }
+    }
+
+    /// Asks the connection to end; the first reason counts.
+    pub(super) fn close(&self, reason: DisconnectReason) {
+        // Somebody else was first.
+        let _later = self.reason.set(reason);
+        self.closing.cancel();
+    }
+
+    /// Whether the connection was asked to end.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.is_cancelled()
+    }
+
+    /// Waits until the connection is asked to end, and says why.
+    pub(super) async fn close_requested(&self) -> DisconnectReason {
+        self.closing.cancelled().await;
+        self.reason.get().cloned().unwrap_or(DisconnectReason::Requested)
+    }
+}
+
+/// A connection that may start, once its predecessor is gone.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) live: Arc<Live>,
+    pub(super) predecessor: Option<Arc<Live>>,
+}
+
+/// All connections and kept peers.
+pub(super) struct Registry {
+    own: Address,
+    max_incoming: usize,
+    max_queue_bytes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    live: HashMap<Address, Arc<Live>>,
+    kept: HashMap<Address, Keeper>,
+    closed: bool,
+}
+
+impl Registry {
+    pub(super) fn new(own: Address, max_incoming: usize, max_queue_bytes: usize) -> Registry {
+        Registry { own, max_incoming, max_queue_bytes, state: Mutex::default() }
+    }
+
+    /// Decides about an authenticated connection, of which this side has the given role.
+    ///
+    /// A second connection of the same initiator replaces the first: a node dials only when it has none, so the
+    /// first is dead. When both dialled, the connection opened by the lower address stays. If that is the older
+    /// one it might still be dead, so it is asked for a sign of life; the peer dials again.
+    pub(super) fn admit(&self, peer: Address, role: Role) -> Result<Admission, Rejection> {
+        let mut state = lock(&self.state);
+        if state.closed {
+            return Err(Rejection::ShuttingDown);
+        }
+        let predecessor = state.live.get(&peer).cloned();
+        match &predecessor {
+            Some(old) if old.is_closing() || old.role == role || self.preferred(peer, role) => {
+                old.close(DisconnectReason::Replaced);
+            }
+            Some(old) => {
+                old.outbox.ping();
+                return Err(Rejection::AlreadyConnected);
+            }
+            None if role == Role::Acceptor && !state.has_room_for(peer, self.max_incoming) => {
+                return Err(Rejection::Busy);
+            }
+            None => {}
+        }
+        let live = Arc::new(Live::new(peer, role, self.max_queue_bytes));
+        state.live.insert(peer, Arc::clone(&live));
+        Ok(Admission { live, predecessor })
+    }
+
+    /// Whether a connection stays when both sides dialled: the lower address must be its initiator.
+    fn preferred(&self, peer: Address, role: Role) -> bool {
+        (self.own < peer) == (role == Role::Initiator)
+    }
+
+    /// Forgets a connection, unless another has taken its place.
+    pub(super) fn leave(&self, live: &Arc<Live>) {
+        let mut state = lock(&self.state);
+        if state.live.get(&live.peer).is_some_and(|current| Arc::ptr_eq(current, live)) {
+            state.live.remove(&live.peer);
+        }
+    }
+
+    /// The connection with a peer.
+    pub(super) fn live(&self, peer: Address) -> Option<Arc<Live>> {
+        lock(&self.state).live.get(&peer).cloned()
+    }
+
+    /// Reads the keeper of a peer.
+    pub(super) fn kept<T>(&self, peer: Address, read: impl FnOnce(&Keeper) -> T) -> Option<T> {
+        lock(&self.state).kept.get(&peer).map(read)
+    }
+
+    /// Keeps a peer; another keeper of the same peer stops. `false`: the network is shutting down.
+    pub(super) fn keep(&self, peer: Address, keeper: Keeper) -> bool {
+        let mut state = lock(&self.state);
+        if !state.closed {
+            // The old keeper stops as it is dropped.
+            state.kept.insert(peer, keeper);
+        }
+        !state.closed
+    }
+
+    /// Ends the connection with a peer and keeps it no longer.
+    pub(super) fn drop_peer(&self, peer: Address) {
+        let mut state = lock(&self.state);
+        state.kept.remove(&peer);
+        if let Some(live) = state.live.get(&peer) {
+            live.close(DisconnectReason::Requested);
+        }
+    }
+
+    /// Ends everything; nothing is admitted any more.
+    pub(super) fn close_all(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.kept.clear();
+        for live in state.live.values() {
+            live.close(DisconnectReason::ShuttingDown);
+        }
+    }
+}
+
+impl State {
+    /// Whether a peer may connect by itself: kept ones always.
+    fn has_room_for(&self, peer: Address, max_incoming: usize) -> bool {
+        let strange = |live: &&Arc<Live>| live.role == Role::Acceptor && !self.kept.contains_key(&live.peer);
+        self.kept.contains_key(&peer) || self.live.values().filter(strange).count() < max_incoming
+    }
+}
