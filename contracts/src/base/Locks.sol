@@ -111,9 +111,9 @@ abstract contract Locks is Ledger {
 
     function _outcome(Lock calldata lock) private view returns (bool resolved, bool redeemed) {
         if (lock.kind != LockKind.Hash) return (false, false);
-        uint256 at = registeredAt[lock.ref];
+        uint256 pos = registeredAt[lock.ref];
         uint256 expiry = lock.expiry;
-        redeemed = at != 0 && at <= expiry;
+        redeemed = pos != 0 && pos <= expiry;
         resolved = redeemed || block.timestamp > expiry;
     }
 

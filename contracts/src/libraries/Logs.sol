@@ -67,9 +67,9 @@ library Logs {
     }
 
     /// @dev Where memory is free. Nothing else is allocated before the log is written.
-    function _free() private pure returns (uint256 at) {
+    function _free() private pure returns (uint256 pos) {
         assembly ("memory-safe") {
-            at := mload(0x40)
+            pos := mload(0x40)
         }
     }
 
@@ -91,46 +91,46 @@ library Logs {
         }
     }
 
-    /// @dev A state at `at`, without app data. Returns where it ends.
-    function _putState(uint256 at, State calldata state) private pure returns (uint256 end) {
+    /// @dev A state at `pos`, without app data. Returns where it ends.
+    function _putState(uint256 pos, State calldata state) private pure returns (uint256 end) {
         Allocation[] calldata allocations = States.allocationsOf(state);
         assembly ("memory-safe") {
             let size := shl(7, allocations.length)
             // version, writer, isFinal, validUntil
-            calldatacopy(at, state, 128)
-            mstore(add(at, 128), 256)
+            calldatacopy(pos, state, 128)
+            mstore(add(pos, 128), 256)
             // locksHash, history
-            calldatacopy(add(at, 160), add(state, 160), 64)
-            mstore(add(at, 224), add(288, size))
-            mstore(add(at, 256), allocations.length)
-            calldatacopy(add(at, 288), allocations.offset, size)
-            end := add(at, add(320, size))
+            calldatacopy(add(pos, 160), add(state, 160), 64)
+            mstore(add(pos, 224), add(288, size))
+            mstore(add(pos, 256), allocations.length)
+            calldatacopy(add(pos, 288), allocations.offset, size)
+            end := add(pos, add(320, size))
             // The length of the app data.
             mstore(sub(end, 32), 0)
         }
     }
 
-    function _putPairs(uint256 at, Payments pays) private pure returns (uint256 end) {
+    function _putPairs(uint256 pos, Payments pays) private pure returns (uint256 end) {
         assembly ("memory-safe") {
             let size := add(32, shl(6, mload(pays)))
-            mcopy(at, pays, size)
-            end := add(at, size)
+            mcopy(pos, pays, size)
+            end := add(pos, size)
         }
     }
 
-    function _putLocks(uint256 at, LockList locks) private pure returns (uint256 end) {
+    function _putLocks(uint256 pos, LockList locks) private pure returns (uint256 end) {
         assembly ("memory-safe") {
             let size := add(32, mul(mload(locks), 224))
-            mcopy(at, locks, size)
-            end := add(at, size)
+            mcopy(pos, locks, size)
+            end := add(pos, size)
         }
     }
 
-    function _putArray(uint256 at, uint256[] memory array) private pure returns (uint256 end) {
+    function _putArray(uint256 pos, uint256[] memory array) private pure returns (uint256 end) {
         assembly ("memory-safe") {
             let size := add(32, shl(5, mload(array)))
-            mcopy(at, array, size)
-            end := add(at, size)
+            mcopy(pos, array, size)
+            end := add(pos, size)
         }
     }
 

@@ -91,9 +91,9 @@ library Params {
     /// @notice The assets of parameters that were checked.
     function assetsOf(ChannelParams calldata params) internal pure returns (address[] calldata assets) {
         assembly ("memory-safe") {
-            let at := add(params, calldataload(add(params, 256)))
-            assets.length := calldataload(at)
-            assets.offset := add(at, 32)
+            let pos := add(params, calldataload(add(params, 256)))
+            assets.length := calldataload(pos)
+            assets.offset := add(pos, 32)
         }
     }
 

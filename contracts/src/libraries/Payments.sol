@@ -22,18 +22,18 @@ library PaymentsLib {
     /// @notice Puts the payments in one asset.
     function set(Payments payments, uint256 assetIndex, uint256 pay0, uint256 pay1) internal pure {
         assembly ("memory-safe") {
-            let at := add(payments, shl(6, assetIndex))
-            mstore(add(at, 32), pay0)
-            mstore(add(at, 64), pay1)
+            let pos := add(payments, shl(6, assetIndex))
+            mstore(add(pos, 32), pay0)
+            mstore(add(pos, 64), pay1)
         }
     }
 
     /// @notice The payments in one asset.
     function get(Payments payments, uint256 assetIndex) internal pure returns (uint256 pay0, uint256 pay1) {
         assembly ("memory-safe") {
-            let at := add(payments, shl(6, assetIndex))
-            pay0 := mload(add(at, 32))
-            pay1 := mload(add(at, 64))
+            let pos := add(payments, shl(6, assetIndex))
+            pay0 := mload(add(pos, 32))
+            pay1 := mload(add(pos, 64))
         }
     }
 }

@@ -63,9 +63,9 @@ library States {
     /// @notice The allocations of a state that was checked.
     function allocationsOf(State calldata state) internal pure returns (Allocation[] calldata allocations) {
         assembly ("memory-safe") {
-            let at := add(state, calldataload(add(state, 128)))
-            allocations.length := calldataload(at)
-            allocations.offset := add(at, 32)
+            let pos := add(state, calldataload(add(state, 128)))
+            allocations.length := calldataload(pos)
+            allocations.offset := add(pos, 32)
         }
     }
 
@@ -76,11 +76,11 @@ library States {
         returns (int256 delta0, int256 delta1, uint256 withdrawn0, uint256 withdrawn1)
     {
         assembly ("memory-safe") {
-            let at := add(allocations.offset, shl(7, k))
-            delta0 := calldataload(at)
-            delta1 := calldataload(add(at, 32))
-            withdrawn0 := calldataload(add(at, 64))
-            withdrawn1 := calldataload(add(at, 96))
+            let pos := add(allocations.offset, shl(7, k))
+            delta0 := calldataload(pos)
+            delta1 := calldataload(add(pos, 32))
+            withdrawn0 := calldataload(add(pos, 64))
+            withdrawn1 := calldataload(add(pos, 96))
         }
     }
 
