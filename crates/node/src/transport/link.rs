@@ -51,11 +51,11 @@ impl StrangerSocket {
 
     /// Lifts the limits; also gives the counter of bytes received. What followed the handshake is kept.
     pub(super) async fn authenticated(self) -> (PeerSocket, Arc<AtomicU64>) {
-        let reader = self.socket.into_inner().inner;
-        let read_ahead = reader.buffer().to_vec();
         let received = Arc::new(AtomicU64::new(0));
-        let link = Counted { link: reader.into_inner(), received: Arc::clone(&received) };
-        let socket = WebSocketStream::from_partially_read(link, read_ahead, self.role, Some(full())).await;
+        // The reader goes on with what it has read ahead, and steps aside when that is used up. (The library can be given
+        // such bytes too, but reads in tiny pieces from then on.)
+        let link = Counted { link: self.socket.into_inner().inner, received: Arc::clone(&received) };
+        let socket = WebSocketStream::from_raw_socket(link, self.role, Some(full())).await;
         (socket, received)
     }
 }
@@ -111,7 +111,7 @@ impl AsyncRead for Stepwise {
 
 /// Counts the bytes that arrive, so that a peer in the middle of a large frame is not taken for silent.
 pub(super) struct Counted {
-    link: BoxLink,
+    link: BufReader<BoxLink>,
     received: Arc<AtomicU64>,
 }
 

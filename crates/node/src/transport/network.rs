@@ -126,9 +126,15 @@ impl Network {
         })
     }
 
-    /// Ends the connection with a peer and no longer dials it. The peer may connect again.
+    /// Ends the connection with a peer. One that was added is dialled again, ever more rarely if this repeats.
     pub fn disconnect(&self, peer: Address) {
-        self.shared.registry.drop_peer(peer);
+        self.shared.registry.end(peer, DisconnectReason::Requested);
+    }
+
+    /// Ends the connection with a peer and no longer dials it. The peer may connect by itself.
+    pub fn remove_peer(&self, peer: Address) {
+        self.shared.registry.forget(peer);
+        self.disconnect(peer);
     }
 
     /// Stops listening and dialling, ends all connections, and waits until all is done (about a second at most).

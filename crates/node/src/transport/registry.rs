@@ -147,12 +147,15 @@ impl Registry {
         !state.closed
     }
 
-    /// Ends the connection with a peer and keeps it no longer.
-    pub(super) fn drop_peer(&self, peer: Address) {
-        let mut state = lock(&self.state);
-        state.kept.remove(&peer);
-        if let Some(live) = state.live.get(&peer) {
-            live.close(DisconnectReason::Requested);
+    /// Keeps a peer no longer.
+    pub(super) fn forget(&self, peer: Address) {
+        lock(&self.state).kept.remove(&peer);
+    }
+
+    /// Ends the connection with a peer, if there is one.
+    pub(super) fn end(&self, peer: Address, reason: DisconnectReason) {
+        if let Some(live) = self.live(peer) {
+            live.close(reason);
         }
     }
 

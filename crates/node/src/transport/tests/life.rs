@@ -2,7 +2,12 @@
 
 use super::*;
 use futures_util::{SinkExt, StreamExt};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use strait_protocol::MAX_FRAME_BYTES;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -84,16 +89,73 @@ async fn an_application_that_takes_nothing_stops_its_peers_but_loses_nothing() {
 }
 
 #[tokio::test]
-async fn disconnecting_tells_both_sides() {
+async fn removing_a_peer_tells_both_sides() {
     let ((one, mut events), (two, mut others)) = (start(1).await, start(2).await);
     one.add_peer(address_of(2, &two));
     assert_eq!((events.recv().await, others.recv().await), (connected(2), connected(1)));
     assert_eq!(one.status(address(2)), Some(PeerStatus::Connected));
-    one.disconnect(address(2));
+    one.remove_peer(address(2));
     assert_eq!(events.recv().await, disconnected(2, DisconnectReason::Requested));
     let reason = reason(&mut others).await;
     assert_eq!(reason, DisconnectReason::ClosedByPeer(DisconnectReason::Requested.to_string()));
     assert_eq!(one.status(address(2)), None);
+}
+
+#[tokio::test]
+async fn a_kept_peer_that_is_disconnected_comes_back() {
+    let ((one, mut events), (two, _others)) = (start(1).await, start(2).await);
+    one.add_peer(address_of(2, &two));
+    assert_eq!(events.recv().await, connected(2));
+    one.disconnect(address(2));
+    assert_eq!(events.recv().await, disconnected(2, DisconnectReason::Requested));
+    assert_eq!(events.recv().await, connected(2));
+}
+
+/// Counts the writes to a stream.
+struct CountedWrites(DuplexStream, Arc<AtomicUsize>);
+
+impl AsyncRead for CountedWrites {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        b: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, b)
+    }
+}
+
+impl AsyncWrite for CountedWrites {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[tokio::test]
+async fn frames_queued_together_share_a_write() {
+    let (network, mut events) = start(1).await;
+    let writes = Arc::new(AtomicUsize::new(0));
+    let counted = |stream| CountedWrites(stream, Arc::clone(&writes));
+    let peer = client_over(network.shared(), 2, counted).await.expect("authenticated");
+    let (mut peer, _received) = peer.authenticated().await;
+    assert_eq!(events.recv().await, connected(2));
+    let before = writes.load(Ordering::Relaxed);
+    for n in 0..100u8 {
+        network.send(address(2), vec![n; 200]).expect("small");
+    }
+    for n in 0..100u8 {
+        let message = peer.next().await.expect("open").expect("well formed");
+        assert_eq!(message, Message::Binary(vec![n; 200].into()));
+    }
+    assert_eq!(writes.load(Ordering::Relaxed) - before, 1);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ mod rivals;
 
 use super::dial;
 use super::handshake::Identity;
-use super::link::StrangerSocket;
+use super::link::{Link, StrangerSocket};
 use super::listener;
 use super::network::Shared;
 use super::*;
@@ -77,7 +77,17 @@ async fn sockets() -> (StrangerSocket, StrangerSocket) {
 
 /// A client of `node` that has shaken hands as `byte` and is under the test's control from there on.
 async fn client(node: &Arc<Shared>, byte: u8) -> Result<StrangerSocket, HandshakeError> {
+    client_over(node, byte, |far| far).await
+}
+
+/// The same, with the node's end of the stream wrapped.
+async fn client_over<L: Link + 'static>(
+    node: &Arc<Shared>,
+    byte: u8,
+    wrap: impl FnOnce(DuplexStream) -> L,
+) -> Result<StrangerSocket, HandshakeError> {
     let (near, far) = duplex(PIPE_BYTES);
+    let far = wrap(far);
     let welcome = async { listener::welcome(node, Box::new(far)).await.expect("the client is honest") };
     let shake = async {
         let mut socket = StrangerSocket::dialled(Box::new(near), "node:1").await.expect("upgrades");

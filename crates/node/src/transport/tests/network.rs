@@ -17,13 +17,16 @@ async fn ten_thousand_frames_arrive_in_order_both_ways() {
         bytes[..4].copy_from_slice(&n.to_le_bytes());
         bytes
     };
+    let (first, second) = (address(1), address(2));
     for n in 0..COUNT {
-        one.send(address(2), numbered(n)).expect("small");
-        two.send(address(1), numbered(n)).expect("small");
+        one.send(second, numbered(n)).expect("small");
+        two.send(first, numbered(n)).expect("small");
     }
     for n in 0..COUNT {
-        assert_eq!(events.recv().await, frame(2, numbered(n)));
-        assert_eq!(others.recv().await, frame(1, numbered(n)));
+        for (events, peer) in [(&mut events, second), (&mut others, first)] {
+            let expected = NetworkEvent::Frame { peer, bytes: numbered(n).into() };
+            assert_eq!(events.recv().await, Some(expected));
+        }
     }
 }
 
