@@ -143,8 +143,12 @@ impl World {
         else {
             return Ok(());
         };
-        let confirmed = self.book(node, channel).map(|book| book.confirmed().state.version);
-        Property::DurableBeforeSent.check(confirmed >= Some(*version), || {
+        let book = self.book(node, channel);
+        let confirmed = book.map(|book| book.confirmed().state.version);
+        // The chain's word is as good as the peer's.
+        let recorded =
+            self.recorded.get(&channel).and_then(|hash| Some(book?.positions.get(hash)?.state.version));
+        Property::DurableBeforeSent.check(confirmed >= Some(*version) || recorded >= Some(*version), || {
             format!("a caller is told of version {version}, the journal has {confirmed:?} confirmed")
         })
     }

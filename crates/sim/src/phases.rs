@@ -61,9 +61,9 @@ impl World {
             }
         }
         // Some users are early.
-        let blocks = self.users.within(&(0..=8));
-        self.after(1 + blocks * self.block_ms, Event::Operate);
-        self.after(1 + blocks * self.block_ms, Event::Scheme);
+        let blocks = self.users.within(&(0..=10)) * self.block_ms + 2 * self.plan.chain.lag.end();
+        self.after(1 + blocks, Event::Operate);
+        self.after(1 + blocks, Event::Scheme);
         Ok(())
     }
 
@@ -77,6 +77,11 @@ impl World {
     fn calm_down(&mut self) -> Result<(), Broken> {
         self.note("calm");
         self.calm = true;
+        // What waits behind a lost transaction is lost with it.
+        self.chain.with(|chain| {
+            let waiting: Vec<_> = chain.pending().iter().map(|transaction| transaction.hash).collect();
+            waiting.into_iter().for_each(|transaction| chain.forget(transaction));
+        });
         for node in 0..self.nodes.len() {
             self.start_node(node)?;
         }
@@ -123,16 +128,19 @@ impl World {
             return None;
         }
         let nodes = self.channels.get(&id)?.nodes;
-        let open = self.calls.open().find(|(_, call)| call.channel == id && call.name != "open");
-        if let Some((token, call)) = open {
-            return Some(format!("{} {token} of {} in {id:?} does not end", call.name, self.name(call.node)));
-        }
         if let Some(node) = nodes.into_iter().find(|node| !self.sees_head(*node)) {
             return Some(format!("{} does not see the chain's head", self.name(node)));
         }
         let views = nodes.map(|node| self.view(node, id));
         let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
-        if self.ending.contains(&id) || zero.phase != "open" || one.phase != "open" {
+        if zero.phase != "open" || one.phase != "open" {
+            // What was in flight when a dispute began is decided by the chain.
+            return None;
+        }
+        if let Some(reason) = self.unanswered(id) {
+            return Some(reason);
+        }
+        if self.ending.contains(&id) {
             return None;
         }
         let differ = zero.version != one.version || zero.in_flight + one.in_flight > 0;
@@ -144,10 +152,17 @@ impl World {
         (differ || unready || arriving).then(|| format!("{id:?} does not come to rest: {zero:?} {one:?}"))
     }
 
+    /// A command of an honest user that has not ended.
+    fn unanswered(&self, id: ChannelId) -> Option<String> {
+        let mut open = self.calls.open();
+        let (token, call) = open.find(|(_, call)| call.channel == id && self.plan.is_honest(call.node))?;
+        Some(format!("{} {token} of {} in {id:?} does not end", call.name, self.name(call.node)))
+    }
+
     fn sees_head(&self, node: usize) -> bool {
         let Some(process) = &self.nodes[node].process else { return false };
-        let (head, waiting) = self.chain.with(|chain| (chain.head().at, chain.pending().len()));
-        waiting == 0 && process.engine.known_blocks().first() == Some(&head)
+        let head = self.chain.with(|chain| chain.head().at);
+        process.engine.known_blocks().first() == Some(&head)
     }
 
     /// A little more, without faults: everything must work now.
@@ -184,7 +199,7 @@ impl World {
             for node in self.honest_of(&plan) {
                 self.compare_with_disk(node)?;
                 if let Some(book) = self.book(node, id) {
-                    self.calls.check(node, id, book)?;
+                    self.calls.check(node, id, book, book.confirmed)?;
                 }
             }
             let [Some(zero), Some(one)] = plan.nodes.map(|node| self.view(node, id)) else { continue };
@@ -227,6 +242,12 @@ impl World {
         while !self.are_closed(&ids)? {
             Property::NoHostage.check(self.now < deadline, || self.describe_open(&ids))?;
             self.run_until(self.now + 4 * self.block_ms)?;
+        }
+        // The end counts when it has its confirmations; a deposit may still wait for its second step.
+        let patience = self.now + 24 * self.block_ms;
+        self.run_until(self.now + 6 * self.block_ms)?;
+        while self.now < patience && ids.iter().any(|id| self.unanswered(*id).is_some()) {
+            self.run_until(self.now + self.block_ms)?;
         }
         Ok(())
     }
@@ -274,6 +295,14 @@ impl World {
     fn final_account(&mut self) -> Result<(), Broken> {
         let deposited = self.deposited()?;
         for (id, plan) in self.channels.clone() {
+            let unanswered = self.unanswered(id);
+            Property::Progress.check(unanswered.is_none(), || unanswered.clone().unwrap_or_default())?;
+            for node in self.honest_of(&plan) {
+                if let Some(book) = self.book(node, id) {
+                    let last = self.recorded.get(&id).filter(|hash| book.positions.contains_key(*hash));
+                    self.calls.check(node, id, book, last.copied().unwrap_or(book.confirmed))?;
+                }
+            }
             for asset in 0..plan.params.assets.len() {
                 let put = deposited.get(&(id, asset)).copied().unwrap_or_default();
                 let mut sum = U256::ZERO;

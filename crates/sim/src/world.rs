@@ -43,6 +43,8 @@ pub(crate) struct World {
     pub(crate) block_ms: u64,
     pub(crate) calls: Calls,
     pub(crate) signed: Signed,
+    /// The last state that the contract has recorded of each channel.
+    pub(crate) recorded: BTreeMap<ChannelId, B256>,
     /// Transactions of each honest node in each dispute, to see that it needs but one.
     pub(crate) answers: BTreeMap<(ChannelId, u16), u64>,
     pub(crate) report: Report,
@@ -83,6 +85,7 @@ impl World {
             block_ms: plan.chain.block_ms,
             calls: Calls::default(),
             signed: Signed::default(),
+            recorded: BTreeMap::new(),
             answers: BTreeMap::new(),
             report: Report::default(),
             trace: Trace::default(),

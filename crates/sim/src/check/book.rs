@@ -171,10 +171,10 @@ impl Book {
         [&self.confirmed].into_iter().chain(&self.exposed).filter_map(|hash| self.positions.get(hash))
     }
 
-    /// All agreed operations, oldest first, each with its writer.
-    pub(crate) fn line(&self) -> Vec<(Side, &Operation)> {
+    /// All operations up to a position, oldest first, each with its writer.
+    pub(crate) fn line(&self, last: B256) -> Vec<(Side, &Operation)> {
         let mut steps = Vec::new();
-        let mut at = self.confirmed;
+        let mut at = last;
         while let Some(step) = self.steps.get(&at) {
             steps.push(step);
             at = step.base;

@@ -4,7 +4,7 @@ use crate::check::book::Book;
 use crate::failure::{Broken, Property};
 use std::collections::BTreeMap;
 use strait_protocol::{CommandError, Operation, Outcome, Token};
-use strait_types::ChannelId;
+use strait_types::{B256, ChannelId};
 
 /// How far a command has come.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,10 +72,17 @@ impl Calls {
             .map(|(token, call)| (*token, call))
     }
 
-    /// Each payment that succeeded for its caller is in the history once, under its number; none that failed is.
-    pub(crate) fn check(&self, node: usize, channel: ChannelId, book: &Book) -> Result<(), Broken> {
+    /// Each payment that succeeded for its caller is in the history up to `last` once, under its number; none that
+    /// failed is.
+    pub(crate) fn check(
+        &self,
+        node: usize,
+        channel: ChannelId,
+        book: &Book,
+        last: B256,
+    ) -> Result<(), Broken> {
         let mut found: BTreeMap<Token, Vec<u64>> = BTreeMap::new();
-        let ours = book.line().into_iter().filter(|(writer, _)| *writer == book.side);
+        let ours = book.line(last).into_iter().filter(|(writer, _)| *writer == book.side);
         let payments = ours.filter_map(|(_, operation)| match operation {
             Operation::Pay(payment) => Some(payment),
             _ => None,

@@ -3,7 +3,7 @@
 use crate::check::book::Book;
 use crate::check::signed::{RecordingSigner, Signed};
 use crate::failure::{Broken, Property};
-use strait_protocol::Body;
+use strait_protocol::{Body, Rule};
 use strait_types::{B256, ChannelId, Signature, Version};
 
 /// Checks what a message rests on.
@@ -11,7 +11,11 @@ pub(crate) fn check(book: &Book, body: &Body) -> Result<(), Broken> {
     let rests = match body {
         Body::Update(update) => book.written.get(&update.version) == Some(update),
         Body::Acknowledge { version, .. } => was_confirmed(book, *version),
-        Body::Refuse(refusal) => refusal.version <= book.refused && was_confirmed(book, refusal.confirmed),
+        // What descends from a refused version is refused with it.
+        Body::Refuse(refusal) => {
+            let descends = refusal.rule == Rule::UnknownBase && book.refused > Version::ZERO;
+            (refusal.version <= book.refused || descends) && was_confirmed(book, refusal.confirmed)
+        }
         Body::Sync(sync) => book.ever_confirmed.contains(&sync.confirmed_hash),
         Body::Latest(latest) => book.ever_confirmed.contains(&latest.position.state.hash()),
         Body::Answer { refused: None, .. } => book.agreed,
