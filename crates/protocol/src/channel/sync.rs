@@ -79,7 +79,10 @@ impl Channel {
     }
 
     fn after_sync(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        self.volatile.progress_ms = ctx.now_ms;
+        // Once up, a peer that asks more often than we do must not keep us from trying again what was lost.
+        if self.volatile.link != Link::Up {
+            self.volatile.progress_ms = ctx.now_ms;
+        }
         self.volatile.peer_restoring = false;
         let recently = self
             .volatile
