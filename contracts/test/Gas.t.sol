@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {ChannelParams, Lock, NativeDeposit, Sig, State} from "../src/interfaces/Types.sol";
+import {TestUSDC} from "../src/test/TestUSDC.sol";
 import {ChannelTest} from "./utils/ChannelTest.sol";
 
 /// @notice What each call costs as a transaction of its own, intrinsic gas and calldata included. The figures are
@@ -10,6 +11,8 @@ import {ChannelTest} from "./utils/ChannelTest.sol";
 contract GasTest is ChannelTest {
     function setUp() public override {
         super.setUp();
+        // The token as it is published, and not as tests are built.
+        usdc = TestUSDC(deployArtifact("TestUSDC"));
         // Accounts that exist, as those of people who were paid before.
         vm.deal(payout0, 1 ether);
         vm.deal(payout1, 1 ether);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
-import {ChannelParams, Lock, Sig, State} from "../../src/interfaces/Types.sol";
+import {ChannelParams, Lock, Record, Sig, State} from "../../src/interfaces/Types.sol";
 import {SignerCode} from "../mocks/Receivers.sol";
 import {ChannelTest} from "../utils/ChannelTest.sol";
 
@@ -369,16 +369,24 @@ contract AgreementsTest is ChannelTest {
         skip(DURATION + 1);
         vm.expectRevert(Errors.NotDisputed.selector);
         adjudicator.settle(p, s);
-        // The record still bars what is below it.
+    }
+
+    /// One dispute per agreed resume: the signatures are spent, and the record still bars what is below it.
+    function test_resumeCountsOnce() public {
+        ChannelParams memory p = open(3 ether, 0);
+        State memory s = paidState(5, 1, 1 ether);
+        challenge(p, s, nothing(), 0);
+        resume(p, s, 0);
         State memory older = paidState(4, 1, 0);
+        (Sig memory a, Sig memory b) = sigs(p, older);
         Sig memory sig = challengeSig(KEY0, p, older, 1);
-        (Sig memory c, Sig memory d) = sigs(p, older);
+        Record memory recorded = recordOf(p, s);
         vm.expectRevert(Errors.StaleState.selector);
-        adjudicator.challenge(p, older, c, d, recordOf(p, s), 0, sig);
-        // One dispute per agreed resume: the signatures are spent.
-        challenge(p, s, recordOf(p, s), 1);
+        adjudicator.challenge(p, older, a, b, recorded, 0, sig);
+        challenge(p, s, recorded, 1);
+        (a, b) = resumeSigs(p, 0);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadSignature.selector, 0));
-        adjudicator.resume(p, recordOf(p, s), a, b);
+        adjudicator.resume(p, recorded, a, b);
     }
 
     function test_resumeNeedsBothAndADispute() public {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Adjudicator} from "../../src/Adjudicator.sol";
+import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 
 /// @notice Takes no coins.
 contract Rejecting {
-    function withdrawCredit(Adjudicator adjudicator, address asset, address to) external {
+    function withdrawCredit(IAdjudicator adjudicator, address asset, address to) external {
         adjudicator.withdrawCredit(asset, to);
     }
 }
