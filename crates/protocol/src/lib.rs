@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
+mod bill;
 mod channel;
 mod command;
 mod message;
@@ -18,6 +19,7 @@ mod rule;
 mod settings;
 mod signer;
 
+pub use bill::{Bill, BillLine};
 pub use channel::{BalanceView, Channel, ChannelView, Context, Link, LockView, Outputs, RecoverError};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use message::{

@@ -3,7 +3,7 @@
 use super::accounts::Identity;
 use super::party::{Party, settings};
 use super::progress::Progress;
-use super::receipt::{Figures, Receipt};
+use super::receipt::{self, Figures, Receipt};
 use super::stream::{self, Streamed};
 use super::world::World;
 use super::{DemoArgs, DemoError, cheat};
@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use strait_protocol::{ChannelView, Command, SignedPosition};
-use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, U256, keccak256};
+use strait_types::{
+    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, Side, U256, keccak256,
+};
 
 const GWEI: u64 = 1_000_000_000;
 const ETHER: u64 = 1_000_000_000 * GWEI;
@@ -93,7 +95,8 @@ async fn set_up<'a>(
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let customer = Party::start(customer, directory.join("customer"), any_port, &world).await?;
     let store = Party::start(store, directory.join("store"), any_port, &world).await?;
-    let address = store.node.address().ok_or_else(|| DemoError::Unexpected("the store does not listen".into()))?;
+    let address =
+        store.node.address().ok_or_else(|| DemoError::Unexpected("the store does not listen".into()))?;
     customer.node.add_peer(address.clone());
     progress.step("chain and two nodes started", &format!("store at {address}"));
     Ok(Play { args, progress, world, customer, store, params, channel, receipt: Receipt::default() })
@@ -160,54 +163,69 @@ impl Play<'_> {
             .ok_or_else(|| DemoError::Unexpected("the customer holds no countersigned state".into()))
     }
 
-    /// Streams, while the store refunds, the customer tops up, and the store is killed and started again.
+    /// Streams, while the store refunds, the customer tops up, and the customer's node is killed and started again.
     async fn stream(&mut self) -> Result<(), DemoError> {
         let count = self.args.payments;
         self.progress.begin(count);
         let started = Instant::now();
-        let customer = self.customer.node.clone();
-        let price = Amount::from(PRICE);
-        let streaming =
-            in_time("the stream", stream::stream(&customer, self.channel, count, price, "stream", Some(self.progress)));
-        let meanwhile = self.meanwhile(count);
-        let (streamed, (store, refunds)) = tokio::try_join!(streaming, meanwhile)?;
+        let before_crash = self.stream_some(0..count, "the stream");
+        let (first, refunds) = tokio::try_join!(before_crash, self.meanwhile(count))?;
+        self.customer = self.customer.restart(&self.world).await?;
+        let node = &self.customer.node;
+        self.store.node.address().into_iter().for_each(|address| node.add_peer(address));
+        let caught_up = |view: &ChannelView| view.link == "up" && view.in_flight == 0;
+        in_time("the reconnection", node.wait_until(self.channel, caught_up)).await?;
+        // The customer's own books tell which of the unanswered payments were made.
+        let bill = receipt::read_bill(node, Side::Zero, self.channel).await?;
+        let missing: Vec<u64> =
+            first.unanswered.iter().copied().filter(|number| !bill.lists(*number)).collect();
+        let recovered = (first.unanswered.len() - missing.len()) as u64;
+        self.progress.begin(count);
+        let late_refunds = self.refund("late refund", count);
+        let (second, late) =
+            tokio::try_join!(self.stream_some(missing, "the rest of the stream"), late_refunds)?;
         let elapsed = started.elapsed();
-        self.store = store;
+        let acknowledged = first.acknowledged + recovered + second.acknowledged;
+        let is_complete = acknowledged == count && second.unanswered.is_empty();
+        self.receipt.check("every_streamed_payment_acknowledged", is_complete);
         let figures = self.figures();
-        figures.paid += streamed.acknowledged;
-        figures.refunds += refunds;
+        figures.paid += acknowledged;
+        figures.refunds += refunds + late;
         figures.deposits += U256::from(TOP_UP);
-        figures.streamed = streamed.acknowledged;
+        figures.streamed = acknowledged;
         figures.stream_seconds = elapsed.as_secs_f64();
-        self.receipt.check("every_streamed_payment_acknowledged", streamed.acknowledged == count);
-        self.report_stream(streamed, refunds);
+        let rate = figures.payments_per_second();
+        let result = format!("{rate:.0}/s with {} refunds, a top-up and a crash", refunds + late);
+        self.progress.step(&format!("{} payments streamed", receipt::group(acknowledged)), &result);
         Ok(())
     }
 
-    fn report_stream(&self, streamed: Streamed, refunds: u64) {
-        let figures = &self.receipt.figures;
-        let rate = figures.payments_per_second();
-        let result = format!("{rate:.0}/s with {refunds} refunds, a top-up, a crash and {} repeats", streamed.repeated);
-        self.progress.step(&format!("{} payments streamed", streamed.acknowledged), &result);
+    async fn stream_some(
+        &self,
+        numbers: impl IntoIterator<Item = u64>,
+        what: &'static str,
+    ) -> Result<Streamed, DemoError> {
+        let (node, price) = (self.customer.node.clone(), Amount::from(PRICE));
+        let tick = || self.progress.advance();
+        in_time(what, stream::stream(&node, self.channel, numbers, price, "stream", tick)).await
     }
 
-    async fn meanwhile(&self, count: u64) -> Result<(Party, u64), DemoError> {
+    async fn refund(&self, label: &str, count: u64) -> Result<u64, DemoError> {
+        let (node, amount) = (&self.store.node, Amount::from(REFUND));
         let refunds = (count / 200).max(10);
-        let refund = |node, label| async move {
-            let amount = Amount::from(REFUND);
-            in_time("the refunds", stream::stream(node, self.channel, refunds, amount, label, None)).await
-        };
+        let refunding = stream::stream(node, self.channel, 0..refunds, amount, label, || {});
+        Ok(in_time("the refunds", refunding).await?.acknowledged)
+    }
+
+    /// Refunds and a top-up; then, two fifths into the stream, the customer's node dies.
+    async fn meanwhile(&self, count: u64) -> Result<u64, DemoError> {
         let customer = &self.customer.node;
         let topping_up = in_time("the top-up", customer.deposit(self.channel, NATIVE, Amount::from(TOP_UP)));
-        let (first, _) = tokio::try_join!(refund(&self.store.node, "refund"), topping_up)?;
-        let half = |view: &ChannelView| view.payments[0] >= count * 2 / 5;
-        in_time("two fifths of the stream", customer.wait_until(self.channel, half)).await?;
-        self.store.kill().await;
-        let store = self.store.restart(&self.world).await?;
-        let up = |view: &ChannelView| view.link == "up";
-        in_time("the reconnection", store.node.wait_until(self.channel, up)).await?;
-        let second = refund(&store.node, "late refund").await?;
-        Ok((store, first.acknowledged + second.acknowledged))
+        let (refunds, _) = tokio::try_join!(self.refund("refund", count), topping_up)?;
+        let far_enough = |view: &ChannelView| view.payments[0] >= count * 2 / 5;
+        in_time("two fifths of the stream", customer.wait_until(self.channel, far_enough)).await?;
+        self.customer.kill().await;
+        Ok(refunds)
     }
 
     /// The customer locks an amount; the store takes it by showing the preimage.
@@ -241,11 +259,14 @@ impl Play<'_> {
     }
 
     async fn compare_books(&mut self) -> Result<(), DemoError> {
-        let quiet = |view: &ChannelView| view.in_flight == 0 && view.balances[0].arriving == [Amount::ZERO; 2];
-        let ours = in_time("the last acknowledgement", self.customer.node.wait_until(self.channel, quiet)).await?;
-        let theirs = in_time("the last version", self.store.node.wait_until(self.channel, |view| {
-            quiet(view) && view.version == ours.version
-        }))
+        let quiet =
+            |view: &ChannelView| view.in_flight == 0 && view.balances[0].arriving == [Amount::ZERO; 2];
+        let ours =
+            in_time("the last acknowledgement", self.customer.node.wait_until(self.channel, quiet)).await?;
+        let theirs = in_time(
+            "the last version",
+            self.store.node.wait_until(self.channel, |view| quiet(view) && view.version == ours.version),
+        )
         .await?;
         let figures = &self.receipt.figures;
         let counts = [figures.paid, figures.refunds];
@@ -257,22 +278,31 @@ impl Play<'_> {
         self.receipt.check("same_version_and_history", ours.history == theirs.history);
         self.receipt.check("payments_counted_alike", is_counted);
         self.receipt.check("balances_add_up", is_owned);
-        let bill = super::receipt::read_bill(&self.store.node, self.channel).await?;
+        let bill = receipt::read_bill(&self.store.node, Side::One, self.channel).await?;
         self.receipt.check("bill_lists_each_payment_once", bill.lists_once(self.args.payments, counts[0]));
-        self.progress.step("books compared", &format!("version {}, history {}", ours.version, short(ours.history)));
+        self.progress
+            .step("books compared", &format!("version {}, history {}", ours.version, short(ours.history)));
         Ok(())
     }
 
     async fn cheat(&mut self, old: &SignedPosition) -> Result<(), DemoError> {
         self.customer.kill().await;
         let recorded = self.store.node.facts(self.channel).await?.record();
-        cheat::challenge_with(old, &self.params, &self.customer.identity, recorded, &self.world.domain, &self.world)?;
+        cheat::challenge_with(
+            old,
+            &self.params,
+            &self.customer.identity,
+            recorded,
+            &self.world.domain,
+            &self.world,
+        )?;
         let version = self.store.node.view(self.channel).await?.version;
         let answers = self.store.node.wait_until(self.channel, |view| view.recorded == Some(version));
         let answered = in_time("the store's answer to the challenge", answers).await?;
         self.receipt.check("cheat_answered_by_itself", answered.phase == "disputed");
         let shown = old.position.state.version;
-        self.progress.step("customer cheats, store answers", &format!("version {shown} shown, {version} answered"));
+        self.progress
+            .step("customer cheats, store answers", &format!("version {shown} shown, {version} answered"));
         Ok(())
     }
 

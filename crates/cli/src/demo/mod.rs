@@ -15,7 +15,9 @@ use std::process::ExitCode;
 
 /// Options of `strait demo`.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nExit code: 0 when every check holds, 1 when one does not, 2 for wrong options.")]
+#[command(
+    after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nExit code: 0 when every check holds, 1 when one does not, 2 for wrong options."
+)]
 pub(crate) struct DemoArgs {
     /// Payments that are streamed, besides the 1,000 made one by one.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
@@ -77,7 +79,11 @@ pub(crate) fn run(args: &DemoArgs) -> ExitCode {
     match runtime.block_on(flow::play(args, &progress)) {
         Ok(receipt) => {
             progress.finish();
-            if args.json { receipt.print_json() } else { receipt.print(args) }
+            if args.json {
+                receipt.print_json()
+            } else {
+                receipt.print(args)
+            }
             if receipt.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {

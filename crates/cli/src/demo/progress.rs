@@ -39,9 +39,9 @@ impl Progress {
         self.bar.set_length(total);
     }
 
-    /// How many are done.
-    pub(super) fn set(&self, done: u64) {
-        self.bar.set_position(done);
+    /// One more is done.
+    pub(super) fn advance(&self) {
+        self.bar.inc(1);
     }
 
     pub(super) fn finish(&self) {

@@ -6,8 +6,8 @@ use super::flow::ether;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashSet};
 use strait_node::Node;
-use strait_protocol::{Operation, Record};
-use strait_types::{ChannelId, U256};
+use strait_protocol::{BillLine, Operation, Record};
+use strait_types::{ChannelId, Side, U256};
 
 /// Gas of a plain transfer of the native coin, by Ethereum's rules.
 const TRANSFER_GAS: u64 = 21_000;
@@ -98,14 +98,23 @@ impl Receipt {
         let line = "-".repeat(66);
         println!("\n{line}\n  RECEIPT{:>57}\n{line}", format!("{:.1} s in all", figures.seconds));
         row("Payments, each acknowledged", &group(figures.payments()));
-        row("  one by one, latency p50 / p99", &format!("{} / {} us", group(figures.latency_us_p50), group(figures.latency_us_p99)));
-        row("  streamed, with crash and restart", &format!("{}/s", group(figures.payments_per_second().round() as u64)));
+        row(
+            "  one by one, latency p50 / p99",
+            &format!("{} / {} us", group(figures.latency_us_p50), group(figures.latency_us_p99)),
+        );
+        row(
+            "  streamed, with crash and restart",
+            &format!("{}/s", group(figures.payments_per_second().round() as u64)),
+        );
         row("Transactions on chain", &figures.transactions.to_string());
         row("  gas", &group(figures.gas));
         row("  cost", &format!("${:.2}", dollars(figures.gas)));
         row("The same payments on chain, one by one", &format!("${}", group(dollars(alone).round() as u64)));
         row("  gas", &group(alone));
-        println!("  at {} gwei a unit of gas and ${} an ether (--gas-price, --ether-price)", args.gas_price, args.ether_price);
+        println!(
+            "  at {} gwei a unit of gas and ${} an ether (--gas-price, --ether-price)",
+            args.gas_price, args.ether_price
+        );
         println!("{line}");
         row("Deposited", &format!("{} ETH", ether(figures.deposits)));
         row("Customer was paid", &format!("{} ETH", ether(figures.customer_got)));
@@ -123,7 +132,7 @@ fn row(label: &str, value: &str) {
 }
 
 /// Digits in groups of three.
-fn group(number: u64) -> String {
+pub(super) fn group(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -135,22 +144,42 @@ fn group(number: u64) -> String {
     grouped
 }
 
-/// The customer's payments as they stand in the store's journal.
+/// The customer's payments as they stand in a node's books.
+#[derive(Default)]
 pub(super) struct Bill {
     listed: u64,
     streamed: HashSet<u64>,
+    /// A streamed payment stands in it twice.
+    doubled: bool,
 }
 
 impl Bill {
-    /// Whether every streamed payment is listed, and nothing twice.
+    /// Whether every streamed payment is listed, nothing twice, and nothing else but `paid` in all.
     pub(super) fn lists_once(&self, streamed: u64, paid: u64) -> bool {
-        self.listed == paid && self.streamed.len() as u64 == streamed && (0..streamed).all(|n| self.streamed.contains(&n))
+        !self.doubled && self.listed == paid && (0..streamed).all(|number| self.streamed.contains(&number))
+    }
+
+    /// Whether it lists a streamed payment.
+    pub(super) fn lists(&self, number: u64) -> bool {
+        self.streamed.contains(&number)
+    }
+
+    fn add(&mut self, line: &BillLine) {
+        let Operation::Pay(payment) = &line.operation else { return };
+        if line.writer != Side::Zero {
+            return;
+        }
+        self.listed += 1;
+        let memo = String::from_utf8_lossy(&payment.memo);
+        let number = memo.strip_prefix("stream ").and_then(|number| number.parse().ok());
+        self.doubled |= number.is_some_and(|number| !self.streamed.insert(number));
     }
 }
 
-/// Reads what the store accepted from the customer.
-pub(super) async fn read_bill(node: &Node, channel: ChannelId) -> Result<Bill, DemoError> {
-    let mut bill = Bill { listed: 0, streamed: HashSet::new() };
+/// Reads the bill from a node's own books.
+pub(super) async fn read_bill(node: &Node, side: Side, channel: ChannelId) -> Result<Bill, DemoError> {
+    let mut bill = Bill::default();
+    let mut reader = strait_protocol::Bill::new(side);
     let mut after = None;
     loop {
         let page = node.history(channel, after, PAGE).await?;
@@ -159,19 +188,7 @@ pub(super) async fn read_bill(node: &Node, channel: ChannelId) -> Result<Bill, D
         for entry in &page {
             let record = Record::decode(&entry.payload)
                 .map_err(|error| DemoError::Unexpected(format!("a record does not decode: {error}")))?;
-            if let Record::Accepted(update) = record {
-                count(&mut bill, &update.operations);
-            }
-        }
-    }
-}
-
-fn count(bill: &mut Bill, operations: &[Operation]) {
-    for operation in operations {
-        if let Operation::Pay(payment) = operation {
-            bill.listed += 1;
-            let memo = String::from_utf8_lossy(&payment.memo);
-            bill.streamed.extend(memo.strip_prefix("stream ").and_then(|number| number.parse::<u64>().ok()));
+            reader.read(record).iter().for_each(|line| bill.add(line));
         }
     }
 }

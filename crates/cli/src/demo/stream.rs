@@ -1,7 +1,6 @@
 //! Payments in number: one by one, and streamed with every caller waiting for its own acknowledgement.
 
 use super::DemoError;
-use super::progress::Progress;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use strait_node::{Node, NodeError};
@@ -16,10 +15,12 @@ pub(super) fn payment(amount: Amount, memo: String) -> Payment {
 }
 
 /// What came of many payments.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Streamed {
-    /// Acknowledged by the peer, each once.
+    /// Acknowledged to their callers.
     pub(super) acknowledged: u64,
+    /// Not acknowledged when the node stopped: the bill tells which of them were made.
+    pub(super) unanswered: Vec<u64>,
     /// How often a payment was made anew, since the node said that nothing had moved.
     pub(super) repeated: u64,
 }
@@ -40,18 +41,19 @@ pub(super) async fn one_by_one(
     Ok(latencies)
 }
 
-/// Pays `count` times, as many at once as the client likes. When the peer is away, what did not move is paid again.
+/// Makes the payments with the given numbers, as many at once as the client likes. When the peer is away, what did
+/// not move is paid again; when the node itself stops, the rest is left unanswered.
 pub(super) async fn stream(
     node: &Node,
     channel: ChannelId,
-    count: u64,
+    numbers: impl IntoIterator<Item = u64>,
     amount: Amount,
     label: &str,
-    progress: Option<&Progress>,
+    mut progress: impl FnMut(),
 ) -> Result<Streamed, DemoError> {
     let mut result = Streamed::default();
     let mut waiting = VecDeque::new();
-    let mut to_start: VecDeque<u64> = (0..count).collect();
+    let mut to_start: VecDeque<u64> = numbers.into_iter().collect();
     while !(waiting.is_empty() && to_start.is_empty()) {
         while waiting.len() < IN_FLIGHT
             && let Some(number) = to_start.pop_front()
@@ -62,17 +64,18 @@ pub(super) async fn stream(
         match answer.await {
             Ok(Outcome::Paid { .. }) => {
                 result.acknowledged += 1;
-                if let Some(progress) = progress
-                    && result.acknowledged % 1_000 == 0
-                {
-                    progress.set(result.acknowledged);
-                }
+                progress();
             }
             Ok(other) => return Err(DemoError::Unexpected(format!("a payment ended as {other:?}"))),
             Err(NodeError::Command(CommandError::PeerOffline)) => {
                 result.repeated += 1;
                 to_start.push_back(number);
                 node.wait_until(channel, |view| view.link == "up").await?;
+            }
+            Err(NodeError::Stopped(_)) => {
+                result.unanswered.push(number);
+                result.unanswered.extend(waiting.drain(..).map(|(number, _)| number));
+                result.unanswered.extend(to_start.drain(..));
             }
             Err(error) => return Err(error.into()),
         }

@@ -56,7 +56,8 @@ impl World {
     pub(super) fn transactions(&self) -> (u64, u64) {
         self.chain.with(|chain| {
             let blocks = (self.deployed_at + 1)..=chain.head().at.number;
-            let included = blocks.filter_map(|number| chain.block(number)).flat_map(|block| &block.transactions);
+            let included =
+                blocks.filter_map(|number| chain.block(number)).flat_map(|block| &block.transactions);
             included.fold((0, 0), |(count, gas), included| (count + 1, gas + included.gas_used))
         })
     }
