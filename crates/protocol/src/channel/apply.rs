@@ -1,6 +1,7 @@
 //! Durable steps. The live path and the replay after a crash go through the same functions.
 
-use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Ticket, Volatile};
+use super::outcome::Ticket;
+use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Volatile};
 use crate::message::Update;
 use crate::onchain::ChainView;
 use crate::position::{NumberedLock, Position, Violation};

@@ -4,6 +4,7 @@ mod apply;
 mod guard;
 mod intent;
 mod judge;
+mod outcome;
 mod read;
 mod restore;
 mod sync;
@@ -24,6 +25,7 @@ use crate::settings::Settings;
 use crate::signer::{Signer, SignerError};
 use borsh::{BorshDeserialize, BorshSerialize};
 use intent::Intent;
+use outcome::{Failing, Stood, Ticket};
 use std::collections::VecDeque;
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
@@ -104,33 +106,6 @@ struct Pending {
     tickets: Vec<Ticket>,
 }
 
-/// Whose command an operation is, and how it ends when its version is countersigned.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Ticket {
-    token: Token,
-    result: Result<Outcome, CommandError>,
-    /// Index among the operations of its version.
-    index: usize,
-    stood: Vec<Stood>,
-}
-
-/// Versions that hold an operation, were refused, and that the peer could bring to the chain all the same.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Stood {
-    first: Version,
-    last: Version,
-    /// How the command has ended if the chain takes one of them.
-    outcome: Outcome,
-}
-
-/// A command whose failure is told once a version without it is countersigned.
-#[derive(Clone, PartialEq, Eq, Debug)]
-struct Failing {
-    token: Token,
-    error: CommandError,
-    stood: Vec<Stood>,
-}
-
 /// A withdrawal or final state that the chain may still execute.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 struct Execution {
@@ -205,6 +180,7 @@ struct Held {
 struct Volatile {
     link: Link,
     queue: VecDeque<Queued>,
+    /// Commands whose failure is told once a higher version is countersigned.
     failing: Vec<Failing>,
     intent: Option<Intent>,
     next_proposal: u64,
@@ -397,16 +373,6 @@ impl Channel {
         }
     }
 
-    /// Tells a failure; where the peer could still bring the operation about, only once it cannot any more.
-    fn fail_one(&mut self, queued: Queued, error: CommandError, out: &mut Outputs) {
-        match queued.token {
-            Some(token) if !queued.stood.is_empty() => {
-                self.volatile.failing.push(Failing { token, error, stood: queued.stood });
-            }
-            token => out.done(token, Err(error)),
-        }
-    }
-
     /// Takes a message of the peer.
     pub fn message(&mut self, ctx: &Context<'_>, body: Body, out: &mut Outputs) {
         if self.volatile.link == Link::Down {
@@ -487,6 +453,10 @@ impl Channel {
     }
 
     fn awaits_peer(&self) -> bool {
+        if self.durable.chain.head().phase != Phase::Open {
+            // The chain decides now; the peer is told where we stand when it connects.
+            return false;
+        }
         match self.volatile.link {
             Link::Down => false,
             Link::Syncing => true,

@@ -84,7 +84,7 @@ impl Channel {
             let finishes = self.durable.restore.as_ref().and_then(|r| r.rebase) == Some(version);
             out.records.push(Record::Adopted(latest.clone()));
             let rolled_back = self.apply_adopted(latest);
-            self.requeue(rolled_back, None);
+            self.requeue(rolled_back, None, out);
             if finishes {
                 out.records.push(Record::Rebased { version, signature: peer });
                 self.apply_rebased(version, peer);
@@ -165,7 +165,7 @@ impl Channel {
         }
         out.records.push(Record::Rebased { version, signature });
         let rolled_back = self.apply_rebased(version, signature);
-        self.requeue(rolled_back, None);
+        self.requeue(rolled_back, None, out);
         self.volatile.acknowledge_due = true;
         self.end_restore(ctx, version, out);
     }
@@ -188,7 +188,7 @@ impl Channel {
         }
         out.records.push(Record::Rebased { version, signature });
         let rolled_back = self.apply_rebased(version, signature);
-        self.requeue(rolled_back, None);
+        self.requeue(rolled_back, None, out);
         self.end_restore(ctx, version, out);
         true
     }

@@ -1,6 +1,7 @@
 //! The writer: batches what waits into versions, and learns what became of them.
 
-use super::{Channel, Context, Failing, Link, Outputs, Pending, Queued, Stood, Ticket};
+use super::outcome::Ticket;
+use super::{Channel, Context, Link, Outputs, Queued};
 use crate::command::{CommandError, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
@@ -13,8 +14,6 @@ use strait_types::{Amount, Side, Signature, Version};
 
 /// Most versions in flight, whatever the settings say: the peer refuses to follow larger jumps.
 const MAX_WINDOW: usize = 256;
-/// How often an operation is written again, although the peer never named it as the reason of its refusals.
-const MAX_REFUSALS: usize = 8;
 
 /// What goes into one version.
 struct Batch {
@@ -77,7 +76,7 @@ impl Channel {
         let window = self.durable.settings.window.clamp(1, MAX_WINDOW);
         while self.may_write() && self.durable.pending.len() < window {
             let hand_over = self.volatile.pen_wanted_by_peer;
-            let owes_version = self.must_supersede() || !self.volatile.failing.is_empty();
+            let owes_version = self.must_supersede();
             if self.volatile.queue.is_empty() && !hand_over && !owes_version {
                 break;
             }
@@ -218,7 +217,7 @@ impl Channel {
     }
 
     /// How each command of the batch ends once the version is countersigned.
-    fn tickets(&mut self, queued: Vec<Queued>, version: Version) -> Vec<Ticket> {
+    fn tickets(&self, queued: Vec<Queued>, version: Version) -> Vec<Ticket> {
         let mut number = self.head().payments[self.durable.side.index()];
         let mut lock_number = self.head().locks_added;
         let mut tickets = Vec::with_capacity(queued.len());
@@ -239,20 +238,10 @@ impl Channel {
                 }
             };
             if let Some(token) = queued.token {
-                tickets.push(Ticket { token, result: Ok(outcome), index, stood: queued.stood });
+                tickets.push(Ticket { token, outcome, index, stood: queued.stood });
             }
         }
-        for Failing { token, error, stood } in std::mem::take(&mut self.volatile.failing) {
-            tickets.push(Ticket { token, result: Err(error), index: usize::MAX, stood });
-        }
         tickets
-    }
-
-    /// Tells the callers of countersigned versions.
-    pub(super) fn complete(&self, confirmed: Vec<Pending>, out: &mut Outputs) {
-        for ticket in confirmed.into_iter().flat_map(|pending| pending.tickets) {
-            out.done(Some(ticket.token), ticket.result);
-        }
     }
 
     pub(super) fn on_acknowledge(
@@ -294,79 +283,7 @@ impl Channel {
         self.volatile.progress_ms = ctx.now_ms;
         out.records.push(Record::RolledBack);
         let rolled_back = self.apply_rolled_back();
-        self.requeue(rolled_back, Some(refusal));
-    }
-
-    /// Puts operations of versions that will not come about back to the front of the queue, but for the refused.
-    pub(super) fn requeue(&mut self, rolled_back: Vec<Pending>, refusal: Option<&Refusal>) {
-        let last = rolled_back.last().map_or(Version::ZERO, |pending| pending.update.version);
-        let mut again = Vec::new();
-        for pending in rolled_back {
-            let first = pending.update.version;
-            let refused = refusal.filter(|refusal| refusal.version == first);
-            let mut operations: Vec<_> = pending.update.operations.into_iter().map(Some).collect();
-            // The peer still wants what it was to get with it.
-            self.volatile.pen_wanted_by_peer |= operations.last() == Some(&Some(Operation::HandOver));
-            for Ticket { token, result, index, mut stood } in pending.tickets {
-                let operation = operations.get_mut(index).and_then(Option::take);
-                let outcome = match result {
-                    Ok(outcome) => outcome,
-                    Err(error) => {
-                        self.volatile.failing.push(Failing { token, error, stood });
-                        continue;
-                    }
-                };
-                let Some(operation) = operation else { continue };
-                stood.push(Stood { first, last, outcome });
-                let at_fault = |refusal: &&Refusal| {
-                    stood.len() >= MAX_REFUSALS
-                        || refusal.index.is_none_or(|at| usize::try_from(at) == Ok(index))
-                };
-                let error = match refused.filter(at_fault) {
-                    Some(refusal) => Some(CommandError::PeerRefused(refusal.rule)),
-                    // A limit that was agreed once is not agreed for a later version.
-                    None => operation.valid_until().map(|_| CommandError::Busy),
-                };
-                match error {
-                    Some(error) => self.volatile.failing.push(Failing { token, error, stood }),
-                    None => again.push(Queued { token: Some(token), operation, stood }),
-                }
-            }
-        }
-        for queued in again.into_iter().rev() {
-            self.volatile.queue.push_front(queued);
-        }
-    }
-
-    /// The chain has paid by some version, and that is final: whatever is open has ended by it.
-    pub(super) fn resolve_by_chain(&mut self, out: &mut Outputs) {
-        let closed_by = self.durable.execution.as_ref().filter(|execution| execution.is_final);
-        let version = match (&self.durable.chain.counted().recorded, closed_by) {
-            (Some(recorded), _) => recorded.version,
-            (None, Some(execution)) => execution.version,
-            (None, None) => Version::ZERO,
-        };
-        // They stay known, for the sake of their locks; their commands end now.
-        let last = self.durable.pending.back().map_or(Version::ZERO, |last| last.update.version);
-        let mut open = Vec::new();
-        for pending in &mut self.durable.pending {
-            let first = pending.update.version;
-            for Ticket { token, result, mut stood, .. } in std::mem::take(&mut pending.tickets) {
-                let error = match result {
-                    Ok(outcome) => {
-                        stood.push(Stood { first, last, outcome });
-                        CommandError::NotOpen
-                    }
-                    Err(error) => error,
-                };
-                open.push(Failing { token, error, stood });
-            }
-        }
-        open.append(&mut self.volatile.failing);
-        for Failing { token, error, stood } in open {
-            let taken = stood.into_iter().find(|stood| stood.first <= version && version <= stood.last);
-            out.done(Some(token), taken.map_or(Err(error), |stood| Ok(stood.outcome)));
-        }
+        self.requeue(rolled_back, Some(refusal), out);
     }
 
     /// Takes back what expired: the contributor's part of the bargain, without anybody asking.

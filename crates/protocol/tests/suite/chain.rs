@@ -26,12 +26,14 @@ pub(crate) struct Chain {
     blocks: Vec<Block>,
     pub(crate) waiting: Vec<Transaction>,
     pub(crate) reverts: Vec<(&'static str, Revert)>,
+    /// Greatest height ever.
+    pub(crate) peak: u64,
 }
 
 impl Chain {
     pub(crate) fn new(time: u64, genesis: Adjudicator) -> Chain {
         let genesis = Block { time, events: Vec::new(), after: genesis };
-        Chain { blocks: vec![genesis], waiting: Vec::new(), reverts: Vec::new() }
+        Chain { blocks: vec![genesis], waiting: Vec::new(), reverts: Vec::new(), peak: 0 }
     }
 
     pub(crate) fn head(&self) -> u64 {
@@ -68,6 +70,7 @@ impl Chain {
             }
         }
         self.blocks.push(Block { time, events, after });
+        self.peak = self.peak.max(self.head());
     }
 
     /// Takes the blocks above a height back.

@@ -4,5 +4,6 @@ mod adjudicator;
 mod chain;
 mod checks;
 mod payments;
+mod random;
 mod signer;
 mod world;

@@ -378,7 +378,7 @@ impl World {
 
     pub(crate) fn mine_after(&mut self, seconds: u64) {
         self.now_ms += seconds * 1_000;
-        self.mine_at(self.chain.time() + seconds);
+        self.mine_at((self.chain.time() + seconds).max(self.now_ms / 1_000));
     }
 
     pub(crate) fn mine_at(&mut self, time: u64) {
