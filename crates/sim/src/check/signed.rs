@@ -1,25 +1,32 @@
 //! Property 4: which states each key has signed, over all its lives.
 
 use crate::failure::{Broken, Property};
-use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
 use strait_protocol::{Signer, SignerError};
 use strait_types::{Address, B256, ChannelId, Signature, SigningKey, Version};
 
 /// A signer that remembers what it signed. It lives as long as the key, through all crashes of the node.
 pub(crate) struct RecordingSigner {
     key: SigningKey,
-    digests: Mutex<BTreeMap<[u8; 64], B256>>,
+    signatures: Mutex<Signatures>,
+}
+
+/// Signing is deterministic, so that what was signed once need not be signed again.
+#[derive(Default)]
+struct Signatures {
+    by_digest: HashMap<B256, Signature>,
+    digests: HashMap<[u8; 64], B256>,
 }
 
 impl RecordingSigner {
     pub(crate) fn new(key: SigningKey) -> RecordingSigner {
-        RecordingSigner { key, digests: Mutex::default() }
+        RecordingSigner { key, signatures: Mutex::default() }
     }
 
     /// The digest behind a signature of this key.
     pub(crate) fn digest(&self, signature: &Signature) -> Option<B256> {
-        self.digests.lock().ok()?.get(&signature.0).copied()
+        self.signatures.lock().ok()?.digests.get(&signature.0).copied()
     }
 }
 
@@ -29,10 +36,9 @@ impl Signer for RecordingSigner {
     }
 
     fn sign(&self, digest: B256) -> Result<Signature, SignerError> {
-        let signature = self.key.sign(digest);
-        if let Ok(mut digests) = self.digests.lock() {
-            digests.insert(signature.0, digest);
-        }
+        let mut signatures = self.signatures.lock().unwrap_or_else(PoisonError::into_inner);
+        let signature = *signatures.by_digest.entry(digest).or_insert_with(|| self.key.sign(digest));
+        signatures.digests.insert(signature.0, digest);
         Ok(signature)
     }
 }
