@@ -15,6 +15,9 @@ use strait_types::{Address, ChannelId, Domain};
 /// Bytes of journal after which a channel's snapshot is renewed.
 const SNAPSHOT_BYTES: usize = 1 << 20;
 
+/// Milliseconds after which a key that was not to be had is asked again.
+const SIGNER_RETRY_MS: u64 = 1_000;
+
 /// A channel with what the engine keeps beside it.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -118,8 +121,8 @@ impl Engine {
     }
 
     fn flush(&mut self, now_ms: u64, id: ChannelId) {
-        // A key that is not to be had now is asked again with the next input or tick.
-        self.drive(now_ms, id, |channel, ctx, out| drop(channel.flush(ctx, out)));
+        let mut signed = Ok(());
+        self.drive(now_ms, id, |channel, ctx, out| signed = channel.flush(ctx, out));
         self.touched.remove(&id);
         self.hand_out_calls(now_ms, id);
         let Some(entry) = self.channels.get_mut(&id) else { return };
@@ -128,7 +131,12 @@ impl Engine {
         } else {
             self.watched.remove(&id);
         }
-        let tick = entry.channel.next_tick();
+        let mut tick = entry.channel.next_tick();
+        if let Err(error) = signed {
+            // Nothing was lost: what was not signed waits, and the key is asked again.
+            self.effects.push(Effect::Notify(Notice::NoSigner { channel: id, error }));
+            tick = Some(now_ms.saturating_add(SIGNER_RETRY_MS));
+        }
         if tick != entry.tick {
             if let Some(old) = entry.tick {
                 self.timers.remove(&(old, id));

@@ -2,7 +2,7 @@
 
 use crate::calls::{Submission, SubmissionKey};
 use crate::ports::{Block, BlockRef, ChainError, Followed, TxHash};
-use strait_protocol::{Command, Event, FrameError, Rule, Settings, Token};
+use strait_protocol::{Command, Event, FrameError, Rule, Settings, SignerError, Token};
 use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams};
 
 /// An input.
@@ -146,6 +146,13 @@ pub enum Notice {
     },
     /// The chain's history changed below what this node remembers; it takes no value until an operator has looked.
     DeepReorg,
+    /// The key could not be used; what was to be signed waits, and it is tried again.
+    NoSigner {
+        /// For which channel.
+        channel: ChannelId,
+        /// Why.
+        error: SignerError,
+    },
     /// A call that guards our money was refused by the chain; it is tried again.
     CallFailed {
         /// For which channel.

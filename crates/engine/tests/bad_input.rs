@@ -132,7 +132,12 @@ fn users_mistakes_are_named_and_move_nothing() {
     }
     let token = world.token();
     let unknown = ChannelId(B256::ZERO);
-    expect(&mut world, Input::Command { token, channel: unknown, command: Command::Close }, token, "no channel");
+    expect(
+        &mut world,
+        Input::Command { token, channel: unknown, command: Command::Close },
+        token,
+        "no channel",
+    );
     let token = world.token();
     let withdraw = Command::Withdraw { asset: AssetIndex(3), amount: Amount::from(1) };
     expect(&mut world, Input::Command { token, channel, command: withdraw }, token, "no such asset");
@@ -199,10 +204,30 @@ fn a_channel_funded_before_the_peer_knew_it_is_seen_in_full() {
     let channel = world.channel(0, 1, 1, 1_000);
     assert!(world.nodes[1].engine.view(channel).is_none());
     world.connect(0, 1);
-    let opened = |notice: &Notice| matches!(notice, Notice::Opened { token: None, channel: id } if *id == channel);
+    let opened =
+        |notice: &Notice| matches!(notice, Notice::Opened { token: None, channel: id } if *id == channel);
     assert!(world.nodes[1].notices.iter().any(opened));
     let token = world.pay(0, channel, 400);
     world.settle();
     assert!(matches!(world.outcome(0, token), Some(Ok(_))));
     assert_eq!(world.own(1, channel), 400);
+}
+
+#[test]
+fn a_key_that_is_away_delays_and_loses_nothing() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.nodes[0].key.off.store(true, std::sync::atomic::Ordering::Relaxed);
+    let token = world.pay(0, channel, 10);
+    let told = |notice: &Notice| matches!(notice, Notice::NoSigner { channel: id, .. } if *id == channel);
+    assert!(world.nodes[0].notices.iter().any(told));
+    assert!(world.outcome(0, token).is_none() && world.wire.is_empty());
+    let due = world.nodes[0].engine.next_tick().expect("it is tried again");
+    world.nodes[0].key.off.store(false, std::sync::atomic::Ordering::Relaxed);
+    world.nodes[0].engine.handle(due, Input::Tick);
+    world.round(0).expect("commits");
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))));
+    assert_eq!(world.own(1, channel), 10);
 }

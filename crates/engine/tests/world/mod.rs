@@ -2,14 +2,16 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
 use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
-use strait_protocol::{Command, Event, Outcome, Payment, Settings, Token};
+use strait_protocol::{Command, Event, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
 use strait_types::{
-    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, SigningKey, U256,
+    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Signature, SigningKey,
+    U256,
 };
 
 pub(crate) const GENESIS: u64 = 1_800_000_000;
@@ -22,7 +24,26 @@ pub(crate) struct Node {
     pub(crate) port: DevAccount,
     pub(crate) notices: Vec<Notice>,
     pub(crate) disconnects: Vec<Address>,
+    /// The key; switched off, it cannot be used.
+    pub(crate) key: Arc<SwitchedKey>,
+}
+
+pub(crate) struct SwitchedKey {
     key: SigningKey,
+    pub(crate) off: AtomicBool,
+}
+
+impl Signer for SwitchedKey {
+    fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    fn sign(&self, digest: B256) -> Result<Signature, SignerError> {
+        if self.off.load(Ordering::Relaxed) {
+            return Err(SignerError("switched off".into()));
+        }
+        Ok(self.key.sign(digest))
+    }
 }
 
 pub(crate) struct World {
@@ -32,14 +53,15 @@ pub(crate) struct World {
     next_token: Token,
 }
 
-fn key(index: usize) -> SigningKey {
-    SigningKey::from_bytes([u8::try_from(index).expect("few") + 1; 32]).expect("in range")
+fn key(index: usize) -> Arc<SwitchedKey> {
+    let key = SigningKey::from_bytes([u8::try_from(index).expect("few") + 1; 32]).expect("in range");
+    Arc::new(SwitchedKey { key, off: AtomicBool::new(false) })
 }
 
-fn recover(key: &SigningKey, port: &DevAccount, store: &MemoryStore) -> Engine {
+fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryStore) -> Engine {
     let domain = Domain::new(port.chain_id(), port.adjudicator());
     let settings = Settings { confirmations: 0, ..Settings::default() };
-    Engine::recover(domain, Arc::new(key.clone()), Policy::default(), settings, store, false).expect("recovers")
+    Engine::recover(domain, key.clone(), Policy::default(), settings, store, false).expect("recovers")
 }
 
 impl World {
@@ -169,7 +191,8 @@ impl World {
         self.settle();
         let token = self.token();
         let amount = Amount::from(deposit);
-        self.input(zero, Input::Deposit { token, channel: id, asset: AssetIndex(0), amount }).expect("commits");
+        self.input(zero, Input::Deposit { token, channel: id, asset: AssetIndex(0), amount })
+            .expect("commits");
         self.follow();
         id
     }
