@@ -9,6 +9,7 @@ use super::registry::{Admission, Live};
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub(super) async fn run(
         result = start(&shared.events, &live, predecessor.as_deref(), &mut sink, opening) => result,
     };
     let connected = started.is_ok();
+    let mut pending = VecDeque::new();
     let Session { peer, wire, features } = session;
     tracing::debug!(%peer, role = ?live.role, wire, features, connected, "authenticated");
     let reason = match started {
@@ -47,7 +49,7 @@ pub(super) async fn run(
         Ok(()) => tokio::select! {
             reason = live.close_requested() => reason,
             reason = read(&shared, &live, stream, &received) => reason,
-            reason = write(&shared, &live, &mut sink) => reason,
+            reason = write(&shared, &live, &mut sink, &mut pending) => reason,
         },
     };
     shared.registry.leave(&live);
@@ -61,7 +63,21 @@ pub(super) async fn run(
     }
     live.gone.cancel();
     // Best effort: a peer that is gone cannot be told.
-    let _in_time = timeout(FAREWELL, sink.send(Message::Close(Some(close_frame(&reason))))).await;
+    let _in_time = timeout(FAREWELL, part(&live, &mut sink, pending, &reason)).await;
+}
+
+/// Tells the peer why the connection ends; before that, unless something is wrong, what was queued for it.
+async fn part(
+    live: &Live,
+    sink: &mut Sink,
+    mut pending: VecDeque<Bytes>,
+    reason: &DisconnectReason,
+) -> Result<(), tungstenite::Error> {
+    if matches!(reason, DisconnectReason::Requested | DisconnectReason::ShuttingDown) {
+        pending.append(&mut live.outbox.drain().frames);
+        write_frames(live, sink, &mut pending).await?;
+    }
+    sink.send(Message::Close(Some(close_frame(reason)))).await
 }
 
 async fn start(
@@ -108,32 +124,53 @@ async fn read(shared: &Shared, live: &Live, mut stream: Stream, received: &Atomi
     }
 }
 
-/// Sends what is queued, all of it in as few writes as possible, and pings.
-async fn write(shared: &Shared, live: &Live, sink: &mut Sink) -> DisconnectReason {
+/// Sends what is queued, all of it in as few writes as possible, and pings. Given up halfway it leaves in `pending`
+/// what the socket has not taken.
+async fn write(
+    shared: &Shared,
+    live: &Live,
+    sink: &mut Sink,
+    pending: &mut VecDeque<Bytes>,
+) -> DisconnectReason {
     let period = shared.limits.ping_interval;
     let mut pings = interval_at(Instant::now() + period, period);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let batch = tokio::select! {
+        let mut batch = tokio::select! {
             batch = live.outbox.take() => batch,
             _ = pings.tick() => Batch { ping: true, ..Batch::default() },
         };
-        if let Err(error) = write_batch(live, sink, batch).await {
+        pending.append(&mut batch.frames);
+        if let Err(error) = write_batch(live, sink, pending, batch.ping).await {
             return ended(error);
         }
     }
 }
 
-async fn write_batch(live: &Live, sink: &mut Sink, batch: Batch) -> Result<(), tungstenite::Error> {
-    if batch.ping {
+async fn write_batch(
+    live: &Live,
+    sink: &mut Sink,
+    pending: &mut VecDeque<Bytes>,
+    ping: bool,
+) -> Result<(), tungstenite::Error> {
+    if ping {
         sink.feed(Message::Ping(Bytes::new())).await?;
     }
-    for frame in batch.frames {
-        let bytes = frame.len();
-        sink.feed(Message::Binary(frame)).await?;
-        live.outbox.sent(bytes);
-    }
+    write_frames(live, sink, pending).await?;
     sink.flush().await
+}
+
+async fn write_frames(
+    live: &Live,
+    sink: &mut Sink,
+    pending: &mut VecDeque<Bytes>,
+) -> Result<(), tungstenite::Error> {
+    while let Some(frame) = pending.front() {
+        sink.feed(Message::Binary(frame.clone())).await?;
+        live.outbox.sent(frame.len());
+        pending.pop_front();
+    }
+    Ok(())
 }
 
 /// The end of a connection by a failure of the WebSocket layer.

@@ -46,6 +46,9 @@ pub enum DisconnectReason {
     /// The peer connected anew, or both had dialled at once.
     #[error("a newer connection with the same peer took its place")]
     Replaced,
+    /// The node was full, and had nothing to say to this peer.
+    #[error("this node needed room for another peer and had sent nothing to this one")]
+    MadeRoom,
     /// More waited for the peer than is allowed.
     #[error("the peer takes messages too slowly: {queued} bytes wait for it")]
     TooSlow {

@@ -106,8 +106,7 @@ impl Network {
             return Err(SendError::TooLarge(frame.len()));
         }
         if let Some(live) = self.shared.registry.live(peer)
-            && !live.is_closing()
-            && let Err(Overflow(queued)) = live.outbox.push(frame)
+            && let Err(Overflow(queued)) = live.send(frame)
         {
             live.close(DisconnectReason::TooSlow { queued });
         }
@@ -138,7 +137,7 @@ impl Network {
     }
 
     /// Stops listening and dialling, ends all connections, and waits until all is done (about a second at most).
-    /// Frames not written yet are dropped.
+    /// What was queued before still goes out in that time.
     pub async fn shutdown(&self) {
         self.shared.shutdown.cancel();
         self.shared.tasks.wait().await;

@@ -66,17 +66,18 @@ impl Outbox {
     /// Waits until there is something, and takes all of it. Cancel-safe. For one reader.
     pub(super) async fn take(&self) -> Batch {
         loop {
-            {
-                let mut state = lock(&self.state);
-                if state.ping || !state.frames.is_empty() {
-                    return Batch {
-                        frames: std::mem::take(&mut state.frames),
-                        ping: std::mem::take(&mut state.ping),
-                    };
-                }
+            let batch = self.drain();
+            if batch.ping || !batch.frames.is_empty() {
+                return batch;
             }
             self.filled.notified().await;
         }
+    }
+
+    /// Takes what there is.
+    pub(super) fn drain(&self) -> Batch {
+        let mut state = lock(&self.state);
+        Batch { frames: std::mem::take(&mut state.frames), ping: std::mem::take(&mut state.ping) }
     }
 
     /// A frame of a batch has been handed to the socket.

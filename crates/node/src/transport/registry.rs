@@ -3,8 +3,10 @@
 use super::dial::Keeper;
 use super::event::DisconnectReason;
 use super::message::{Rejection, Role};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Overflow};
+use bytes::Bytes;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use strait_types::Address;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,10 @@ pub(super) struct Live {
     /// Our side of it.
     pub(super) role: Role,
     pub(super) outbox: Outbox,
+    /// Ascends with every admission.
+    order: u64,
+    /// Whether the application ever had something to say to the peer.
+    used: AtomicBool,
     closing: CancellationToken,
     reason: OnceLock<DisconnectReason>,
     /// Cancelled after the last event of the connection is out.
@@ -28,15 +34,26 @@ pub(super) struct Live {
 }
 
 impl Live {
-    fn new(peer: Address, role: Role, max_queue_bytes: usize) -> Live {
+    fn new(peer: Address, role: Role, order: u64, max_queue_bytes: usize) -> Live {
         Live {
             peer,
             role,
             outbox: Outbox::new(max_queue_bytes),
+            order,
+            used: AtomicBool::new(false),
             closing: CancellationToken::new(),
             reason: OnceLock::new(),
             gone: CancellationToken::new(),
         }
+    }
+
+    /// Queues a frame, unless the connection is about to end.
+    pub(super) fn send(&self, frame: Bytes) -> Result<(), Overflow> {
+        if self.is_closing() {
+            return Ok(());
+        }
+        self.used.store(true, Ordering::Relaxed);
+        self.outbox.push(frame)
     }
 
     /// Asks the connection to end; the first reason counts.
@@ -77,6 +94,7 @@ pub(super) struct Registry {
 struct State {
     live: HashMap<Address, Arc<Live>>,
     kept: HashMap<Address, Keeper>,
+    admitted: u64,
     closed: bool,
 }
 
@@ -104,12 +122,11 @@ impl Registry {
                 old.outbox.ping();
                 return Err(Rejection::AlreadyConnected);
             }
-            None if role == Role::Acceptor && !state.has_room_for(peer, self.max_incoming) => {
-                return Err(Rejection::Busy);
-            }
+            None if role == Role::Acceptor => state.make_room_for(peer, self.max_incoming)?,
             None => {}
         }
-        let live = Arc::new(Live::new(peer, role, self.max_queue_bytes));
+        state.admitted = state.admitted.saturating_add(1);
+        let live = Arc::new(Live::new(peer, role, state.admitted, self.max_queue_bytes));
         state.live.insert(peer, Arc::clone(&live));
         Ok(Admission { live, predecessor })
     }
@@ -171,9 +188,24 @@ impl Registry {
 }
 
 impl State {
-    /// Whether a peer may connect by itself: kept ones always.
-    fn has_room_for(&self, peer: Address, max_incoming: usize) -> bool {
-        let strange = |live: &&Arc<Live>| live.role == Role::Acceptor && !self.kept.contains_key(&live.peer);
-        self.kept.contains_key(&peer) || self.live.values().filter(strange).count() < max_incoming
+    /// Sees to it that a peer may connect by itself. Kept ones always may. For others, when the node is full, the oldest
+    /// stranger gives way to whom the application never said anything: so somebody with many keys cannot keep out
+    /// those with whom the node has channels.
+    fn make_room_for(&self, peer: Address, max_incoming: usize) -> Result<(), Rejection> {
+        if self.kept.contains_key(&peer) {
+            return Ok(());
+        }
+        let strangers = || {
+            self.live.values().filter(|live| {
+                live.role == Role::Acceptor && !live.is_closing() && !self.kept.contains_key(&live.peer)
+            })
+        };
+        if strangers().count() < max_incoming {
+            return Ok(());
+        }
+        let useless = strangers().filter(|live| !live.used.load(Ordering::Relaxed));
+        let oldest = useless.min_by_key(|live| live.order).ok_or(Rejection::Busy)?;
+        oldest.close(DisconnectReason::MadeRoom);
+        Ok(())
     }
 }

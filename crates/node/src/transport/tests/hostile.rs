@@ -152,15 +152,39 @@ async fn the_largest_frame_arrives() {
 #[tokio::test]
 async fn strangers_fill_their_share_only() {
     let mut config = config(1);
-    config.limits.max_incoming = 1;
-    let (node, mut events) = Shared::new(config);
-    dial::keep(&node, peer_address(4));
-    let _second = client(&node, 2).await.expect("the first stranger");
-    let refused = client(&node, 3).await.err();
+    config.limits.max_incoming = 2;
+    let (network, mut events) = Network::start(config).await.expect("starts");
+    let node = network.shared();
+    dial::keep(node, peer_address(9));
+    let mut open = Vec::new();
+    for byte in [2, 3] {
+        open.push(client(node, byte).await.expect("there is room"));
+        assert_eq!(events.recv().await, connected(byte));
+        network.send(address(byte), "welcome").expect("small");
+    }
+    let refused = client(node, 4).await.err();
     assert_eq!(refused, Some(HandshakeError::Rejected(Rejection::Busy)));
-    let _fourth = client(&node, 4).await.expect("a peer that the node was told to keep");
+    let _ninth = client(node, 9).await.expect("a peer that the node was told to keep");
+    assert_eq!(events.recv().await, connected(9));
+}
+
+#[tokio::test]
+async fn strangers_without_business_give_way() {
+    let mut config = config(1);
+    config.limits.max_incoming = 2;
+    let (network, mut events) = Network::start(config).await.expect("starts");
+    let node = network.shared();
+    let _useful = client(node, 2).await.expect("there is room");
     assert_eq!(events.recv().await, connected(2));
-    assert_eq!(events.recv().await, connected(4));
+    network.send(address(2), "welcome").expect("small");
+    let _useless = client(node, 3).await.expect("there is room");
+    assert_eq!(events.recv().await, connected(3));
+    for byte in 4..8 {
+        std::mem::forget(client(node, byte).await.expect("room is made"));
+        let mut both = [events.recv().await, events.recv().await];
+        both.sort_by_key(|event| matches!(event, Some(NetworkEvent::Connected { .. })));
+        assert_eq!(both, [disconnected(byte - 1, DisconnectReason::MadeRoom), connected(byte)]);
+    }
 }
 
 #[tokio::test]

@@ -174,6 +174,24 @@ async fn shutdown_ends_everything_with_an_event() {
 }
 
 #[tokio::test]
+async fn what_was_queued_before_shutdown_arrives() {
+    let ((one, mut events), (two, mut others)) = (start(1).await, start(2).await);
+    one.add_peer(address_of(2, &two));
+    assert_eq!((events.recv().await, others.recv().await), (connected(2), connected(1)));
+    let largest = bytes::Bytes::from(vec![3; MAX_FRAME_BYTES]);
+    one.send(address(2), largest.clone()).expect("not too large");
+    for n in 0..100 {
+        one.send(address(2), vec![n; 10_000]).expect("small");
+    }
+    one.shutdown().await;
+    assert_eq!(others.recv().await, frame(1, largest));
+    for n in 0..100 {
+        assert_eq!(others.recv().await, frame(1, vec![n; 10_000]));
+    }
+    assert!(matches!(reason(&mut others).await, DisconnectReason::ClosedByPeer(_)));
+}
+
+#[tokio::test]
 async fn a_dropped_network_stops() {
     let ((one, mut events), (two, mut others)) = (start(1).await, start(2).await);
     one.add_peer(address_of(2, &two));
