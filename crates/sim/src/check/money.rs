@@ -49,8 +49,8 @@ pub(crate) fn conservation(
             let Some(index) = plan.params.assets.iter().position(|of| *of == asset) else { continue };
             let funds = funds(chain, *id, index)?;
             let put: u128 = funds.deposited.iter().map(|amount| amount.units()).sum();
-            let taken: u128 = funds.withdrawn.iter().map(|amount| amount.units()).sum();
-            let rest = put.checked_sub(taken).and_then(|rest| rest.checked_add(funds.reserve.units()));
+            let taken: u128 = funds.withdrawn.iter().sum();
+            let rest = put.checked_sub(taken).and_then(|rest| rest.checked_add(funds.reserve));
             let rest = rest.ok_or_else(|| {
                 Property::Conservation
                     .broken(format!("{id:?} has paid more than was put in: {taken} of {put}"))
