@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+import {IAdjudicator} from "../src/interfaces/IAdjudicator.sol";
+import {Allocation, ChannelParams, Lock, LockKind, Record, Sig, State} from "../src/interfaces/Types.sol";
+import {ChannelTest} from "./utils/ChannelTest.sol";
+
+/// @notice The contract accepts what an independent library hashed and signed, and records what it said.
+contract VectorsTest is ChannelTest {
+    string private json;
+
+    function open(string memory file) private {
+        json = vm.readFile(string.concat("../vectors/", file));
+    }
+
+    function has(uint256 i) private view returns (bool) {
+        return vm.keyExistsJson(json, string.concat(".[", vm.toString(i), "]"));
+    }
+
+    function path(uint256 i, string memory key) private pure returns (string memory) {
+        return string.concat(".[", vm.toString(i), "].", key);
+    }
+
+    function number(uint256 i, string memory key) private view returns (uint256) {
+        return vm.parseJsonUint(json, path(i, key));
+    }
+
+    function word(uint256 i, string memory key) private view returns (bytes32) {
+        return vm.parseJsonBytes32(json, path(i, key));
+    }
+
+    function addr(uint256 i, string memory key) private view returns (address) {
+        return vm.parseJsonAddress(json, path(i, key));
+    }
+
+    function sigOf(uint256 i, string memory key) private view returns (Sig memory) {
+        return Sig(word(i, string.concat(key, ".r")), word(i, string.concat(key, ".vs")));
+    }
+
+    function paramsAt(uint256 i) private view returns (ChannelParams memory p) {
+        p.signer0 = addr(i, "params.signer0");
+        p.payout0 = addr(i, "params.payout0");
+        p.signer1 = addr(i, "params.signer1");
+        p.payout1 = addr(i, "params.payout1");
+        p.challengeDuration = uint32(number(i, "params.challengeDuration"));
+        p.nonce = uint64(number(i, "params.nonce"));
+        p.app = addr(i, "params.app");
+        p.child = word(i, "params.child");
+        p.assets = vm.parseJsonAddressArray(json, path(i, "params.assets"));
+    }
+
+    function stateAt(uint256 i, uint256 assetCount) private view returns (State memory s) {
+        s.version = uint64(number(i, "state.version"));
+        s.writer = uint8(number(i, "state.writer"));
+        s.isFinal = vm.parseJsonBool(json, path(i, "state.isFinal"));
+        s.validUntil = uint64(number(i, "state.validUntil"));
+        s.locksHash = word(i, "state.locksHash");
+        s.history = word(i, "state.history");
+        s.appData = vm.parseJsonBytes(json, path(i, "state.appData"));
+        s.allocations = new Allocation[](assetCount);
+        for (uint256 k = 0; k < assetCount; ++k) {
+            string memory at = string.concat("state.allocations[", vm.toString(k), "].");
+            s.allocations[k] = Allocation(
+                int128(vm.parseJsonInt(json, path(i, string.concat(at, "delta0")))),
+                int128(vm.parseJsonInt(json, path(i, string.concat(at, "delta1")))),
+                uint128(number(i, string.concat(at, "withdrawn0"))),
+                uint128(number(i, string.concat(at, "withdrawn1")))
+            );
+        }
+    }
+
+    /// The adjudicator of the vector, on its chain.
+    function useDomain(uint256 i) private {
+        vm.chainId(number(i, "chainId"));
+        address at = addr(i, "adjudicator");
+        if (at.code.length == 0) deployCodeTo("Adjudicator.sol:Adjudicator", at);
+        adjudicator = IAdjudicator(at);
+    }
+
+    function test_channels() public {
+        open("channels.json");
+        uint256 i;
+        for (; has(i); ++i) {
+            useDomain(i);
+            ChannelParams memory p = paramsAt(i);
+            assertEq(adjudicator.channelId(p), word(i, "channelId"));
+            assertEq(termsOf(p), word(i, "termsHash"));
+            assertEq(moreAssetsOf(p), word(i, "moreAssets"));
+        }
+        assertGt(i, 10);
+    }
+
+    /// Deposits form the same id from the hashes alone.
+    function test_deposits() public {
+        open("channels.json");
+        for (uint256 i; has(i); ++i) {
+            useDomain(i);
+            if (addr(i, "params.assets[0]") != address(0) || word(i, "params.child") != 0) continue;
+            adjudicator.deposit{value: 5}(word(i, "termsHash"), word(i, "moreAssets"), 1);
+            (uint128[2] memory deposited,,) = adjudicator.funds(word(i, "channelId"), 0);
+            assertEq(deposited[1], 5);
+        }
+    }
+
+    function test_states() public {
+        open("states.json");
+        uint256 i;
+        for (; has(i); ++i) {
+            useDomain(i);
+            ChannelParams memory p = paramsAt(i);
+            State memory s = stateAt(i, p.assets.length);
+            bytes32 stateHash = word(i, "stateHash");
+            assertEq(hashOf(p, s), stateHash);
+            assertEq(digestOf(stateHash), word(i, "digest"));
+            // This adjudicator judges payment channels only.
+            if (p.app != address(0)) continue;
+            uint256 snapshot = vm.snapshotState();
+            vm.prank(p.payout0);
+            adjudicator.challenge(p, s, sigOf(i, "sig0"), sigOf(i, "sig1"), nothing(), 0, noSig());
+            (,,, bytes25 print) = adjudicator.channel(word(i, "channelId"));
+            bytes32 expected = keccak256(abi.encode(word(i, "channelId"), s.version, uint256(0), stateHash));
+            assertEq(print, bytes25(expected));
+            vm.revertToState(snapshot);
+        }
+        assertGt(i, 20);
+    }
+
+    /// Challenges, resumes and challenges again with the signatures of the vectors.
+    function test_disputes() public {
+        open("states.json");
+        uint256 count;
+        while (has(count)) ++count;
+        for (uint256 i = 0; i < count; ++i) {
+            open("states.json");
+            useDomain(i);
+            ChannelParams memory p = paramsAt(i);
+            State memory s = stateAt(i, p.assets.length);
+            (Sig memory a, Sig memory b) = (sigOf(i, "sig0"), sigOf(i, "sig1"));
+            if (p.app != address(0)) continue;
+            open("disputes.json");
+            checkDisputes(p, s, a, b, 3 * i);
+        }
+    }
+
+    function checkDisputes(ChannelParams memory p, State memory s, Sig memory a, Sig memory b, uint256 i) private {
+        assertEq(word(i, "stateHash"), hashOf(p, s));
+        uint256 snapshot = vm.snapshotState();
+        adjudicator.challenge(p, s, a, b, nothing(), 0, sigOf(i, "challengeSig0"));
+        assertFingerprint(i);
+        Record memory recorded = Record(s.version, word(i, "stateHash"));
+        adjudicator.resume(p, recorded, sigOf(i, "resumeSig0"), sigOf(i, "resumeSig1"));
+        assertFingerprint(i + 1);
+        adjudicator.challenge(p, s, a, b, recorded, 1, sigOf(i + 1, "challengeSig1"));
+        adjudicator.resume(p, recorded, sigOf(i + 1, "resumeSig0"), sigOf(i + 1, "resumeSig1"));
+        vm.revertToState(snapshot);
+    }
+
+    function assertFingerprint(uint256 i) private view {
+        (, uint16 dispute,, bytes25 print) = adjudicator.channel(word(i, "channelId"));
+        assertEq(dispute, number(i, "dispute"));
+        assertEq(print, bytes25(vm.parseJsonBytes(json, path(i, "fingerprint"))));
+    }
+
+    function test_locks() public {
+        open("locks.json");
+        for (uint256 i; has(i); ++i) {
+            uint256 count;
+            while (vm.keyExistsJson(json, path(i, string.concat("locks[", vm.toString(count), "]")))) ++count;
+            Lock[] memory locks = new Lock[](count);
+            for (uint256 k = 0; k < count; ++k) {
+                locks[k] = lockAt(i, string.concat("locks[", vm.toString(k), "]."));
+            }
+            assertEq(count == 0 ? bytes32(0) : keccak256(abi.encode(locks)), word(i, "locksHash"));
+            bytes32 tag = keccak256("Strait: pending locks");
+            bytes32 print = keccak256(abi.encode(tag, word(i, "channelId"), word(i, "locksHash")));
+            assertEq(bytes25(print), bytes25(vm.parseJsonBytes(json, path(i, "fingerprint"))));
+        }
+    }
+
+    function lockAt(uint256 i, string memory at) private view returns (Lock memory) {
+        return Lock(
+            LockKind(number(i, string.concat(at, "kind"))),
+            uint8(number(i, string.concat(at, "assetIndex"))),
+            uint128(number(i, string.concat(at, "amount0"))),
+            uint128(number(i, string.concat(at, "amount1"))),
+            word(i, string.concat(at, "ref")),
+            uint64(number(i, string.concat(at, "expiry"))),
+            vm.parseJsonBool(json, path(i, string.concat(at, "flip")))
+        );
+    }
+}
