@@ -1,11 +1,13 @@
 //! The signed handshake. The initiator speaks first; the acceptor signs only for who has proved a key, and sends its
 //! own proof last, so that both know of each other's proof when the initiator holds it:
 //!
-//!     initiator                      acceptor
-//!       Hello ─────────────────────────▶
-//!         ◀───────────────────────── Hello
-//!       Proof ─────────────────────────▶   (admission)
-//!         ◀───────────────────────── Proof
+//! ```text
+//! initiator                      acceptor
+//!   Hello ─────────────────────────▶
+//!     ◀───────────────────────── Hello
+//!   Proof ─────────────────────────▶   (admission)
+//!     ◀───────────────────────── Proof
+//! ```
 
 use super::error::HandshakeError;
 use super::link::StrangerSocket;
