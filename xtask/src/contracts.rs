@@ -14,12 +14,12 @@ pub(crate) fn check() -> Result<()> {
     run(program("bash").arg("contracts/ci.sh"))
 }
 
-/// Installs what package-lock.json pins, unless that is there.
+/// Installs what package-lock.json pins, unless that is there. As in contracts/ci.sh, which runs without cargo, too.
 fn install() -> Result<()> {
     let contracts = root().join("contracts");
     let complete = output(program("npm").args(["ls", "--all", "--silent"]).current_dir(&contracts)).is_some();
     if complete {
         return Ok(());
     }
-    run(program("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(contracts))
+    run(program("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(contracts))
 }

@@ -28,9 +28,7 @@ fn tool() -> Result<PathBuf> {
     // Not optimised: that takes half the time, and there is little for it to do.
     run(cargo(&format!("install cargo-deny --version {VERSION} --locked --quiet --debug"))
         .arg("--root")
-        .arg(&tools)
-        .arg("--target-dir")
-        .arg(tools.join("build")))?;
+        .arg(&tools))?;
     Ok(own)
 }
 

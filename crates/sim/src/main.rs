@@ -1,10 +1,10 @@
-//! `strait-sim SEED` replays a run with its trace, `strait-sim --seeds N [--start S]` runs many.
+//! `strait-sim SEED [MUTATION]` replays a run with its trace, `strait-sim --seeds N [--start S]` runs many.
 
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use strait_sim::{Failure, Options, Report, run};
+use strait_sim::{Failure, Mutation, Options, Report, run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -14,18 +14,19 @@ fn main() -> ExitCode {
     };
     let seed = arguments.first().and_then(|seed| seed.parse().ok());
     match (seed, number("--seeds")) {
-        (Some(seed), None) => replay(seed),
+        (Some(seed), None) => replay(seed, arguments.get(1).map(String::as_str)),
         (None, Some(count)) => many(number("--start").unwrap_or(0), count),
         _ => {
-            eprintln!("usage: strait-sim SEED | strait-sim --seeds N [--start S]");
+            eprintln!("usage: strait-sim SEED [MUTATION] | strait-sim --seeds N [--start S]");
             ExitCode::from(2)
         }
     }
 }
 
-fn replay(seed: u64) -> ExitCode {
+fn replay(seed: u64, mutation: Option<&str>) -> ExitCode {
     println!("seed {seed}");
-    match run(seed, &Options { trace: true, ..Options::default() }) {
+    let mutation = mutation.and_then(|name| Mutation::ALL.into_iter().find(|one| format!("{one:?}") == name));
+    match run(seed, &Options { trace: true, mutation }) {
         Ok(report) => {
             report.trace.iter().for_each(|line| println!("{line}"));
             println!("{report}seed {seed}: every property holds; trace {}", report.trace_hash);
@@ -73,5 +74,6 @@ fn many(start: u64, count: u64) -> ExitCode {
     for failure in &failures {
         println!("seed {} breaks property {}", failure.seed, failure.property);
     }
+    println!("seeds: {} passed, {} failed", report.runs, failures.len());
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
