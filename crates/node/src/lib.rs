@@ -3,4 +3,4 @@
 mod shell;
 pub mod transport;
 
-pub use shell::{Node, NodeConfig, NodeError, StartError};
+pub use shell::{NewChannel, Node, NodeConfig, NodeError, StartError, SystemRng};

@@ -10,6 +10,7 @@ use super::{DemoArgs, DemoError, cheat};
 use sha2::{Digest, Sha256};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
+use strait_node::NewChannel;
 use strait_protocol::{ChannelView, Command, SignedPosition};
 use strait_types::{
     Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, Side, U256, keccak256,
@@ -82,22 +83,20 @@ async fn set_up<'a>(
     let customer = Identity::new("customer").ok_or_else(no_key)?;
     let store = Identity::new("store").ok_or_else(no_key)?;
     let world = World::new(&[&customer, &store])?;
-    let participant = |who: &Identity| Participant { signer: who.key.address(), payout: who.payout };
-    let params = ChannelParams {
-        participants: [participant(&customer), participant(&store)],
-        challenge_duration: CHALLENGE_SECONDS,
-        nonce: 1,
-        app: Address::ZERO,
-        child: B256::ZERO,
-        assets: vec![Address::ZERO],
-    };
-    let channel = params.id(world.domain.chain_id(), world.domain.adjudicator());
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let customer = Party::start(customer, directory.join("customer"), any_port, &world).await?;
     let store = Party::start(store, directory.join("store"), any_port, &world).await?;
     let address =
         store.node.address().ok_or_else(|| DemoError::Unexpected("the store does not listen".into()))?;
     customer.node.add_peer(address.clone());
+    let new = NewChannel {
+        peer: Participant { signer: store.identity.key.address(), payout: store.identity.payout },
+        payout: customer.identity.payout,
+        assets: vec![Address::ZERO],
+        challenge_duration: CHALLENGE_SECONDS,
+    };
+    let channel = customer.node.open_new(new, settings()).await?;
+    let params = customer.node.params(channel).await?;
     progress.step("chain and two nodes started", &format!("store at {address}"));
     Ok(Play { args, progress, world, customer, store, params, channel, receipt: Receipt::default() })
 }
@@ -109,7 +108,6 @@ impl Play<'_> {
 
     async fn open(&mut self) -> Result<(), DemoError> {
         let node = &self.customer.node;
-        node.open(self.params.clone(), settings()).await?;
         node.deposit(self.channel, NATIVE, Amount::from(DEPOSIT)).await?;
         let funded = |view: &ChannelView| view.link == "up" && view.balances[0].own == i128::from(DEPOSIT);
         in_time("the deposit", node.wait_until(self.channel, funded)).await?;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use strait_node::{Node, NodeConfig};
+use strait_node::{Node, NodeConfig, SystemRng};
 use strait_protocol::Settings;
 use strait_store::SqliteStore;
 
@@ -45,6 +45,7 @@ impl Party {
             settings: settings(),
             poll: POLL,
             restored: false,
+            rng: Box::new(SystemRng),
         };
         let account = world.chain.account(identity.account);
         let node = Node::start(config, Box::new(account), Box::new(store)).await?;

@@ -18,15 +18,26 @@ pub trait Clock {
     fn now_ms(&self) -> u64;
 }
 
-/// Randomness for nonces, preimages and jitter.
-pub trait Rng {
-    /// Fills with random bytes; cryptographic in production, seeded in the simulator.
-    fn fill(&mut self, bytes: &mut [u8]);
+/// Randomness for the nonces of channels.
+pub trait Rng: Send {
+    /// Fills with random bytes; cryptographic in production, seeded in tests.
+    ///
+    /// # Errors
+    /// When the system gives none.
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError>;
 }
+
+/// No randomness is to be had; environment's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no randomness: {0}; check that the process may read it")]
+pub struct RngError(pub String);
 
 /// Carries opaque frames between peers that are identified by their signer. Frames may be lost when a
 /// connection breaks; within a connection they arrive in order. Fire and forget.
-pub trait Transport {
+pub trait Transport: Send {
     /// Hands a frame to the connection with `peer`; dropped when there is none.
-    fn send(&mut self, peer: Address, frame: &[u8]);
+    fn send(&mut self, peer: Address, frame: Vec<u8>);
+
+    /// Ends the connection with a peer that sends what no honest node sends.
+    fn disconnect(&mut self, peer: Address);
 }

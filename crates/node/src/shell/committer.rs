@@ -3,15 +3,14 @@
 use super::Shared;
 use super::chain_thread::Task;
 use super::engine_thread::Work;
-use crate::transport::Network;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
-use strait_engine::ports::Store;
+use strait_engine::ports::{Store, Transport};
 use strait_engine::{Effect, Notice, Staged};
 
 pub(crate) struct Committer {
     pub(crate) store: Box<dyn Store>,
-    pub(crate) network: Network,
+    pub(crate) transport: Box<dyn Transport>,
     pub(crate) chain: Sender<Task>,
     pub(crate) shared: Arc<Shared>,
 }
@@ -66,8 +65,7 @@ impl Committer {
         let mut notices = Vec::new();
         for effect in effects {
             match effect {
-                // Lost frames are made up for by the next synchronisation.
-                Effect::Send { peer, frame } => drop(self.network.send(peer, frame)),
+                Effect::Send { peer, frame } => self.transport.send(peer, frame),
                 Effect::Notify(notice) => notices.push(notice),
                 // The chain's thread ends only with the node.
                 Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
@@ -76,7 +74,7 @@ impl Committer {
                 }
                 Effect::Disconnect { peer, reason } => {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
-                    self.network.disconnect(peer);
+                    self.transport.disconnect(peer);
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use super::Shared;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use strait_engine::ports::Store;
+use std::time::Duration;
+use strait_engine::ports::{Clock, Store};
 use strait_engine::{Engine, Input, Staged};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -33,31 +33,12 @@ pub(crate) enum Work {
     Store(StoreQuery),
 }
 
-/// Wall-clock time that never goes back within the process.
-pub(crate) struct Clock {
-    started: Instant,
-    epoch_ms: u64,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Clock {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let epoch_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-        Clock { started: Instant::now(), epoch_ms }
-    }
-
-    fn now_ms(&self) -> u64 {
-        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.epoch_ms.saturating_add(elapsed)
-    }
-}
-
 pub(crate) fn run(
     mut engine: Engine,
     messages: &Receiver<Message>,
     committer: &SyncSender<Work>,
     shared: &Shared,
-    clock: &Clock,
+    clock: &dyn Clock,
 ) {
     let mut running = true;
     while running && !shared.is_dead() {
@@ -99,7 +80,7 @@ pub(crate) fn run(
     }
 }
 
-fn until_tick(engine: &Engine, clock: &Clock) -> Duration {
+fn until_tick(engine: &Engine, clock: &dyn Clock) -> Duration {
     match engine.next_tick() {
         Some(due) => Duration::from_millis(due.saturating_sub(clock.now_ms())).min(IDLE),
         None => IDLE,

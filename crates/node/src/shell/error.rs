@@ -1,7 +1,7 @@
 //! Errors of the node.
 
 use crate::transport::NetworkError;
-use strait_engine::ports::StoreError;
+use strait_engine::ports::{RngError, StoreError};
 use strait_engine::{EngineError, EngineRecoverError};
 use strait_protocol::CommandError;
 use strait_types::ChannelId;
@@ -38,6 +38,9 @@ pub enum NodeError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The system gives no randomness for a nonce.
+    #[error(transparent)]
+    Rng(#[from] RngError),
     /// The node has stopped; what was not answered may or may not have happened, the history tells after a restart.
     #[error("the node has stopped: {0}; start it again, its history shows what was done")]
     Stopped(String),

@@ -5,22 +5,25 @@ mod chain_thread;
 mod committer;
 mod engine_thread;
 mod error;
+mod system;
 mod waiters;
 
 pub use error::{NodeError, StartError};
 
 use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
-use engine_thread::{Clock, Message};
+use engine_thread::Message;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use strait_engine::ports::{Chain, HistoryEntry, Store, TxHash};
+use strait_engine::ports::{Chain, HistoryEntry, Rng, Store, TxHash};
 use strait_engine::{Engine, Input, Notice, Policy};
 use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
-use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams, Domain};
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
+use system::SystemClock;
+pub use system::SystemRng;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use waiters::{Answer, Waiters};
 
@@ -42,6 +45,21 @@ pub struct NodeConfig {
     pub poll: Duration,
     /// The store was restored from a backup.
     pub restored: bool,
+    /// Makes the nonces of new channels.
+    pub rng: Box<dyn Rng>,
+}
+
+/// A channel that this node proposes, with itself as participant 0.
+#[derive(Clone, Debug)]
+pub struct NewChannel {
+    /// The peer's key and the address that it is paid to.
+    pub peer: Participant,
+    /// Where this node's part is paid to.
+    pub payout: Address,
+    /// The zero address is the native coin; in any order.
+    pub assets: Vec<Address>,
+    /// Seconds to answer a challenge.
+    pub challenge_duration: u32,
 }
 
 /// What the threads and the handles share.
@@ -86,6 +104,7 @@ pub struct Node {
     threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
     signer: Address,
     domain: Domain,
+    rng: Arc<Mutex<Box<dyn Rng>>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -132,9 +151,13 @@ impl Node {
         let (to_committer, from_engine) = sync_channel(1);
         let (to_chain, for_chain) = channel();
         let known = engine.known_blocks();
-        let clock = Clock::start();
-        let committer =
-            committer::Committer { store, network: network.clone(), chain: to_chain, shared: shared.clone() };
+        let clock = SystemClock::start();
+        let committer = committer::Committer {
+            store,
+            transport: Box::new(network.clone()),
+            chain: to_chain,
+            shared: shared.clone(),
+        };
         let chain = chain_thread::ChainThread {
             chain,
             known,
@@ -159,6 +182,7 @@ impl Node {
             threads: Arc::new(Mutex::new(threads)),
             signer: config.signer.address(),
             domain,
+            rng: Arc::new(Mutex::new(config.rng)),
         })
     }
 
@@ -204,6 +228,27 @@ impl Node {
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.shared.stopped()),
         }
+    }
+
+    /// Opens a channel with a fresh nonce; see [`Node::open`].
+    ///
+    /// # Errors
+    /// When the terms are invalid or against the policy, or the system gives no randomness.
+    pub async fn open_new(&self, new: NewChannel, settings: Settings) -> Result<ChannelId, NodeError> {
+        let mut nonce = [0; 8];
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut nonce)?;
+        let mut assets = new.assets;
+        assets.sort_unstable();
+        let own = Participant { signer: self.signer, payout: new.payout };
+        let params = ChannelParams {
+            participants: [own, new.peer],
+            challenge_duration: new.challenge_duration,
+            nonce: u64::from_be_bytes(nonce),
+            app: Address::ZERO,
+            child: B256::ZERO,
+            assets,
+        };
+        self.open(params, settings).await
     }
 
     /// Makes a channel known; the peer learns of it with the next connection. It needs no deposit yet.
@@ -285,6 +330,16 @@ impl Node {
     /// When the node has stopped.
     pub async fn channels(&self) -> Result<Vec<ChannelView>, NodeError> {
         self.query(|engine| engine.channel_ids().filter_map(|id| engine.view(id)).collect()).await
+    }
+
+    /// A channel's terms.
+    ///
+    /// # Errors
+    /// When the channel is unknown, or the node has stopped.
+    pub async fn params(&self, channel: ChannelId) -> Result<ChannelParams, NodeError> {
+        let params =
+            self.query(move |engine| engine.channel(channel).map(|channel| channel.params().clone()));
+        params.await?.ok_or(NodeError::UnknownChannel(channel))
     }
 
     /// What the chain shows of a channel, as of the head.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, TxRequest};
 use strait_node::transport::{Limits, PeerAddress};
-use strait_node::{Node, NodeConfig, NodeError};
+use strait_node::{Node, NodeConfig, NodeError, SystemRng};
 use strait_protocol::{CommandError, Payment, Settings};
 use strait_store::SqliteStore;
 use strait_types::abi::calls;
@@ -120,6 +120,7 @@ async fn start(config: &Config) -> Node {
         settings: Settings { retry_ms: 200, ..Settings::default() },
         poll: Duration::from_millis(20),
         restored: false,
+        rng: Box::new(SystemRng),
     };
     let port = chain(config.genesis).account(account(config.side));
     Node::start(node_config, Box::new(port), Box::new(store)).await.expect("the node starts")
