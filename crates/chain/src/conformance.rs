@@ -70,6 +70,7 @@ macro_rules! chain_conformance {
             returns_an_expired_hash_lock
             moves_tokens_and_coins_in_one_channel
             deposits_for_many_at_once
+            follows_past_amounts_that_only_strangers_use
         );
     };
     (@cases $new_driver:expr, $module:ident: $($case:ident)*) => {

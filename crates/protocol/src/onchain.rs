@@ -103,7 +103,7 @@ impl Facts {
             }
             AdjudicatorEvent::Settled { locks_hash, reserve, .. } => {
                 // Without a reserve there is nothing that the locks could pay.
-                let is_over = locks_hash.is_zero() || reserve.iter().all(|amount| amount.is_zero());
+                let is_over = locks_hash.is_zero() || reserve.iter().all(|units| *units == 0);
                 self.phase = if is_over { Phase::Closed } else { Phase::Settled(Settlement { locks: None }) };
             }
             AdjudicatorEvent::Unlocked { locks, .. } => {

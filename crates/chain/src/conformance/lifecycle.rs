@@ -3,6 +3,7 @@
 use super::Driver;
 use super::scene::{PERIOD, Scene, pair};
 use sha2::{Digest, Sha256};
+use strait_engine::ports::TxRequest;
 use strait_types::abi::{AdjudicatorEvent, Record, calls, views};
 use strait_types::{
     Address, Amount, AssetIndex, B256, Lock, Side, State, U256, locks_hash, record_fingerprint,
@@ -38,7 +39,7 @@ pub fn opens_and_closes_by_agreement<D: Driver>(driver: &mut D) {
     let close = calls::close(&scene.params, &last, &scene.sign(&last));
     scene.adjudicate(Side::One, close.clone());
     assert_eq!(scene.paid_coins(), units(70, 80));
-    let closed = AdjudicatorEvent::Closed { channel: scene.id(), paid: vec![pair(70, 80)] };
+    let closed = AdjudicatorEvent::Closed { channel: scene.id(), paid: vec![[70, 80]] };
     assert_eq!(scene.events().last(), Some(&closed));
     assert_eq!(scene.status().phase, views::Phase::Closed);
     assert_eq!(scene.refusal(Side::One, close), "ChannelEnded");
@@ -84,8 +85,8 @@ pub fn settles_a_dispute_by_the_highest_version<D: Driver>(driver: &mut D) {
         AdjudicatorEvent::Responded { channel: id, dispute: 0, state: new },
         AdjudicatorEvent::Settled {
             channel: id,
-            paid: vec![pair(40, 60)],
-            reserve: vec![Amount::ZERO],
+            paid: vec![[40, 60]],
+            reserve: vec![0],
             locks_hash: B256::ZERO,
         },
     ];
@@ -137,9 +138,9 @@ pub fn withdraws_while_the_channel_lives<D: Driver>(driver: &mut D) {
     scene.adjudicate(Side::One, withdraw);
     assert_eq!(scene.paid_coins(), units(0, 25));
     let withdrawn =
-        AdjudicatorEvent::Withdrawn { channel: scene.id(), state: partial.clone(), paid: vec![pair(0, 25)] };
+        AdjudicatorEvent::Withdrawn { channel: scene.id(), state: partial.clone(), paid: vec![[0, 25]] };
     assert_eq!(scene.events().last(), Some(&withdrawn));
-    assert_eq!(scene.funds().withdrawn, pair(0, 25));
+    assert_eq!(scene.funds().withdrawn, [0, 25]);
 
     scene.deposit(Side::Zero, 7);
     let last = State { is_final: true, version: partial.version.next().expect("a version"), ..partial };
@@ -165,12 +166,12 @@ fn settle_with_locks<'d, D: Driver>(driver: &'d mut D, preimage: B256) -> (Scene
     scene.adjudicate(Side::Zero, calls::settle(&scene.params, &state));
     let settled = AdjudicatorEvent::Settled {
         channel: scene.id(),
-        paid: vec![pair(70, 5)],
-        reserve: vec![Amount::from(25)],
+        paid: vec![[70, 5]],
+        reserve: vec![25],
         locks_hash: state.locks_hash,
     };
     assert_eq!(scene.events().last(), Some(&settled));
-    assert_eq!((scene.status().phase, scene.funds().reserve), (views::Phase::Settled, Amount::from(25)));
+    assert_eq!((scene.status().phase, scene.funds().reserve), (views::Phase::Settled, 25));
     (scene, locks)
 }
 
@@ -186,7 +187,7 @@ pub fn pays_a_hash_lock_by_its_preimage<D: Driver>(driver: &mut D) {
     assert_eq!(scene.paid_coins(), units(70, 25));
     let remaining = vec![locks[1].clone()];
     let unlocked =
-        AdjudicatorEvent::Unlocked { channel: scene.id(), paid: vec![pair(0, 20)], locks: remaining.clone() };
+        AdjudicatorEvent::Unlocked { channel: scene.id(), paid: vec![[0, 20]], locks: remaining.clone() };
     assert_eq!(scene.events().last(), Some(&unlocked));
 
     scene.driver.advance(3 * u64::from(PERIOD));
@@ -214,7 +215,7 @@ pub fn moves_tokens_and_coins_in_one_channel<D: Driver>(driver: &mut D) {
     let signer = scene.keys[1].address();
     let adjudicator = scene.adjudicator();
     for data in [calls::mint(signer, U256::from(500)), calls::approve(adjudicator, U256::from(500))] {
-        let request = strait_engine::ports::TxRequest { to: token, value: U256::ZERO, data };
+        let request = TxRequest { to: token, value: U256::ZERO, data };
         assert!(scene.send(Side::One, &request).1.success);
     }
     let pull = calls::deposit_token(&scene.params, AssetIndex(1), Side::One, Amount::from(500));
@@ -247,4 +248,28 @@ pub fn deposits_for_many_at_once<D: Driver>(driver: &mut D) {
     scene.params = other;
     assert_eq!(scene.funds().deposited, pair(0, 4));
     assert_eq!(scene.events().len(), 1);
+}
+
+/// A token with absurd amounts: what no channel of ours would hold does not stop those who follow the chain.
+pub fn follows_past_amounts_that_only_strangers_use<D: Driver>(driver: &mut D) {
+    let mut scene = Scene::with_assets(driver, |token| vec![token]);
+    let token = scene.params.assets[0];
+    let adjudicator = scene.adjudicator();
+    for side in Side::BOTH {
+        let owner = scene.keys[side.index()].address();
+        let most = U256::from(Amount::MAX.units());
+        for data in [calls::mint(owner, most), calls::approve(adjudicator, most)] {
+            let request = TxRequest { to: token, value: U256::ZERO, data };
+            assert!(scene.send(side, &request).1.success);
+        }
+        scene.adjudicate(side, calls::deposit_token(&scene.params, AssetIndex(0), side, Amount::MAX));
+    }
+    let mut last = scene.state(1, Amount::MAX.signed());
+    last.is_final = true;
+    last.valid_until = scene.now() + 1_000;
+    scene.adjudicate(Side::Zero, calls::close(&scene.params, &last, &scene.sign(&last)));
+    let both_deposits = 2 * Amount::MAX.units();
+    let closed = AdjudicatorEvent::Closed { channel: scene.id(), paid: vec![[0, both_deposits]] };
+    assert_eq!(scene.events().last(), Some(&closed));
+    assert_eq!(scene.paid(Side::One, token), U256::from(both_deposits));
 }

@@ -174,7 +174,7 @@ impl<'d, D: Driver> Scene<'d, D> {
     }
 }
 
-/// Amounts of one asset as the events show them.
+/// Deposits of both sides in one asset.
 pub fn pair(zero: u64, one: u64) -> [Amount; 2] {
     [Amount::from(zero), Amount::from(one)]
 }

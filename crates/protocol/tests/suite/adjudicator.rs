@@ -132,7 +132,7 @@ impl Adjudicator {
         self.deposits[asset].iter().sum::<i128>() - self.paid_out[asset].iter().sum::<i128>()
     }
 
-    fn pay(&mut self, rows: &[[i128; 2]]) -> Vec<[Amount; 2]> {
+    fn pay(&mut self, rows: &[[i128; 2]]) -> Vec<[u128; 2]> {
         for (asset, row) in rows.iter().enumerate() {
             for (paid, amount) in self.paid_out[asset].iter_mut().zip(row) {
                 assert!(*amount >= 0, "a payout is never negative");
@@ -140,8 +140,7 @@ impl Adjudicator {
             }
             assert!(self.held(asset) >= 0, "never more leaves than came");
         }
-        let amount = |units: i128| Amount::new(u128::try_from(units).unwrap()).unwrap();
-        rows.iter().map(|row| row.map(amount)).collect()
+        rows.iter().map(|row| row.map(|units| u128::try_from(units).unwrap())).collect()
     }
 
     fn close(&mut self, time: u64, state: &State, signatures: &[Signature; 2]) -> Result<Event, Revert> {
@@ -277,8 +276,7 @@ impl Adjudicator {
         self.status = if ended { Status::Closed } else { Status::Settled };
         self.locks = state.locks_hash;
         let paid = self.pay(&pays);
-        let reserve =
-            self.reserve.iter().map(|units| Amount::new(u128::try_from(*units).unwrap()).unwrap()).collect();
+        let reserve = self.reserve.iter().map(|units| u128::try_from(*units).unwrap()).collect();
         Ok(Event::Settled { channel: self.id, paid, reserve, locks_hash: state.locks_hash })
     }
 

@@ -111,22 +111,20 @@ impl Reader {
             app_data: state.appData.to_vec(),
         })
     }
+}
 
-    pub(super) fn lock(self, lock: &solidity::Lock) -> Result<Lock, AbiError> {
-        Ok(Lock {
-            kind: match lock.kind {
-                solidity::LockKind::Hash => LockKind::Hash,
-                solidity::LockKind::Channel => LockKind::Channel,
-                solidity::LockKind::__Invalid => return Err(self.impossible("lock kind")),
-            },
-            asset: AssetIndex(lock.assetIndex),
-            amounts: [
-                self.amount("lock amount", U256::from(lock.amount0))?,
-                self.amount("lock amount", U256::from(lock.amount1))?,
-            ],
-            reference: lock.r#ref,
-            expiry: lock.expiry,
-            flip: lock.flip,
-        })
-    }
+/// None when an amount is more than any channel holds: no honest participant signs such a lock.
+pub(super) fn checked_lock(lock: &solidity::Lock) -> Option<Lock> {
+    Some(Lock {
+        kind: match lock.kind {
+            solidity::LockKind::Hash => LockKind::Hash,
+            solidity::LockKind::Channel => LockKind::Channel,
+            solidity::LockKind::__Invalid => return None,
+        },
+        asset: AssetIndex(lock.assetIndex),
+        amounts: [Amount::new(lock.amount0)?, Amount::new(lock.amount1)?],
+        reference: lock.r#ref,
+        expiry: lock.expiry,
+        flip: lock.flip,
+    })
 }

@@ -1,6 +1,6 @@
 //! Events of the adjudicator.
 
-use super::convert::Reader;
+use super::convert::{self, Reader};
 use super::solidity::Adjudicator;
 use super::{AbiError, Record};
 use crate::{Amount, AssetIndex, ChannelId, Lock, Side, State};
@@ -8,8 +8,9 @@ use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
 use borsh::{BorshDeserialize, BorshSerialize};
 
-/// What was paid out per asset: to participant 0's payout and to participant 1's, in the smallest unit.
-pub type Paid = Vec<[Amount; 2]>;
+/// What was paid out per asset: to participant 0's payout and to participant 1's, in the smallest unit. Both deposits
+/// may go to one side, so that this can be more than an [`Amount`] holds.
+pub type Paid = Vec<[u128; 2]>;
 
 /// A decoded event of the adjudicator.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -76,8 +77,8 @@ pub enum AdjudicatorEvent {
         channel: ChannelId,
         /// Paid now.
         paid: Paid,
-        /// Kept for the locks, per asset.
-        reserve: Vec<Amount>,
+        /// Kept for the locks, per asset, in the smallest unit.
+        reserve: Vec<u128>,
         /// Of the locks that remain; zero: the channel is closed.
         locks_hash: B256,
     },
@@ -146,7 +147,9 @@ impl AdjudicatorEvent {
     }
 }
 
-/// Decodes a log of the adjudicator. `None`: not one of its events.
+/// Decodes a log of the adjudicator. `None`: not one of its events, or of no concern to anyone who follows the protocol:
+/// strangers who sign locks beyond any [`Amount`] can have them in an `Unlocked` event, and must not stop those who
+/// follow the chain.
 ///
 /// # Errors
 /// The topic is the adjudicator's, the rest is not.
@@ -160,7 +163,7 @@ pub fn decode_event(topics: &[B256], data: &[u8]) -> Result<Option<AdjudicatorEv
         Adjudicator::Withdrawn::SIGNATURE_HASH => withdrawn(topics, data),
         Adjudicator::Closed::SIGNATURE_HASH => closed(topics, data),
         Adjudicator::Settled::SIGNATURE_HASH => settled(topics, data),
-        Adjudicator::Unlocked::SIGNATURE_HASH => unlocked(topics, data),
+        Adjudicator::Unlocked::SIGNATURE_HASH => return unlocked(topics, data),
         Adjudicator::PreimageRegistered::SIGNATURE_HASH => preimage_registered(topics, data),
         Adjudicator::Credited::SIGNATURE_HASH => credited(topics, data),
         Adjudicator::CreditWithdrawn::SIGNATURE_HASH => credit_withdrawn(topics, data),
@@ -174,7 +177,7 @@ fn raw<E: SolEvent>(reader: Reader, topics: &[B256], data: &[u8]) -> Result<E, A
 }
 
 fn paid(reader: Reader, rows: &[[U256; 2]]) -> Result<Paid, AbiError> {
-    rows.iter().map(|[zero, one]| Ok([reader.amount("paid", *zero)?, reader.amount("paid", *one)?])).collect()
+    rows.iter().map(|[zero, one]| Ok([reader.number("paid", *zero)?, reader.number("paid", *one)?])).collect()
 }
 
 fn deposited(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
@@ -247,20 +250,19 @@ fn settled(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
         reserve: event
             .reserve
             .iter()
-            .map(|kept| reader.amount("reserve", *kept))
+            .map(|kept| reader.number("reserve", *kept))
             .collect::<Result<_, _>>()?,
         locks_hash: event.locksHash,
     })
 }
 
-fn unlocked(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+fn unlocked(topics: &[B256], data: &[u8]) -> Result<Option<AdjudicatorEvent>, AbiError> {
     let reader = Reader("Unlocked event");
     let event: Adjudicator::Unlocked = raw(reader, topics, data)?;
-    Ok(AdjudicatorEvent::Unlocked {
-        channel: ChannelId(event.channelId),
-        paid: paid(reader, &event.paid)?,
-        locks: event.locks.iter().map(|lock| reader.lock(lock)).collect::<Result<_, _>>()?,
-    })
+    let locks: Option<Vec<Lock>> = event.locks.iter().map(convert::checked_lock).collect();
+    let paid = paid(reader, &event.paid)?;
+    let channel = ChannelId(event.channelId);
+    Ok(locks.map(|locks| AdjudicatorEvent::Unlocked { channel, paid, locks }))
 }
 
 fn preimage_registered(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {

@@ -36,10 +36,10 @@ pub struct ChannelStatus {
 pub struct Funds {
     /// Per participant, cumulative.
     pub deposited: [Amount; 2],
-    /// Per participant, cumulative.
-    pub withdrawn: [Amount; 2],
-    /// After settle: kept for the locks.
-    pub reserve: Amount,
+    /// Per participant, cumulative, in the smallest unit; one side may have withdrawn both deposits.
+    pub withdrawn: [u128; 2],
+    /// After settle: kept for the locks, in the smallest unit.
+    pub reserve: u128,
 }
 
 fn answer<C: SolCall>(what: &'static str, data: &[u8]) -> Result<C::Return, AbiError> {
@@ -98,13 +98,9 @@ pub fn funds(id: ChannelId, asset: AssetIndex) -> Bytes {
 pub fn read_funds(data: &[u8]) -> Result<Funds, AbiError> {
     const WHAT: &str = "funds answer";
     let funds = answer::<Adjudicator::fundsCall>(WHAT, data)?;
-    let amount = |field, units: u128| Reader(WHAT).amount(field, U256::from(units));
-    let pair = |field, [zero, one]: [u128; 2]| Ok([amount(field, zero)?, amount(field, one)?]);
-    Ok(Funds {
-        deposited: pair("deposited", funds.deposited)?,
-        withdrawn: pair("withdrawn", funds.withdrawn)?,
-        reserve: amount("reserve", funds.reserve)?,
-    })
+    let amount = |units: u128| Reader(WHAT).amount("deposit", U256::from(units));
+    let [zero, one] = funds.deposited;
+    Ok(Funds { deposited: [amount(zero)?, amount(one)?], withdrawn: funds.withdrawn, reserve: funds.reserve })
 }
 
 /// Asks for the credit of a payout in an asset.
