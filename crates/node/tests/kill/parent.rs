@@ -119,7 +119,7 @@ impl Session {
             let line = self.processes[watched].next_line();
             self.told.note(&line);
         }
-        let both = self.rng.next_u32() % 5 == 0;
+        let both = self.rng.next_u32().is_multiple_of(5);
         let victims = if both { vec![0, 1] } else { vec![(self.rng.next_u32() % 2) as usize] };
         for &victim in &victims {
             self.kill(victim);
