@@ -67,6 +67,13 @@ impl World {
 
     /// Stops a node's process at this very moment.
     pub(crate) fn crash(&mut self, node: usize) -> Result<(), Broken> {
+        let down = self.plan.crashes.down.clone();
+        let down = if self.calm { 1 } else { self.weather.within(&down) };
+        self.crash_for(node, down)
+    }
+
+    /// Stops a node's process for a while.
+    pub(crate) fn crash_for(&mut self, node: usize, down: u64) -> Result<(), Broken> {
         let Some(process) = self.nodes[node].process.take() else { return Ok(()) };
         self.note(format_args!("{} crashes", self.name(node)));
         drop(process);
@@ -79,8 +86,6 @@ impl World {
                 self.disconnect(link)?;
             }
         }
-        let down = self.plan.crashes.down.clone();
-        let down = if self.calm { 1 } else { self.weather.within(&down) };
         self.after(down, Event::Start { node });
         Ok(())
     }

@@ -134,7 +134,7 @@ impl World {
     pub(crate) fn scheme(&mut self) -> Result<(), Broken> {
         let Some((node, _)) = self.plan.liar else { return Ok(()) };
         let Some(role) = self.role(node) else { return Ok(()) };
-        let pace = if self.calm { 2 * self.block_ms } else { 10 * self.plan.pause.end() + 50 };
+        let pace = if self.calm || self.coarse { 2 * self.block_ms } else { 10 * self.plan.pause.end() + 50 };
         let wait = self.lies.within(&(1..=pace));
         self.after(wait, Event::Scheme);
         let ids: Vec<ChannelId> =
@@ -142,8 +142,8 @@ impl World {
         let channel = self.lies.pick(&ids);
         let challenges = match role {
             Role::StaleChallenger => 150,
-            Role::Withholder | Role::DoubleSigner | Role::Replayer => 15,
-            _ => 5,
+            Role::Withholder | Role::DoubleSigner | Role::Replayer => 30,
+            _ => 10,
         };
         if self.lies.chance(challenges) {
             self.challenge_with_old(node, channel);
@@ -195,17 +195,20 @@ impl World {
     }
 
     /// Brings a state to the chain that the peer has signed but that is not the last.
-    fn challenge_with_old(&mut self, node: usize, channel: ChannelId) {
-        let Some(side) = self.side(channel, node) else { return };
-        let Some(process) = &self.nodes[node].process else { return };
-        let Some(facts) = process.engine.channel(channel).map(|channel| channel.facts()) else { return };
+    /// Says whether it could.
+    pub(crate) fn challenge_with_old(&mut self, node: usize, channel: ChannelId) -> bool {
+        let Some(side) = self.side(channel, node) else { return false };
+        let Some(process) = &self.nodes[node].process else { return false };
+        let Some(facts) = process.engine.channel(channel).map(|channel| channel.facts()) else {
+            return false;
+        };
         let (dispute, previous) = (facts.dispute, facts.record());
-        let Some(book) = self.nodes[node].book(channel) else { return };
+        let Some(book) = self.nodes[node].book(channel) else { return false };
         let mut old: Vec<B256> =
             book.ever_confirmed.iter().filter(|hash| **hash != book.confirmed).copied().collect();
         old.sort_by_key(|hash| book.positions[hash].state.version);
         if old.is_empty() {
-            return;
+            return false;
         }
         let best = old.iter().copied().max_by_key(|hash| gain(book, side, *hash));
         let index = self.lies.index(old.len());
@@ -221,10 +224,12 @@ impl World {
         let params = &self.channels[&channel].params;
         let data = calls::challenge(params, &state, signatures.as_ref(), previous, side, Some(&word));
         let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
-        if self.nodes[node].account.submit(&request).is_ok() {
+        let taken = self.nodes[node].account.submit(&request).is_ok();
+        if taken {
             self.report.count("lie", "challenge with an old state");
             self.note(format_args!("the liar challenges {channel:?} with version {}", state.version));
         }
+        taken
     }
 }
 

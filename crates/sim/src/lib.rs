@@ -12,6 +12,7 @@
 mod check;
 mod dice;
 mod drive;
+mod ending;
 mod failure;
 mod genesis;
 mod liar;

@@ -1,22 +1,17 @@
 //! A run from beginning to end: a storm, the calm after it, agreement, and every channel's end on chain.
 
-use crate::check::money;
 use crate::failure::{Broken, Property};
 use crate::plan::ChannelPlan;
 use crate::queue::Event;
 use crate::world::World;
-use std::collections::BTreeMap;
 use strait_engine::Input;
-use strait_engine::ports::Chain;
-use strait_protocol::{ChannelView, Command};
-use strait_types::abi::AdjudicatorEvent;
-use strait_types::abi::views::Phase;
-use strait_types::{AssetIndex, ChannelId, Side, U256};
+use strait_protocol::ChannelView;
+use strait_types::{AssetIndex, ChannelId, Side};
 
 /// Between looks at whether all is quiet.
 const LOOK_MS: u64 = 5_000;
 /// Blocks that a step to the chain may take.
-const BLOCKS: u64 = 12;
+pub(crate) const BLOCKS: u64 = 12;
 
 impl World {
     pub(crate) fn run(&mut self) -> Result<(), Broken> {
@@ -74,7 +69,7 @@ impl World {
     }
 
     /// Faults stop, everybody is up and connected.
-    fn calm_down(&mut self) -> Result<(), Broken> {
+    pub(crate) fn calm_down(&mut self) -> Result<(), Broken> {
         self.note("calm");
         self.calm = true;
         // What waits behind a lost transaction is lost with it.
@@ -104,7 +99,7 @@ impl World {
     }
 
     /// Property 8: what honest users began ends within bounds.
-    fn drain(&mut self, after: &str) -> Result<(), Broken> {
+    pub(crate) fn drain(&mut self, after: &str) -> Result<(), Broken> {
         let settings = &self.plan.settings;
         let windows =
             settings.iter().map(|settings| settings.execution_window * 1_000 * 2).max().unwrap_or(0);
@@ -153,7 +148,7 @@ impl World {
     }
 
     /// A command of an honest user that has not ended.
-    fn unanswered(&self, id: ChannelId) -> Option<String> {
+    pub(crate) fn unanswered(&self, id: ChannelId) -> Option<String> {
         let mut open = self.calls.open();
         let (token, call) = open.find(|(_, call)| call.channel == id && self.plan.is_honest(call.node))?;
         Some(format!("{} {token} of {} in {id:?} does not end", call.name, self.name(call.node)))
@@ -215,143 +210,5 @@ impl World {
             Property::Agreement.check(same, || format!("{zero:?}\nagainst {one:?}"))?;
         }
         Ok(())
-    }
-
-    /// Brings every channel to its end on chain: together where both are honest, else by force.
-    fn end(&mut self) -> Result<(), Broken> {
-        self.note("the end begins");
-        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
-        for id in &ids {
-            let together = self.is_honest_channel(*id) && !self.ending.contains(id) && self.users.chance(700);
-            let node = self.honest_node(*id);
-            if together {
-                self.command(node, *id, "close", Command::Close)?;
-            }
-        }
-        self.drain("closing")?;
-        self.run_until(self.now + 3 * self.block_ms)?;
-        // From here on time is coarse, but fine enough for every margin.
-        let margin = self.plan.settings.iter().map(|settings| settings.lock_margin).min().unwrap_or(600);
-        self.block_ms = self.block_ms.max(margin * 1_000 / 8);
-        for id in &ids {
-            if !self.is_closed(*id)? {
-                self.force_close(self.honest_node(*id), *id)?;
-            }
-        }
-        let deadline = self.now + self.longest_end();
-        while !self.are_closed(&ids)? {
-            Property::NoHostage.check(self.now < deadline, || self.describe_open(&ids))?;
-            self.run_until(self.now + 4 * self.block_ms)?;
-        }
-        // The end counts when it has its confirmations; a deposit may still wait for its second step.
-        let patience = self.now + 24 * self.block_ms;
-        self.run_until(self.now + 6 * self.block_ms)?;
-        while self.now < patience && ids.iter().any(|id| self.unanswered(*id).is_some()) {
-            self.run_until(self.now + self.block_ms)?;
-        }
-        Ok(())
-    }
-
-    fn honest_of(&self, plan: &ChannelPlan) -> Vec<usize> {
-        plan.nodes.into_iter().filter(|node| self.plan.is_honest(*node)).collect()
-    }
-
-    fn honest_node(&self, id: ChannelId) -> usize {
-        let [zero, one] = self.channels[&id].nodes;
-        let prefers_one = id.0[31] & 1 == 1;
-        if !self.plan.is_honest(zero) || (prefers_one && self.plan.is_honest(one)) { one } else { zero }
-    }
-
-    /// Property 3: one period, the expiries of locks that were accepted, what was agreed to be executed, and some blocks.
-    fn longest_end(&self) -> u64 {
-        let most = |of: &dyn Fn(&ChannelPlan) -> u64| self.channels.values().map(of).max().unwrap_or(0);
-        let period = most(&|plan| u64::from(plan.params.challenge_duration));
-        let settings = &self.plan.settings;
-        let horizon = settings.iter().map(|settings| settings.lock_horizon + 2 * settings.execution_window);
-        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms
-    }
-
-    fn is_closed(&self, id: ChannelId) -> Result<bool, Broken> {
-        self.chain.with(|chain| Ok(money::status(chain, id)?.phase == Phase::Closed))
-    }
-
-    /// A channel without a deposit may have nothing to close.
-    fn are_closed(&self, ids: &[ChannelId]) -> Result<bool, Broken> {
-        for id in ids {
-            if !self.is_closed(*id)? {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    }
-
-    fn describe_open(&self, ids: &[ChannelId]) -> String {
-        let still = ids.iter().filter(|id| !self.is_closed(**id).unwrap_or(false));
-        let views = still.map(|id| format!("{:?}", self.channels[id].nodes.map(|node| self.view(node, *id))));
-        format!("still open: {}", views.collect::<Vec<_>>().join("\n"))
-    }
-
-    /// Property 2: who kept to the protocol has on chain what its journal says, or more.
-    fn final_account(&mut self) -> Result<(), Broken> {
-        let deposited = self.deposited()?;
-        for (id, plan) in self.channels.clone() {
-            let unanswered = self.unanswered(id);
-            Property::Progress.check(unanswered.is_none(), || unanswered.clone().unwrap_or_default())?;
-            for node in self.honest_of(&plan) {
-                if let Some(book) = self.book(node, id) {
-                    let last = self.recorded.get(&id).filter(|hash| book.positions.contains_key(*hash));
-                    self.calls.check(node, id, book, last.copied().unwrap_or(book.confirmed))?;
-                }
-            }
-            for asset in 0..plan.params.assets.len() {
-                let put = deposited.get(&(id, asset)).copied().unwrap_or_default();
-                let mut sum = U256::ZERO;
-                for side in Side::BOTH {
-                    let paid = self.chain.with(|chain| money::paid(chain, &plan, side, asset))?;
-                    sum += paid;
-                    self.check_paid(id, plan.nodes[side.index()], asset, put[side.index()], paid)?;
-                }
-                let total: u128 = put.iter().sum();
-                Property::Conservation.check(sum == U256::from(total), || {
-                    format!("{id:?} took in {total} of asset {asset} and paid out {sum}")
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Per channel and asset, by the events of the canonical chain.
-    fn deposited(&mut self) -> Result<BTreeMap<(ChannelId, usize), [u128; 2]>, Broken> {
-        let all = self.nodes[0].account.follow(&[], usize::MAX);
-        let all = all.map_err(|error| {
-            Property::Conservation.broken(format!("the events are not to be had: {error}"))
-        })?;
-        let mut deposited: BTreeMap<_, [u128; 2]> = BTreeMap::new();
-        for event in all.blocks.into_iter().flat_map(|block| block.events) {
-            if let AdjudicatorEvent::Deposited { channel, side, asset, amount } = event.event {
-                deposited.entry((channel, asset.index())).or_default()[side.index()] += amount.units();
-            }
-        }
-        Ok(deposited)
-    }
-
-    fn check_paid(
-        &mut self,
-        id: ChannelId,
-        node: usize,
-        asset: usize,
-        deposit: u128,
-        paid: U256,
-    ) -> Result<(), Broken> {
-        if !self.plan.is_honest(node) {
-            return Ok(());
-        }
-        self.report.count("check", "final account");
-        let Some(book) = self.nodes[node].book(id) else { return Ok(()) };
-        let owed = self.chain.with(|chain| money::owed(chain, book, asset, deposit))?;
-        let enough = paid >= U256::from(owed.max(0).unsigned_abs());
-        Property::Safety.check(enough, || {
-            format!("{} is owed {owed} of asset {asset} in {id:?} and was paid {paid}", self.name(node))
-        })
     }
 }

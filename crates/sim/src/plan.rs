@@ -125,7 +125,7 @@ impl Plan {
     pub(crate) fn new(seed: u64, token: Address, mutation: Option<Mutation>) -> Plan {
         let dice = &mut Dice::new(seed, 0);
         let nodes = if dice.chance(250) { 3 } else { 2 };
-        let liar = dice.chance(400).then(|| (dice.index(nodes), dice.pick(&Role::ALL)));
+        let liar = dice.chance(500).then(|| (dice.index(nodes), dice.pick(&Role::ALL)));
         let shared = shared_settings(dice);
         let mut settings: Vec<Settings> = (0..nodes).map(|_| own_settings(dice, &shared)).collect();
         let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
@@ -237,8 +237,8 @@ fn network(dice: &mut Dice, stormy: bool) -> NetworkPlan {
         lose,
         duplicate,
         reorder,
-        break_every: if breaks == 0 { 0 } else { dice.within(&(300..=20_000)) },
-        away: 1..=dice.pick(&[50, 2_000, 30_000]),
+        break_every: if breaks == 0 { 0 } else { dice.within(&(1_000..=30_000)) },
+        away: 1..=dice.pick(&[50, 500, 5_000]),
     }
 }
 

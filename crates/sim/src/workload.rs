@@ -35,8 +35,8 @@ const KINDS: [(u64, Kind); 11] = [
     (30, Kind::CancelLock),
     (25, Kind::Withdraw),
     (45, Kind::Deposit),
-    (3, Kind::Close),
-    (2, Kind::ForceClose),
+    (1, Kind::Close),
+    (1, Kind::ForceClose),
     (30, Kind::Checkpoint),
 ];
 

@@ -35,6 +35,8 @@ pub(crate) struct World {
     pub(crate) chain: SharedChain,
     /// Faults have stopped; a dishonest node goes on.
     pub(crate) calm: bool,
+    /// Time goes in large steps.
+    pub(crate) coarse: bool,
     /// Preimages of the hashes that locks were made with.
     pub(crate) preimages: BTreeMap<B256, B256>,
     /// Channels that a user, a dispute or an agreement has set on their way to the end.
@@ -79,6 +81,7 @@ impl World {
             queue: Queue::default(),
             chain,
             calm: false,
+            coarse: false,
             preimages: BTreeMap::new(),
             ending: BTreeSet::new(),
             operations_left: plan.operations,

@@ -1,0 +1,219 @@
+//! The end of every run: all channels are closed on chain, and the money is counted.
+
+use crate::check::money;
+use crate::failure::{Broken, Property};
+use crate::phases::BLOCKS;
+use crate::plan::{ChannelPlan, Role};
+use crate::world::World;
+use std::collections::BTreeMap;
+use strait_engine::ports::Chain;
+use strait_protocol::Command;
+use strait_types::abi::AdjudicatorEvent;
+use strait_types::abi::views::Phase;
+use strait_types::{ChannelId, Side, U256};
+
+/// Most of 1,000 transactions that are lost, or requests that fail, while deadlines run: who reaches the chain with
+/// none of a dozen attempts loses what a deadline guards, and no protocol can help.
+const WORST: u64 = 100;
+
+impl World {
+    /// Brings every channel to its end on chain: together where both are honest, else by force.
+    pub(crate) fn end(&mut self) -> Result<(), Broken> {
+        self.note("the end begins");
+        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
+        for id in &ids {
+            let together = self.is_honest_channel(*id) && !self.ending.contains(id) && self.users.chance(700);
+            if together {
+                self.command(self.honest_node(*id), *id, "close", Command::Close)?;
+            }
+        }
+        self.drain("closing")?;
+        self.run_until(self.now + 3 * self.block_ms)?;
+        self.roughen();
+        for id in &ids {
+            if !self.is_closed(*id)? {
+                self.end_by_force(*id)?;
+            }
+        }
+        let deadline = self.now + self.longest_end();
+        while !self.are_closed(&ids)? {
+            Property::NoHostage.check(self.now < deadline, || self.describe_open(&ids))?;
+            self.run_until(self.now + 4 * self.block_ms)?;
+            for id in &ids {
+                self.repeat_force_close(*id)?;
+            }
+        }
+        self.calm_down()?;
+        // A reorg may have taken the end back. It counts when it has its confirmations, and a deposit may still wait
+        // for its second step.
+        let patience = self.now + 24 * self.block_ms;
+        self.run_until(self.now + 6 * self.block_ms)?;
+        while self.now < patience
+            && (!self.are_closed(&ids)? || ids.iter().any(|id| self.unanswered(*id).is_some()))
+        {
+            self.run_until(self.now + self.block_ms)?;
+        }
+        Ok(())
+    }
+
+    /// From here on time is coarse, but fine enough for every margin; faults may come back, at rates that leave
+    /// a dozen attempts within a margin enough.
+    fn roughen(&mut self) {
+        let margin = self.plan.settings.iter().map(|settings| settings.lock_margin).min().unwrap_or(600);
+        self.calm = !self.users.chance(500);
+        let coarse = if self.calm { margin * 1_000 / 8 } else { margin * 1_000 / 30 };
+        self.block_ms = self.block_ms.max(coarse);
+        let chain = &mut self.plan.chain;
+        chain.drop = chain.drop.min(WORST);
+        chain.unreachable = chain.unreachable.min(WORST);
+        chain.wait = chain.wait.min(WORST);
+        self.plan.network.break_every *= 100;
+        self.plan.network.away = 1..=20_000;
+        self.coarse = true;
+        self.report.count("run", if self.calm { "disputes in the calm" } else { "disputes in the storm" });
+    }
+
+    fn end_by_force(&mut self, id: ChannelId) -> Result<(), Broken> {
+        let victim = self.honest_node(id);
+        if let Some((liar, role)) = self.plan.liar
+            && self.channels[&id].nodes.contains(&liar)
+            && role != Role::Staller
+            && self.users.chance(500)
+        {
+            if self.sleeps_safely(victim) && self.users.chance(500) {
+                let third = u64::from(self.channels[&id].params.challenge_duration) * 1_000 / 3;
+                let down = self.users.within(&(1..=third));
+                self.report.count("fault", "asleep while challenged");
+                self.crash_for(victim, down)?;
+            }
+            if self.challenge_with_old(liar, id) {
+                // The honest side has nothing to do but to answer, and to settle in the end.
+                self.ending.insert(id);
+                return Ok(());
+            }
+        }
+        self.force_close(victim, id)
+    }
+
+    /// A user whose node was down, or forgot, says it again.
+    fn repeat_force_close(&mut self, id: ChannelId) -> Result<(), Broken> {
+        let victim = self.honest_node(id);
+        let wants = self.book(victim, id).is_some_and(|book| !book.force_close);
+        let status = self.chain.with(|chain| money::status(chain, id))?;
+        let idle = status.phase == Phase::Open && status.deadline.is_none();
+        if wants && idle && self.nodes[victim].process.is_some() {
+            self.force_close(victim, id)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether a node may miss a part of the period: no lock of its channels waits for it.
+    fn sleeps_safely(&self, node: usize) -> bool {
+        let books = self.nodes[node].books.values().flatten();
+        books.flat_map(|book| book.possible()).all(|position| position.locks.is_empty())
+    }
+
+    pub(crate) fn honest_of(&self, plan: &ChannelPlan) -> Vec<usize> {
+        plan.nodes.into_iter().filter(|node| self.plan.is_honest(*node)).collect()
+    }
+
+    fn honest_node(&self, id: ChannelId) -> usize {
+        let [zero, one] = self.channels[&id].nodes;
+        let prefers_one = id.0[31] & 1 == 1;
+        if !self.plan.is_honest(zero) || (prefers_one && self.plan.is_honest(one)) { one } else { zero }
+    }
+
+    /// Property 3: one period, the expiries of locks that were accepted, what was agreed to be executed, and some blocks.
+    fn longest_end(&self) -> u64 {
+        let most = |of: &dyn Fn(&ChannelPlan) -> u64| self.channels.values().map(of).max().unwrap_or(0);
+        let period = most(&|plan| u64::from(plan.params.challenge_duration));
+        let settings = &self.plan.settings;
+        let horizon = settings.iter().map(|settings| settings.lock_horizon + 2 * settings.execution_window);
+        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms
+    }
+
+    fn is_closed(&self, id: ChannelId) -> Result<bool, Broken> {
+        self.chain.with(|chain| Ok(money::status(chain, id)?.phase == Phase::Closed))
+    }
+
+    /// A channel without a deposit may have nothing to close.
+    fn are_closed(&self, ids: &[ChannelId]) -> Result<bool, Broken> {
+        for id in ids {
+            if !self.is_closed(*id)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn describe_open(&self, ids: &[ChannelId]) -> String {
+        let still = ids.iter().filter(|id| !self.is_closed(**id).unwrap_or(false));
+        let views = still.map(|id| format!("{:?}", self.channels[id].nodes.map(|node| self.view(node, *id))));
+        format!("still open: {}", views.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Property 2: who kept to the protocol has on chain what its journal says, or more.
+    pub(crate) fn final_account(&mut self) -> Result<(), Broken> {
+        let deposited = self.deposited()?;
+        for (id, plan) in self.channels.clone() {
+            let unanswered = self.unanswered(id);
+            Property::Progress.check(unanswered.is_none(), || unanswered.clone().unwrap_or_default())?;
+            for node in self.honest_of(&plan) {
+                if let Some(book) = self.book(node, id) {
+                    let last = self.recorded.get(&id).filter(|hash| book.positions.contains_key(*hash));
+                    self.calls.check(node, id, book, last.copied().unwrap_or(book.confirmed))?;
+                }
+            }
+            for asset in 0..plan.params.assets.len() {
+                let put = deposited.get(&(id, asset)).copied().unwrap_or_default();
+                let mut sum = U256::ZERO;
+                for side in Side::BOTH {
+                    let paid = self.chain.with(|chain| money::paid(chain, &plan, side, asset))?;
+                    sum += paid;
+                    self.check_paid(id, plan.nodes[side.index()], asset, put[side.index()], paid)?;
+                }
+                let total: u128 = put.iter().sum();
+                Property::Conservation.check(sum == U256::from(total), || {
+                    format!("{id:?} took in {total} of asset {asset} and paid out {sum}")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Per channel and asset, by the events of the canonical chain.
+    fn deposited(&mut self) -> Result<BTreeMap<(ChannelId, usize), [u128; 2]>, Broken> {
+        let all = self.nodes[0].account.follow(&[], usize::MAX);
+        let all = all.map_err(|error| {
+            Property::Conservation.broken(format!("the events are not to be had: {error}"))
+        })?;
+        let mut deposited: BTreeMap<_, [u128; 2]> = BTreeMap::new();
+        for event in all.blocks.into_iter().flat_map(|block| block.events) {
+            if let AdjudicatorEvent::Deposited { channel, side, asset, amount } = event.event {
+                deposited.entry((channel, asset.index())).or_default()[side.index()] += amount.units();
+            }
+        }
+        Ok(deposited)
+    }
+
+    fn check_paid(
+        &mut self,
+        id: ChannelId,
+        node: usize,
+        asset: usize,
+        deposit: u128,
+        paid: U256,
+    ) -> Result<(), Broken> {
+        if !self.plan.is_honest(node) {
+            return Ok(());
+        }
+        self.report.count("check", "final account");
+        let Some(book) = self.nodes[node].book(id) else { return Ok(()) };
+        let owed = self.chain.with(|chain| money::owed(chain, book, asset, deposit))?;
+        let enough = paid >= U256::from(owed.max(0).unsigned_abs());
+        Property::Safety.check(enough, || {
+            format!("{} is owed {owed} of asset {asset} in {id:?} and was paid {paid}", self.name(node))
+        })
+    }
+}
