@@ -15,8 +15,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Shows the whole life of a channel: a customer and a store on an embedded chain, 101,000 payments, a crash, a
-    /// cheat, a settlement, every figure checked.
+    /// Shows the whole life of a channel on an embedded chain: over 100,000 payments, a crash, a cheat, a settlement.
     Demo(demo::DemoArgs),
 }
 

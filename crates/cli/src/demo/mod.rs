@@ -23,10 +23,10 @@ pub(crate) struct DemoArgs {
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     payments: u64,
     /// Assumed price of gas on the chain that it is compared with, in gwei.
-    #[arg(long, default_value_t = 2.0, value_parser = price)]
+    #[arg(long, default_value_t = 2.0, value_parser = price, allow_negative_numbers = true)]
     gas_price: f64,
     /// Assumed price of one ether, in US dollars.
-    #[arg(long, default_value_t = 3_000.0, value_parser = price)]
+    #[arg(long, default_value_t = 3_000.0, value_parser = price, allow_negative_numbers = true)]
     ether_price: f64,
     /// Prints nothing to standard output but one JSON object at the end; progress goes to standard error.
     #[arg(long)]
