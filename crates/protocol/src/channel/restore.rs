@@ -33,7 +33,7 @@ impl Channel {
         }
         match self.latest(ctx) {
             Some(latest) => out.messages.push(Body::Latest(latest)),
-            None if !sync.reply => self.send_sync(ctx, false, out),
+            None if !sync.reply && self.durable.restore.is_none() => self.send_sync(ctx, false, out),
             None => {}
         }
         if self.durable.restore.is_some() && sync.confirmed <= self.version() {

@@ -1,9 +1,13 @@
 //! The two-party protocol from outside: two channels, a link that fails, a chain that reorganises, peers that lie.
 
 mod adjudicator;
+mod agreements;
 mod chain;
 mod checks;
+mod disputes;
+mod locks;
 mod payments;
 mod random;
+mod restore;
 mod signer;
 mod world;

@@ -70,6 +70,12 @@ enum Step {
     },
     /// No block for so long that the view of the chain is too old to count.
     Stall,
+    Backup {
+        side: Side,
+    },
+    Restore {
+        side: Side,
+    },
     Run,
 }
 
@@ -104,6 +110,15 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..5_000_u64).prop_map(|milliseconds| Step::Wait { milliseconds }),
         1 => Just(Step::Stall),
         2 => Just(Step::Run),
+    ]
+}
+
+/// Faults that take data away, among the others.
+fn step_with_restores() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        18 => step(),
+        1 => side().prop_map(|side| Step::Backup { side }),
+        1 => side().prop_map(|side| Step::Restore { side }),
     ]
 }
 
@@ -209,7 +224,7 @@ fn perform_on_link(world: &mut World, step: &Step) {
         Step::Connect => world.connect(),
         Step::Crash { side } => world.crash(side),
         Step::DeliverAndDie { to, death } => drop(world.deliver(to, Some(death))),
-        _ => unreachable!("performed elsewhere"),
+        _ => {}
     }
 }
 
@@ -217,7 +232,8 @@ fn is_quiet(world: &World) -> bool {
     world.nodes.iter().all(|node| {
         let open =
             node.issued.keys().any(|token| !node.done.contains_key(token) && !node.orphans.contains(token));
-        !open && node.channel.view().in_flight == 0
+        let view = node.channel.view();
+        !open && view.in_flight == 0 && !view.restoring
     })
 }
 
@@ -265,6 +281,48 @@ pub(crate) fn run_cases<S: Strategy>(cases: u32, strategy: &S, test: impl Fn(S::
     if let Err(error) = outcome {
         panic!("{error}");
     }
+}
+
+/// Only one side ever loses data: what the other holds, it gets back.
+fn run_with_restores(steps: &[Step], losers: &[Side]) -> World {
+    let mut world = start();
+    let mut backups = [world.nodes[0].backup(), world.nodes[1].backup()];
+    for step in steps {
+        match *step {
+            Step::Backup { side } => backups[side.index()] = world.node(side).backup(),
+            Step::Restore { side } if losers.contains(&side) => {
+                // Two restores within one block's time cannot be told apart by it.
+                world.mine();
+                world.restore(side, &backups[side.index()]);
+            }
+            Step::Restore { .. } => {}
+            _ => perform(&mut world, step),
+        }
+        crate::checks::conserved(&world);
+    }
+    drain(&mut world);
+    for node in &world.nodes {
+        assert!(!node.channel.view().restoring);
+    }
+    world
+}
+
+#[test]
+fn whatever_is_restored_the_two_agree_and_finish() {
+    for loser in Side::BOTH {
+        run_cases(100, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
+            run_with_restores(&steps, &[loser]).assert_agreed();
+        });
+    }
+}
+
+#[test]
+fn whatever_both_lose_the_two_agree_and_finish() {
+    run_cases(100, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
+        let world = run_with_restores(&steps, &Side::BOTH);
+        crate::checks::agreed(&world);
+        crate::checks::conserved(&world);
+    });
 }
 
 #[test]

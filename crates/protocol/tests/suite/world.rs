@@ -7,9 +7,11 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strait_protocol::{
     Body, ChainAction, ChainDelta, Channel, Command, CommandError, Context, Event, Frame, Outcome, Outputs,
-    Payment, Record, Settings, Signer as _, Token,
+    Payment, Record, Settings, SignedPosition, Signer as _, Token,
 };
-use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Side};
+use strait_types::{
+    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Side, Signature, State,
+};
 
 /// What a command came to.
 pub(crate) type Ended = Result<Outcome, CommandError>;
@@ -91,7 +93,12 @@ impl Node {
 
     /// What a backup would keep.
     pub(crate) fn backup(&self) -> Backup {
-        Backup { snapshot: self.snapshot.clone(), journal: self.journal.clone(), log: self.log.clone() }
+        Backup {
+            snapshot: self.snapshot.clone(),
+            journal: self.journal.clone(),
+            log: self.log.clone(),
+            seen: self.seen,
+        }
     }
 }
 
@@ -100,6 +107,7 @@ pub(crate) struct Backup {
     snapshot: Option<Vec<u8>>,
     journal: Vec<Vec<u8>>,
     log: Vec<Record>,
+    seen: u64,
 }
 
 pub(crate) struct World {
@@ -259,12 +267,22 @@ impl World {
 
     /// The data directory is replaced by a backup, and the operator says so.
     pub(crate) fn restore(&mut self, side: Side, backup: &Backup) {
+        self.replace(side, backup);
+        self.drive(side, |channel, _, out| channel.restored(out));
+    }
+
+    /// The data directory is replaced by a backup, and nobody says so.
+    pub(crate) fn replace(&mut self, side: Side, backup: &Backup) {
         let node = self.node_mut(side);
         node.snapshot = backup.snapshot.clone();
         node.journal = backup.journal.clone();
         node.log = backup.log.clone();
         self.crash(side);
-        self.drive(side, |channel, _, out| channel.restored(out));
+        // Its last blocks may have been reorganised away since.
+        let to = backup.seen.min(self.chain.head()).saturating_sub(2);
+        self.node_mut(side).seen = to;
+        self.drive(side, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
+        self.follow();
     }
 
     // ---- the link
@@ -274,6 +292,12 @@ impl World {
         for side in Side::BOTH {
             self.drive(side, |channel, ctx, out| channel.connected(ctx, out));
         }
+    }
+
+    /// One side is connected to the test.
+    pub(crate) fn connected_alone(&mut self, side: Side) {
+        self.connected = true;
+        self.drive(side, |channel, ctx, out| channel.connected(ctx, out));
     }
 
     pub(crate) fn disconnect(&mut self) {
@@ -432,6 +456,30 @@ impl World {
 
     pub(crate) fn wanted_names(&mut self, side: Side) -> Vec<&'static str> {
         self.wanted(side).iter().map(ChainAction::name).collect()
+    }
+
+    /// A side's signature on a state, whatever its channel thinks of it.
+    pub(crate) fn sign(&self, side: Side, state: &State) -> Signature {
+        self.node(side).key.sign(self.domain.state_digest(state.hash())).unwrap()
+    }
+
+    /// The best that a side could show.
+    pub(crate) fn latest(&mut self, side: Side) -> Option<SignedPosition> {
+        self.apply(side, |channel, ctx| channel.latest(ctx))
+    }
+
+    /// A side brings a state to the chain that its channel would not; `None`: version 0.
+    pub(crate) fn challenge(&mut self, challenger: Side, shown: Option<&SignedPosition>) {
+        let facts = self.node(challenger).channel.facts().clone();
+        let zero = State::zero(self.id, self.params.assets.len());
+        let state = shown.map_or(zero, |shown| shown.position.state.clone());
+        let digest = self.domain.challenge_digest(self.id, facts.dispute, state.hash());
+        let signature = self.node(challenger).key.sign(digest).unwrap();
+        let signatures = shown.map(|shown| shown.signatures);
+        let previous = facts.record();
+        let state = Box::new(state);
+        let action = ChainAction::Challenge { state, signatures, previous, challenger, signature };
+        self.chain.waiting.push(Transaction::Call(action));
     }
 
     // ---- commands
