@@ -54,10 +54,21 @@ contract AdjudicatorTest is ChannelTest {
     function test_multicallRevertsAsAWholeWithTheReason() public {
         bytes[] memory calls = new bytes[](2);
         calls[0] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("x")));
-        calls[1] = calls[0];
-        vm.expectRevert(Errors.AlreadyRegistered.selector);
+        calls[1] = abi.encodeCall(IAdjudicator.settle, (nativeParams(), zeroState(1)));
+        vm.expectRevert(Errors.NotDisputed.selector);
         adjudicator.multicall(calls);
         assertEq(adjudicator.registeredAt(sha256(abi.encode(bytes32("x")))), 0);
+    }
+
+    /// Who sees the batch and registers its preimage first does not make it fail.
+    function test_registrationCannotBeFrontRun() public {
+        vm.prank(stranger);
+        adjudicator.registerPreimage("x");
+        bytes[] memory calls = new bytes[](2);
+        calls[0] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("x")));
+        calls[1] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("y")));
+        adjudicator.multicall(calls);
+        assertEq(adjudicator.registeredAt(sha256(abi.encode(bytes32("y")))), block.timestamp);
     }
 
     function test_onlyDepositsTakeValue() public {

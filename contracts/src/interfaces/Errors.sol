@@ -93,8 +93,6 @@ interface Errors {
     error LocksMismatch();
     /// @notice No lock of the list can be resolved yet.
     error NothingToUnlock();
-    /// @notice The preimage is registered already: the first registration counts.
-    error AlreadyRegistered();
     /// @notice The caller has no credit in this asset.
     error NoCredit();
     /// @notice Neither the zero address nor the adjudicator can receive a credit.

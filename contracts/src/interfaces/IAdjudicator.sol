@@ -6,6 +6,8 @@ import {Allocation, ChannelParams, Lock, NativeDeposit, Record, Sig, State} from
 /// @title The arbiter of two-party channels
 /// @notice Holds deposits, and pays them out by the highest version that both participants signed.
 /// No owner, no upgrade, no pause, no fee.
+/// In events and comments, what is paid to a payout is what its owner is entitled to; where the transfer failed it waits
+/// as a credit, and `Credited` says so.
 /// @dev EIP-712 domain: name "Strait", version "1", chainId, verifyingContract. Signed structures:
 /// State (see Types.sol), `Challenge(bytes32 channelId,uint16 dispute,bytes32 stateHash)`,
 /// `Resume(bytes32 channelId,uint16 dispute)`.
@@ -22,9 +24,9 @@ interface IAdjudicator {
     /// @notice All was paid out; nothing remains and no deposit is taken any more.
     event Closed(bytes32 indexed channelId, uint256[2][] paid);
     /// @notice The dispute ended by time and free balances were paid. `reserve[k]` is kept for the locks behind `locksHash`;
-    /// without locks the channel is closed.
+    /// when every reserve is zero the channel is closed.
     event Settled(bytes32 indexed channelId, uint256[2][] paid, uint256[] reserve, bytes32 locksHash);
-    /// @notice Locks were resolved. `locks` is the list that remains; empty: the channel is closed.
+    /// @notice Locks were resolved. `locks` is the list that remains, in the order it had; empty: the channel is closed.
     event Unlocked(bytes32 indexed channelId, uint256[2][] paid, Lock[] locks);
     event PreimageRegistered(bytes32 indexed hash, bytes32 preimage);
     /// @notice A payout failed and waits as a credit.
@@ -85,9 +87,12 @@ interface IAdjudicator {
 
     // ---- with agreement
 
-    /// @notice Pays all by a final state, within its `validUntil`, whatever is recorded.
+    /// @notice Pays all by a final state, within its `validUntil`, whatever is recorded. Refused where the deposits do not
+    /// cover what the state gives: then there is only `challenge` and `settle`, which divides the shortage.
     function close(ChannelParams calldata params, State calldata state, Sig calldata sig0, Sig calldata sig1) external;
     /// @notice Records a both-signed state above the record, within its `validUntil`, and pays the increase of `withdrawn`.
+    /// Refused for a final state, and unless both own something not negative afterwards, by the deposits on chain.
+    /// During a dispute it acts as `respond`: in its period, and the deadline stays.
     /// @param previous what is recorded; all zero when nothing is.
     function withdraw(
         ChannelParams calldata params,
@@ -96,13 +101,16 @@ interface IAdjudicator {
         Sig calldata sig1,
         Record calldata previous
     ) external;
-    /// @notice Ends a dispute within its period; both signed Resume(channelId, dispute).
+    /// @notice Ends a dispute, within its period or after it as long as nobody settled; both signed
+    /// Resume(channelId, dispute).
+    /// @param recorded what is recorded.
     function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
         external;
 
     // ---- disputes
 
-    /// @notice Records a state and starts the period. Version 0 needs no signatures of the state (pass zeros).
+    /// @notice Records a state and starts the period: `respond` and `withdraw` are possible until and at the deadline,
+    /// `settle` after it. Version 0 and the recorded state itself need no signatures (pass zeros).
     /// @param previous what is recorded; all zero when nothing is. The state must be above it, or equal to it.
     /// @param challenger 0 or 1.
     /// @param sig of the challenger on Challenge(channelId, dispute, stateHash); all zero when msg.sender is the
@@ -124,30 +132,38 @@ interface IAdjudicator {
         Sig calldata sig1,
         Record calldata previous
     ) external;
-    /// @notice Pays free balances by the recorded state after the period.
+    /// @notice Pays free balances by the recorded state after the period. Never refused for its amounts.
+    /// @param state the recorded one.
     function settle(ChannelParams calldata params, State calldata state) external;
-    /// @notice Resolves all locks of a settled channel that can be resolved now.
+    /// @notice Resolves all locks of a settled channel that can be resolved now. Pays at most what is kept for them.
+    /// @param locks the list that is recorded: of the settled state, then of the last `Unlocked`.
     function unlock(ChannelParams calldata params, Lock[] calldata locks) external;
-    /// @notice Registers a preimage for hash locks; the first registration counts.
+    /// @notice Registers a preimage for hash locks; the first registration counts, and later ones change nothing.
     function registerPreimage(bytes32 preimage) external;
-    /// @notice Pulls what could not be paid to the caller.
+    /// @notice Pulls what could not be paid to the caller, who is the payout, to any other address.
     function withdrawCredit(address asset, address to) external;
     /// @notice Several calls in one transaction; not payable. Reverts as a whole.
     function multicall(bytes[] calldata calls) external;
 
     // ---- views
 
+    /// @notice The id of parameters; reverts when they break a rule. Also of channels that this adjudicator does not judge.
     function channelId(ChannelParams calldata params) external view returns (bytes32);
-    /// @notice 0 open, 1 settled with locks pending, 2 closed. Deadline 0: no dispute. Fingerprint 0: nothing recorded.
+    /// @notice `phase` is 0 open, 1 settled with locks pending, 2 closed. `dispute` is the number of the dispute under
+    /// way, or of the next. Deadline 0: no dispute. Fingerprint 0: nothing recorded; in phase 0 it is that of a version,
+    /// bytes25(keccak256(abi.encode(channelId, version, dispute, stateHash))), in phase 1 that of the pending locks,
+    /// bytes25(keccak256(abi.encode(keccak256("Strait: pending locks"), channelId, locksHash))). Closed: all zero.
     function channel(bytes32 id)
         external
         view
         returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint);
-    /// @notice Per participant: deposited and already withdrawn while open; after settle `reserve` is what the locks keep.
+    /// @notice Per participant: deposited and already withdrawn while open; after settle `reserve` is what the locks keep,
+    /// and all else is zero.
     function funds(bytes32 id, uint256 assetIndex)
         external
         view
         returns (uint128[2] memory deposited, uint128[2] memory withdrawn, uint128 reserve);
+    /// @notice What waits for a payout to pull, per asset.
     function credits(address payout, address asset) external view returns (uint256);
     /// @notice When the preimage of a sha256 hash was registered, Unix seconds; 0: never.
     function registeredAt(bytes32 hash) external view returns (uint64);

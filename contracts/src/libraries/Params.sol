@@ -6,8 +6,9 @@ import {ChannelParams} from "../interfaces/Types.sol";
 import {Hashing} from "./Hashing.sol";
 
 /// @title Parameters of a channel: their bounds
-/// @dev `check` reads the words of the parameters as they lie in calldata and checks them all once; afterwards
-/// the functions below read them without checking again, which saves 40 gas at each of a dozen places.
+/// @dev `check` reads the words of the parameters as they lie in calldata and checks them all once; afterwards the
+/// functions below read them without checking again, which saves 40 gas at each of a dozen places. The offset of the
+/// assets is followed wherever it leads: the id commits to whatever is read there.
 library Params {
     uint256 internal constant MIN_CHALLENGE_DURATION = 1 hours;
     uint256 internal constant MAX_CHALLENGE_DURATION = 30 days;
@@ -38,7 +39,7 @@ library Params {
         require(
             duration >= MIN_CHALLENGE_DURATION && duration <= MAX_CHALLENGE_DURATION, Errors.InvalidChallengeDuration()
         );
-        address[] calldata assets = params.assets;
+        address[] calldata assets = assetsOf(params);
         bytes32 moreAssets = 0;
         if (assets.length != 1) {
             checkAssets(assets);
@@ -88,7 +89,7 @@ library Params {
         }
     }
 
-    /// @notice The assets of parameters that were checked.
+    /// @notice The assets of parameters.
     function assetsOf(ChannelParams calldata params) internal pure returns (address[] calldata assets) {
         assembly ("memory-safe") {
             let pos := add(params, calldataload(add(params, 256)))

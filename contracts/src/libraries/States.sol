@@ -5,12 +5,13 @@ import {Errors} from "../interfaces/Errors.sol";
 import {Allocation, State} from "../interfaces/Types.sol";
 
 /// @title What a state must look like
-/// @dev `check` reads the words of a state as they lie in calldata and checks them all once. A state that was checked,
-/// or that has the hash of one, is read without checking again.
+/// @dev `check` reads the words of a state as they lie in calldata and checks them all once. A state that was checked
+/// is read without checking again. Offsets are followed wherever they lead: past the calldata all is zero, and whatever
+/// is read is what is hashed, so that it counts only if it is what was signed.
 library States {
     /// @notice Checks the rules that hold for every state of a payment channel, whoever signed it.
     function check(State calldata state, uint256 assetCount) internal pure {
-        Allocation[] calldata allocations = state.allocations;
+        Allocation[] calldata allocations = allocationsOf(state);
         require(allocations.length == assetCount, Errors.WrongAllocationCount());
         uint256 writer;
         uint256 isFinal_;
@@ -60,7 +61,7 @@ library States {
         }
     }
 
-    /// @notice The allocations of a state that was checked.
+    /// @notice The allocations of a state.
     function allocationsOf(State calldata state) internal pure returns (Allocation[] calldata allocations) {
         assembly ("memory-safe") {
             let pos := add(state, calldataload(add(state, 128)))

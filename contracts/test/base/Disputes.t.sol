@@ -403,6 +403,26 @@ contract DisputesTest is ChannelTest {
         assertTrue(good);
     }
 
+    /// Past the calldata all is zero, and zero is not what was signed.
+    function test_offsetsOutOfCalldata() public {
+        ChannelParams memory p = open(1 ether, 0);
+        State memory s = paidState(5, 1, 0.5 ether);
+        (Sig memory a, Sig memory b) = sigs(p, s);
+        bytes memory data =
+            abi.encodeCall(IAdjudicator.challenge, (p, s, a, b, nothing(), 0, challengeSig(KEY0, p, s, 0)));
+        uint256[3] memory offsets = [data.length, 1 << 255, type(uint256).max - 31];
+        for (uint256 i = 0; i < offsets.length; ++i) {
+            bytes memory moved = slice(data, 0, data.length);
+            setWord(moved, wordAt(data, 1) / 32 + 4, offsets[i]);
+            (bool ok,) = address(adjudicator).call(moved);
+            assertFalse(ok);
+            moved = slice(data, 0, data.length);
+            setWord(moved, wordAt(data, 0) / 32 + 8, offsets[i]);
+            (ok,) = address(adjudicator).call(moved);
+            assertFalse(ok);
+        }
+    }
+
     function wordAt(bytes memory data, uint256 word) private pure returns (uint256 result) {
         assembly {
             result := mload(add(add(data, 36), mul(word, 32)))

@@ -197,7 +197,7 @@ contract Handler is ChannelTest {
 
     function register(uint256 which) external {
         if (knownPreimages.length == 0) return;
-        try adjudicator.registerPreimage(knownPreimages[which % knownPreimages.length]) {} catch {}
+        adjudicator.registerPreimage(knownPreimages[which % knownPreimages.length]);
     }
 
     // ---- time, and what the honest side does about it
@@ -206,28 +206,29 @@ contract Handler is ChannelTest {
     function pass(uint32 duration) external {
         uint256 until = block.timestamp + bound(duration, 1, 2 days);
         for (uint256 c = 0; c < CHANNELS; ++c) {
-            Model storage model = models[c];
-            (uint8 phase,, uint40 deadline,) = adjudicator.channel(idOf(model.params));
-            if (phase != 0 || deadline == 0 || block.timestamp > deadline) continue;
-            Record memory record = recorded(model);
-            if (record.version == model.states.length - 1 || until <= deadline) continue;
-            respond(model.params, stateAt(model, model.states.length - 1), record);
-            ++model.responses;
+            if (until > deadlineOf(models[c].params)) defend(c);
         }
         vm.warp(until);
     }
 
+    /// The honest side answers a dispute that stands at less than its last state.
+    function defend(uint256 c) public {
+        Model storage model = models[c];
+        (uint8 phase,, uint40 deadline,) = adjudicator.channel(idOf(model.params));
+        if (phase != 0 || block.timestamp > deadline) return;
+        Record memory record = recorded(model);
+        if (record.version == model.states.length - 1) return;
+        respond(model.params, stateAt(model, model.states.length - 1), record);
+        ++model.responses;
+    }
+
     /// The honest side leaves, alone: whatever is under way, one period and the expiries of its locks suffice.
-    function exit(uint256 c) public {
+    function exit(uint256 c) external {
         Model storage model = models[c];
         ChannelParams memory p = model.params;
-        State memory last = stateAt(model, model.states.length - 1);
         if (phaseOf(p) == 0) {
-            if (deadlineOf(p) == 0) {
-                challenge(p, last, recorded(model), model.honest);
-            } else if (block.timestamp <= deadlineOf(p) && recorded(model).version < last.version) {
-                respond(p, last, recorded(model));
-            }
+            State memory last = stateAt(model, model.states.length - 1);
+            if (deadlineOf(p) == 0) challenge(p, last, recorded(model), model.honest);
             if (block.timestamp <= deadlineOf(p)) vm.warp(deadlineOf(p) + 1);
             adjudicator.settle(p, stateAt(model, recorded(model).version));
         }
