@@ -9,6 +9,8 @@ pub enum Mutation {
     LosesCommits,
     /// After a crash a node goes on from an old copy of its data without saying so.
     StartsFromOldCopy,
+    /// The key signs a second state of a version.
+    SignsTwice,
     /// Answers to challenges never reach the chain.
     NeverResponds,
     /// Preimages are not registered on chain.
@@ -31,10 +33,11 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Mutation; 12] = [
+    pub const ALL: [Mutation; 13] = [
         Mutation::SendsBeforeCommit,
         Mutation::LosesCommits,
         Mutation::StartsFromOldCopy,
+        Mutation::SignsTwice,
         Mutation::NeverResponds,
         Mutation::NeverRegisters,
         Mutation::CountsDepositsAtHead,

@@ -10,7 +10,7 @@ use strait_protocol::{Body, ChainNews, CommandError, Event, Frame, Outcome, Toke
 use strait_types::{Address, ChannelId};
 
 impl World {
-    pub(crate) fn send(&mut self, node: usize, peer: Address, frame: Vec<u8>) -> Result<(), Broken> {
+    pub(crate) fn send(&mut self, node: usize, peer: Address, mut frame: Vec<u8>) -> Result<(), Broken> {
         let Some(to) = (0..self.nodes.len()).find(|other| self.nodes[*other].key.address() == peer) else {
             return Ok(());
         };
@@ -20,6 +20,9 @@ impl World {
                 self.transmit(link, node, frame);
             }
             return Ok(());
+        }
+        if self.mutation == Some(Mutation::SignsTwice) && self.lies.chance(50) {
+            frame = self.second_version(node, &frame).unwrap_or(frame);
         }
         if let Ok(Frame::Channel { channel, body }) = Frame::decode(&frame) {
             if self.mutation == Some(Mutation::NeverSyncs) && matches!(body, Body::Sync(_)) {
@@ -36,6 +39,12 @@ impl World {
         let Some(book) = self.nodes[node].book(channel) else {
             return Err(Property::DurableBeforeSent.broken("a message of a channel that is not durable"));
         };
+        if let Body::Update(update) = body
+            && let Some(base) = book.positions.get(&update.base_hash)
+            && let Ok(next) = base.next(update.version, &update.operations, &mut |_, _| Ok(()))
+        {
+            self.signed.bind(node, channel, update.version, next.state.hash())?;
+        }
         durable::check(book, body)?;
         let Some(signature) = durable::signature_in(book, body) else { return Ok(()) };
         if matches!(body, Body::Rebase { .. }) {

@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Another update of the version that a frame carries.
-    pub(super) fn second_version(&mut self, node: usize, frame: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn second_version(&mut self, node: usize, frame: &[u8]) -> Option<Vec<u8>> {
         let Ok(Frame::Channel { channel, body: Body::Update(mut update) }) = Frame::decode(frame) else {
             return None;
         };
