@@ -216,8 +216,11 @@ impl ChainView {
             }
             ChainDelta::Final { through } => {
                 self.through = self.through.max(*through);
-                let kept = self.recent.iter().position(|dated| !is_settled(dated, *through));
-                for dated in self.recent.drain(..kept.unwrap_or(self.recent.len())) {
+                let recent = std::mem::take(&mut self.recent);
+                let (settled, kept): (Vec<_>, _) =
+                    recent.into_iter().partition(|dated| is_settled(dated, *through));
+                self.recent = kept;
+                for dated in settled {
                     self.base.apply(dated.time, &dated.event);
                 }
                 self.counted = self.facts_through(self.through);
@@ -227,7 +230,8 @@ impl ChainView {
 
     fn facts_through(&self, height: u64) -> Facts {
         let mut facts = self.base.clone();
-        for dated in self.recent.iter().take_while(|dated| dated.block <= height) {
+        // Not in the order of blocks: of a lock that became known late, the registration comes later.
+        for dated in self.recent.iter().filter(|dated| dated.block <= height) {
             facts.apply(dated.time, &dated.event);
         }
         facts

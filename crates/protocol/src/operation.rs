@@ -65,6 +65,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// The number of the lock that it settles or cancels.
+    pub fn resolved_lock(&self) -> Option<u64> {
+        match self {
+            Operation::SettleLock { number, .. } | Operation::CancelLock { number } => Some(*number),
+            _ => None,
+        }
+    }
+
     /// The limit of an operation that is to be executed on chain.
     pub fn valid_until(&self) -> Option<u64> {
         match self {

@@ -182,6 +182,8 @@ struct Volatile {
     queue: VecDeque<Queued>,
     /// Commands whose failure is told once a higher version is countersigned.
     failing: Vec<Failing>,
+    /// Locks that the peer would not let us settle or take back unasked; tried again after the next connect.
+    contested: Vec<u64>,
     intent: Option<Intent>,
     next_proposal: u64,
     acknowledge_due: bool,
@@ -208,6 +210,7 @@ impl Volatile {
             link: Link::Down,
             queue: VecDeque::new(),
             failing: Vec::new(),
+            contested: Vec::new(),
             intent: None,
             next_proposal: 0,
             acknowledge_due: false,
@@ -351,6 +354,7 @@ impl Channel {
         self.volatile.pen_wanted_by_peer = false;
         self.volatile.gap_reported = None;
         self.volatile.resent_ms = None;
+        self.volatile.contested.clear();
         self.volatile.progress_ms = ctx.now_ms;
         self.send_sync(ctx, false, out);
     }
@@ -482,7 +486,7 @@ impl Channel {
             return Ok(());
         }
         self.drive_intent(ctx, out);
-        self.queue_expired_locks(ctx);
+        self.queue_due_locks(ctx);
         self.write(ctx, out)
     }
 

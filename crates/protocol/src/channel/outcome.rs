@@ -96,6 +96,9 @@ impl Channel {
             let refused = refusal.filter(|refusal| refusal.version == first);
             // The peer still wants what it was to get with it.
             self.volatile.pen_wanted_by_peer |= update.operations.last() == Some(&Operation::HandOver);
+            if refused.is_some() {
+                self.volatile.contested.extend(update.operations.iter().filter_map(Operation::resolved_lock));
+            }
             let mut operations: Vec<_> = update.operations.into_iter().map(Some).collect();
             for Ticket { token, outcome, index, mut stood } in tickets {
                 let Some(operation) = operations.get_mut(index).and_then(Option::take) else { continue };

@@ -19,7 +19,8 @@ enum Verdict {
     Accept(Box<Position>),
     Duplicate,
     Gap,
-    Hold,
+    /// And how it is refused when that takes too long.
+    Hold(Violation),
     Refuse(Violation),
     /// It is refused already, or builds on what is.
     RefuseAgain(Violation),
@@ -39,7 +40,7 @@ impl Channel {
 
     fn read(&mut self, ctx: &Context<'_>, update: Update, out: &mut Outputs) {
         match self.consider(ctx, &update) {
-            Verdict::Hold => self.volatile.held = Some(Held { update, since: ctx.now_ms }),
+            Verdict::Hold(_) => self.volatile.held = Some(Held { update, since: ctx.now_ms }),
             verdict => self.decide(ctx, update, verdict, out),
         }
     }
@@ -52,7 +53,7 @@ impl Channel {
             Verdict::Refuse(violation) => self.refuse(ctx, update.version, violation, out),
             Verdict::RefuseAgain(violation) => self.send_refusal(ctx, update.version, violation, out),
             Verdict::Fault(rule) => out.fault(rule),
-            Verdict::Hold => {}
+            Verdict::Hold(_) => {}
         }
     }
 
@@ -110,7 +111,9 @@ impl Channel {
         }
         match judgement {
             // The chain may have more to say.
-            Some(Violation { rule: Rule::NotExpired | Rule::TooLate, .. }) => return Verdict::Hold,
+            Some(violation) if matches!(violation.rule, Rule::NotExpired | Rule::TooLate) => {
+                return Verdict::Hold(violation);
+            }
             Some(violation) => return Verdict::Refuse(violation),
             None => {}
         }
@@ -118,7 +121,7 @@ impl Channel {
             && !self.is_chain_stale(ctx)
             && !self.is_blocked_by_execution()
             && self.is_funded(&position);
-        if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold }
+        if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold(Rule::HoldTimeout.into()) }
     }
 
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
@@ -192,10 +195,10 @@ impl Channel {
         let Some(held) = self.volatile.held.take() else { return };
         let waited = ctx.now_ms.saturating_sub(held.since);
         let verdict = match self.consider(ctx, &held.update) {
-            Verdict::Hold if waited >= self.durable.settings.hold_timeout_ms => {
-                Verdict::Refuse(Rule::HoldTimeout.into())
+            Verdict::Hold(violation) if waited >= self.durable.settings.hold_timeout_ms => {
+                Verdict::Refuse(violation)
             }
-            Verdict::Hold => {
+            Verdict::Hold(_) => {
                 self.volatile.held = Some(held);
                 return;
             }

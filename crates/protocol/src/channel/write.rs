@@ -6,7 +6,7 @@ use crate::command::{CommandError, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::{MAX_OPERATIONS, Operation};
-use crate::position::{Position, Violation};
+use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::signer::SignerError;
@@ -286,30 +286,32 @@ impl Channel {
         self.requeue(rolled_back, Some(refusal), out);
     }
 
-    /// Takes back what expired: the contributor's part of the bargain, without anybody asking.
-    pub(super) fn queue_expired_locks(&mut self, ctx: &Context<'_>) {
-        let side = self.durable.side;
+    /// Takes what is ours without anybody asking: back, what expired; and what a known preimage opens.
+    pub(super) fn queue_due_locks(&mut self, ctx: &Context<'_>) {
         if self.head().locks.is_empty() || !self.durable.pending.is_empty() || self.check_usable().is_err() {
             return;
         }
-        let expired: Vec<u64> = self
-            .head()
-            .locks
-            .iter()
-            .filter(|entry| entry.lock.contributor() == Some(side) && self.has_expired(ctx, &entry.lock))
-            .map(|entry| entry.number)
-            .filter(|number| !self.is_queued(*number))
-            .collect();
-        for number in expired {
-            self.volatile.queue.push_back(Queued::new(None, Operation::CancelLock { number }));
+        let due: Vec<Operation> =
+            self.head().locks.iter().filter_map(|entry| self.due_operation(ctx, entry)).collect();
+        self.volatile.queue.extend(due.into_iter().map(|operation| Queued::new(None, operation)));
+    }
+
+    fn due_operation(&self, ctx: &Context<'_>, entry: &NumberedLock) -> Option<Operation> {
+        let NumberedLock { number, lock } = entry;
+        if self.is_queued(*number) || self.volatile.contested.contains(number) {
+            return None;
         }
+        if lock.contributor() == Some(self.durable.side) {
+            return self.has_expired(ctx, lock).then_some(Operation::CancelLock { number: *number });
+        }
+        let known = self.durable.preimages.iter().find(|preimage| sha256(**preimage) == lock.reference);
+        let preimage = known.copied().or_else(|| self.durable.chain.head().preimage(lock.reference))?;
+        let operation = Operation::SettleLock { number: *number, preimage };
+        self.judge_own(ctx, &operation, self.head()).is_ok().then_some(operation)
     }
 
     fn is_queued(&self, lock: u64) -> bool {
-        self.volatile.queue.iter().any(|queued| match &queued.operation {
-            Operation::CancelLock { number } | Operation::SettleLock { number, .. } => *number == lock,
-            _ => false,
-        })
+        self.volatile.queue.iter().any(|queued| queued.operation.resolved_lock() == Some(lock))
     }
 }
 

@@ -122,14 +122,16 @@ fn equal_locks_are_kept_apart() {
         world.lock(Side::Zero, 10, SECRET, expiry);
     }
     world.run();
-    let token = world.command(Side::One, settle(1));
+    let token = world.command(Side::One, Command::CancelLock { number: 1 });
     world.run();
-    assert_eq!(world.ended(token), Some(&Ok(Outcome::LockSettled { number: 1 })));
+    assert_eq!(world.ended(token), Some(&Ok(Outcome::LockCancelled { number: 1 })));
     let left: Vec<_> = world.node(Side::Zero).channel.view().locks.iter().map(|l| l.number).collect();
     assert_eq!(left, [0, 2]);
-    let twice = world.command(Side::One, settle(1));
+    let twice = world.command(Side::One, Command::CancelLock { number: 1 });
     assert_eq!(world.error(twice), Some(&CommandError::Rule(Rule::UnknownLock)));
-    assert_eq!(world.balances(), [70, 20]);
+    world.command(Side::One, settle(2));
+    world.run();
+    assert_eq!(world.balances(), [80, 30], "the preimage opens both that are left");
     world.assert_agreed();
 }
 
@@ -179,10 +181,8 @@ fn too_near_the_expiry_the_preimage_goes_to_the_chain_instead() {
     assert_eq!(world.wanted_names(Side::One), ["register preimage"]);
     world.mine();
     assert!(world.wanted_names(Side::One).is_empty());
-    // Registered in time, it settles off chain even now.
-    let again = world.command(Side::One, settle(0));
+    // Registered in time, it settles off chain even now, and by itself.
     world.run();
-    assert_eq!(world.ended(again), Some(&Ok(Outcome::LockSettled { number: 0 })));
     assert_eq!(world.balances(), [60, 50]);
     world.assert_agreed();
 }
@@ -199,12 +199,7 @@ fn a_registered_lock_is_not_taken_back_by_its_contributor() {
     world.mine_many(3);
     world.connect();
     world.run();
-    assert_eq!(world.balances(), [60, 10], "it stays, for the beneficiary to settle");
-    let cancel = world.command(Side::Zero, Command::CancelLock { number: 0 });
-    assert_eq!(world.error(cancel), Some(&CommandError::Rule(Rule::NotExpired)));
-    let token = world.command(Side::One, settle(0));
-    world.run();
-    assert!(matches!(world.ended(token), Some(Ok(_))));
+    assert_eq!(world.balances(), [60, 50], "the beneficiary settled it by itself");
     world.assert_agreed();
 }
 
@@ -262,11 +257,31 @@ fn whoever_registers_the_preimage_serves_the_beneficiary() {
     world.mine_many(2);
     world.mine_final(expiry + 10 - world.chain.time());
     world.run();
-    assert_eq!(world.balances(), [60, 10]);
+    assert_eq!(world.balances(), [60, 50]);
     assert_eq!(world.node(Side::One).channel.facts().preimage(hash_of(SECRET)), Some(SECRET));
-    let token = world.command(Side::One, settle(0));
-    world.run();
-    assert!(matches!(world.ended(token), Some(Ok(_))));
+    world.assert_agreed();
+}
+
+#[test]
+fn what_the_peer_does_not_let_us_take_is_not_tried_again_and_again() {
+    let (mut world, expiry) = locked();
+    // Only the beneficiary knows of the registration.
+    world.chain.waiting.push(crate::chain::Transaction::Register(SECRET));
+    world.blind.insert(Side::Zero);
+    world.muted.insert(Side::One);
+    world.disconnect();
+    world.mine_final(30);
+    world.mine_at(expiry + 1);
+    world.mine_many(2);
+    world.connect();
+    // The contributor has the pen: it takes back, the beneficiary refuses.
+    let payment = world.pay(Side::Zero, 1);
+    world.run_for(300_000);
+    assert!(world.is_paid(payment), "{:?}", world.ended(payment));
+    let refusals =
+        world.node(Side::One).events.iter().filter(|event| matches!(event, Event::Refused { .. })).count();
+    assert_eq!(refusals, 1);
+    world.assert_agreed();
 }
 
 #[test]

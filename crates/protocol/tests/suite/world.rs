@@ -9,6 +9,7 @@ use strait_protocol::{
     Body, ChainAction, ChainDelta, Channel, Command, CommandError, Context, Event, Frame, Outcome, Outputs,
     Payment, Record, Settings, SignedPosition, Signer as _, Token,
 };
+use strait_types::abi::AdjudicatorEvent;
 use strait_types::{
     Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Side, Signature, State,
 };
@@ -123,6 +124,8 @@ pub(crate) struct World {
     pub(crate) seen: Seen,
     /// Sides whose wishes are not carried to the chain.
     pub(crate) muted: BTreeSet<Side>,
+    /// Sides that are not told of registered preimages.
+    pub(crate) blind: BTreeSet<Side>,
     /// Sides that are not the code under test: their signatures prove nothing.
     pub(crate) liars: BTreeSet<Side>,
     next_token: Token,
@@ -161,6 +164,7 @@ impl World {
             connected: false,
             seen: Seen::default(),
             muted: BTreeSet::new(),
+            blind: BTreeSet::new(),
             liars: BTreeSet::new(),
             next_token: 0,
         }
@@ -218,8 +222,32 @@ impl World {
             return;
         }
         self.release(side, messages, events);
+        self.look_up(side);
         if death == Some(Death::AfterSent) {
             self.crash(side);
+        }
+    }
+
+    /// Registrations of preimages whose locks became known only now, as the engine looks them up.
+    fn look_up(&mut self, side: Side) {
+        if self.blind.contains(&side) {
+            return;
+        }
+        let node = self.node(side);
+        let mut hashes: Vec<B256> =
+            node.channel.view().locks.iter().map(|entry| entry.lock.reference).collect();
+        hashes.retain(|hash| node.channel.facts().preimage(*hash).is_none());
+        for height in 0..=node.seen {
+            let block = self.chain.block(height).clone();
+            for event in block.events {
+                let missed = matches!(&event, AdjudicatorEvent::PreimageRegistered { hash, .. }
+                    if hashes.contains(hash));
+                if missed {
+                    let delta = ChainDelta::Event { block: height, time: block.time, event };
+                    self.drive(side, |channel, ctx, out| channel.chain(ctx, delta, out));
+                    return;
+                }
+            }
         }
     }
 
@@ -430,8 +458,12 @@ impl World {
         let height = node.seen;
         let through = height.saturating_sub(node.channel.confirmations());
         let block = self.chain.block(height).clone();
+        let is_blind = self.blind.contains(&side);
         self.drive(side, |channel, ctx, out| {
             for event in block.events {
+                if is_blind && matches!(event, AdjudicatorEvent::PreimageRegistered { .. }) {
+                    continue;
+                }
                 channel.chain(ctx, ChainDelta::Event { block: height, time: block.time, event }, out);
             }
             channel.chain(ctx, ChainDelta::Final { through }, out);
