@@ -27,7 +27,7 @@ impl World {
         if mutation == Some(Mutation::LosesCommits) && honest {
             self.nodes[node].disk.pretend_to_sync();
         }
-        let domain = self.domain.clone();
+        let domain = self.domain;
         self.nodes[node].start(&domain, mutation)?;
         self.note(format_args!("{} starts", self.name(node)));
         if self.nodes[node].life > 1 {

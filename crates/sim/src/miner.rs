@@ -47,7 +47,7 @@ impl World {
             self.see(sender, &event)?;
         }
         let number = self.chain.with(|chain| chain.head().at.number);
-        if number % COUNT_EVERY == 0 {
+        if number.is_multiple_of(COUNT_EVERY) {
             self.count_money()?;
         }
         for node in 0..self.nodes.len() {

@@ -84,7 +84,7 @@ impl Node {
 
     fn engine(&self, domain: &Domain, store: &dyn Store) -> Result<Engine, Broken> {
         let policy = Policy { min_challenge: 3_600, ..Policy::default() };
-        Engine::recover(domain.clone(), self.signer.clone(), policy, self.settings.clone(), store, false)
+        Engine::recover(*domain, self.signer.clone(), policy, self.settings.clone(), store, false)
             .map_err(|error| Property::Replay.broken(format!("the engine does not recover: {error}")))
     }
 
