@@ -112,9 +112,9 @@ abstract contract Locks is Ledger {
 
     function _outcome(Lock calldata lock) private view returns (bool resolved, bool redeemed) {
         if (lock.kind != LockKind.Hash) return (false, false);
-        uint256 pos = registeredAt[lock.ref];
+        uint256 registered = registeredAt[lock.ref];
         uint256 expiry = lock.expiry;
-        redeemed = pos != 0 && pos <= expiry;
+        redeemed = registered != 0 && registered <= expiry;
         resolved = redeemed || block.timestamp > expiry;
     }
 

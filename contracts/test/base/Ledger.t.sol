@@ -4,8 +4,23 @@ pragma solidity ^0.8.28;
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 import {ChannelParams, Lock, NativeDeposit, Sig, State} from "../../src/interfaces/Types.sol";
-import {CallingBack, GasBurner, Rejecting, ReturnBomber, RevertBomber, SmartAccount} from "../mocks/Receivers.sol";
-import {BlacklistToken, CallbackToken, FalseToken, NastyToken, PlainToken} from "../mocks/Tokens.sol";
+import {
+    CallingBack,
+    EarlyQuitter,
+    GasBurner,
+    Rejecting,
+    ReturnBomber,
+    RevertBomber,
+    SmartAccount
+} from "../mocks/Receivers.sol";
+import {
+    BlacklistToken,
+    CallbackToken,
+    EarlyQuittingToken,
+    FalseToken,
+    NastyToken,
+    PlainToken
+} from "../mocks/Tokens.sol";
 import {ChannelTest} from "../utils/ChannelTest.sol";
 
 /// @notice Payouts and credits, with the receivers and tokens that would abuse them.
@@ -142,7 +157,7 @@ contract LedgerTest is ChannelTest {
     /// A caller who gives too little gas must not turn a payment into a credit: at every gas limit the call either
     /// reverts or pays.
     function test_tooLittleGasRevertsRatherThanCredits() public {
-        SmartAccount account = new SmartAccount();
+        EarlyQuitter account = new EarlyQuitter();
         ChannelParams memory p = openFor(address(account));
         State memory s = finalState(1, 1, 1 ether);
         (Sig memory a, Sig memory b) = sigs(p, s);
@@ -161,7 +176,7 @@ contract LedgerTest is ChannelTest {
     }
 
     function test_tooLittleGasForATokenReverts() public {
-        PlainToken token = new PlainToken();
+        EarlyQuittingToken token = new EarlyQuittingToken();
         ChannelParams memory p = openToken(token);
         State memory s = finalState(1, 1, 100);
         (Sig memory a, Sig memory b) = sigs(p, s);

@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
-import {ChannelParams, Lock, LockKind, State} from "../../src/interfaces/Types.sol";
+import {ChannelParams, Lock, LockKind, Sig, State} from "../../src/interfaces/Types.sol";
 import {ChannelTest} from "../utils/ChannelTest.sol";
 
 contract LocksTest is ChannelTest {
@@ -154,6 +154,41 @@ contract LocksTest is ChannelTest {
         adjudicator.unlock(p, listOf(locks[0]));
         assertEq(usdc.balanceOf(payout1), 800);
         assertEq(phaseOf(p), 2);
+    }
+
+    /// Events are written by hand: in two assets, with all their arrays, they decode as declared.
+    function test_eventsInTwoAssets() public {
+        ChannelParams memory p = mixedParams();
+        depositNative(p, 0, 1 ether);
+        depositUsdc(p, 1, 1, 1000);
+        Lock[] memory locks = new Lock[](2);
+        locks[0] = hashLock(1, 1, 300, "later", expiry + 1);
+        locks[1] = hashLock(0, 0, 0.5 ether, PREIMAGE, expiry);
+        State memory s = lockedState(5, 2, locks);
+        Sig memory sig = challengeSig(KEY0, p, s, 0);
+        (Sig memory a, Sig memory b) = sigs(p, s);
+        vm.expectEmit(address(adjudicator));
+        emit IAdjudicator.Challenged(idOf(p), 0, 0, block.timestamp + DURATION, s);
+        adjudicator.challenge(p, s, a, b, nothing(), 0, sig);
+        skip(DURATION + 1);
+        expectSettled(p, s);
+        adjudicator.settle(p, s);
+        adjudicator.registerPreimage(PREIMAGE);
+        uint256[2][] memory paid = new uint256[2][](2);
+        paid[0] = [uint256(0), 0.5 ether];
+        vm.expectEmit(address(adjudicator));
+        emit IAdjudicator.Unlocked(idOf(p), paid, listOf(locks[0]));
+        adjudicator.unlock(p, locks);
+    }
+
+    function expectSettled(ChannelParams memory p, State memory s) private {
+        uint256[2][] memory paid = new uint256[2][](2);
+        paid[0] = [uint256(0.5 ether), 0];
+        paid[1] = [uint256(0), 700];
+        uint256[] memory reserves = new uint256[](2);
+        (reserves[0], reserves[1]) = (0.5 ether, 300);
+        vm.expectEmit(address(adjudicator));
+        emit IAdjudicator.Settled(idOf(p), paid, reserves, s.locksHash);
     }
 
     function test_onlyTheRecordedList() public {

@@ -115,6 +115,14 @@ contract NastyToken is PlainToken {
     }
 }
 
+/// @notice Gives up early when it has less than nearly all the gas that payouts promise.
+contract EarlyQuittingToken is PlainToken {
+    function transfer(address to, uint256 amount) public override returns (bool) {
+        require(gasleft() > 298_000, "starved");
+        return super.transfer(to, amount);
+    }
+}
+
 /// @notice Accepts every call and does nothing: a permit or authorization on it proves nothing.
 contract PhantomToken {
     function balanceOf(address) external pure returns (uint256) {
