@@ -5,12 +5,12 @@ use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{ChainError, TxHash, TxRequest};
 use strait_protocol::{ChainAction, Phase, Rule, Token};
 use strait_types::abi::calls;
-use strait_types::{Amount, Asset, AssetIndex, ChannelId, U256};
+use strait_types::{Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
 
 /// Blocks after which a call that is still wanted is sent again.
 const RESEND_BLOCKS: u64 = 3;
 
-/// Identifies a wanted call, so that it is not sent twice at once.
+/// Names a wanted call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct CallKey {
     /// For which channel.
@@ -37,40 +37,38 @@ pub struct Submission {
     pub steps: Vec<TxRequest>,
 }
 
-/// A call that was handed out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct CallState {
-    /// Head at that time.
-    at_block: u64,
-    /// The calldata's hash: another call of the same name is sent at once.
-    digest: strait_types::B256,
-}
-
 impl Engine {
     /// Hands out the calls that a channel wants and that are not under way.
     pub(crate) fn hand_out_calls(&mut self, now_ms: u64, channel: ChannelId) {
         let Some(entry) = self.channels.get(&channel) else { return };
         let ctx = self.context(now_ms, entry);
         let wanted = entry.channel.wanted(&ctx);
-        let params = entry.channel.params().clone();
-        for action in wanted {
-            self.hand_out(channel, &params, &action);
+        let params = entry.channel.params();
+        let call = |action: &ChainAction| {
+            let data = action.calldata(params);
+            (strait_types::keccak256(&data), action.name(), data)
+        };
+        let wanted: Vec<_> = wanted.iter().map(call).collect();
+        let known = self.calls.range((channel, B256::ZERO)..=(channel, B256::repeat_byte(0xff)));
+        let over: Vec<_> = known
+            .map(|(key, _)| *key)
+            .filter(|(_, digest)| !wanted.iter().any(|(other, ..)| other == digest))
+            .collect();
+        for key in over {
+            self.calls.remove(&key);
+        }
+        for (digest, name, data) in wanted {
+            self.hand_out(CallKey { channel, name }, digest, data);
         }
     }
 
-    fn hand_out(&mut self, channel: ChannelId, params: &strait_types::ChannelParams, action: &ChainAction) {
-        let key = CallKey { channel, name: action.name() };
-        let data = action.calldata(params);
-        let digest = strait_types::keccak256(&data);
+    fn hand_out(&mut self, key: CallKey, digest: B256, data: Bytes) {
         let head = self.head_number();
-        let recent = self
-            .calls
-            .get(&key)
-            .is_some_and(|call| call.digest == digest && head < call.at_block.saturating_add(RESEND_BLOCKS));
-        if recent {
+        let sent = self.calls.get(&(key.channel, digest));
+        if sent.is_some_and(|at_block| head < at_block.saturating_add(RESEND_BLOCKS)) {
             return;
         }
-        self.calls.insert(key, CallState { at_block: head, digest });
+        self.calls.insert((key.channel, digest), head);
         let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
         self.effects.push(Effect::Submit(Submission { key: SubmissionKey::Call(key), steps: vec![request] }));
     }

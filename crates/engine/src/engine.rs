@@ -1,6 +1,5 @@
 //! The engine itself: channels, and one round after another.
 
-use crate::calls::{CallKey, CallState};
 use crate::chain::Cursor;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::peers::Peers;
@@ -9,8 +8,8 @@ use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::staged::Staged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Settings, SignedPosition};
-use strait_types::{Address, ChannelId, Domain};
+use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Phase, Settings, SignedPosition};
+use strait_types::{Address, B256, ChannelId, Domain};
 
 /// Bytes of journal after which a channel's snapshot is renewed.
 const SNAPSHOT_BYTES: usize = 1 << 20;
@@ -27,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) introduced: bool,
     /// Its past events are being fetched; what happens meanwhile waits.
     pub(crate) fetching: bool,
+    /// Its life on chain is over.
+    pub(crate) closed: bool,
     /// When its timer is set for.
     pub(crate) tick: Option<u64>,
     /// Journal bytes since the last snapshot.
@@ -44,7 +45,10 @@ pub struct Engine {
     pub(crate) channels: BTreeMap<ChannelId, Entry>,
     pub(crate) peers: Peers,
     pub(crate) cursor: Cursor,
-    pub(crate) calls: BTreeMap<CallKey, CallState>,
+    /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
+    pub(crate) calls: BTreeMap<(ChannelId, B256), u64>,
+    /// Channels that peers opened and that the chain has not heard of yet.
+    pub(crate) unfunded: BTreeSet<ChannelId>,
     pub(crate) timers: BTreeSet<(u64, ChannelId)>,
     /// Channels that the next round must look at.
     pub(crate) touched: BTreeSet<ChannelId>,
@@ -77,6 +81,7 @@ impl Engine {
             peers: Peers::default(),
             cursor: Cursor::default(),
             calls: BTreeMap::new(),
+            unfunded: BTreeSet::new(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
             watched: BTreeSet::new(),
@@ -130,6 +135,14 @@ impl Engine {
             self.watched.insert(id);
         } else {
             self.watched.remove(&id);
+        }
+        let closed = entry.channel.facts().phase == Phase::Closed;
+        if closed != entry.closed {
+            entry.closed = closed;
+            self.peers.set_closed(entry.peer, id, closed);
+        }
+        if self.unfunded.contains(&id) && !entry.channel.knows_nothing_of_chain() {
+            self.unfunded.remove(&id);
         }
         let mut tick = entry.channel.next_tick();
         if let Err(error) = signed {

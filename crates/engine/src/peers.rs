@@ -15,6 +15,8 @@ const MAX_REASON: usize = 256;
 struct Peer {
     connected: bool,
     channels: BTreeSet<ChannelId>,
+    /// Those of them whose life on chain is over.
+    closed: BTreeSet<ChannelId>,
 }
 
 /// All peers that have a channel or a connection.
@@ -36,8 +38,19 @@ impl Peers {
         self.by_signer.get(&peer).map(|peer| peer.channels.iter().copied().collect()).unwrap_or_default()
     }
 
+    /// Channels with a peer that are not closed.
     fn count(&self, peer: Address) -> usize {
-        self.by_signer.get(&peer).map_or(0, |peer| peer.channels.len())
+        self.by_signer.get(&peer).map_or(0, |peer| peer.channels.len().saturating_sub(peer.closed.len()))
+    }
+
+    /// A reorg may open a channel again.
+    pub(crate) fn set_closed(&mut self, peer: Address, channel: ChannelId, closed: bool) {
+        let Some(peer) = self.by_signer.get_mut(&peer) else { return };
+        if closed {
+            peer.closed.insert(channel);
+        } else {
+            peer.closed.remove(&channel);
+        }
     }
 
     fn set_connected(&mut self, peer: Address, connected: bool) {
@@ -128,16 +141,19 @@ impl Engine {
     fn on_open(&mut self, now_ms: u64, peer: Address, params: ChannelParams) {
         let id = params.id(self.domain.chain_id(), self.domain.adjudicator());
         if let Some(entry) = self.channels.get_mut(&id) {
-            // The answer to an introduction is the channel's own synchronisation.
-            if entry.peer == peer {
-                entry.introduced = true;
+            // The answer to an introduction is the channel's own synchronisation. It is given once: each one makes
+            // the channel ready to send all that is in flight again.
+            if entry.peer == peer && !std::mem::replace(&mut entry.introduced, true) {
                 self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
             }
             return;
         }
         let own = self.signer.address();
         let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
-        let checked = self.policy.check(&params, self.peers.count(peer));
+        let checked = self
+            .policy
+            .check(&params, self.peers.count(peer))
+            .and_then(|()| self.policy.check_unfunded(self.unfunded.len()));
         match (side, checked) {
             (Some(side), Ok(())) => {
                 let settings = self.settings.clone();
@@ -181,7 +197,11 @@ impl Engine {
         let journal_bytes = payload.len();
         self.batch.record(id, Kind::Working, payload);
         let introduced = token.is_none();
-        let entry = Entry { channel, peer, introduced, fetching: false, tick: None, journal_bytes };
+        if introduced {
+            self.unfunded.insert(id);
+        }
+        let entry =
+            Entry { channel, peer, introduced, fetching: false, closed: false, tick: None, journal_bytes };
         self.channels.insert(id, entry);
         self.peers.add_channel(peer, id);
         self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));

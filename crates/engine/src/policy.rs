@@ -11,8 +11,10 @@ pub struct Policy {
     pub min_challenge: u32,
     /// Longest challenge period, in seconds.
     pub max_challenge: u32,
-    /// Most channels with one peer.
+    /// Most channels with one peer that are not closed.
     pub channels_per_peer: usize,
+    /// Most channels that peers, all together, have opened and nobody has funded yet: they cost strangers nothing.
+    pub unfunded_channels: usize,
 }
 
 impl Default for Policy {
@@ -22,6 +24,7 @@ impl Default for Policy {
             min_challenge: 24 * 3_600,
             max_challenge: 30 * 24 * 3_600,
             channels_per_peer: 1_024,
+            unfunded_channels: 16_384,
         }
     }
 }
@@ -51,6 +54,9 @@ pub enum PolicyError {
     /// Too many channels.
     #[error("there are already {0} channels with this peer, the most that this node takes")]
     TooMany(usize),
+    /// Too many channels without a deposit.
+    #[error("this node waits for the deposits of {0} channels already; try again later")]
+    TooManyUnfunded(usize),
 }
 
 impl Policy {
@@ -74,6 +80,17 @@ impl Policy {
         }
         if existing >= self.channels_per_peer {
             return Err(PolicyError::TooMany(existing));
+        }
+        Ok(())
+    }
+
+    /// Judges a channel that a peer opens while `unfunded` ones wait for a deposit.
+    ///
+    /// # Errors
+    /// When there are too many.
+    pub fn check_unfunded(&self, unfunded: usize) -> Result<(), PolicyError> {
+        if unfunded >= self.unfunded_channels {
+            return Err(PolicyError::TooManyUnfunded(unfunded));
         }
         Ok(())
     }

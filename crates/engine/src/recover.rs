@@ -6,7 +6,10 @@ use crate::policy::Policy;
 use crate::ports::{Recovered, Signer, Store, StoreError};
 use std::sync::Arc;
 use strait_protocol::{Channel, RecoverError, Settings};
-use strait_types::{ChannelId, Domain};
+use strait_types::{Address, ChannelId, Domain};
+
+/// Name in the store of the chain and adjudicator that it was made for.
+const DOMAIN_KEY: &str = "domain";
 
 /// Why the engine cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,16 @@ pub enum EngineRecoverError {
     /// The cursor is damaged.
     #[error("the stored position in the chain does not decode: {0}; restore a backup")]
     Cursor(std::io::Error),
+    /// Another chain or adjudicator, by the store's own note.
+    #[error(
+        "the data directory was made for another chain or adjudicator than the configured ones, chain {chain_id} and {adjudicator}; use it with the chain it was made for, or give this chain a directory of its own"
+    )]
+    OtherDomain {
+        /// As configured.
+        chain_id: u64,
+        /// As configured.
+        adjudicator: Address,
+    },
     /// Another chain or adjudicator.
     #[error(
         "channel {0} belongs to another chain or adjudicator than the configured ones; use the data directory with the chain it was made for"
@@ -50,6 +63,7 @@ impl Engine {
         restored: bool,
     ) -> Result<Engine, EngineRecoverError> {
         let mut engine = Engine::empty(domain, signer, policy, settings);
+        engine.check_domain(store)?;
         if let Some(bytes) = store.meta(CURSOR_KEY)? {
             engine.cursor = borsh::from_slice::<Cursor>(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
@@ -69,11 +83,24 @@ impl Engine {
             }
             // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
             if engine.channels.get(&id).is_some_and(|entry| entry.channel.knows_nothing_of_chain()) {
+                engine.unfunded.insert(id);
                 engine.fetch_events(id);
             }
             engine.touched.insert(id);
         }
         Ok(engine)
+    }
+
+    /// A store without channels belongs to a chain too: its position in it would mislead on another one.
+    fn check_domain(&mut self, store: &dyn Store) -> Result<(), EngineRecoverError> {
+        let (chain_id, adjudicator) = (self.domain.chain_id(), self.domain.adjudicator());
+        let own = [&chain_id.to_be_bytes()[..], adjudicator.as_slice()].concat();
+        match store.meta(DOMAIN_KEY)? {
+            None => self.batch.set_meta(DOMAIN_KEY, own),
+            Some(noted) if noted == own => {}
+            Some(_) => return Err(EngineRecoverError::OtherDomain { chain_id, adjudicator }),
+        }
+        Ok(())
     }
 
     fn take_in(&mut self, recovered: &Recovered) -> Result<(), EngineRecoverError> {
@@ -90,7 +117,15 @@ impl Engine {
         let peer = channel.params().participant(channel.side().other()).signer;
         let journal_bytes = recovered.records.iter().map(Vec::len).sum();
         self.peers.add_channel(peer, id);
-        let entry = Entry { channel, peer, introduced: false, fetching: false, tick: None, journal_bytes };
+        let entry = Entry {
+            channel,
+            peer,
+            introduced: false,
+            fetching: false,
+            closed: false,
+            tick: None,
+            journal_bytes,
+        };
         self.channels.insert(id, entry);
         Ok(())
     }

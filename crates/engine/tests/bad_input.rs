@@ -1,5 +1,6 @@
 //! What strangers, lying peers, users and disks can do to an engine: a clear error, and nothing else.
 
+mod abuse;
 mod world;
 
 use strait_engine::ports::StoreError;
@@ -93,7 +94,7 @@ fn channels_that_are_not_ours_or_against_the_policy_are_declined() {
     short.challenge_duration = 3_600;
     let mut app = good.clone();
     app.app = Address::repeat_byte(1);
-    let mut unordered = good.clone();
+    let mut unordered = good;
     unordered.assets = vec![Address::repeat_byte(2), Address::repeat_byte(1)];
     let of_others = world.params(0, 2, 7);
     for (params, reason) in [

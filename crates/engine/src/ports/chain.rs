@@ -108,6 +108,9 @@ pub enum ChainError {
         /// What it needs, in wei.
         needed: U256,
     },
+    /// A transaction was handed in and came into no block.
+    #[error("transaction {0} is in no block yet, although many have passed; look it up, and try again")]
+    NotIncluded(TxHash),
     /// A reorg has removed the block that the question is about.
     #[error("block {} is no longer part of the chain; follow it again first", .0.number)]
     NotCanonical(BlockRef),

@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) port: DevAccount,
     pub(crate) notices: Vec<Notice>,
     pub(crate) disconnects: Vec<Address>,
+    /// What it handed to the chain.
+    pub(crate) submitted: Vec<SubmissionKey>,
     /// The key; switched off, it cannot be used.
     pub(crate) key: Arc<SwitchedKey>,
 }
@@ -80,7 +82,16 @@ impl World {
             let (key, port, disk) = (key(index), chain.account(account(index)), MemoryDisk::new());
             let store = disk.open().expect("opens");
             let engine = recover(&key, &port, &store);
-            Node { engine, disk, store, port, notices: Vec::new(), disconnects: Vec::new(), key }
+            Node {
+                engine,
+                disk,
+                store,
+                port,
+                notices: Vec::new(),
+                disconnects: Vec::new(),
+                submitted: Vec::new(),
+                key,
+            }
         };
         let nodes = (0..nodes).map(node).collect();
         let mut world = World { nodes, wire: VecDeque::new(), next_token: 1 };
@@ -139,7 +150,8 @@ impl World {
                 for step in &submission.steps {
                     result = result.and_then(|_| port.submit(step));
                 }
-                let key: SubmissionKey = submission.key;
+                let key = submission.key;
+                self.nodes[node].submitted.push(key);
                 self.input(node, Input::Submitted { key, result }).expect("commits");
             }
             Effect::FetchEvents { channel, through } => {
