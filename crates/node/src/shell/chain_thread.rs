@@ -2,11 +2,13 @@
 
 use super::Shared;
 use super::engine_thread::Message;
+use super::plan::Plan;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
-use strait_engine::ports::{BlockRef, Chain, ChainError, Followed, TxHash, TxRequest};
-use strait_engine::{Input, Submission};
+use strait_engine::ports::{BlockRef, Chain, ChainError, Followed};
+use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::ChannelId;
 
 /// Blocks asked for at once.
@@ -17,7 +19,7 @@ const REMEMBERED: usize = 128;
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
     Submit(Submission),
-    Fetch { channel: ChannelId, through: BlockRef },
+    Fetch(ChannelId),
 }
 
 pub(crate) struct ChainThread {
@@ -26,6 +28,11 @@ pub(crate) struct ChainThread {
     pub(crate) engine: Sender<Message>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) poll: Duration,
+    /// What users asked for, one after the other: two plans for one token would spend each other's approval. Calls
+    /// that guard money never wait for them.
+    pub(crate) plans: VecDeque<Plan>,
+    /// Channels whose past is asked for; each once, however often it was asked.
+    pub(crate) fetches: BTreeSet<ChannelId>,
 }
 
 impl ChainThread {
@@ -39,11 +46,14 @@ impl ChainThread {
                 tracing::warn!(%error, "the chain cannot be followed; it is tried again");
             }
             is_reachable = followed.is_ok();
-            match tasks.recv_timeout(self.poll) {
-                Ok(task) => self.perform(task),
+            self.advance_plans();
+            let wait = if self.fetches.is_empty() { self.poll } else { Duration::ZERO };
+            match tasks.recv_timeout(wait) {
+                Ok(first) => std::iter::once(first).chain(tasks.try_iter()).for_each(|task| self.take(task)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.fetch_one();
         }
     }
 
@@ -58,7 +68,7 @@ impl ChainThread {
                 self.remember(&followed);
                 self.tell(Input::Followed(followed));
             }
-            if complete {
+            if complete || self.shared.is_dead() {
                 return Ok(());
             }
         }
@@ -78,32 +88,44 @@ impl ChainThread {
         drop(self.engine.send(Message::Input(input)));
     }
 
-    fn perform(&mut self, task: Task) {
+    fn take(&mut self, task: Task) {
         match task {
-            Task::Submit(submission) => {
-                let result = self.submit_all(&submission.steps);
-                self.tell(Input::Submitted { key: submission.key, result });
+            Task::Submit(Submission { key: key @ SubmissionKey::Call(_), steps }) => {
+                // A channel's call is one transaction.
+                for step in &steps {
+                    let result = self.chain.submit(step);
+                    self.tell(Input::Submitted { key, result });
+                }
             }
-            Task::Fetch { channel, through } => match self.chain.events_of(channel, through) {
-                Ok(blocks) => self.tell(Input::ChannelEvents { channel, through, blocks }),
-                Err(error) => tracing::warn!(%channel, %error, "past events cannot be fetched; tried again"),
-            },
+            Task::Submit(submission) => {
+                self.plans.push_back(Plan::new(submission));
+                self.advance_plans();
+            }
+            Task::Fetch(channel) => {
+                self.fetches.insert(channel);
+            }
         }
     }
 
-    /// Sends the steps in order; each but the last waits for its block.
-    fn submit_all(&mut self, steps: &[TxRequest]) -> Result<TxHash, ChainError> {
-        let mut last = TxHash::ZERO;
-        for (index, step) in steps.iter().enumerate() {
-            last = self.chain.submit(step)?;
-            while index + 1 < steps.len() && self.chain.receipt(last)?.is_none() {
-                if self.shared.is_dead() {
-                    return Err(ChainError::Unreachable("the node stops".into()));
-                }
-                self.follow()?;
-                std::thread::sleep(self.poll);
+    fn advance_plans(&mut self) {
+        let head = self.known.first().map_or(0, |block| block.number);
+        while let Some(plan) = self.plans.front_mut() {
+            let Some(result) = plan.advance(self.chain.as_mut(), head) else { return };
+            let key = plan.key();
+            self.plans.pop_front();
+            self.tell(Input::Submitted { key, result });
+        }
+    }
+
+    /// Fetches through the block that the engine was told last, so that the answer is not stale when it gets there.
+    fn fetch_one(&mut self) {
+        let Some(channel) = self.fetches.pop_first() else { return };
+        let Some(through) = self.known.first().copied() else { return };
+        match self.chain.events_of(channel, through) {
+            Ok(blocks) => self.tell(Input::ChannelEvents { channel, through, blocks }),
+            Err(error) => {
+                tracing::warn!(%channel, %error, "past events cannot be fetched; tried again with the next block");
             }
         }
-        Ok(last)
     }
 }

@@ -16,7 +16,9 @@ pub(crate) struct Committer {
 }
 
 impl Committer {
-    pub(crate) fn run(mut self, work: &Receiver<Work>) {
+    /// `effects`: of a round that is durable already.
+    pub(crate) fn run(mut self, effects: Vec<Effect>, work: &Receiver<Work>) {
+        self.perform(effects);
         while let Ok(first) = work.recv() {
             let mut round = None;
             let mut questions = Vec::new();
@@ -69,9 +71,7 @@ impl Committer {
                 Effect::Notify(notice) => notices.push(notice),
                 // The chain's thread ends only with the node.
                 Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
-                Effect::FetchEvents { channel, through } => {
-                    drop(self.chain.send(Task::Fetch { channel, through }));
-                }
+                Effect::FetchEvents { channel, .. } => drop(self.chain.send(Task::Fetch(channel))),
                 Effect::Disconnect { peer, reason } => {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
                     self.transport.disconnect(peer);
@@ -84,13 +84,30 @@ impl Committer {
 
     fn publish(&self, notices: Vec<Notice>) {
         self.shared.waiters.resolve(notices.iter());
+        notices.iter().for_each(log);
         let mut subscribers = self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         if subscribers.is_empty() {
             return;
         }
         for notice in notices {
             let notice = Arc::new(notice);
-            subscribers.retain(|subscriber| subscriber.send(notice.clone()).is_ok());
+            subscribers.retain(|subscriber| subscriber.try_send(notice.clone()).is_ok());
         }
+    }
+}
+
+/// What an operator must see, whether anybody subscribes or not.
+fn log(notice: &Notice) {
+    match notice {
+        Notice::DeepReorg => tracing::error!(
+            "the chain's history changed below what this node remembers, it follows the chain no more; check that the endpoint serves the right chain, then start again"
+        ),
+        Notice::NoSigner { channel, error } => {
+            tracing::warn!(%channel, %error, "a signature waits for the key")
+        }
+        Notice::CallFailed { channel, call, error } => {
+            tracing::warn!(%channel, call, %error, "a call was not sent; if it is still needed it is tried again");
+        }
+        _ => {}
     }
 }

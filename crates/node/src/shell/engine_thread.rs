@@ -48,7 +48,9 @@ pub(crate) fn run(
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let mut questions = Vec::new();
+        let mut has_inputs = false;
         for message in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)) {
+            has_inputs |= matches!(message, Message::Input(_) | Message::Network(..));
             match message {
                 Message::Input(input) => engine.handle(clock.now_ms(), input),
                 Message::Network(input, permit) => {
@@ -65,6 +67,10 @@ pub(crate) fn run(
             engine.handle(now, Input::Tick);
         }
         let round = engine.round(now).map(|staged| Work::Round(Box::new(staged)));
+        if has_inputs && round.is_none() {
+            // Nothing to commit, yet a channel may look different: its link, say.
+            shared.rounds.send_modify(|rounds| *rounds += 1);
+        }
         for work in round.into_iter().chain(questions) {
             if shared.is_dead() || committer.send(work).is_err() {
                 return;

@@ -5,6 +5,7 @@ mod chain_thread;
 mod committer;
 mod engine_thread;
 mod error;
+mod plan;
 mod system;
 mod waiters;
 
@@ -12,13 +13,14 @@ pub use error::{NodeError, StartError};
 
 use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
 use engine_thread::Message;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use strait_engine::ports::{Chain, HistoryEntry, Rng, Store, TxHash};
+use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
 use strait_engine::{Engine, Input, Notice, Policy};
 use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
@@ -65,26 +67,32 @@ pub struct NewChannel {
 /// What the threads and the handles share.
 pub(crate) struct Shared {
     pub(crate) waiters: Waiters,
-    pub(crate) subscribers: Mutex<Vec<mpsc::UnboundedSender<Arc<Notice>>>>,
+    pub(crate) subscribers: Mutex<Vec<mpsc::Sender<Arc<Notice>>>>,
     /// Counts rounds whose effects were performed, so that callers can wait for a condition.
     pub(crate) rounds: watch::Sender<u64>,
-    /// Set by [`Node::kill`]: nothing more is written or sent.
-    pub(crate) dead: AtomicBool,
+    /// Nothing more is written or sent.
+    pub(crate) dead: watch::Sender<bool>,
     /// Why the node stopped by itself.
     pub(crate) failure: Mutex<Option<String>>,
 }
 
 impl Shared {
     pub(crate) fn is_dead(&self) -> bool {
-        self.dead.load(Ordering::Acquire)
+        *self.dead.borrow()
     }
 
     /// Stops the node for a reason that its callers are told.
     pub(crate) fn fail(&self, reason: String) {
         tracing::error!(%reason, "the node stops");
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
-        self.dead.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    /// Nothing more is written or sent, and whoever waits is told.
+    pub(crate) fn stop(&self) {
+        self.dead.send_replace(true);
         self.waiters.abandon_all();
+        self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
 
@@ -101,7 +109,8 @@ pub struct Node {
     engine: Sender<Message>,
     network: Network,
     tokens: Arc<AtomicU64>,
-    threads: Arc<Mutex<Vec<JoinHandle<()>>>>,
+    /// Held until they have ended, so that whoever stops the node too waits for it.
+    threads: Arc<tokio::sync::Mutex<Option<Threads>>>,
     signer: Address,
     domain: Domain,
     rng: Arc<Mutex<Box<dyn Rng>>>,
@@ -121,10 +130,10 @@ impl Node {
     pub async fn start(
         config: NodeConfig,
         chain: Box<dyn Chain>,
-        store: Box<dyn Store>,
+        mut store: Box<dyn Store>,
     ) -> Result<Node, StartError> {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
-        let engine = Engine::recover(
+        let mut engine = Engine::recover(
             domain,
             config.signer.clone(),
             config.policy,
@@ -132,6 +141,12 @@ impl Node {
             store.as_ref(),
             config.restored,
         )?;
+        let clock = SystemClock::start();
+        // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
+        let first_effects = match engine.round(clock.now_ms()) {
+            Some(staged) => staged.commit(store.as_mut())?,
+            None => Vec::new(),
+        };
         let (network, events) = Network::start(NetworkConfig {
             listen: config.listen,
             signer: config.signer.clone(),
@@ -144,14 +159,13 @@ impl Node {
             waiters: Waiters::default(),
             subscribers: Mutex::new(Vec::new()),
             rounds: watch::Sender::new(0),
-            dead: AtomicBool::new(false),
+            dead: watch::Sender::new(false),
             failure: Mutex::new(None),
         });
         let (to_engine, from_callers) = channel();
         let (to_committer, from_engine) = sync_channel(1);
         let (to_chain, for_chain) = channel();
         let known = engine.known_blocks();
-        let clock = SystemClock::start();
         let committer = committer::Committer {
             store,
             transport: Box::new(network.clone()),
@@ -164,22 +178,25 @@ impl Node {
             engine: to_engine.clone(),
             shared: shared.clone(),
             poll: config.poll,
+            plans: VecDeque::new(),
+            fetches: BTreeSet::new(),
         };
         let engine_shared = shared.clone();
-        let threads = vec![
-            spawn("strait-engine", move || {
+        let threads = Threads {
+            engine: spawn("strait-engine", &shared, move || {
                 engine_thread::run(engine, &from_callers, &to_committer, &engine_shared, &clock);
             })?,
-            spawn("strait-store", move || committer.run(&from_engine))?,
-            spawn("strait-chain", move || chain.run(&for_chain))?,
-        ];
+            store: spawn("strait-store", &shared, move || committer.run(first_effects, &from_engine))?,
+            chain: spawn("strait-chain", &shared, move || chain.run(&for_chain))?,
+        };
+        tokio::spawn(hang_up(shared.clone(), network.clone(), to_engine.clone()));
         tokio::spawn(forward(events, to_engine.clone()));
         Ok(Node {
             shared,
             engine: to_engine,
             network,
             tokens: Arc::new(AtomicU64::new(1)),
-            threads: Arc::new(Mutex::new(threads)),
+            threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
             signer: config.signer.address(),
             domain,
             rng: Arc::new(Mutex::new(config.rng)),
@@ -215,9 +232,8 @@ impl Node {
     fn ask(&self, input: impl FnOnce(u64) -> Input) -> oneshot::Receiver<Answer> {
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         let receiver = self.shared.waiters.add(token);
-        // A stopped engine drops the waiter with all others.
         if self.engine.send(Message::Input(input(token))).is_err() || self.shared.is_dead() {
-            self.shared.waiters.abandon_all();
+            self.shared.waiters.abandon(token);
         }
         receiver
     }
@@ -378,10 +394,14 @@ impl Node {
         receiver.await.map_err(|_| self.shared.stopped())?.map_err(NodeError::Store)
     }
 
-    /// All news from now on.
-    pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Arc<Notice>> {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+    /// All news from now on. The receiver ends when the node stops, and when it lags 65,536 notices behind:
+    /// whoever still listens then looks at the channels anew and subscribes again.
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Notice>> {
+        let (sender, receiver) = mpsc::channel(MAX_LAG);
+        let mut subscribers = self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.shared.is_dead() {
+            subscribers.push(sender);
+        }
         receiver
     }
 
@@ -414,28 +434,71 @@ impl Node {
 
     /// Stops like a crash: nothing more is written or sent, and the store is released.
     pub async fn kill(self) {
-        self.shared.dead.store(true, Ordering::Release);
+        self.shared.stop();
         drop(self.engine.send(Message::Shutdown));
         self.network.shutdown().await;
         self.join().await;
     }
 
     async fn join(&self) {
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut running = self.threads.lock().await;
+        let Some(threads) = running.take() else { return };
+        let shared = self.shared.clone();
         let joined = tokio::task::spawn_blocking(move || {
-            for thread in threads {
-                drop(thread.join());
-            }
+            drop(threads.engine.join());
+            drop(threads.store.join());
+            // All is durable; the chain's thread may wait for a block that never comes.
+            shared.stop();
+            drop(threads.chain.join());
         });
         drop(joined.await);
-        self.shared.dead.store(true, Ordering::Release);
-        self.shared.waiters.abandon_all();
     }
 }
 
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
-    std::thread::Builder::new().name(name.into()).spawn(work).map_err(StartError::Thread)
+/// The threads of a node.
+struct Threads {
+    engine: JoinHandle<()>,
+    store: JoinHandle<()>,
+    chain: JoinHandle<()>,
 }
+
+/// Stops the node when its thread panics, so that nobody waits for what no longer comes.
+struct Alarm {
+    shared: Arc<Shared>,
+    name: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.shared.fail(format!("its thread {} panicked, which is a bug; please report it", self.name));
+        }
+    }
+}
+
+fn spawn(
+    name: &'static str,
+    shared: &Arc<Shared>,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StartError> {
+    let alarm = Alarm { shared: shared.clone(), name };
+    let guarded = move || {
+        let _alarm = alarm;
+        work();
+    };
+    std::thread::Builder::new().name(name.into()).spawn(guarded).map_err(StartError::Thread)
+}
+
+/// A node that has stopped by itself must not look alive to its peers, and its sleeping threads end.
+async fn hang_up(shared: Arc<Shared>, network: Network, engine: Sender<Message>) {
+    // Only a dropped sender could fail it, and it is held here.
+    drop(shared.dead.subscribe().wait_for(|dead| *dead).await);
+    drop(engine.send(Message::Shutdown));
+    network.shutdown().await;
+}
+
+/// Notices that a subscriber may lag behind.
+const MAX_LAG: usize = 65_536;
 
 /// Bytes of frames that wait for the engine; more makes the network wait.
 const FRAME_BUDGET: usize = 64 << 20;

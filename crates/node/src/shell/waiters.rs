@@ -29,6 +29,11 @@ impl Waiters {
         receiver
     }
 
+    /// Drops one waiter: its caller learns that the node has stopped.
+    pub(crate) fn abandon(&self, token: Token) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&token);
+    }
+
     /// Drops every waiter: their callers learn that the node has stopped.
     pub(crate) fn abandon_all(&self) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
