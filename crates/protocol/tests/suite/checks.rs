@@ -25,14 +25,16 @@ pub(crate) fn agreed(world: &World) {
 
 /// What the sides own, what is locked and what was taken out is what was deposited.
 pub(crate) fn conserved(world: &World) {
-    for node in &world.nodes {
-        for balance in node.channel.view().balances {
-            let total = |pair: [i128; 2]| pair[0] + pair[1];
-            let withdrawn = total(balance.withdrawn.map(|amount| i128::try_from(amount).unwrap()));
-            let locked = i128::try_from(balance.locked).unwrap();
-            let deposited = total(balance.deposited.map(|amount| amount.signed()));
-            assert_eq!(balance.own + balance.peer + locked + withdrawn, deposited, "conservation");
-        }
+    world.nodes.iter().for_each(conserved_by);
+}
+
+pub(crate) fn conserved_by(node: &Node) {
+    for balance in node.channel.view().balances {
+        let total = |pair: [i128; 2]| pair[0] + pair[1];
+        let withdrawn = total(balance.withdrawn.map(|amount| i128::try_from(amount).unwrap()));
+        let locked = i128::try_from(balance.locked).unwrap();
+        let deposited = total(balance.deposited.map(|amount| amount.signed()));
+        assert_eq!(balance.own + balance.peer + locked + withdrawn, deposited, "conservation");
     }
 }
 
