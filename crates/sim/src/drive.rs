@@ -221,7 +221,7 @@ impl World {
                 strait_protocol::Record::Wrote(update) => Some(update.version),
                 _ => None,
             };
-            Book::read(book, record)?;
+            Book::read(book, record, self.now / 1_000)?;
             let Some(book) = book else { continue };
             for hash in std::mem::take(&mut book.fresh) {
                 let version = book.positions[&hash].state.version;

@@ -1,18 +1,18 @@
 //! A dishonest node. It runs the engine too, so that channels with it come about, but it holds its key itself, keeps
 //! everything it ever saw, and does more and less than the engine asks.
 
+mod court;
 mod forge;
 
-use crate::check::book::Book;
 use crate::failure::Broken;
 use crate::plan::Role;
 use crate::queue::Event;
 use crate::world::World;
-use strait_engine::ports::{Chain, TxRequest};
+use std::collections::BTreeMap;
+use strait_engine::ports::Chain;
 use strait_engine::{Submission, SubmissionKey};
-use strait_protocol::{Body, Frame};
-use strait_types::abi::calls;
-use strait_types::{B256, ChannelId, Side, U256};
+use strait_protocol::{Body, Frame, Position};
+use strait_types::{ChannelId, Signature};
 
 /// Frames that are kept for later.
 const KEPT: usize = 64;
@@ -26,11 +26,13 @@ pub(crate) struct Liar {
     frames: Vec<Vec<u8>>,
     /// Calls that it holds back.
     kept: Vec<Submission>,
+    /// States with the peer's signature that its engine does not know of.
+    secret: BTreeMap<ChannelId, Vec<(Position, Signature)>>,
 }
 
 impl Liar {
     pub(crate) fn new(role: Role) -> Liar {
-        Liar { role, silent: false, frames: Vec::new(), kept: Vec::new() }
+        Liar { role, silent: false, frames: Vec::new(), kept: Vec::new(), secret: BTreeMap::new() }
     }
 
     pub(crate) fn overhear(&mut self, frame: &[u8]) {
@@ -142,7 +144,7 @@ impl World {
         let channel = self.lies.pick(&ids);
         let challenges = match role {
             Role::StaleChallenger => 150,
-            Role::Withholder | Role::DoubleSigner | Role::Replayer => 30,
+            Role::Withholder | Role::DoubleSigner | Role::Replayer | Role::Turncoat => 30,
             _ => 10,
         };
         if self.lies.chance(challenges) {
@@ -173,6 +175,8 @@ impl World {
                 }
             }
             Role::LateExecutor if self.lies.chance(200) => self.execute_late(node),
+            Role::Turncoat if self.lies.chance(200) => self.respond_with_secret(node, channel),
+            Role::LockGriefer => self.register_late(node, channel),
             _ => {}
         }
         Ok(())
@@ -193,50 +197,6 @@ impl World {
             drop(self.nodes[node].account.submit(step));
         }
     }
-
-    /// Brings a state to the chain that the peer has signed but that is not the last.
-    /// Says whether it could.
-    pub(crate) fn challenge_with_old(&mut self, node: usize, channel: ChannelId) -> bool {
-        let Some(side) = self.side(channel, node) else { return false };
-        let Some(process) = &self.nodes[node].process else { return false };
-        let Some(facts) = process.engine.channel(channel).map(|channel| channel.facts()) else {
-            return false;
-        };
-        let (dispute, previous) = (facts.dispute, facts.record());
-        let Some(book) = self.nodes[node].book(channel) else { return false };
-        let mut old: Vec<B256> =
-            book.ever_confirmed.iter().filter(|hash| **hash != book.confirmed).copied().collect();
-        old.sort_by_key(|hash| book.positions[hash].state.version);
-        if old.is_empty() {
-            return false;
-        }
-        let best = old.iter().copied().max_by_key(|hash| gain(book, side, *hash));
-        let index = self.lies.index(old.len());
-        let hash = if self.lies.chance(500) { old[index] } else { best.unwrap_or(old[index]) };
-        let state = book.positions[&hash].state.clone();
-        let key = &self.nodes[node].key;
-        let own = key.sign(self.domain.state_digest(hash));
-        let signatures = book.peer_signatures.get(&hash).map(|peer| match side {
-            Side::Zero => [own, *peer],
-            Side::One => [*peer, own],
-        });
-        let word = key.sign(self.domain.challenge_digest(channel, dispute, hash));
-        let params = &self.channels[&channel].params;
-        let data = calls::challenge(params, &state, signatures.as_ref(), previous, side, Some(&word));
-        let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
-        let taken = self.nodes[node].account.submit(&request).is_ok();
-        if taken {
-            self.report.count("lie", "challenge with an old state");
-            self.note(format_args!("the liar challenges {channel:?} with version {}", state.version));
-        }
-        taken
-    }
-}
-
-/// What a state gives a side, over all assets.
-fn gain(book: &Book, side: Side, hash: B256) -> i128 {
-    let allocations = &book.positions[&hash].state.allocations;
-    allocations.iter().map(|allocation| allocation.delta[side.index()]).sum()
 }
 
 fn is_answer(frame: &[u8]) -> bool {

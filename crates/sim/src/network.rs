@@ -153,6 +153,9 @@ impl World {
         if let Some(liar) = &mut self.nodes[to].liar {
             liar.overhear(&bytes);
         }
+        if self.keeps_secret(to, &bytes)? {
+            return Ok(());
+        }
         let peer = self.nodes[from].key.address();
         self.take(to, Input::Frame { peer, bytes })
     }

@@ -25,10 +25,14 @@ pub(crate) enum Role {
     Forger,
     /// Agrees to withdrawals and closes, and executes them late or never.
     LateExecutor,
+    /// Refuses what it likes best, and brings it to the chain.
+    Turncoat,
+    /// Claims locks on chain at the last moment.
+    LockGriefer,
 }
 
 impl Role {
-    pub(crate) const ALL: [Role; 8] = [
+    pub(crate) const ALL: [Role; 10] = [
         Role::StaleChallenger,
         Role::DoubleSigner,
         Role::Staller,
@@ -37,6 +41,8 @@ impl Role {
         Role::Withholder,
         Role::Forger,
         Role::LateExecutor,
+        Role::Turncoat,
+        Role::LockGriefer,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -49,6 +55,8 @@ impl Role {
             Role::Withholder => "withholder of acknowledgements",
             Role::Forger => "forger",
             Role::LateExecutor => "late executor",
+            Role::Turncoat => "turncoat",
+            Role::LockGriefer => "lock griefer",
         }
     }
 }
@@ -134,16 +142,23 @@ impl Plan {
         }
         let channels = channels(dice, seed, nodes, token);
         let stormy = !dice.chance(150);
+        let slow = dice.chance(120);
+        let (mut network, mut chain) = (network(dice, stormy), chain(dice, stormy, depth));
+        if slow {
+            // Locks expire and limits pass while the channels live.
+            network.break_every *= 20;
+            chain.block_ms = 12_000;
+        }
         Plan {
             nodes,
             liar,
             settings,
             channels,
-            network: network(dice, stormy),
+            network,
             crashes: crashes(dice, stormy),
-            chain: chain(dice, stormy, depth),
+            chain,
             operations: dice.within(&(100..=160)),
-            pause: 0..=dice.pick(&[40, 300, 3_000]),
+            pause: 0..=if slow { 60_000 } else { dice.pick(&[40, 300, 3_000]) },
             join: dice.pick(&[0, 300, 800]),
         }
     }

@@ -34,7 +34,8 @@ pub(crate) struct Book {
     pub(crate) written: BTreeMap<Version, Update>,
     pub(crate) refused: Version,
     pub(crate) agreed: bool,
-    pub(crate) preimages: BTreeSet<B256>,
+    /// And when they became known, Unix seconds.
+    pub(crate) preimages: BTreeMap<B256, u64>,
     pub(crate) force_close: bool,
 }
 
@@ -55,24 +56,24 @@ impl Book {
             written: BTreeMap::new(),
             refused: Version::ZERO,
             agreed: false,
-            preimages: BTreeSet::new(),
+            preimages: BTreeMap::new(),
             force_close: false,
         }
     }
 
-    /// The first record of a channel begins its book; the others are read into it.
-    pub(crate) fn read(book: &mut Option<Book>, record: Record) -> Result<(), Broken> {
+    /// The first record of a channel begins its book; the others are read into it. `now` is in Unix seconds.
+    pub(crate) fn read(book: &mut Option<Book>, record: Record, now: u64) -> Result<(), Broken> {
         match (book, record) {
             (empty @ None, Record::Opened { id, params, side, .. }) => {
                 *empty = Some(Book::new(id, &params, side));
                 Ok(())
             }
-            (Some(book), record) => book.follow(record),
+            (Some(book), record) => book.follow(record, now),
             (None, _) => Err(Property::Replay.broken("a journal does not begin with the opening")),
         }
     }
 
-    fn follow(&mut self, record: Record) -> Result<(), Broken> {
+    fn follow(&mut self, record: Record, now: u64) -> Result<(), Broken> {
         match record {
             Record::Opened { .. } => return Err(Property::Replay.broken("a channel is opened twice")),
             Record::Wrote(update) => {
@@ -103,7 +104,7 @@ impl Book {
             Record::RolledBack => self.pending.clear(),
             Record::Agreed(_) => self.agreed = true,
             Record::Preimage(preimage) => {
-                self.preimages.insert(preimage);
+                self.preimages.entry(preimage).or_insert(now);
             }
             Record::Adopted(latest) => {
                 let hash = latest.position.state.hash();

@@ -10,6 +10,9 @@ use strait_protocol::Position;
 use strait_types::abi::views;
 use strait_types::{Address, AssetIndex, B256, Bytes, ChannelId, Lock, Side, U256};
 
+/// Seconds before the expiry of a lock at which its preimage must be known, so that it must be claimed.
+const IN_TIME: u64 = 400;
+
 fn view(chain: &DevChain, to: Address, data: Bytes) -> Result<Bytes, Broken> {
     let unreadable = |error: ChainError| Property::Conservation.broken(format!("a view fails: {error}"));
     chain.call_from(Address::ZERO, to, data).map_err(unreadable)
@@ -100,9 +103,11 @@ fn owed_by(
     Ok(owed)
 }
 
-/// Whether the journal has the preimage of a lock: what is known in time must be claimed in time.
+/// Whether the journal has had the preimage of a lock early enough: what is known in time must be claimed in time.
 fn knows(book: &Book, lock: &Lock) -> bool {
-    book.preimages.iter().any(|preimage| crate::workload::sha256(*preimage) == lock.reference)
+    let known =
+        book.preimages.iter().find(|(preimage, _)| crate::workload::sha256(**preimage) == lock.reference);
+    known.is_some_and(|(_, since)| since + IN_TIME <= lock.expiry)
 }
 
 /// What a participant of a channel was paid.
