@@ -80,7 +80,7 @@ impl Engine {
                 // The answer belongs to an earlier question, and the next one will do.
                 Some(_) => return,
                 // All that was ever processed is gone: the answer begins at the deployment, and so do we.
-                None if !self.cursor.forgot => self.rollback(now_ms, 0),
+                None if !self.cursor.forgot && self.is_all_reversible() => self.rollback(now_ms, 0),
                 None => {
                     self.effects.push(Effect::Notify(Notice::DeepReorg));
                     return;
@@ -106,6 +106,11 @@ impl Engine {
         for id in self.with_recent_events() {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
         }
+    }
+
+    /// Whether starting over from the deployment counts nothing twice.
+    fn is_all_reversible(&self) -> bool {
+        self.channels.values().all(|entry| entry.channel.is_chain_reversible())
     }
 
     fn with_recent_events(&self) -> Vec<ChannelId> {

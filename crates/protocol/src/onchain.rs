@@ -237,6 +237,11 @@ impl ChainView {
         facts
     }
 
+    /// Whether all that was ever seen can still be taken back.
+    pub fn is_reversible(&self) -> bool {
+        self.base == Facts::new(self.base.deposits.len())
+    }
+
     /// Events that may still be taken back.
     pub fn recent(&self) -> &[Dated] {
         &self.recent

@@ -24,6 +24,16 @@ pub struct Settings {
     pub retry_ms: u64,
 }
 
+/// Asking more often than this, in milliseconds, would keep a node busy with nothing else.
+const MIN_RETRY_MS: u64 = 20;
+
+impl Settings {
+    /// [`Settings::retry_ms`], but never so short that a timer is due all the time.
+    pub(crate) fn retry_after(&self) -> u64 {
+        self.retry_ms.max(MIN_RETRY_MS)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {

@@ -435,7 +435,8 @@ impl Channel {
     pub fn tick(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         self.end_execution(ctx, out);
         self.retry_held(ctx, out);
-        let waits = ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_ms;
+        let waits =
+            ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_after();
         if waits && self.awaits_peer() {
             self.volatile.progress_ms = ctx.now_ms;
             self.volatile.pen_asked = false;
@@ -449,7 +450,7 @@ impl Channel {
     /// When [`Channel::tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
         let settings = &self.durable.settings;
-        let retry = self.volatile.progress_ms.saturating_add(settings.retry_ms);
+        let retry = self.volatile.progress_ms.saturating_add(settings.retry_after());
         let held =
             self.volatile.held.as_ref().map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);

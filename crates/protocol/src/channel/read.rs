@@ -225,7 +225,7 @@ impl Channel {
     fn report_gap(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let confirmed = self.durable.confirmed.position.state.version;
         let recently = self.volatile.gap_reported.is_some_and(|(version, at)| {
-            version == confirmed && ctx.now_ms.saturating_sub(at) < self.durable.settings.retry_ms / 4
+            version == confirmed && ctx.now_ms.saturating_sub(at) < self.durable.settings.retry_after() / 4
         });
         if !recently {
             self.volatile.gap_reported = Some((confirmed, ctx.now_ms));

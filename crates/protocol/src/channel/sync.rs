@@ -87,7 +87,7 @@ impl Channel {
         let recently = self
             .volatile
             .resent_ms
-            .is_some_and(|at| ctx.now_ms.saturating_sub(at) < self.durable.settings.retry_ms / 4);
+            .is_some_and(|at| ctx.now_ms.saturating_sub(at) < self.durable.settings.retry_after() / 4);
         if !recently && !self.durable.pending.is_empty() {
             self.volatile.resent_ms = Some(ctx.now_ms);
             out.messages

@@ -168,6 +168,11 @@ impl Channel {
             || durable.restore.is_some()
     }
 
+    /// Whether a reorg could still take back every event that was ever seen.
+    pub fn is_chain_reversible(&self) -> bool {
+        self.durable.chain.is_reversible()
+    }
+
     /// Whether no event of the chain was ever seen.
     pub fn knows_nothing_of_chain(&self) -> bool {
         self.durable.chain == ChainView::new(self.durable.params.assets.len())
