@@ -72,7 +72,7 @@ pub enum CommandError {
     NotOpen,
     /// Restored from a backup.
     #[error(
-        "the channel was restored from a backup and waits for the peer to sign a rebase; if it never does, force-close it"
+        "the channel was restored from a backup: it waits until what it may have forgotten can no longer be executed, and for the peer to sign a rebase; if it never does, force-close it"
     )]
     Restoring,
     /// Breaks a rule of the protocol by itself.

@@ -96,8 +96,10 @@ impl Channel {
             let refused = refusal.filter(|refusal| refusal.version == first);
             // The peer still wants what it was to get with it.
             self.volatile.pen_wanted_by_peer |= update.operations.last() == Some(&Operation::HandOver);
-            if refused.is_some() {
-                self.volatile.contested.extend(update.operations.iter().filter_map(Operation::resolved_lock));
+            if let Some(refusal) = refused {
+                let at_fault = refusal.index.and_then(|index| usize::try_from(index).ok());
+                let operation = at_fault.and_then(|index| update.operations.get(index));
+                self.volatile.contested.extend(operation.and_then(Operation::resolved_lock));
             }
             let mut operations: Vec<_> = update.operations.into_iter().map(Some).collect();
             for Ticket { token, outcome, index, mut stood } in tickets {
@@ -118,9 +120,7 @@ impl Channel {
                 }
             }
         }
-        for queued in again.into_iter().rev() {
-            self.volatile.queue.push_front(queued);
-        }
+        self.put_back(again);
         self.resolve_failing(out);
     }
 

@@ -109,24 +109,34 @@ impl Channel {
         hand_over: bool,
         out: &mut Outputs,
     ) -> Option<(Batch, Position)> {
-        let mut batch = self.collect(hand_over, out);
         let version = self.next_version()?;
+        let mut batch = self.collect(hand_over, out);
         loop {
             let step = self.head().next(version, &batch.operations, &mut |operation, position| {
                 self.judge_own(ctx, operation, position)
             });
-            match step {
+            let Violation { index, rule } = match step {
                 Ok(position) => return Some((batch, position)),
-                Err(Violation { index, rule }) => {
-                    let index = index.and_then(|index| usize::try_from(index).ok())?;
-                    if index >= batch.queued.len() {
-                        return None;
-                    }
+                Err(violation) => violation,
+            };
+            let culprit = index.and_then(|index| usize::try_from(index).ok());
+            match culprit.filter(|index| *index < batch.queued.len()) {
+                Some(index) => {
                     batch.operations.remove(index);
                     let queued = batch.queued.remove(index);
                     self.fail_one(queued, CommandError::Rule(rule), out);
                 }
+                None => {
+                    self.put_back(batch.queued);
+                    return None;
+                }
             }
+        }
+    }
+
+    pub(super) fn put_back(&mut self, queued: Vec<Queued>) {
+        for queued in queued.into_iter().rev() {
+            self.volatile.queue.push_front(queued);
         }
     }
 
@@ -188,9 +198,7 @@ impl Channel {
         let signature = match self.sign_state(ctx, position.state.hash()) {
             Ok(signature) => signature,
             Err(error) => {
-                for queued in batch.queued.into_iter().rev() {
-                    self.volatile.queue.push_front(queued);
-                }
+                self.put_back(batch.queued);
                 return Err(error);
             }
         };

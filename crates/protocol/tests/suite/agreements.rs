@@ -368,7 +368,7 @@ fn an_agreement_ends_when_the_pen_was_used_for_something_else() {
 #[test]
 fn the_sides_settings_may_differ() {
     let short = Settings { execution_window: 100, ..settings() };
-    let mut world = World::with(1, [settings(), short]);
+    let mut world = World::with(1, &[settings(), short]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.mine_many(3);

@@ -192,7 +192,7 @@ struct Stage {
 impl Stage {
     fn new() -> Stage {
         let quick = Settings { execution_window: 600, hold_timeout_ms: 5_000, ..settings() };
-        let mut world = World::with(1, [quick.clone(), quick]);
+        let mut world = World::with(1, &[quick.clone(), quick]);
         world.liars.insert(LIAR);
         world.mine();
         world.deposit(HONEST, 0, 300);
@@ -449,11 +449,11 @@ impl Stage {
     }
 
     fn offered(&self, number: u64) -> i128 {
-        let locks = self.world.node(HONEST).events.iter().filter_map(|event| match event {
+        let mut locks = self.world.node(HONEST).events.iter().filter_map(|event| match event {
             Event::LockOffered { number: offered, lock } if *offered == number => Some(lock),
             _ => None,
         });
-        locks.last().map_or(0, |lock| lock.amounts[LIAR.index()].signed())
+        locks.next_back().map_or(0, |lock| lock.amounts[LIAR.index()].signed())
     }
 
     /// The liar brings a state to the chain; the honest side defends itself until all is paid out.

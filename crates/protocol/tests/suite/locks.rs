@@ -82,7 +82,7 @@ fn the_contributor_gets_it_back_only_after_its_expiry_and_then_by_itself() {
 #[test]
 fn an_early_cancellation_is_held_until_the_reader_sees_the_expiry() {
     let cautious = Settings { confirmations: 5, ..settings() };
-    let mut world = World::with(1, [settings(), cautious]);
+    let mut world = World::with(1, &[settings(), cautious]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.mine_many(6);

@@ -57,7 +57,7 @@ fn the_payee_is_told_of_each_payment_once_and_in_order() {
 
 #[test]
 fn assets_are_kept_apart() {
-    let mut world = World::with(3, [settings(), settings()]);
+    let mut world = World::with(3, &[settings(), settings()]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.deposit(Side::Zero, 2, 7);
@@ -279,7 +279,7 @@ fn a_top_up_needs_no_agreement_and_counts_after_its_confirmations() {
 /// The payee wants more confirmations than the payer.
 fn cautious_payee() -> World {
     let cautious = Settings { confirmations: 3, ..settings() };
-    let mut world = World::with(1, [Settings { confirmations: 0, ..settings() }, cautious]);
+    let mut world = World::with(1, &[Settings { confirmations: 0, ..settings() }, cautious]);
     world.connect();
     world.run();
     world.mine();
@@ -346,7 +346,7 @@ fn a_hold_outlives_neither_a_crash_nor_a_new_connection_wrongly() {
 fn a_refused_version_fails_only_what_is_at_fault() {
     // The payee demands a longer margin than the payer.
     let strict = Settings { lock_margin: 7_200, ..settings() };
-    let mut world = World::with(1, [settings(), strict]);
+    let mut world = World::with(1, &[settings(), strict]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.mine_many(3);
@@ -370,7 +370,7 @@ fn a_refused_version_fails_only_what_is_at_fault() {
 #[test]
 fn a_lost_refusal_is_repeated_in_the_same_words() {
     let strict = Settings { lock_margin: 7_200, ..settings() };
-    let mut world = World::with(1, [settings(), strict]);
+    let mut world = World::with(1, &[settings(), strict]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.mine_many(3);

@@ -134,7 +134,7 @@ fn random_settings() -> Settings {
 fn start() -> World {
     // The second side is stricter, so that versions are held and refused.
     let strict = Settings { confirmations: 3, lock_margin: 900, hold_timeout_ms: 8_000, ..random_settings() };
-    let mut world = World::with(1, [random_settings(), strict]);
+    let mut world = World::with(1, &[random_settings(), strict]);
     world.mine();
     world.deposit(Side::Zero, 0, 300);
     world.deposit(Side::One, 0, 200);

@@ -372,7 +372,7 @@ fn a_node_that_was_not_restored_takes_no_rebase() {
 #[test]
 fn windows_of_agreements_bound_the_wait() {
     let short = Settings { execution_window: 60, ..settings() };
-    let mut world = World::with(1, [short.clone(), short]);
+    let mut world = World::with(1, &[short.clone(), short]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);
     world.mine_many(3);

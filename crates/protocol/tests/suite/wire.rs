@@ -102,7 +102,7 @@ fn bodies() -> Vec<(&'static str, Body)> {
 
 fn frames() -> Vec<(&'static str, Frame)> {
     let channel = ChannelId(B256::repeat_byte(0xc0));
-    let params = World::with(2, [crate::world::settings(), crate::world::settings()]).params;
+    let params = World::with(2, &[crate::world::settings(), crate::world::settings()]).params;
     let mut frames = vec![
         ("open", Frame::Open { params }),
         ("decline", Frame::Decline { channel, reason: "no".into() }),

@@ -133,7 +133,7 @@ pub(crate) struct World {
 
 impl World {
     /// Opened on both sides, not funded, not connected.
-    pub(crate) fn with(assets: usize, settings: [Settings; 2]) -> World {
+    pub(crate) fn with(assets: usize, settings: &[Settings; 2]) -> World {
         let keys = [Key::new(1), Key::new(2)];
         let domain = Domain::new(31_337, Address::repeat_byte(0xad));
         let participant = |key: &Key| Participant { signer: key.address(), payout: key.address() };
@@ -172,7 +172,7 @@ impl World {
 
     /// One asset, both sides funded, connected and in step.
     pub(crate) fn funded(zero: u64, one: u64) -> World {
-        let mut world = World::with(1, [settings(), settings()]);
+        let mut world = World::with(1, &[settings(), settings()]);
         world.mine();
         for (side, units) in Side::BOTH.into_iter().zip([zero, one]) {
             if units > 0 {
