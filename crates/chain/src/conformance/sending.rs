@@ -29,10 +29,7 @@ pub fn has_a_receipt_while_the_transaction_is_in_the_chain<D: Driver>(driver: &m
 /// The reason is the contract's error by name, and nothing has been paid.
 pub fn sends_nothing_that_would_revert<D: Driver>(driver: &mut D) {
     let mut scene = Scene::new(driver);
-    let preimage = B256::repeat_byte(4);
-    scene.adjudicate(Side::Zero, calls::register_preimage(preimage));
     let before = scene.chains[0].account();
-    assert_eq!(scene.refusal(Side::Zero, calls::register_preimage(preimage)), "AlreadyRegistered");
     let state = scene.state(1, 5);
     let signatures = scene.sign(&state);
     let not_final = calls::close(&scene.params, &state, &signatures);
