@@ -18,17 +18,12 @@ impl World {
             return Ok(());
         }
         let (now, mutation, honest) = (self.now, self.mutation, self.plan.is_honest(node));
-        if mutation == Some(Mutation::StartsFromOldCopy)
-            && honest
-            && let Some(copy) = self.nodes[node].copy.take()
-        {
-            self.nodes[node].disk = copy;
-        }
+        let restored = honest && self.lose_disk(node);
         if mutation == Some(Mutation::LosesCommits) && honest {
             self.nodes[node].disk.pretend_to_sync();
         }
         let domain = self.domain;
-        self.nodes[node].start(&domain, mutation)?;
+        self.nodes[node].start(&domain, mutation, restored)?;
         self.note(format_args!("{} starts", self.name(node)));
         if self.nodes[node].life > 1 {
             self.report.count("fault", "restart");
@@ -90,11 +85,16 @@ impl World {
         Ok(())
     }
 
+    /// What time it is for a node, in milliseconds.
+    fn clock(&self, node: usize) -> u64 {
+        self.now + self.plan.clocks[node]
+    }
+
     /// An input from the user or the network.
     pub(crate) fn take(&mut self, node: usize, input: Input) -> Result<(), Broken> {
-        let now = self.now;
+        let clock = self.clock(node);
         let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
-        process.engine.handle(now, input);
+        process.engine.handle(clock, input);
         self.round_soon(node)
     }
 
@@ -138,12 +138,12 @@ impl World {
 
     /// Ends a round; its commit may still be on its way when the next round ends.
     pub(crate) fn round(&mut self, node: usize) -> Result<(), Broken> {
-        let now = self.now;
+        let (now, clock) = (self.now, self.clock(node));
         let wait = if self.weather.chance(self.plan.join) { self.weather.below(8) } else { 0 };
         let life = self.nodes[node].life;
         let Some(process) = &mut self.nodes[node].process else { return Ok(()) };
         process.round_due = false;
-        if let Some(later) = process.engine.round(now) {
+        if let Some(later) = process.engine.round(clock) {
             match &mut process.staged {
                 Some(staged) => staged.join(later),
                 None => process.staged = Some(later),
@@ -152,8 +152,8 @@ impl World {
         if let Some(due) = process.engine.next_tick()
             && process.tick_at.is_none_or(|at| due < at)
         {
-            let at = due.max(now + 1);
-            process.tick_at = Some(at);
+            process.tick_at = Some(due);
+            let at = now + due.saturating_sub(clock).max(1);
             self.queue.at(at, Event::Tick { node, life });
         }
         let Some(process) = &mut self.nodes[node].process else { return Ok(()) };

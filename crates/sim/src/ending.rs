@@ -160,9 +160,9 @@ impl World {
             let unanswered = self.unanswered(id);
             Property::Progress.check(unanswered.is_none(), || unanswered.clone().unwrap_or_default())?;
             for node in self.honest_of(&plan) {
-                if let Some(book) = self.book(node, id) {
+                if let (Some(book), Some(side)) = (self.book_of_history(node, id), self.side(id, node)) {
                     let last = self.recorded.get(&id).filter(|hash| book.positions.contains_key(*hash));
-                    self.calls.check(node, id, book, last.copied().unwrap_or(book.confirmed))?;
+                    self.calls.check(node, id, side, book, last.copied().unwrap_or(book.confirmed))?;
                 }
             }
             for asset in 0..plan.params.assets.len() {
@@ -209,7 +209,7 @@ impl World {
             return Ok(());
         }
         self.report.count("check", "final account");
-        let Some(book) = self.nodes[node].book(id) else { return Ok(()) };
+        let Some(book) = self.book_of_claims(node, id) else { return Ok(()) };
         let owed = self.chain.with(|chain| money::owed(chain, book, asset, deposit))?;
         let enough = paid >= U256::from(owed.max(0).unsigned_abs());
         Property::Safety.check(enough, || {

@@ -25,6 +25,7 @@ mod phases;
 mod plan;
 mod queue;
 mod report;
+mod restore;
 mod trace;
 mod workload;
 mod world;

@@ -5,6 +5,7 @@ use crate::check::signed::RecordingSigner;
 use crate::failure::{Broken, Property};
 use crate::liar::Liar;
 use crate::mutation::Mutation;
+use crate::restore::Backup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strait_chain::DevAccount;
@@ -37,8 +38,9 @@ pub(crate) struct Node {
     pub(crate) life: u64,
     pub(crate) books: BTreeMap<ChannelId, Option<Book>>,
     pub(crate) liar: Option<Liar>,
-    /// An old copy of the disk, for [`Mutation::StartsFromOldCopy`].
-    pub(crate) copy: Option<MemoryDisk>,
+    pub(crate) backup: Option<Backup>,
+    /// What it knew before it was restored.
+    pub(crate) truth: BTreeMap<ChannelId, Book>,
 }
 
 impl Node {
@@ -54,7 +56,8 @@ impl Node {
             life: 0,
             books: BTreeMap::new(),
             liar,
-            copy: None,
+            backup: None,
+            truth: BTreeMap::new(),
         }
     }
 
@@ -63,12 +66,17 @@ impl Node {
     }
 
     /// Starts a process on what the disk holds.
-    pub(crate) fn start(&mut self, domain: &Domain, mutation: Option<Mutation>) -> Result<(), Broken> {
+    pub(crate) fn start(
+        &mut self,
+        domain: &Domain,
+        mutation: Option<Mutation>,
+        restored: bool,
+    ) -> Result<(), Broken> {
         let unusable =
             |error: StoreError| Property::Replay.broken(format!("the store does not open: {error}"));
         let late = mutation == Some(Mutation::SendsBeforeCommit) && self.liar.is_none();
         let store = Recorder { inner: self.disk.open().map_err(unusable)?, late, buffer: None, seen: None };
-        let engine = self.engine(domain, &store)?;
+        let engine = self.engine(domain, &store, restored)?;
         self.life += 1;
         self.process = Some(Process {
             engine,
@@ -82,9 +90,9 @@ impl Node {
         Ok(())
     }
 
-    fn engine(&self, domain: &Domain, store: &dyn Store) -> Result<Engine, Broken> {
+    fn engine(&self, domain: &Domain, store: &dyn Store, restored: bool) -> Result<Engine, Broken> {
         let policy = Policy { min_challenge: 3_600, ..Policy::default() };
-        Engine::recover(*domain, self.signer.clone(), policy, self.settings.clone(), store, false)
+        Engine::recover(*domain, self.signer.clone(), policy, self.settings.clone(), store, restored)
             .map_err(|error| Property::Replay.broken(format!("the engine does not recover: {error}")))
     }
 
@@ -94,7 +102,7 @@ impl Node {
         let Some(process) = &self.process else { return Ok(()) };
         let unusable = |error: StoreError| Property::Replay.broken(format!("a copy does not open: {error}"));
         let store = self.disk.fork().open().map_err(unusable)?;
-        let recovered = self.engine(domain, &store)?;
+        let recovered = self.engine(domain, &store, false)?;
         Property::Replay.check(recovered.channel_ids().eq(process.engine.channel_ids()), || {
             "a recovered engine has other channels than the one that runs".into()
         })?;

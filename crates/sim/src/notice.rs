@@ -39,6 +39,11 @@ impl World {
         let Some(book) = self.nodes[node].book(channel) else {
             return Err(Property::DurableBeforeSent.broken("a message of a channel that is not durable"));
         };
+        if let Body::Rebase { base_hash, version, .. } = body
+            && let Some(base) = book.positions.get(base_hash)
+        {
+            return self.signed.bind(node, channel, *version, base.rebased(*version).state.hash());
+        }
         if let Body::Update(update) = body
             && let Some(base) = book.positions.get(&update.base_hash)
             && let Ok(next) = base.next(update.version, &update.operations, &mut |_, _| Ok(()))
@@ -47,9 +52,6 @@ impl World {
         }
         durable::check(book, body)?;
         let Some(signature) = durable::signature_in(book, body) else { return Ok(()) };
-        if matches!(body, Body::Rebase { .. }) {
-            return Ok(());
-        }
         let (id, version, hash) = durable::bound_to(&self.signed, &self.nodes[node].signer, &signature)?;
         self.signed.bind(node, id, version, hash)
     }

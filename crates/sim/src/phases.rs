@@ -193,8 +193,8 @@ impl World {
         for (id, plan) in self.channels.clone() {
             for node in self.honest_of(&plan) {
                 self.compare_with_disk(node)?;
-                if let Some(book) = self.book(node, id) {
-                    self.calls.check(node, id, book, book.confirmed)?;
+                if let (Some(book), Some(side)) = (self.book_of_history(node, id), self.side(id, node)) {
+                    self.calls.check(node, id, side, book, book.confirmed)?;
                 }
             }
             let [Some(zero), Some(one)] = plan.nodes.map(|node| self.view(node, id)) else { continue };

@@ -118,9 +118,13 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     pub(crate) liar: Option<(usize, Role)>,
     pub(crate) settings: Vec<Settings>,
+    /// By how many milliseconds each node's clock is ahead.
+    pub(crate) clocks: Vec<u64>,
     pub(crate) channels: Vec<ChannelPlan>,
     pub(crate) network: NetworkPlan,
     pub(crate) crashes: CrashPlan,
+    /// Of 1,000 restarts: from a backup, if there is one.
+    pub(crate) restores: u64,
     pub(crate) chain: ChainPlan,
     pub(crate) operations: u64,
     /// Between operations.
@@ -141,6 +145,8 @@ impl Plan {
             settings.iter_mut().for_each(|settings| settings.confirmations = 0);
         }
         let channels = channels(dice, seed, nodes, token);
+        let skew = dice.pick(&[0, 5_000, 300_000]);
+        let clocks = (0..nodes).map(|_| dice.within(&(0..=skew))).collect();
         let stormy = !dice.chance(150);
         let slow = dice.chance(120);
         let (mut network, mut chain) = (network(dice, stormy), chain(dice, stormy, depth));
@@ -153,9 +159,11 @@ impl Plan {
             nodes,
             liar,
             settings,
+            clocks,
             channels,
             network,
             crashes: crashes(dice, stormy),
+            restores: if dice.chance(250) { 700 } else { 0 },
             chain,
             operations: dice.within(&(100..=160)),
             pause: 0..=if slow { 60_000 } else { dice.pick(&[40, 300, 3_000]) },

@@ -62,10 +62,7 @@ impl World {
         if self.users.chance(60) {
             self.compare_with_disk(checked)?;
         }
-        let copies = self.mutation == Some(Mutation::StartsFromOldCopy) && self.users.chance(50);
-        if copies && self.nodes[node].copy.is_none() {
-            self.nodes[node].copy = Some(self.nodes[node].disk.fork());
-        }
+        self.back_up(node);
         if self.mutation == Some(Mutation::LeakyAdjudicator) && self.users.chance(20) {
             self.leak();
         }

@@ -37,6 +37,8 @@ pub(crate) struct Book {
     /// And when they became known, Unix seconds.
     pub(crate) preimages: BTreeMap<B256, u64>,
     pub(crate) force_close: bool,
+    /// All steps from the start are known: nothing was adopted.
+    pub(crate) is_whole: bool,
 }
 
 impl Book {
@@ -58,6 +60,7 @@ impl Book {
             agreed: false,
             preimages: BTreeMap::new(),
             force_close: false,
+            is_whole: true,
         }
     }
 
@@ -109,6 +112,7 @@ impl Book {
             Record::Adopted(latest) => {
                 let hash = latest.position.state.hash();
                 let peer = latest.signatures[self.side.other().index()];
+                self.is_whole &= self.positions.contains_key(&hash);
                 self.learn(hash, latest.position);
                 self.pending.clear();
                 self.confirm(hash, peer);

@@ -4,7 +4,7 @@ use crate::check::book::Book;
 use crate::failure::{Broken, Property};
 use std::collections::BTreeMap;
 use strait_protocol::{CommandError, Operation, Outcome, Token};
-use strait_types::{B256, ChannelId};
+use strait_types::{B256, ChannelId, Side};
 
 /// How far a command has come.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,17 +72,18 @@ impl Calls {
             .map(|(token, call)| (*token, call))
     }
 
-    /// Each payment that succeeded for its caller is in the history up to `last` once, under its number; none that
+    /// By a book with the whole history: each payment of a side that succeeded for its caller is in the history up to `last` once, under its number; none that
     /// failed is.
     pub(crate) fn check(
         &self,
         node: usize,
         channel: ChannelId,
+        side: Side,
         book: &Book,
         last: B256,
     ) -> Result<(), Broken> {
         let mut found: BTreeMap<Token, Vec<u64>> = BTreeMap::new();
-        let ours = book.line(last).into_iter().filter(|(writer, _)| *writer == book.side);
+        let ours = book.line(last).into_iter().filter(|(writer, _)| *writer == side);
         let payments = ours.filter_map(|(_, operation)| match operation {
             Operation::Pay(payment) => Some(payment),
             _ => None,
