@@ -113,6 +113,15 @@ pub(crate) fn bills(world: &World) {
     for (node, bill) in world.nodes.iter().zip(&bills) {
         if !bill.has_gap {
             assert_eq!(bill.hash(), node.channel.view().history, "{:?}'s journal is its history", node.side);
+            let mut shown = strait_protocol::Bill::new(node.side);
+            let lines = node.log.iter().flat_map(|record| shown.read(record.clone()));
+            let expected = bill.items.iter().flat_map(|(version, writer, operations)| {
+                operations.iter().map(|operation| (*version, *writer, operation.clone()))
+            });
+            assert!(
+                lines.map(|line| (line.version, line.writer, line.operation)).eq(expected),
+                "the bill shown"
+            );
         }
     }
     for node in &world.nodes {

@@ -1,5 +1,6 @@
 //! Random commands under random faults. What must hold is judged after every step and at the end.
 
+use crate::adjudicator::Status;
 use crate::world::{Death, World, amount, hash_of, settings};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -74,6 +75,9 @@ enum Step {
         side: Side,
     },
     Restore {
+        side: Side,
+    },
+    Close {
         side: Side,
     },
     Run,
@@ -182,6 +186,7 @@ fn perform(world: &mut World, step: &Step) {
         Step::Withdraw { side, units } => {
             world.command(side, Command::Withdraw { asset: AssetIndex(0), amount: amount(units) });
         }
+        Step::Close { side } => drop(world.command(side, Command::Close)),
         Step::Deposit { side, units } => world.deposit(side, 0, units),
         Step::Mine { seconds } => world.mine_after(seconds),
         Step::Reorganise if world.chain.head() == world.chain.peak => world.reorganise(1),
@@ -233,7 +238,7 @@ fn is_quiet(world: &World) -> bool {
         let open =
             node.issued.keys().any(|token| !node.done.contains_key(token) && !node.orphans.contains(token));
         let view = node.channel.view();
-        !open && view.in_flight == 0 && !view.restoring
+        !open && (view.in_flight == 0 || view.phase == "closed") && !view.restoring
     })
 }
 
@@ -322,6 +327,79 @@ fn whatever_both_lose_the_two_agree_and_finish() {
         let world = run_with_restores(&steps, &Side::BOTH);
         crate::checks::agreed(&world);
         crate::checks::conserved(&world);
+    });
+}
+
+#[test]
+fn a_close_among_faults_pays_the_last_balances() {
+    let any_step = prop_oneof![12 => step(), 1 => side().prop_map(|side| Step::Close { side })];
+    run_cases(150, &prop::collection::vec(any_step, 1..120), |steps| {
+        let mut world = start();
+        for step in &steps {
+            perform(&mut world, step);
+            check_always(&world);
+        }
+        drain(&mut world);
+        if world.chain.state().status == Status::Open {
+            world.assert_agreed();
+            return;
+        }
+        let [zero, one] = [0, 1].map(|index| world.nodes[index].channel.view().balances[0].clone());
+        assert_eq!((zero.own, zero.peer), (one.peer, one.own));
+        let taken = zero.withdrawn.map(|amount| i128::try_from(amount).unwrap());
+        assert_eq!(world.chain.state().paid_out, [[zero.own + taken[0], zero.peer + taken[1]]]);
+    });
+}
+
+/// Payments alone, and faults in which no process dies: every outcome is known.
+fn plain_step() -> impl Strategy<Value = Step> {
+    step().prop_filter("payments and the link", |step| {
+        !matches!(
+            step,
+            Step::Lock { .. }
+                | Step::Settle { .. }
+                | Step::Cancel { .. }
+                | Step::Withdraw { .. }
+                | Step::Deposit { .. }
+                | Step::Crash { .. }
+                | Step::DeliverAndDie { .. }
+                | Step::PayAndDie { .. }
+                | Step::Reorganise
+        )
+    })
+}
+
+#[test]
+fn a_dispute_at_any_moment_pays_what_the_commands_were_told() {
+    let steps = prop::collection::vec(plain_step(), 1..80);
+    run_cases(150, &(steps, side(), any::<bool>()), |(steps, closer, connected)| {
+        let mut world = start();
+        for step in &steps {
+            perform(&mut world, step);
+        }
+        if !connected {
+            world.disconnect();
+        }
+        world.command(closer, Command::ForceClose);
+        for _ in 0..6 {
+            world.run_for(2_000);
+            world.mine();
+        }
+        world.mine_after(86_401);
+        world.mine_many(6);
+        assert_eq!(world.chain.state().status, Status::Closed);
+        let mut due = [300, 200];
+        for node in &world.nodes {
+            for (token, command) in &node.issued {
+                let Command::Pay(payment) = command else { continue };
+                let ended = world.ended(*token).unwrap_or_else(|| panic!("payment {token} never ended"));
+                if ended.is_ok() {
+                    due[node.side.index()] -= payment.amount.signed();
+                    due[node.side.other().index()] += payment.amount.signed();
+                }
+            }
+        }
+        assert_eq!(world.chain.state().paid_out, [due]);
     });
 }
 
