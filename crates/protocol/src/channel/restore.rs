@@ -129,11 +129,13 @@ impl Channel {
     /// Whether no withdrawal or final state that we agreed to in an earlier life, and forgot, can be executed any
     /// more: above one that can be, nothing may be agreed.
     fn is_past_forgotten_limits(&mut self, ctx: &Context<'_>) -> bool {
-        if ctx.head_time == 0 || self.durable.execution.is_some() {
+        if ctx.head_time == 0 {
             return false;
         }
         let latest = ctx.head_time.saturating_add(self.latest_limit());
-        ctx.final_time > *self.volatile.rebase_after.get_or_insert(latest)
+        // Counted from the start, also while one that is known waits for its end.
+        let is_past = ctx.final_time > *self.volatile.rebase_after.get_or_insert(latest);
+        is_past && self.durable.execution.is_none()
     }
 
     /// The restored peer wrote the rebase: a copy of our best under a number from the chain's time.
