@@ -44,7 +44,7 @@ pub enum Operation {
         /// The lock's number in the channel.
         number: u64,
     },
-    /// Takes an amount out to a payout address while the channel lives.
+    /// Takes an amount out to a payout address while the channel lives. Alone in its version.
     Withdraw {
         /// Whose.
         side: Side,

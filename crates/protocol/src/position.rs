@@ -202,14 +202,11 @@ fn positive(amount: Amount) -> Result<(), Rule> {
     if amount.is_zero() { Err(Rule::ZeroAmount) } else { Ok(()) }
 }
 
-/// `HandOver` comes last, `Finalise` alone, one `Withdraw` at most.
+/// `HandOver` comes last; what the chain is to execute stands alone.
 fn check_order(operations: &[Operation], index: usize) -> Result<(), Rule> {
-    let allowed = match &operations[index] {
-        Operation::HandOver => index + 1 == operations.len(),
-        Operation::Finalise { .. } => operations.len() == 1,
-        Operation::Withdraw { .. } => {
-            !operations[..index].iter().any(|earlier| matches!(earlier, Operation::Withdraw { .. }))
-        }
+    let allowed = match operations.get(index) {
+        Some(Operation::HandOver) => index + 1 == operations.len(),
+        Some(Operation::Finalise { .. } | Operation::Withdraw { .. }) => operations.len() == 1,
         _ => true,
     };
     if allowed { Ok(()) } else { Err(Rule::OperationOrder) }

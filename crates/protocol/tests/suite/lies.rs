@@ -37,7 +37,10 @@ fn verdict(world: &mut World, update: Update) -> Option<Rule> {
 
 #[test]
 fn each_broken_rule_is_named() {
-    let cases: [(u64, Vec<Operation>, Rule); 9] = [
+    let take =
+        Operation::Withdraw { side: Side::Zero, asset: AssetIndex(0), amount: amount(1), valid_until: 1 };
+    let cases: [(u64, Vec<Operation>, Rule); 10] = [
+        (1, vec![pay(1), take], Rule::OperationOrder),
         (1_025, vec![pay(1)], Rule::VersionJump),
         (u64::MAX, vec![pay(1)], Rule::VersionJump),
         (1, vec![pay(0)], Rule::ZeroAmount),
