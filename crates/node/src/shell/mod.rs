@@ -421,6 +421,10 @@ impl Node {
                 Ok(_) | Err(NodeError::UnknownChannel(_)) => {}
                 Err(error) => return Err(error),
             }
+            // The engine's thread may still answer a node that has stopped; after that nothing changes any more.
+            if self.shared.is_dead() {
+                return Err(self.shared.stopped());
+            }
             rounds.changed().await.map_err(|_| self.shared.stopped())?;
         }
     }
