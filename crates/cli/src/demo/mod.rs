@@ -28,7 +28,7 @@ pub(crate) struct DemoArgs {
     /// Assumed price of one ether, in US dollars.
     #[arg(long, default_value_t = 3_000.0, value_parser = price, allow_negative_numbers = true)]
     ether_price: f64,
-    /// Prints nothing to standard output but one JSON object at the end; progress goes to standard error.
+    /// Prints nothing to standard output but one JSON object at the end; on a terminal, progress goes to standard error.
     #[arg(long)]
     json: bool,
 }
