@@ -18,7 +18,9 @@ impl World {
             return Ok(());
         }
         let (now, mutation, honest) = (self.now, self.mutation, self.plan.is_honest(node));
-        let restored = honest && self.lose_disk(node);
+        let lost = honest && self.lose_disk(node);
+        self.nodes[node].restored |= lost;
+        let restored = self.nodes[node].restored;
         if mutation == Some(Mutation::LosesCommits) && honest {
             self.nodes[node].disk.pretend_to_sync();
         }
@@ -193,6 +195,7 @@ impl World {
             && (result.is_ok() || survives)
         {
             self.read_journal(node, &batch)?;
+            self.nodes[node].restored = false;
         }
         match result {
             Ok(effects) => self.perform(node, effects),

@@ -39,6 +39,8 @@ pub(crate) struct Node {
     pub(crate) books: BTreeMap<ChannelId, Option<Book>>,
     pub(crate) liar: Option<Liar>,
     pub(crate) backup: Option<Backup>,
+    /// It was restored, and nothing is durable since: a further start must be told again.
+    pub(crate) restored: bool,
     /// What it knew before it was restored.
     pub(crate) truth: BTreeMap<ChannelId, Book>,
 }
@@ -57,6 +59,7 @@ impl Node {
             books: BTreeMap::new(),
             liar,
             backup: None,
+            restored: false,
             truth: BTreeMap::new(),
         }
     }

@@ -57,18 +57,25 @@ impl World {
         let lost = self.nodes[node].truth.get(&channel);
         match lost.filter(|lost| version < Some(lost.confirmed().state.version)) {
             None => book,
-            Some(lost) => Some(lost).filter(|_| self.is_honest_channel(channel)),
+            Some(lost) => Some(lost).filter(|_| self.is_honest_channel(channel) && !self.both_lost(channel)),
         }
+    }
+
+    /// What both have forgotten nobody can bring back.
+    fn both_lost(&self, channel: ChannelId) -> bool {
+        let nodes = self.channels.get(&channel).map(|plan| plan.nodes);
+        nodes.is_some_and(|nodes| nodes.iter().all(|node| self.nodes[*node].truth.contains_key(&channel)))
     }
 
     /// A book that has the whole history of a channel: the node's own, or its honest peer's.
     pub(crate) fn book_of_history(&self, node: usize, channel: ChannelId) -> Option<&Book> {
+        if self.both_lost(channel) {
+            return None;
+        }
         let nodes = self.channels.get(&channel)?.nodes;
         let peer = nodes.into_iter().find(|other| *other != node).filter(|peer| self.plan.is_honest(*peer));
-        [Some(node), peer]
-            .into_iter()
-            .flatten()
-            .filter_map(|node| self.book(node, channel))
-            .find(|book| book.is_whole)
+        let remembers = |of: &usize| self.nodes[*of].truth.get(&channel).is_none();
+        let nodes = [Some(node), peer].into_iter().flatten().filter(remembers);
+        nodes.filter_map(|node| self.book(node, channel)).find(|book| book.is_whole)
     }
 }
