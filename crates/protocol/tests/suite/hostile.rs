@@ -496,7 +496,7 @@ impl Stage {
 #[test]
 fn whatever_the_peer_says_the_honest_side_keeps_what_it_has() {
     let attack = (prop::collection::vec(step(), 1..150), any::<prop::sample::Index>());
-    run_cases(400, &attack, |(steps, weapon)| {
+    run_cases(250, &attack, |(steps, weapon)| {
         let mut stage = Stage::new();
         for step in steps {
             stage.perform(step);

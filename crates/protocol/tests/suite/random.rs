@@ -315,7 +315,7 @@ fn run_with_restores(steps: &[Step], losers: &[Side]) -> World {
 #[test]
 fn whatever_is_restored_the_two_agree_and_finish() {
     for loser in Side::BOTH {
-        run_cases(100, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
+        run_cases(60, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
             run_with_restores(&steps, &[loser]).assert_agreed();
         });
     }
@@ -323,7 +323,7 @@ fn whatever_is_restored_the_two_agree_and_finish() {
 
 #[test]
 fn whatever_both_lose_the_two_agree_and_finish() {
-    run_cases(100, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
+    run_cases(60, &prop::collection::vec(step_with_restores(), 1..120), |steps| {
         let world = run_with_restores(&steps, &Side::BOTH);
         crate::checks::agreed(&world);
         crate::checks::conserved(&world);

@@ -208,6 +208,51 @@ fn a_peer_that_shows_its_states_one_by_one_gets_no_two_rebases_of_one_number() {
 }
 
 #[test]
+fn a_rebase_of_a_state_that_is_no_longer_the_best_is_made_anew() {
+    let mut world = World::funded(100, 100);
+    world.pay(Side::Zero, 1);
+    world.run();
+    let base = world.latest(Side::Zero).unwrap();
+    world.pay(Side::Zero, 2);
+    let Some(Body::Update(update)) = world.intercept(Side::Zero).pop() else { panic!("an update") };
+    let next = base.position.next(update.version, &update.operations, &mut |_, _| Ok(())).unwrap();
+    let backup = world.node(Side::Zero).backup();
+    world.restore(Side::Zero, &backup);
+    world.connected_alone(Side::Zero);
+    let sync = |position: &strait_protocol::Position| {
+        Body::Sync(Sync {
+            confirmed: position.state.version,
+            confirmed_hash: position.state.hash(),
+            signature: None,
+            restored: false,
+            reply: false,
+        })
+    };
+    let rebases = |world: &mut World| -> Vec<(Version, Version)> {
+        let sent = world.intercept(Side::Zero).into_iter();
+        sent.filter_map(|body| match body {
+            Body::Rebase { base, version, .. } => Some((base, version)),
+            _ => None,
+        })
+        .collect()
+    };
+    world.inject(Side::Zero, sync(&base.position));
+    world.mine_final(WAIT);
+    world.inject(Side::Zero, sync(&base.position));
+    let first = rebases(&mut world);
+    assert_eq!(first.len(), 1);
+    // Only now the peer admits that it has countersigned the next one.
+    let signature = world.sign(Side::One, &next.state);
+    world.inject(Side::Zero, Body::Acknowledge { version: update.version, signature });
+    world.mine();
+    world.inject(Side::Zero, sync(&next));
+    let second = rebases(&mut world);
+    assert_eq!(second.len(), 1);
+    assert_eq!((first[0].0, second[0].0), (Version(1), Version(2)));
+    assert_ne!(first[0].1, second[0].1);
+}
+
+#[test]
 fn a_rebase_whose_number_the_peer_does_not_take_is_made_anew() {
     let (mut world, backups) = traded();
     for side in Side::BOTH {
