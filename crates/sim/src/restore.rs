@@ -74,7 +74,7 @@ impl World {
         }
         let nodes = self.channels.get(&channel)?.nodes;
         let peer = nodes.into_iter().find(|other| *other != node).filter(|peer| self.plan.is_honest(*peer));
-        let remembers = |of: &usize| self.nodes[*of].truth.get(&channel).is_none();
+        let remembers = |of: &usize| !self.nodes[*of].truth.contains_key(&channel);
         let nodes = [Some(node), peer].into_iter().flatten().filter(remembers);
         nodes.filter_map(|node| self.book(node, channel)).find(|book| book.is_whole)
     }
