@@ -141,9 +141,6 @@ impl Plan {
         let shared = shared_settings(dice);
         let mut settings: Vec<Settings> = (0..nodes).map(|_| own_settings(dice, &shared)).collect();
         let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
-        if mutation == Some(Mutation::CountsDepositsAtHead) {
-            settings.iter_mut().for_each(|settings| settings.confirmations = 0);
-        }
         let channels = channels(dice, seed, nodes, token);
         let skew = dice.pick(&[0, 5_000, 300_000]);
         let clocks = (0..nodes).map(|_| dice.within(&(0..=skew))).collect();
@@ -155,6 +152,15 @@ impl Plan {
             network.break_every *= 20;
             chain.block_ms = 12_000;
         }
+        if mutation == Some(Mutation::CountsDepositsAtHead) {
+            settings.iter_mut().for_each(|settings| settings.confirmations = 0);
+            (chain.reorg, chain.depth) = (400, 3);
+        }
+        let restores = if dice.chance(250) { 700 } else { 0 };
+        if slow || restores > 0 {
+            // A rebase waits for an hour: who asks every second makes the run long, and no better.
+            settings.iter_mut().for_each(|settings| settings.retry_ms = dice.within(&(4_000..=15_000)));
+        }
         Plan {
             nodes,
             liar,
@@ -163,7 +169,7 @@ impl Plan {
             channels,
             network,
             crashes: crashes(dice, stormy),
-            restores: if dice.chance(250) { 700 } else { 0 },
+            restores,
             chain,
             operations: dice.within(&(100..=160)),
             pause: 0..=if slow { 60_000 } else { dice.pick(&[40, 300, 3_000]) },
