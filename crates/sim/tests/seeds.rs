@@ -3,9 +3,9 @@
 use strait_sim::{Failure, Options, Property, Report, run};
 
 /// Seeds that broke a property once. What a seed stands for changes with the simulator; they cost little.
-const REGRESSIONS: [u64; 24] = [
-    8, 43, 56, 62, 75, 89, 94, 101, 115, 136, 142, 161, 172, 176, 182, 186, 195, 362, 396, 558, 580, 650,
-    755, 865,
+const REGRESSIONS: [u64; 31] = [
+    8, 43, 45, 56, 62, 75, 89, 94, 101, 115, 136, 142, 161, 172, 176, 182, 186, 195, 362, 396, 558, 580, 650,
+    671, 755, 865, 881, 21413, 22267, 22395, 22397,
 ];
 
 fn hold(seeds: impl IntoIterator<Item = u64>) -> Report {
@@ -41,6 +41,7 @@ fn every_property_holds_and_every_fault_occurs() {
         "message out of order",
         "reorg",
         "restart",
+        "restored from a backup",
         "transaction delayed",
         "transaction lost",
     ] {
@@ -52,9 +53,11 @@ fn every_property_holds_and_every_fault_occurs() {
         "forger",
         "garbage sender",
         "late executor",
+        "lock griefer",
         "replayer",
         "stale challenger",
         "staller",
+        "turncoat",
         "withholder of acknowledgements",
     ] {
         assert!(report.of("role", role) > 0, "{role} never took part");
