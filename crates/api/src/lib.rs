@@ -1,0 +1,18 @@
+//! The interface of a node: what it can be asked, what it answers, and how it fails. The node serves it, the client
+//! calls it, and an embedded node implements it directly; all three share the one trait [`Api`].
+//!
+//! No I/O here: [`dispatch`] turns a JSON-RPC call into a call of the trait, [`Remote`] does the reverse.
+
+mod error;
+mod methods;
+mod model;
+mod openrpc;
+mod scope;
+mod subscribe;
+
+pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind};
+pub use methods::{Api, Call, METHODS, Method, Remote, dispatch};
+pub use model::*;
+pub use openrpc::openrpc;
+pub use scope::{Scope, SpendLimits};
+pub use subscribe::{EventStream, Subscribe};

@@ -1,0 +1,215 @@
+//! The methods, once: the trait, the table, the server's dispatch and the client's calls come from one list.
+
+use crate::error::{ApiError, ErrorCode};
+use crate::model::*;
+use crate::scope::Scope;
+use async_trait::async_trait;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+/// One method, for documentation and for the check of tokens.
+#[derive(Clone, Copy)]
+pub struct Method {
+    /// On the wire.
+    pub name: &'static str,
+    /// What a token needs.
+    pub scope: Scope,
+    /// Its documentation.
+    pub summary: &'static str,
+    /// Schema of `params`.
+    pub params: fn(&mut SchemaGenerator) -> Schema,
+    /// Schema of `result`.
+    pub result: fn(&mut SchemaGenerator) -> Schema,
+}
+
+/// The way to a remote node: a JSON-RPC client.
+#[async_trait]
+pub trait Call: Send + Sync {
+    /// Calls a method with named parameters.
+    ///
+    /// # Errors
+    /// What the node answered, or why there is no answer.
+    async fn call(&self, method: &'static str, params: Box<RawValue>) -> Result<Box<RawValue>, ApiError>;
+}
+
+/// A node that is reached by [`Call`]; it implements [`Api`] like an embedded one.
+#[derive(Clone, Debug)]
+pub struct Remote<C>(pub C);
+
+impl<C: Call> Remote<C> {
+    async fn ask<P: Serialize + Send, R: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: P,
+    ) -> Result<R, ApiError> {
+        let raw = serde_json::value::to_raw_value(&params)
+            .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))?;
+        let answer = self.0.call(method, raw).await?;
+        serde_json::from_str(answer.get()).map_err(|error| {
+            ApiError::new(ErrorCode::Internal, format!("the answer of {method} cannot be read: {error}"))
+                .hint("use a client and a node of the same release")
+        })
+    }
+}
+
+fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, ApiError> {
+    let text = params.map_or("{}", RawValue::get);
+    serde_json::from_str(text).map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))
+}
+
+fn write<R: Serialize>(result: &R) -> Result<Box<RawValue>, ApiError> {
+    serde_json::value::to_raw_value(result)
+        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))
+}
+
+fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+macro_rules! methods {
+    ($(#[doc = $doc:literal] $scope:ident $name:ident($request:ty) -> $response:ty;)*) => {
+        /// A node, embedded or remote.
+        #[async_trait]
+        pub trait Api: Send + Sync {
+            $(
+                #[doc = $doc]
+                ///
+                /// # Errors
+                /// See [`ErrorCode`].
+                async fn $name(&self, request: $request) -> Result<$response, ApiError>;
+            )*
+        }
+
+        /// All methods. Subscriptions stand apart, in [`crate::openrpc`].
+        pub const METHODS: &[Method] = &[$(
+            Method {
+                name: concat!("strait_", stringify!($name)),
+                scope: Scope::$scope,
+                summary: $doc,
+                params: schema::<$request>,
+                result: schema::<$response>,
+            },
+        )*];
+
+        /// Carries out a call that came over the wire, with named parameters.
+        ///
+        /// # Errors
+        /// [`ErrorCode::UnknownMethod`], [`ErrorCode::InvalidParams`], or what the method says.
+        pub async fn dispatch(
+            api: &dyn Api,
+            method: &str,
+            params: Option<&RawValue>,
+        ) -> Result<Box<RawValue>, ApiError> {
+            match method {
+                $(concat!("strait_", stringify!($name)) => write(&api.$name(read(params)?).await?),)*
+                _ => Err(ApiError::new(ErrorCode::UnknownMethod, format!("no method '{method}'"))),
+            }
+        }
+
+        #[async_trait]
+        impl<C: Call> Api for Remote<C> {
+            $(
+                async fn $name(&self, request: $request) -> Result<$response, ApiError> {
+                    self.ask(concat!("strait_", stringify!($name)), request).await
+                }
+            )*
+        }
+    };
+}
+
+methods! {
+    #[doc = "The node: its key, chains, tokens, addresses and version."]
+    Read node_info(Nothing) -> NodeInfo;
+    #[doc = "The peers that the node keeps connections with, or has channels with."]
+    Read peer_list(Nothing) -> Peers;
+    #[doc = "Keeps a connection with a peer from now on."]
+    Admin peer_add(PeerAdd) -> Nothing;
+    #[doc = "Dials a peer no more; its channels stay."]
+    Admin peer_remove(PeerRemove) -> Nothing;
+
+    #[doc = "Opens a channel with a peer, and deposits if asked to. It can be paid over when the deposit has its confirmations."]
+    Admin channel_open(ChannelOpen) -> ChannelInfo;
+    #[doc = "The channels, newest first, in pages."]
+    Read channel_list(ChannelList) -> Channels;
+    #[doc = "One channel."]
+    Read channel_show(ChannelRef) -> ChannelInfo;
+    #[doc = "Deposits from the node's account. It counts when it has its confirmations."]
+    Admin channel_deposit(ChannelMove) -> Submitted;
+    #[doc = "Takes money out to the payout address while the channel lives; the peer must agree."]
+    Admin channel_withdraw(ChannelMove) -> Agreed;
+    #[doc = "Closes with the peer's agreement: one transaction pays both at once."]
+    Admin channel_close(ChannelRef) -> Agreed;
+    #[doc = "Takes the best state to the chain without the peer; it is paid after the challenge period."]
+    Admin channel_dispute(ChannelRef) -> Nothing;
+    #[doc = "The best state that both have signed, as EIP-712 typed data with both signatures."]
+    Read channel_state(ChannelRef) -> SignedState;
+    #[doc = "Channels that peers have proposed and that wait for approval."]
+    Read proposal_list(Nothing) -> Proposals;
+    #[doc = "Takes a proposed channel."]
+    Admin proposal_approve(ChannelRef) -> ChannelInfo;
+    #[doc = "Refuses a proposed channel."]
+    Admin proposal_reject(ProposalReject) -> Nothing;
+
+    #[doc = "Pays; answers when the peer has countersigned, so the payment is safe for both."]
+    Pay pay(Pay) -> Paid;
+    #[doc = "Makes many payments of one channel, which share signatures and syncs; each has its own outcome."]
+    Pay pay_many(PayMany) -> PaidMany;
+    #[doc = "Locks an amount for the peer against the sha256 hash of a 32-byte secret."]
+    Pay lock_add(LockAdd) -> LockNumber;
+    #[doc = "Claims a lock by its secret."]
+    Receive lock_settle(LockSettle) -> Nothing;
+    #[doc = "Gives a lock of the peer's back, or takes an expired one of one's own back."]
+    Pay lock_cancel(LockRef) -> Nothing;
+
+    #[doc = "Makes an invoice."]
+    Receive invoice_create(InvoiceCreate) -> Invoice;
+    #[doc = "The invoices that this node made, newest first, in pages."]
+    Read invoice_list(InvoiceList) -> Invoices;
+    #[doc = "One invoice that this node made."]
+    Read invoice_show(InvoiceRef) -> Invoice;
+    #[doc = "Takes an unpaid invoice back."]
+    Receive invoice_cancel(InvoiceRef) -> Invoice;
+    #[doc = "Reads the text of anybody's invoice and checks its signature."]
+    Read invoice_read(InvoiceText) -> InvoiceTerms;
+    #[doc = "Pays an invoice over a channel with its payee, at most once."]
+    Pay invoice_pay(InvoicePay) -> Paid;
+
+    #[doc = "The agreed operations of a channel, oldest first, in pages."]
+    Read history(HistoryQuery) -> History;
+    #[doc = "A part of a channel's history with the signatures that prove it, for `strait history verify`."]
+    Read history_proof(HistoryQuery) -> HistoryProof;
+    #[doc = "Events after a cursor, at once; for clients that cannot subscribe."]
+    Read events(EventQuery) -> Events;
+
+    #[doc = "Makes a token."]
+    Admin token_create(TokenCreate) -> TokenSecret;
+    #[doc = "The tokens, without their secrets."]
+    Admin token_list(Nothing) -> Tokens;
+    #[doc = "Ends a token at once."]
+    Admin token_revoke(TokenRef) -> Nothing;
+    #[doc = "Writes a backup of the running node into a new directory on the node's machine."]
+    Admin backup(BackupTo) -> BackupDone;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_document_holds_every_method_once_with_resolvable_schemas() {
+        let document = crate::openrpc();
+        let listed = document["methods"].as_array().expect("methods");
+        let names: BTreeSet<_> = listed.iter().map(|method| method["name"].as_str().expect("name")).collect();
+        assert_eq!(names.len(), listed.len());
+        assert!(METHODS.iter().all(|method| names.contains(method.name)));
+        let text = document.to_string();
+        let schemas = document["components"]["schemas"].as_object().expect("schemas");
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().expect("a name");
+            assert!(schemas.contains_key(name), "{name} is referred to and missing");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use super::AssetAmount;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strait_types::{Address, Amount, B256, Bytes, ChannelId};
+
+/// A channel to open.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelOpen {
+    /// On which chain; may be left out when the node has one.
+    #[serde(default)]
+    pub chain_id: Option<u64>,
+    /// The peer: `strait://SIGNER@HOST:PORT`, or the signer alone when the node knows where it is.
+    pub peer: String,
+    /// Where the peer is paid out; absent: the address that its node announces.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub peer_payout: Option<Address>,
+    /// The channel's assets; absent: those of `deposit`, or else the native coin.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub assets: Vec<Address>,
+    /// Seconds to answer a challenge, 3,600 to 2,592,000; absent: the node's configured one.
+    #[serde(default)]
+    pub challenge_duration: Option<u32>,
+    /// What to deposit at once.
+    #[serde(default)]
+    pub deposit: Vec<AssetAmount>,
+    /// Makes a repetition open no second channel; at most 128 bytes, kept for 7 days.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Which channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelRef {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+}
+
+/// Which channels to list.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelList {
+    /// Only on this chain.
+    pub chain_id: Option<u64>,
+    /// Only with this peer.
+    #[schemars(with = "Option<String>")]
+    pub peer: Option<Address>,
+    /// Only in this phase.
+    pub phase: Option<Phase>,
+    /// The `next` of the page before.
+    pub cursor: Option<String>,
+    /// At most so many, 1 to 1,000; absent: 100.
+    pub limit: Option<u32>,
+}
+
+/// A page of channels.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Channels {
+    /// On this page.
+    pub channels: Vec<ChannelInfo>,
+    /// The cursor of the next page, unless this is the last.
+    pub next: Option<String>,
+}
+
+/// Where a channel stands on chain.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Nobody has gone to the chain.
+    Open,
+    /// A challenge period runs, or is over and waits for `settle`.
+    Disputed,
+    /// Free balances are paid, locks are still to be resolved.
+    Settled,
+    /// All is paid.
+    Closed,
+}
+
+/// How a channel is connected.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// No connection to the peer.
+    Down,
+    /// Both compare what they hold.
+    Syncing,
+    /// Payments flow.
+    Up,
+}
+
+/// A channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChannelInfo {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// On which chain.
+    pub chain_id: u64,
+    /// The peer's key.
+    #[schemars(with = "String")]
+    pub peer: Address,
+    /// Where this node is paid out.
+    #[schemars(with = "String")]
+    pub payout: Address,
+    /// Where the peer is paid out.
+    #[schemars(with = "String")]
+    pub peer_payout: Address,
+    /// Which of the two participants this node is, 0 or 1.
+    pub side: u8,
+    /// Seconds to answer a challenge.
+    pub challenge_duration: u32,
+    /// Where it stands on chain.
+    pub phase: Phase,
+    /// Whether a payment can be made now: connected, undisputed, with something to spend.
+    pub can_pay: bool,
+    /// How it is connected.
+    pub link: Link,
+    /// A final state is agreed and waits for the chain.
+    pub is_closing: bool,
+    /// Restored from a backup and waiting for a rebase.
+    pub is_restoring: bool,
+    /// One per asset.
+    pub balances: Vec<Balance>,
+    /// Highest version that both signed.
+    pub version: u64,
+    /// Hash over all operations up to it: the same at both.
+    #[schemars(with = "String")]
+    pub history: B256,
+    /// Payments made by this node.
+    pub payments_made: u64,
+    /// Payments made by the peer.
+    pub payments_received: u64,
+    /// Pending locks.
+    pub locks: Vec<LockInfo>,
+    /// The dispute, while there is one.
+    pub dispute: Option<Dispute>,
+}
+
+/// One asset of a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Balance {
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// What this node owns freely, by deposits that count and the newest version.
+    #[schemars(with = "String")]
+    pub own: Amount,
+    /// What the peer owns freely.
+    #[schemars(with = "String")]
+    pub peer: Amount,
+    /// In locks.
+    #[schemars(with = "String")]
+    pub locked: Amount,
+    /// This node's deposits that count.
+    #[schemars(with = "String")]
+    pub deposited: Amount,
+    /// The peer's deposits that count.
+    #[schemars(with = "String")]
+    pub peer_deposited: Amount,
+    /// This node's deposits that lack confirmations.
+    #[schemars(with = "String")]
+    pub arriving: Amount,
+    /// The peer's deposits that lack confirmations.
+    #[schemars(with = "String")]
+    pub peer_arriving: Amount,
+    /// Taken out by this node so far.
+    #[schemars(with = "String")]
+    pub withdrawn: Amount,
+    /// Taken out by the peer so far.
+    #[schemars(with = "String")]
+    pub peer_withdrawn: Amount,
+}
+
+/// A pending lock.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct LockInfo {
+    /// Its number in the channel.
+    pub number: u64,
+    /// Whether this node's money is in it.
+    pub is_ours: bool,
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// In the smallest unit.
+    #[schemars(with = "String")]
+    pub amount: Amount,
+    /// sha256 of the secret.
+    #[schemars(with = "String")]
+    pub hash: B256,
+    /// Last chain time at which the secret counts on chain.
+    pub expiry: u64,
+}
+
+/// A dispute.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Dispute {
+    /// The version that the chain would pay.
+    pub recorded: u64,
+    /// The end of the challenge period, chain time.
+    pub deadline: u64,
+    /// Whether this node brought it.
+    pub is_ours: bool,
+    /// Whether the chain holds this node's best state.
+    pub is_answered: bool,
+}
+
+/// An amount to move between the chain and a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelMove {
+    /// Which channel.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// Which asset; absent: the channel's only one.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub asset: Option<Address>,
+    /// In the smallest unit.
+    #[schemars(with = "String")]
+    pub amount: Amount,
+    /// Makes a repetition move nothing more; at most 128 bytes, kept for 7 days.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
+}
+
+/// A transaction that was handed to the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Submitted {
+    /// Its hash; a replacement with a higher fee has another one.
+    #[schemars(with = "String")]
+    pub transaction: B256,
+}
+
+/// Both have signed; the call on chain is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Agreed {
+    /// The version that the chain will execute.
+    pub version: u64,
+}
+
+/// A state that both have signed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct SignedState {
+    /// The channel's terms, as the contract takes them.
+    pub params: Value,
+    /// EIP-712 typed data of the state, as `eth_signTypedData_v4` takes it.
+    pub typed_data: Value,
+    /// What is signed.
+    #[schemars(with = "String")]
+    pub digest: B256,
+    /// By participant 0 and 1; 64 bytes as of EIP-2098. Both empty at version 0, which needs none.
+    #[schemars(with = "[String; 2]")]
+    pub signatures: [Bytes; 2],
+}
+
+/// Channels that wait for approval.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Proposals {
+    /// Oldest first.
+    pub proposals: Vec<Proposal>,
+}
+
+/// A channel that a peer proposes.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Proposal {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// On which chain.
+    pub chain_id: u64,
+    /// The peer's key.
+    #[schemars(with = "String")]
+    pub peer: Address,
+    /// Its assets.
+    #[schemars(with = "Vec<String>")]
+    pub assets: Vec<Address>,
+    /// Seconds to answer a challenge.
+    pub challenge_duration: u32,
+}
+
+/// A proposal to refuse.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposalReject {
+    /// Which channel.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// What the peer is told.
+    #[serde(default)]
+    pub reason: String,
+}

@@ -1,0 +1,198 @@
+use super::{InvoicePayment, Phase};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strait_types::{Address, Amount, B256, ChannelId};
+
+/// Which events.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct EventQuery {
+    /// Those after this cursor; absent: from now on (a subscription), or the newest that are held (a query).
+    pub after: Option<String>,
+    /// Only of this channel.
+    #[schemars(with = "Option<String>")]
+    pub channel: Option<ChannelId>,
+    /// At most so many, 1 to 10,000; absent: 1,000. A subscription has no limit.
+    pub limit: Option<u32>,
+}
+
+/// Events.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Events {
+    /// Oldest first.
+    pub events: Vec<EventRecord>,
+    /// Yields what happens after these.
+    pub cursor: String,
+}
+
+/// Something that happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct EventRecord {
+    /// Resumes after this event.
+    pub cursor: String,
+    /// When, by the node's clock, in Unix milliseconds.
+    pub at_ms: u64,
+    /// On which chain.
+    pub chain_id: u64,
+    /// In which channel, if in one.
+    #[schemars(with = "Option<String>")]
+    pub channel: Option<ChannelId>,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A channel became known.
+    Opened {
+        /// The peer's key.
+        #[schemars(with = "String")]
+        peer: Address,
+    },
+    /// A peer proposes a channel that waits for approval.
+    Proposed {
+        /// The peer's key.
+        #[schemars(with = "String")]
+        peer: Address,
+    },
+    /// The peer does not take a channel.
+    Declined {
+        /// Its reason.
+        reason: String,
+    },
+    /// Synchronised with the peer: payments flow.
+    Ready,
+    /// The connection to a peer is up.
+    PeerConnected {
+        /// Its key.
+        #[schemars(with = "String")]
+        peer: Address,
+    },
+    /// It is gone; it is dialled again by itself.
+    PeerDisconnected {
+        /// Its key.
+        #[schemars(with = "String")]
+        peer: Address,
+    },
+    /// The peer has paid; its signature is on disk.
+    Received {
+        /// The version that holds the payments.
+        version: u64,
+        /// Number of the first among the peer's payments.
+        first: u64,
+        /// In order; the details are in the history.
+        payments: Vec<ReceivedPayment>,
+    },
+    /// An invoice of this node was paid in full.
+    InvoicePaid {
+        /// Its id.
+        #[schemars(with = "String")]
+        id: B256,
+        /// What paid it.
+        payment: InvoicePayment,
+    },
+    /// The peer locked an amount for this node.
+    LockOffered {
+        /// Its number.
+        number: u64,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+        /// sha256 of the secret.
+        #[schemars(with = "String")]
+        hash: B256,
+        /// Last chain time at which the secret counts on chain.
+        expiry: u64,
+    },
+    /// A lock was paid.
+    LockSettled {
+        /// Its number.
+        number: u64,
+        /// The secret.
+        #[schemars(with = "String")]
+        preimage: B256,
+    },
+    /// A lock went back.
+    LockCancelled {
+        /// Its number.
+        number: u64,
+    },
+    /// A deposit is on chain; it counts after its confirmations.
+    Deposited {
+        /// Whether of this node.
+        is_ours: bool,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+    },
+    /// Money was taken out on chain.
+    Withdrawn {
+        /// The version that was executed.
+        version: u64,
+    },
+    /// A dispute began.
+    Challenged {
+        /// The version that was shown.
+        version: u64,
+        /// Whether by this node.
+        is_ours: bool,
+        /// The end of the challenge period, chain time.
+        deadline: u64,
+    },
+    /// A higher version was shown.
+    Responded {
+        /// Which.
+        version: u64,
+    },
+    /// A dispute's deadline comes near and the answer is not on chain yet.
+    DeadlineInDanger {
+        /// The end of the challenge period, chain time.
+        deadline: u64,
+        /// Seconds of chain time that are left.
+        left: u64,
+    },
+    /// The channel's place on chain changed.
+    PhaseChanged {
+        /// To this.
+        phase: Phase,
+    },
+    /// A reorg took events back.
+    Reorganised,
+    /// Both signed a rebase after a restore.
+    Rebased {
+        /// Its version.
+        version: u64,
+    },
+    /// The peer broke a rule; nothing was accepted.
+    PeerFault {
+        /// Which.
+        rule: String,
+    },
+    /// The node needs its operator.
+    Alarm {
+        /// What is wrong, and the next step.
+        message: String,
+    },
+}
+
+/// A payment of the peer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ReceivedPayment {
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// In the smallest unit.
+    #[schemars(with = "String")]
+    pub amount: Amount,
+    /// This node's reference.
+    #[schemars(with = "Option<String>")]
+    pub invoice: Option<B256>,
+    /// Text, or `0x` and hex when it is none.
+    pub memo: String,
+}

@@ -1,0 +1,140 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use strait_types::{Address, Amount, B256, Bytes, ChannelId};
+
+/// Which part of a channel's history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryQuery {
+    /// Of which channel.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// The `next` of the page before.
+    #[serde(default)]
+    pub cursor: Option<String>,
+    /// About so many lines, 1 to 10,000; absent: 1,000. A page ends with a version.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// A page of history.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct History {
+    /// Oldest first.
+    pub lines: Vec<HistoryLine>,
+    /// The cursor of the next page; absent when this page ends with the newest agreed version.
+    pub next: Option<String>,
+    /// A cursor that yields what is agreed after this page.
+    pub resume: String,
+}
+
+/// One agreed operation.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryLine {
+    /// The version that holds it.
+    pub version: u64,
+    /// Whether this node wrote it.
+    pub is_ours: bool,
+    /// What was agreed.
+    #[serde(flatten)]
+    pub entry: HistoryEntry,
+}
+
+/// What was agreed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "operation", rename_all = "snake_case")]
+pub enum HistoryEntry {
+    /// A payment of the writer.
+    Pay {
+        /// Its number among the writer's payments, from 0.
+        number: u64,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+        /// The payee's reference.
+        #[schemars(with = "Option<String>")]
+        invoice: Option<B256>,
+        /// Text, or `0x` and hex when it is none.
+        memo: String,
+    },
+    /// A lock of the writer's.
+    AddLock {
+        /// Its number in the channel.
+        number: u64,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+        /// sha256 of the secret.
+        #[schemars(with = "String")]
+        hash: B256,
+        /// Last chain time at which the secret counts on chain.
+        expiry: u64,
+    },
+    /// A lock was paid.
+    SettleLock {
+        /// Its number.
+        number: u64,
+        /// The secret.
+        #[schemars(with = "String")]
+        preimage: B256,
+    },
+    /// A lock went back.
+    CancelLock {
+        /// Its number.
+        number: u64,
+    },
+    /// A withdrawal was agreed.
+    Withdraw {
+        /// Whether to this node.
+        to_us: bool,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+        /// Last chain time at which it can be executed.
+        valid_until: u64,
+    },
+    /// The pen changed hands.
+    HandOver,
+    /// The last word was agreed.
+    Finalise {
+        /// Last chain time at which it can be executed.
+        valid_until: u64,
+    },
+    /// Another operation, of an app.
+    Other {
+        /// Its name and content.
+        content: Value,
+    },
+}
+
+/// A part of history that proves itself: `strait history verify` replays it from version 0 (or the prune point) and checks
+/// both signatures, without a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryProof {
+    /// On which chain.
+    pub chain_id: u64,
+    /// By which contract.
+    #[schemars(with = "String")]
+    pub adjudicator: Address,
+    /// The channel's terms, as the contract takes them.
+    pub params: Value,
+    /// Which participant wrote the records, 0 or 1.
+    pub side: u8,
+    /// The records as they are on disk, oldest first.
+    #[schemars(with = "Vec<String>")]
+    pub records: Vec<Bytes>,
+    /// The best state that both have signed, as of the answer.
+    pub latest: Value,
+    /// The cursor of the next page, unless this is the last.
+    pub next: Option<String>,
+}
