@@ -2,13 +2,17 @@
 
 use crate::chain::Cursor;
 use crate::input::{Effect, EngineError, Input, Notice};
+use crate::offers::Declined;
 use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::ports::{Batch, BlockRef, Kind, Signer};
+use crate::proposals::Proposals;
 use crate::staged::Staged;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use strait_protocol::{Body, Channel, ChannelView, Context, Frame, Outputs, Phase, Settings, SignedPosition};
+use strait_protocol::{
+    Body, Channel, ChannelView, Command, Context, Frame, Outputs, Phase, Settings, SignedPosition, Token,
+};
 use strait_types::{Address, B256, ChannelId, Domain};
 
 /// Bytes of journal after which a channel's snapshot is renewed.
@@ -24,6 +28,8 @@ pub(crate) struct Entry {
     pub(crate) peer: Address,
     /// The peer has shown that it knows the channel.
     pub(crate) introduced: bool,
+    /// It does not take it.
+    pub(crate) declined: Option<Declined>,
     /// Its past events are being fetched; what happens meanwhile waits.
     pub(crate) fetching: bool,
     /// Its life on chain is over.
@@ -44,6 +50,7 @@ pub struct Engine {
     // Ordered, so that a seed replays exactly.
     pub(crate) channels: BTreeMap<ChannelId, Entry>,
     pub(crate) peers: Peers,
+    pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
     /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
     pub(crate) calls: BTreeMap<(ChannelId, B256), u64>,
@@ -79,6 +86,7 @@ impl Engine {
             settings,
             channels: BTreeMap::new(),
             peers: Peers::default(),
+            proposals: Proposals::default(),
             cursor: Cursor::default(),
             calls: BTreeMap::new(),
             unfunded: BTreeSet::new(),
@@ -98,12 +106,10 @@ impl Engine {
             Input::Frame { peer, bytes } => self.on_frame(now_ms, peer, &bytes),
             Input::Open { token, params, settings } => self.open_own(now_ms, token, params, settings),
             Input::Command { token, channel, command } => {
-                if self.channels.contains_key(&channel) {
-                    self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
-                } else {
-                    self.fail(token, EngineError::UnknownChannel(channel));
-                }
+                self.command(now_ms, token, channel, command);
             }
+            Input::Approve { token, channel } => self.approve(now_ms, token, channel),
+            Input::Reject { token, channel } => self.reject(token, channel),
             Input::Deposit { token, channel, asset, amount } => self.deposit(token, channel, asset, amount),
             Input::Followed(followed) => self.on_followed(now_ms, &followed),
             Input::ChannelEvents { channel, through, blocks } => {
@@ -111,6 +117,17 @@ impl Engine {
             }
             Input::Submitted { key, result } => self.on_submitted(key, result),
             Input::Tick => self.on_tick(now_ms),
+        }
+    }
+
+    fn command(&mut self, now_ms: u64, token: Token, channel: ChannelId, command: Command) {
+        match self.channels.get(&channel).map(|entry| &entry.declined) {
+            None => self.fail(token, EngineError::UnknownChannel(channel)),
+            Some(Some(declined)) if command != Command::ForceClose => {
+                let reason = declined.reason().to_owned();
+                self.fail(token, EngineError::Declined(reason));
+            }
+            Some(_) => self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out)),
         }
     }
 
@@ -144,7 +161,8 @@ impl Engine {
         if self.unfunded.contains(&id) && !entry.channel.knows_nothing_of_chain() {
             self.unfunded.remove(&id);
         }
-        let mut tick = entry.channel.next_tick();
+        let again = entry.declined.as_ref().and_then(Declined::due);
+        let mut tick = [entry.channel.next_tick(), again].into_iter().flatten().min();
         if let Err(error) = signed {
             // Nothing was lost: what was not signed waits, and the key is asked again.
             self.effects.push(Effect::Notify(Notice::NoSigner { channel: id, error }));
@@ -206,6 +224,7 @@ impl Engine {
             if let Some(entry) = self.channels.get_mut(&id) {
                 entry.tick = None;
             }
+            self.offer_again(now_ms, id);
             self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
         }
     }

@@ -54,6 +54,20 @@ pub enum Input {
         /// In the smallest unit.
         amount: Amount,
     },
+    /// The operator takes a channel that a peer offers. Answered by [`Notice::Opened`] or an error with the token.
+    Approve {
+        /// The caller's handle.
+        token: Token,
+        /// Which channel; see [`Notice::Proposed`].
+        channel: ChannelId,
+    },
+    /// The operator does not take it. Answered by [`Notice::Rejected`] or an error with the token.
+    Reject {
+        /// The caller's handle.
+        token: Token,
+        /// Which channel.
+        channel: ChannelId,
+    },
     /// The chain was followed from [`crate::Engine::known_blocks`].
     Followed(Followed),
     /// The answer to [`Effect::FetchEvents`].
@@ -137,7 +151,23 @@ pub enum Notice {
         /// Why.
         error: EngineError,
     },
-    /// The peer does not take a channel.
+    /// A peer offers a channel that waits for the operator's approval; told once. See [`crate::Engine::proposals`].
+    Proposed {
+        /// Which.
+        channel: ChannelId,
+        /// Its terms.
+        params: ChannelParams,
+        /// Who offers it.
+        peer: Address,
+    },
+    /// A channel that a peer offered was rejected by the operator.
+    Rejected {
+        /// The command.
+        token: Token,
+        /// Which.
+        channel: ChannelId,
+    },
+    /// The peer does not take a channel; told once for each reason. It is offered again, more and more rarely.
     Declined {
         /// Which.
         channel: ChannelId,
@@ -170,9 +200,18 @@ pub enum EngineError {
     /// No such channel here.
     #[error("no channel {0} is known here; list the channels, or open one")]
     UnknownChannel(ChannelId),
+    /// No such channel waits.
+    #[error("no channel {0} waits for approval; the peer may have to offer it again")]
+    NotProposed(ChannelId),
+    /// The peer does not take the channel.
+    #[error("the peer declines the channel: {0}; it is offered again by itself")]
+    Declined(String),
     /// The channel is already known.
     #[error("channel {0} exists already; use another nonce for a second one")]
     AlreadyOpen(ChannelId),
+    /// A peer offers a channel of others.
+    #[error("the participants are not the two of us")]
+    NotOurs,
     /// Our key is in neither place.
     #[error("this node's signer {0} is not a participant of these parameters")]
     NotParticipant(Address),

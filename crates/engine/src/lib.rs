@@ -9,9 +9,11 @@ mod calls;
 mod chain;
 mod engine;
 mod input;
+mod offers;
 mod peers;
 mod policy;
 pub mod ports;
+mod proposals;
 mod recover;
 mod staged;
 
@@ -19,5 +21,6 @@ pub use calls::{CallKey, Submission, SubmissionKey};
 pub use engine::Engine;
 pub use input::{Effect, EngineError, Input, Notice};
 pub use policy::{Policy, PolicyError};
+pub use proposals::Proposal;
 pub use recover::EngineRecoverError;
 pub use staged::Staged;

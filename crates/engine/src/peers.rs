@@ -8,9 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Channel, Frame, Settings, Token};
 use strait_types::{Address, ChannelId, ChannelParams, Side};
 
-/// Longest reason that is taken from a peer, in bytes.
-const MAX_REASON: usize = 256;
-
 #[derive(Debug, Default)]
 struct Peer {
     connected: bool,
@@ -62,6 +59,13 @@ impl Peers {
     }
 }
 
+/// Who makes a channel known.
+#[derive(Clone, Copy)]
+enum Origin {
+    User(Token),
+    Peer { approved: Option<Token> },
+}
+
 impl Engine {
     pub(crate) fn on_connected(&mut self, now_ms: u64, peer: Address) {
         if self.peers.is_connected(peer) {
@@ -73,18 +77,15 @@ impl Engine {
         }
     }
 
-    fn connect_channel(&mut self, now_ms: u64, id: ChannelId) {
-        let Some(entry) = self.channels.get(&id) else { return };
+    pub(crate) fn connect_channel(&mut self, now_ms: u64, id: ChannelId) {
+        let Some(entry) = self.channels.get_mut(&id) else { return };
+        if let Some(declined) = &mut entry.declined {
+            declined.offered();
+        }
         if !entry.introduced {
             self.introduce(id);
         }
         self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
-    }
-
-    fn introduce(&mut self, id: ChannelId) {
-        let Some(entry) = self.channels.get(&id) else { return };
-        let frame = Frame::Open { params: entry.channel.params().clone() }.encode();
-        self.effects.push(Effect::Send { peer: entry.peer, frame });
     }
 
     pub(crate) fn on_disconnected(&mut self, now_ms: u64, peer: Address) {
@@ -100,16 +101,12 @@ impl Engine {
         }
         match Frame::decode(bytes) {
             Ok(Frame::Open { params }) => self.on_open(now_ms, peer, params),
-            Ok(Frame::Decline { channel, reason }) => self.on_decline(peer, channel, &reason),
-            Ok(Frame::Unknown { channel }) => {
-                if self.channels.get(&channel).is_some_and(|entry| entry.peer == peer) {
-                    self.introduce(channel);
-                }
-            }
+            Ok(Frame::Decline { channel, reason }) => self.on_decline(now_ms, peer, channel, &reason),
+            Ok(Frame::Unknown { channel }) => self.on_unknown(peer, channel),
             Ok(Frame::Channel { channel, body }) => {
-                match self.channels.get_mut(&channel).filter(|entry| entry.peer == peer) {
-                    Some(entry) => {
-                        entry.introduced = true;
+                match self.channels.get(&channel).filter(|entry| entry.peer == peer) {
+                    Some(_) => {
+                        self.on_taken(now_ms, channel);
                         self.drive(now_ms, channel, |c, ctx, out| c.message(ctx, body, out));
                     }
                     // A stranger learns no more from an id that it must not know than from a made-up one.
@@ -123,19 +120,9 @@ impl Engine {
         }
     }
 
-    fn decline(&mut self, peer: Address, channel: ChannelId, reason: &str) {
+    pub(crate) fn decline(&mut self, peer: Address, channel: ChannelId, reason: &str) {
         let frame = Frame::Decline { channel, reason: reason.to_owned() }.encode();
         self.effects.push(Effect::Send { peer, frame });
-    }
-
-    fn on_decline(&mut self, peer: Address, channel: ChannelId, reason: &str) {
-        let Some(entry) = self.channels.get(&channel).filter(|entry| entry.peer == peer) else { return };
-        if entry.introduced {
-            return;
-        }
-        let end = (0..=reason.len().min(MAX_REASON)).rev().find(|end| reason.is_char_boundary(*end));
-        let reason = reason[..end.unwrap_or(0)].to_owned();
-        self.effects.push(Effect::Notify(Notice::Declined { channel, reason }));
     }
 
     fn on_open(&mut self, now_ms: u64, peer: Address, params: ChannelParams) {
@@ -144,24 +131,41 @@ impl Engine {
             // The answer to an introduction is the channel's own synchronisation. It is given once: each one makes
             // the channel ready to send all that is in flight again.
             if entry.peer == peer && !std::mem::replace(&mut entry.introduced, true) {
+                entry.declined = None;
                 self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
             }
             return;
         }
+        match self.admit(peer, &params) {
+            Ok(_) if self.policy.manual_approval => self.propose(now_ms, peer, id, params),
+            Ok(side) => self.accept_offer(now_ms, id, params, side, None),
+            Err(error) => self.decline(peer, id, &error.to_string()),
+        }
+    }
+
+    /// Judges a channel that a peer offers; which side we would be.
+    pub(crate) fn admit(&self, peer: Address, params: &ChannelParams) -> Result<Side, EngineError> {
         let own = self.signer.address();
         let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
-        let checked = self
-            .policy
-            .check(&params, self.peers.count(peer))
-            .and_then(|()| self.policy.check_unfunded(self.unfunded.len()));
-        match (side, checked) {
-            (Some(side), Ok(())) => {
-                let settings = self.settings.clone();
-                self.add_channel(now_ms, id, params, side, settings, None);
-            }
-            (None, _) => self.decline(peer, id, "the participants are not the two of us"),
-            (_, Err(error)) => self.decline(peer, id, &error.to_string()),
-        }
+        let side = side.ok_or(EngineError::NotOurs)?;
+        self.policy.check(params, self.peers.count(peer))?;
+        self.policy.check_unfunded(self.unfunded.len())?;
+        Ok(side)
+    }
+
+    /// Takes a channel that a peer offers.
+    pub(crate) fn accept_offer(
+        &mut self,
+        now_ms: u64,
+        id: ChannelId,
+        params: ChannelParams,
+        side: Side,
+        approved: Option<Token>,
+    ) {
+        let peer_deposit = self.policy.deposits_of_peer(&params);
+        let settings = Settings { peer_deposit, ..self.settings.clone() };
+        self.unfunded.insert(id);
+        self.add_channel(now_ms, id, params, side, settings, Origin::Peer { approved });
     }
 
     pub(crate) fn open_own(&mut self, now_ms: u64, token: Token, params: ChannelParams, settings: Settings) {
@@ -177,7 +181,7 @@ impl Engine {
         }
         let existing = self.peers.count(params.participant(side.other()).signer);
         match self.policy.check(&params, existing) {
-            Ok(()) => self.add_channel(now_ms, id, params, side, settings, Some(token)),
+            Ok(()) => self.add_channel(now_ms, id, params, side, settings, Origin::User(token)),
             Err(error) => self.fail(token, PolicyError::into(error)),
         }
     }
@@ -189,20 +193,29 @@ impl Engine {
         params: ChannelParams,
         side: Side,
         settings: Settings,
-        token: Option<Token>,
+        origin: Origin,
     ) {
         let peer = params.participant(side.other()).signer;
         let (channel, record) = Channel::open(id, params, side, settings);
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         self.batch.record(id, Kind::Working, payload);
-        let introduced = token.is_none();
-        if introduced {
-            self.unfunded.insert(id);
-        }
-        let entry =
-            Entry { channel, peer, introduced, fetching: false, closed: false, tick: None, journal_bytes };
+        let (introduced, token) = match origin {
+            Origin::User(token) => (false, Some(token)),
+            Origin::Peer { approved } => (true, approved),
+        };
+        let entry = Entry {
+            channel,
+            peer,
+            introduced,
+            declined: None,
+            fetching: false,
+            closed: false,
+            tick: None,
+            journal_bytes,
+        };
         self.channels.insert(id, entry);
+        self.proposals.forget(id);
         self.peers.add_channel(peer, id);
         self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));
         self.fetch_events(id);

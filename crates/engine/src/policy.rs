@@ -1,30 +1,46 @@
 //! Which channels a node takes.
 
-use strait_types::{Address, ChannelParams, ParamsError};
+use std::collections::BTreeMap;
+use strait_types::{Address, Amount, ChannelParams, ParamsError};
 
 /// What the operator accepts from peers, and holds itself to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Assets that may occur; empty: any.
     pub assets: Vec<Address>,
+    /// Apps that may occur; empty: none. No app is supported by this release, so one that is listed is refused too.
+    pub apps: Vec<Address>,
     /// Shortest challenge period, in seconds.
     pub min_challenge: u32,
     /// Longest challenge period, in seconds.
     pub max_challenge: u32,
+    /// By asset, in the smallest unit: what a peer that opens a channel must have deposited of each of the channel's
+    /// assets. The channel is taken before, since a deposit into a channel that nobody watches would be worse, but
+    /// until the deposits count nothing is signed in it; see [`strait_protocol::Settings::peer_deposit`].
+    pub min_deposits: BTreeMap<Address, Amount>,
     /// Most channels with one peer that are not closed.
     pub channels_per_peer: usize,
     /// Most channels that peers, all together, have opened and nobody has funded yet: they cost strangers nothing.
     pub unfunded_channels: usize,
+    /// A channel that a peer opens waits until the operator approves it; see [`crate::Input::Approve`].
+    pub manual_approval: bool,
+    /// Most channels of all peers together that wait for the operator, with `manual_approval`. They are not durable:
+    /// after a restart the peers offer them again.
+    pub proposals: usize,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         Policy {
             assets: Vec::new(),
+            apps: Vec::new(),
             min_challenge: 24 * 3_600,
             max_challenge: 30 * 24 * 3_600,
+            min_deposits: BTreeMap::new(),
             channels_per_peer: 1_024,
             unfunded_channels: 16_384,
+            manual_approval: false,
+            proposals: 1_024,
         }
     }
 }
@@ -38,6 +54,9 @@ pub enum PolicyError {
     /// Apps and child channels come in a later release.
     #[error("channels with an app or a parent are not supported by this release")]
     Unsupported,
+    /// The app is not on the operator's list.
+    #[error("the app {0} is not on this node's list; add it to the configuration if you trust it")]
+    App(Address),
     /// The asset is not on the operator's list.
     #[error("the asset {0} is not on this node's list; add it to the configuration if you trust it")]
     Asset(Address),
@@ -57,6 +76,9 @@ pub enum PolicyError {
     /// Too many channels without a deposit.
     #[error("this node waits for the deposits of {0} channels already; try again later")]
     TooManyUnfunded(usize),
+    /// Too many channels that wait for the operator.
+    #[error("{0} channels wait for this node's operator already; try again later")]
+    TooManyProposals(usize),
 }
 
 impl Policy {
@@ -66,6 +88,9 @@ impl Policy {
     /// The first demand that is not met.
     pub fn check(&self, params: &ChannelParams, existing: usize) -> Result<(), PolicyError> {
         params.check()?;
+        if !params.app.is_zero() && !self.apps.contains(&params.app) {
+            return Err(PolicyError::App(params.app));
+        }
         if !params.app.is_zero() || !params.child.is_zero() {
             return Err(PolicyError::Unsupported);
         }
@@ -93,5 +118,11 @@ impl Policy {
             return Err(PolicyError::TooManyUnfunded(unfunded));
         }
         Ok(())
+    }
+
+    /// What the peer that opens a channel must deposit, by the channel's assets in order.
+    pub fn deposits_of_peer(&self, params: &ChannelParams) -> Vec<Amount> {
+        let minimum = |asset| self.min_deposits.get(asset).copied().unwrap_or(Amount::ZERO);
+        params.assets.iter().map(minimum).collect()
     }
 }

@@ -121,6 +121,7 @@ impl Engine {
             channel,
             peer,
             introduced: false,
+            declined: None,
             fetching: false,
             closed: false,
             tick: None,

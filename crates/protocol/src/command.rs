@@ -75,6 +75,11 @@ pub enum CommandError {
         "the channel was restored from a backup: it waits until what it may have forgotten can no longer be executed, and for the peer to sign a rebase; if it never does, force-close it"
     )]
     Restoring,
+    /// The peer's deposit is below what we demand.
+    #[error(
+        "the peer has not deposited the minimum that this node demands, or its deposit lacks confirmations; wait for it, or force-close the channel"
+    )]
+    AwaitingDeposit,
     /// Breaks a rule of the protocol by itself.
     #[error("refused: {0}")]
     Rule(Rule),

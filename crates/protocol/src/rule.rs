@@ -114,4 +114,7 @@ pub enum Rule {
     /// The channel is closing.
     #[error("the channel is closing")]
     Closing = 30,
+    /// The reader demands a larger deposit of the writer before anything counts.
+    #[error("the deposit is below the minimum that the peer demands; deposit more")]
+    DepositTooSmall = 31,
 }

@@ -2,6 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
+use strait_types::Amount;
 
 /// One side's demands. They may differ between the sides; each checks by its own.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -22,6 +23,12 @@ pub struct Settings {
     pub hold_timeout_ms: u64,
     /// Milliseconds without an answer after which the peer is asked to synchronise again.
     pub retry_ms: u64,
+    /// What the peer must have deposited, by the channel's assets in order and with the confirmations, before anything
+    /// is signed in this channel beyond its close: no payment of the peer's counts, none of ours is made. Else a
+    /// deposit of one unit would bring about disputes whose gas costs more than the channel can hold. Assets beyond the
+    /// list have no minimum.
+    #[serde(default)]
+    pub peer_deposit: Vec<Amount>,
 }
 
 /// Asking more often than this, in milliseconds, would keep a node busy with nothing else.
@@ -45,6 +52,7 @@ impl Default for Settings {
             execution_window: 3_600,
             hold_timeout_ms: 120_000,
             retry_ms: 3_000,
+            peer_deposit: Vec::new(),
         }
     }
 }

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
-use strait_engine::{Engine, Input, Notice, Policy};
+use strait_engine::{Engine, Input, Notice, Policy, Proposal};
 use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
 use system::SystemClock;
@@ -277,6 +277,38 @@ impl Node {
             Answer::Opened(channel) => Ok(channel),
             _ => Err(NodeError::Mismatch),
         }
+    }
+
+    /// Takes a channel that a peer offers and that waits for approval; see [`Node::proposals`].
+    ///
+    /// # Errors
+    /// When no such channel waits, or it is against the policy by now.
+    pub async fn approve(&self, channel: ChannelId) -> Result<(), NodeError> {
+        let receiver = self.ask(|token| Input::Approve { token, channel });
+        match self.answer(receiver).await? {
+            Answer::Opened(_) => Ok(()),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// Does not take a channel that a peer offers. The peer is told, and the operator is not asked again.
+    ///
+    /// # Errors
+    /// When no such channel waits.
+    pub async fn reject(&self, channel: ChannelId) -> Result<(), NodeError> {
+        let receiver = self.ask(|token| Input::Reject { token, channel });
+        match self.answer(receiver).await? {
+            Answer::Rejected => Ok(()),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// Channels that peers offer and that wait for approval, by id.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn proposals(&self) -> Result<Vec<(ChannelId, Proposal)>, NodeError> {
+        self.query(|engine| engine.proposals().map(|(id, proposal)| (id, proposal.clone())).collect()).await
     }
 
     /// Deposits from the node's account; the amount counts after its confirmations.

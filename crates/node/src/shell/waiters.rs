@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) enum Answer {
     Opened(ChannelId),
+    Rejected,
     Submitted(TxHash),
     Done(Outcome),
     Failed(NodeError),
@@ -56,6 +57,7 @@ impl Waiters {
 fn answer_in(notice: &Notice) -> Option<(Token, Answer)> {
     match notice {
         Notice::Opened { token: Some(token), channel } => Some((*token, Answer::Opened(*channel))),
+        Notice::Rejected { token, .. } => Some((*token, Answer::Rejected)),
         Notice::Submitted { token, transaction } => Some((*token, Answer::Submitted(*transaction))),
         Notice::Failed { token, error } => Some((*token, Answer::Failed(error.clone().into()))),
         Notice::Channel { event: Event::Done { token, result }, .. } => {

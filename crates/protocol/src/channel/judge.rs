@@ -71,6 +71,25 @@ impl Channel {
         ctx.final_time > lock.expiry && !self.registered_in_time(lock)
     }
 
+    /// Whether the peer's deposits that count reach what we demand.
+    pub(super) fn is_admitted(&self) -> bool {
+        let peer = self.durable.side.other().index();
+        let counted = &self.durable.chain.counted().deposits;
+        let mut pairs = self.durable.settings.peer_deposit.iter().zip(counted);
+        pairs.all(|(minimum, deposits)| deposits[peer] >= *minimum)
+    }
+
+    /// Whether a version of the peer's counts before its deposit reaches the minimum: the agreed close, and the empty
+    /// version that supersedes a refused one, of which there is one in each [`crate::Settings::hold_timeout_ms`].
+    pub(super) fn needs_no_deposit(&self, operations: &[Operation]) -> bool {
+        let supersedes = self.durable.refused_high > self.durable.confirmed.position.state.version;
+        match operations {
+            [Operation::Finalise { .. }] => true,
+            [] => supersedes,
+            _ => false,
+        }
+    }
+
     /// Whether the deposits that count cover what the position says of both sides.
     pub(super) fn is_funded(&self, position: &Position) -> bool {
         let deposits = &self.durable.chain.counted().deposits;

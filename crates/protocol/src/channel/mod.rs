@@ -287,6 +287,9 @@ impl Channel {
         if self.durable.restore.is_some() {
             return Err(CommandError::Restoring);
         }
+        if !self.is_admitted() {
+            return Err(CommandError::AwaitingDeposit);
+        }
         if self.volatile.link == Link::Down {
             return Err(CommandError::PeerOffline);
         }

@@ -117,6 +117,9 @@ impl Channel {
             Some(violation) => return Verdict::Refuse(violation),
             None => {}
         }
+        if !self.is_admitted() && !self.needs_no_deposit(&update.operations) {
+            return Verdict::Hold(Rule::DepositTooSmall.into());
+        }
         let may_count = self.durable.chain.head().phase == Phase::Open
             && !self.is_chain_stale(ctx)
             && !self.is_blocked_by_execution()

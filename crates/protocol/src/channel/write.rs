@@ -55,6 +55,7 @@ impl Channel {
             && !self.is_blocked_by_execution()
             && !self.awaits_execution_signature()
             && !self.is_negotiating()
+            && self.is_admitted()
     }
 
     /// What is negotiated is written first, so that it neither starves nor rests on what may be refused.

@@ -278,6 +278,7 @@ fn nothing_is_accepted_above_a_final_state() {
 #[test]
 fn odd_settings_neither_panic_nor_stall() {
     let odd = Settings {
+        peer_deposit: Vec::new(),
         window: 0,
         batch: 0,
         retry_ms: 0,
@@ -287,7 +288,7 @@ fn odd_settings_neither_panic_nor_stall() {
         execution_window: u64::MAX,
         confirmations: 0,
     };
-    let large = Settings { window: usize::MAX, batch: usize::MAX, ..odd };
+    let large = Settings { window: usize::MAX, batch: usize::MAX, ..odd.clone() };
     let mut world = World::with(1, &[odd, large]);
     world.mine();
     world.deposit(Side::Zero, 0, 100);

@@ -1,14 +1,11 @@
 //! What strangers, lying peers, users and disks can do to an engine: a clear error, and nothing else.
 
-mod abuse;
-mod world;
-
+use crate::world::World;
 use strait_engine::ports::StoreError;
 use strait_engine::{Input, Notice};
 use strait_protocol::{Body, Command, Frame, MAX_FRAME_BYTES, Outcome, Settings, Sync};
 use strait_store::Fault;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, Version, keccak256};
-use world::World;
 
 #[test]
 fn pays_both_ways() {
@@ -99,7 +96,7 @@ fn channels_that_are_not_ours_or_against_the_policy_are_declined() {
     let of_others = world.params(0, 2, 7);
     for (params, reason) in [
         (short, "outside this node's range"),
-        (app, "not supported"),
+        (app, "not on this node's list"),
         (unordered, "ascending"),
         (of_others, "not the two of us"),
     ] {

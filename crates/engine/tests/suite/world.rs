@@ -53,6 +53,8 @@ pub(crate) struct World {
     /// Frames under way: from, to, bytes.
     pub(crate) wire: VecDeque<(Address, Address, Vec<u8>)>,
     next_token: Token,
+    /// Milliseconds.
+    pub(crate) now: u64,
 }
 
 fn key(index: usize) -> Arc<SwitchedKey> {
@@ -94,7 +96,7 @@ impl World {
             }
         };
         let nodes = (0..nodes).map(node).collect();
-        let mut world = World { nodes, wire: VecDeque::new(), next_token: 1 };
+        let mut world = World { nodes, wire: VecDeque::new(), next_token: 1, now: NOW_MS };
         world.follow();
         world
     }
@@ -125,13 +127,13 @@ impl World {
 
     /// Hands an input to a node and ends the round.
     pub(crate) fn input(&mut self, node: usize, input: Input) -> Result<(), StoreError> {
-        self.nodes[node].engine.handle(NOW_MS, input);
+        self.nodes[node].engine.handle(self.now, input);
         self.round(node)
     }
 
     pub(crate) fn round(&mut self, node: usize) -> Result<(), StoreError> {
         let Node { engine, store, .. } = &mut self.nodes[node];
-        let Some(staged) = engine.round(NOW_MS) else { return Ok(()) };
+        let Some(staged) = engine.round(self.now) else { return Ok(()) };
         for effect in staged.commit(store)? {
             self.perform(node, effect);
         }
@@ -231,6 +233,23 @@ impl World {
 
     pub(crate) fn own(&self, node: usize, channel: ChannelId) -> i128 {
         self.nodes[node].engine.view(channel).expect("known").balances[0].own
+    }
+
+    /// Lets time pass for all nodes, from one timer to the next.
+    pub(crate) fn pass(&mut self, milliseconds: u64) {
+        let until = self.now + milliseconds;
+        loop {
+            let due = self.nodes.iter().filter_map(|node| node.engine.next_tick()).min();
+            let Some(due) = due.filter(|due| *due <= until) else { break };
+            self.now = self.now.max(due);
+            for node in 0..self.nodes.len() {
+                if self.nodes[node].engine.next_tick().is_some_and(|due| due <= self.now) {
+                    self.input(node, Input::Tick).expect("commits");
+                }
+            }
+            self.settle();
+        }
+        self.now = until;
     }
 
     /// The process ends and starts again on the same disk.

@@ -1,0 +1,117 @@
+//! Channels that peers offer and the operator has not decided on.
+
+use crate::engine::Engine;
+use crate::input::{Effect, EngineError, Notice};
+use crate::policy::PolicyError;
+use std::collections::{BTreeMap, VecDeque};
+use strait_protocol::Token;
+use strait_types::{Address, ChannelId, ChannelParams};
+
+/// Most that wait of one peer.
+const PER_PEER: usize = 16;
+/// Rejected channels that are remembered, so that the operator is not asked about them again.
+const REMEMBERED_REJECTIONS: usize = 4_096;
+/// What a peer is told while its channel waits.
+const WAITS: &str =
+    "the operator of this node is asked to approve the channel; it is taken then without a new offer";
+/// What a peer is told afterwards.
+const REJECTED: &str = "the operator of this node has rejected the channel";
+
+/// A channel that a peer offers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// Who offers it.
+    pub peer: Address,
+    /// Its terms.
+    pub params: ChannelParams,
+    /// When it was first offered, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Proposals {
+    waiting: BTreeMap<ChannelId, Proposal>,
+    rejected: VecDeque<ChannelId>,
+}
+
+impl Proposals {
+    /// The channel is known now.
+    pub(crate) fn forget(&mut self, id: ChannelId) {
+        self.waiting.remove(&id);
+        self.rejected.retain(|rejected| *rejected != id);
+    }
+}
+
+impl Engine {
+    /// Puts a channel that a peer offers before the operator, once. The peer is told that it waits.
+    pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, params: ChannelParams) {
+        if self.proposals.rejected.contains(&id) {
+            self.decline(peer, id, REJECTED);
+            return;
+        }
+        if !self.proposals.waiting.contains_key(&id) {
+            if let Err(error) = self.make_room_for_proposal(peer) {
+                self.decline(peer, id, &error.to_string());
+                return;
+            }
+            let proposal = Proposal { peer, params: params.clone(), since_ms: now_ms };
+            self.proposals.waiting.insert(id, proposal);
+            self.effects.push(Effect::Notify(Notice::Proposed { channel: id, params, peer }));
+        }
+        self.decline(peer, id, WAITS);
+    }
+
+    /// Offers of peers that have gone give way to those of peers that are here.
+    fn make_room_for_proposal(&mut self, peer: Address) -> Result<(), PolicyError> {
+        let waiting = &self.proposals.waiting;
+        let count = waiting.len();
+        if waiting.values().filter(|proposal| proposal.peer == peer).count() >= PER_PEER {
+            return Err(PolicyError::TooManyProposals(PER_PEER));
+        }
+        if count < self.policy.proposals {
+            return Ok(());
+        }
+        let gone = waiting.iter().filter(|(_, proposal)| !self.peers.is_connected(proposal.peer));
+        let oldest = gone.min_by_key(|(_, proposal)| proposal.since_ms).map(|(id, _)| *id);
+        match oldest {
+            Some(id) => {
+                self.proposals.waiting.remove(&id).map(drop).ok_or(PolicyError::TooManyProposals(count))
+            }
+            None => Err(PolicyError::TooManyProposals(count)),
+        }
+    }
+
+    pub(crate) fn approve(&mut self, now_ms: u64, token: Token, id: ChannelId) {
+        if self.channels.contains_key(&id) {
+            self.fail(token, EngineError::AlreadyOpen(id));
+            return;
+        }
+        let Some(Proposal { peer, params, .. }) = self.proposals.waiting.get(&id).cloned() else {
+            self.fail(token, EngineError::NotProposed(id));
+            return;
+        };
+        match self.admit(peer, &params) {
+            Ok(side) => self.accept_offer(now_ms, id, params, side, Some(token)),
+            Err(error) => self.fail(token, error),
+        }
+    }
+
+    pub(crate) fn reject(&mut self, token: Token, id: ChannelId) {
+        let Some(proposal) = self.proposals.waiting.remove(&id) else {
+            self.fail(token, EngineError::NotProposed(id));
+            return;
+        };
+        let rejected = &mut self.proposals.rejected;
+        rejected.push_back(id);
+        if rejected.len() > REMEMBERED_REJECTIONS {
+            rejected.pop_front();
+        }
+        self.decline(proposal.peer, id, REJECTED);
+        self.effects.push(Effect::Notify(Notice::Rejected { token, channel: id }));
+    }
+
+    /// Channels that wait for the operator's approval, by id.
+    pub fn proposals(&self) -> impl Iterator<Item = (ChannelId, &Proposal)> {
+        self.proposals.waiting.iter().map(|(id, proposal)| (*id, proposal))
+    }
+}

@@ -1,0 +1,213 @@
+//! What an operator's policy lets in, and when value counts.
+
+use crate::world::World;
+use std::collections::BTreeMap;
+use strait_engine::{Engine, Input, Notice, Policy};
+use strait_protocol::{Command, Outcome, Settings};
+use strait_types::{Address, Amount, AssetIndex, ChannelId};
+
+fn settings() -> Settings {
+    Settings { confirmations: 0, ..Settings::default() }
+}
+
+/// Two connected nodes, the second under a policy.
+fn world(policy: Policy) -> World {
+    let mut world = World::new(2);
+    let node = &mut world.nodes[1];
+    let domain = *node.engine.domain();
+    node.engine =
+        Engine::recover(domain, node.key.clone(), policy, settings(), &node.store, false).expect("recovers");
+    world.follow();
+    world.connect(0, 1);
+    world
+}
+
+fn open(world: &mut World, node: usize, zero: usize, one: usize, nonce: u64) -> ChannelId {
+    let params = world.params(zero, one, nonce);
+    let domain = *world.nodes[node].engine.domain();
+    let token = world.token();
+    let id = params.id(domain.chain_id(), domain.adjudicator());
+    world.input(node, Input::Open { token, params, settings: settings() }).expect("commits");
+    world.settle();
+    id
+}
+
+fn deposit(world: &mut World, node: usize, channel: ChannelId, amount: u64) {
+    let (token, asset, amount) = (world.token(), AssetIndex(0), Amount::from(amount));
+    world.input(node, Input::Deposit { token, channel, asset, amount }).expect("commits");
+    world.follow();
+}
+
+fn minimum(amount: u64) -> Policy {
+    let min_deposits = BTreeMap::from([(Address::ZERO, Amount::from(amount))]);
+    Policy { min_deposits, ..Policy::default() }
+}
+
+fn reasons(world: &World, node: usize) -> Vec<&str> {
+    let reason = |notice: &'_ Notice| matches!(notice, Notice::Declined { .. });
+    let declined = world.nodes[node].notices.iter().filter(|notice| reason(notice));
+    declined
+        .filter_map(|notice| match notice {
+            Notice::Declined { reason, .. } => Some(reason.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn nothing_is_signed_for_a_peer_below_the_minimum_deposit_and_all_flows_above_it() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 999);
+    let early = world.pay(0, channel, 10);
+    world.settle();
+    assert!(world.outcome(0, early).is_none(), "it is held");
+    world.pass(300_000);
+    let refused = world.outcome(0, early).expect("it was refused in time").expect_err("not paid");
+    assert!(refused.contains("below the minimum"), "{refused}");
+    assert_eq!(world.own(1, channel), 0);
+    deposit(&mut world, 1, channel, 500);
+    let own = world.pay(1, channel, 1);
+    let refused = world.outcome(1, own).expect("at once").expect_err("not paid");
+    assert!(refused.contains("has not deposited the minimum"), "{refused}");
+    deposit(&mut world, 0, channel, 1);
+    let (there, back) = (world.pay(0, channel, 10), world.pay(1, channel, 4));
+    world.settle();
+    world.pass(10_000);
+    assert!(matches!(world.outcome(0, there), Some(Ok(_))), "{:?}", world.outcome(0, there));
+    assert!(matches!(world.outcome(1, back), Some(Ok(_))), "{:?}", world.outcome(1, back));
+    assert_eq!((world.own(0, channel), world.own(1, channel)), (994, 506));
+}
+
+#[test]
+fn an_opener_that_gives_us_the_first_word_gets_no_signature_for_it_either() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 1, 0, 1);
+    deposit(&mut world, 0, channel, 1);
+    let token = world.pay(0, channel, 1);
+    world.settle();
+    world.pass(60_000);
+    assert!(world.outcome(0, token).is_none());
+    assert_eq!(world.nodes[1].engine.view(channel).expect("known").in_flight, 0);
+}
+
+#[test]
+fn a_channel_below_the_minimum_can_still_be_closed_together() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 999);
+    let token = world.token();
+    world.input(0, Input::Command { token, channel, command: Command::Close }).expect("commits");
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(Outcome::Agreed { .. }))));
+    world.follow();
+    assert_eq!(world.nodes[0].engine.view(channel).expect("known").phase, "closed");
+}
+
+#[test]
+fn the_minimum_outlives_a_restart() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 999);
+    world.restart(1);
+    world.disconnect(0, 1);
+    world.connect(0, 1);
+    let token = world.pay(0, channel, 10);
+    world.settle();
+    assert!(world.outcome(0, token).is_none(), "it is held");
+}
+
+#[test]
+fn an_app_is_refused_by_name_while_it_is_not_on_the_list() {
+    let app = Address::repeat_byte(7);
+    let mut params = World::new(2).params(0, 1, 1);
+    params.app = app;
+    let listed = Policy { apps: vec![app], ..Policy::default() };
+    let text = |policy: Policy| policy.check(&params, 0).expect_err("refused").to_string();
+    assert!(text(Policy::default()).contains("add it to the configuration"));
+    assert!(text(listed).contains("not supported"));
+}
+
+fn manual() -> Policy {
+    Policy { manual_approval: true, ..Policy::default() }
+}
+
+fn proposed(world: &World) -> usize {
+    world.nodes[1].notices.iter().filter(|notice| matches!(notice, Notice::Proposed { .. })).count()
+}
+
+#[test]
+fn a_channel_waits_for_the_operator_and_works_once_approved() {
+    let mut world = world(manual());
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 1_000);
+    assert_eq!(proposed(&world), 1);
+    assert!(world.nodes[1].engine.view(channel).is_none());
+    let (id, proposal) = world.nodes[1].engine.proposals().next().expect("it waits");
+    assert_eq!((id, proposal.peer), (channel, world.signer(0)));
+    let early = world.pay(0, channel, 1);
+    let refused = world.outcome(0, early).expect("at once").expect_err("not paid");
+    assert!(refused.contains("approve"), "{refused}");
+    let token = world.token();
+    world.input(1, Input::Approve { token, channel }).expect("commits");
+    world.settle();
+    let is_opened = |notice: &Notice| *notice == Notice::Opened { token: Some(token), channel };
+    assert!(world.nodes[1].notices.iter().any(is_opened));
+    assert_eq!(world.nodes[1].engine.proposals().count(), 0);
+    let token = world.pay(0, channel, 400);
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "{:?}", world.outcome(0, token));
+    assert_eq!(world.own(1, channel), 400);
+}
+
+#[test]
+fn the_operator_is_asked_once_and_a_rejection_lasts() {
+    let mut world = world(manual());
+    let channel = open(&mut world, 0, 0, 1, 1);
+    for _ in 0..3 {
+        world.disconnect(0, 1);
+        world.connect(0, 1);
+    }
+    assert_eq!(proposed(&world), 1);
+    let token = world.token();
+    world.input(1, Input::Reject { token, channel }).expect("commits");
+    world.settle();
+    assert!(world.nodes[1].notices.contains(&Notice::Rejected { token, channel }));
+    world.pass(24 * 3_600_000);
+    assert_eq!(proposed(&world), 1);
+    assert!(reasons(&world, 0).iter().any(|reason| reason.contains("rejected")));
+    let again = world.token();
+    world.input(1, Input::Approve { token: again, channel }).expect("commits");
+    let error = world.outcome(1, again).expect("answered").expect_err("nothing waits");
+    assert!(error.contains("waits for approval"), "{error}");
+}
+
+#[test]
+fn proposals_do_not_pile_up() {
+    let mut world = world(Policy { proposals: 20, ..manual() });
+    for nonce in 1..=40 {
+        open(&mut world, 0, 0, 1, nonce);
+    }
+    assert_eq!(world.nodes[1].engine.proposals().count(), 16, "of one peer");
+    assert_eq!(world.nodes[1].engine.channel_ids().count(), 0);
+}
+
+#[test]
+fn a_declined_channel_is_offered_more_and_more_rarely_and_the_user_is_told_once() {
+    let mut world = world(Policy { min_challenge: 48 * 3_600, ..Policy::default() });
+    let channel = open(&mut world, 0, 0, 1, 1);
+    let mut offers = 0;
+    for _ in 0..24 * 60 {
+        world.now += 60_000;
+        if world.nodes[0].engine.next_tick().is_some_and(|due| due <= world.now) {
+            world.input(0, Input::Tick).expect("commits");
+            offers += world.wire.len();
+            world.settle();
+        }
+    }
+    assert_eq!(reasons(&world, 0).len(), 1, "{:?}", reasons(&world, 0));
+    assert!((20..=80).contains(&offers), "{offers} frames in a day");
+    let token = world.pay(0, channel, 1);
+    let error = world.outcome(0, token).expect("at once").expect_err("declined");
+    assert!(error.contains("declines the channel"), "{error}");
+}
