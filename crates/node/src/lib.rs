@@ -3,4 +3,4 @@
 mod shell;
 pub mod transport;
 
-pub use shell::{NewChannel, Node, NodeConfig, NodeError, StartError, SystemRng};
+pub use shell::{Capacity, NewChannel, Node, NodeConfig, NodeError, StartError, SystemRng};

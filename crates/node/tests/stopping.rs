@@ -8,7 +8,7 @@ use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Event, Followed, Receipt, TxHash, TxRequest,
 };
 use strait_node::transport::Limits;
-use strait_node::{NewChannel, Node, NodeConfig, NodeError, SystemRng};
+use strait_node::{Capacity, NewChannel, Node, NodeConfig, NodeError, SystemRng};
 use strait_protocol::{ChannelView, Command, Settings};
 use strait_store::{Fault, MemoryDisk};
 use strait_types::abi::AdjudicatorEvent;
@@ -99,6 +99,10 @@ fn key(index: u8) -> SigningKey {
 }
 
 async fn start(index: u8, chain: &Stuck, disk: &MemoryDisk) -> Node {
+    start_with(index, chain, disk, Capacity::default()).await
+}
+
+async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capacity) -> Node {
     let config = NodeConfig {
         signer: Arc::new(key(index)),
         listen: Some("127.0.0.1:0".parse().expect("an address")),
@@ -111,6 +115,7 @@ async fn start(index: u8, chain: &Stuck, disk: &MemoryDisk) -> Node {
         policy: Default::default(),
         settings: Settings::default(),
         poll: Duration::from_millis(5),
+        capacity,
         restored: false,
         rng: Box::new(SystemRng),
     };
@@ -225,4 +230,28 @@ async fn the_past_of_many_channels_is_fetched_although_a_block_comes_with_every_
         soon("the fetching", node.wait_until(view.id, funded)).await.expect("it runs");
     }
     node.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_caller_beyond_the_capacity_is_told_at_once_and_the_others_go_on() {
+    let chain = Stuck::default();
+    let capacity = Capacity { commands: 3, ..Capacity::default() };
+    let node = start_with(1, &chain, &MemoryDisk::new(), capacity).await;
+    let channel = open(&node).await;
+    let deposit = || {
+        let node = node.clone();
+        tokio::spawn(async move { node.deposit(channel, AssetIndex(0), Amount::from(5)).await })
+    };
+    let waiting = [deposit(), deposit(), deposit()];
+    until("the approval", || chain.sent_to(TOKEN) == 1).await;
+    let error = soon("the answer", node.command(channel, Command::Close)).await.expect_err("too many wait");
+    assert!(matches!(error, NodeError::Busy { commands: 3, .. }), "{error}");
+    assert!(error.to_string().contains("when some have ended"));
+    soon("a question", node.view(channel)).await.expect("questions are answered");
+    soon("the way out", node.command(channel, Command::ForceClose)).await.expect("it is always open");
+    soon("the shutdown", node.shutdown()).await;
+    for deposit in waiting {
+        let answer = soon("a deposit", deposit).await.expect("no panic");
+        assert!(matches!(answer, Err(NodeError::Stopped(_))), "{answer:?}");
+    }
 }

@@ -10,11 +10,15 @@ use std::time::Duration;
 use strait_engine::ports::{BlockRef, Chain, ChainError, Followed};
 use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::ChannelId;
+use tokio::sync::Semaphore;
 
 /// Blocks asked for at once.
 const LIMIT: usize = 256;
 /// Blocks remembered for finding a fork; as many as the engine remembers.
 const REMEMBERED: usize = 128;
+
+/// Answers of the chain that the engine has not read yet; the chain is asked further when it has.
+pub(crate) const MOST_UNREAD: usize = 64;
 
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
@@ -33,6 +37,8 @@ pub(crate) struct ChainThread {
     pub(crate) plans: VecDeque<Plan>,
     /// Channels whose past is asked for; each once, however often it was asked.
     pub(crate) fetches: BTreeSet<ChannelId>,
+    /// For blocks that the engine has not read yet.
+    pub(crate) room: Arc<Semaphore>,
 }
 
 impl ChainThread {
@@ -60,13 +66,15 @@ impl ChainThread {
     /// Brings the engine up to the head.
     fn follow(&mut self) -> Result<(), ChainError> {
         loop {
+            let Ok(permit) = self.room.clone().try_acquire_owned() else { return Ok(()) };
             let followed = self.chain.follow(&self.known, LIMIT)?;
             let last = followed.blocks.last().map(|block| block.at);
             let is_news = last.is_some() || followed.fork != self.known.first().copied();
             let complete = last.or(followed.fork) == Some(followed.head) || last.is_none();
             if is_news {
                 self.remember(&followed);
-                self.tell(Input::Followed(followed));
+                // The engine's thread ends only with the node.
+                drop(self.engine.send(Message::Metered(Input::Followed(followed), permit)));
             }
             if complete || self.shared.is_dead() {
                 return Ok(());

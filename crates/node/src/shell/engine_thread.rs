@@ -20,8 +20,8 @@ pub(crate) type StoreQuery = Box<dyn FnOnce(&mut dyn Store) + Send>;
 /// What the engine's thread takes.
 pub(crate) enum Message {
     Input(Input),
-    /// From the network, which waits with the next ones until there is room.
-    Network(Input, OwnedSemaphorePermit),
+    /// From the network or the chain, which wait with the next ones until there is room.
+    Metered(Input, OwnedSemaphorePermit),
     Query(Query),
     Store(StoreQuery),
     Shutdown,
@@ -50,10 +50,10 @@ pub(crate) fn run(
         let mut questions = Vec::new();
         let mut has_inputs = false;
         for message in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)) {
-            has_inputs |= matches!(message, Message::Input(_) | Message::Network(..));
+            has_inputs |= matches!(message, Message::Input(_) | Message::Metered(..));
             match message {
                 Message::Input(input) => engine.handle(clock.now_ms(), input),
-                Message::Network(input, permit) => {
+                Message::Metered(input, permit) => {
                     engine.handle(clock.now_ms(), input);
                     drop(permit);
                 }

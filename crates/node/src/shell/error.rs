@@ -38,6 +38,16 @@ pub enum NodeError {
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Too much waits already; see [`crate::Capacity`].
+    #[error(
+        "{commands} commands of {bytes} bytes wait already; repeat this one when some have ended, or raise the node's capacity"
+    )]
+    Busy {
+        /// How many wait.
+        commands: usize,
+        /// How many bytes they take.
+        bytes: usize,
+    },
     /// The system gives no randomness for a nonce.
     #[error(transparent)]
     Rng(#[from] RngError),

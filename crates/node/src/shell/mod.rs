@@ -27,6 +27,7 @@ use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, 
 use system::SystemClock;
 pub use system::SystemRng;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+pub use waiters::Capacity;
 use waiters::{Answer, Waiters};
 
 /// How a node is set up.
@@ -45,6 +46,8 @@ pub struct NodeConfig {
     pub settings: Settings,
     /// How often the chain is asked for new blocks.
     pub poll: Duration,
+    /// How much may wait for an answer at once.
+    pub capacity: Capacity,
     /// The store was restored from a backup.
     pub restored: bool,
     /// Makes the nonces of new channels.
@@ -77,6 +80,16 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    fn new(capacity: Capacity) -> Shared {
+        Shared {
+            waiters: Waiters::new(capacity),
+            subscribers: Mutex::new(Vec::new()),
+            rounds: watch::Sender::new(0),
+            dead: watch::Sender::new(false),
+            failure: Mutex::new(None),
+        }
+    }
+
     pub(crate) fn is_dead(&self) -> bool {
         *self.dead.borrow()
     }
@@ -114,6 +127,24 @@ pub struct Node {
     signer: Address,
     domain: Domain,
     rng: Arc<Mutex<Box<dyn Rng>>>,
+    /// Further questions to the engine and the store wait with their callers.
+    questions: Arc<Semaphore>,
+}
+
+/// A caller's place among those who wait.
+type Asked = Result<oneshot::Receiver<Answer>, NodeError>;
+
+/// Questions that the engine or the store has not answered yet.
+const MAX_QUESTIONS: usize = 16_384;
+/// What a command takes in memory beside its memo, in bytes.
+const COMMAND_BYTES: usize = 256;
+
+fn size_of_input(input: &Input) -> usize {
+    let memo = match input {
+        Input::Command { command: Command::Pay(payment), .. } => payment.memo.len(),
+        _ => 0,
+    };
+    COMMAND_BYTES.saturating_add(memo)
 }
 
 impl std::fmt::Debug for Node {
@@ -155,13 +186,7 @@ impl Node {
             limits: config.limits,
         })
         .await?;
-        let shared = Arc::new(Shared {
-            waiters: Waiters::default(),
-            subscribers: Mutex::new(Vec::new()),
-            rounds: watch::Sender::new(0),
-            dead: watch::Sender::new(false),
-            failure: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::new(config.capacity));
         let (to_engine, from_callers) = channel();
         let (to_committer, from_engine) = sync_channel(1);
         let (to_chain, for_chain) = channel();
@@ -180,6 +205,7 @@ impl Node {
             poll: config.poll,
             plans: VecDeque::new(),
             fetches: BTreeSet::new(),
+            room: Arc::new(Semaphore::new(chain_thread::MOST_UNREAD)),
         };
         let engine_shared = shared.clone();
         let threads = Threads {
@@ -200,6 +226,7 @@ impl Node {
             signer: config.signer.address(),
             domain,
             rng: Arc::new(Mutex::new(config.rng)),
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         })
     }
 
@@ -229,17 +256,20 @@ impl Node {
         self.network.add_peer(peer);
     }
 
-    fn ask(&self, input: impl FnOnce(u64) -> Input) -> oneshot::Receiver<Answer> {
+    fn ask(&self, input: impl FnOnce(u64) -> Input) -> Asked {
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let receiver = self.shared.waiters.add(token);
-        if self.engine.send(Message::Input(input(token))).is_err() || self.shared.is_dead() {
+        let input = input(token);
+        // An order to leave is never too much.
+        let urgent = matches!(&input, Input::Command { command: Command::ForceClose, .. });
+        let receiver = self.shared.waiters.add(token, size_of_input(&input), urgent)?;
+        if self.engine.send(Message::Input(input)).is_err() || self.shared.is_dead() {
             self.shared.waiters.abandon(token);
         }
-        receiver
+        Ok(receiver)
     }
 
-    async fn answer(&self, receiver: oneshot::Receiver<Answer>) -> Result<Answer, NodeError> {
-        match receiver.await {
+    async fn answer(&self, asked: Asked) -> Result<Answer, NodeError> {
+        match asked?.await {
             Ok(Answer::Failed(error)) => Err(error),
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.shared.stopped()),
@@ -359,7 +389,11 @@ impl Node {
         question: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, NodeError> {
         let (sender, receiver) = oneshot::channel();
-        let question = Box::new(move |engine: &Engine| drop(sender.send(question(engine))));
+        let permit = self.questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
+        let question = Box::new(move |engine: &Engine| {
+            drop(sender.send(question(engine)));
+            drop(permit);
+        });
         self.engine.send(Message::Query(question)).map_err(|_| self.shared.stopped())?;
         receiver.await.map_err(|_| self.shared.stopped())
     }
@@ -419,8 +453,10 @@ impl Node {
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, NodeError> {
         let (sender, receiver) = oneshot::channel();
+        let permit = self.questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let question = Box::new(move |store: &mut dyn Store| {
             drop(sender.send(store.history(channel, after, limit)));
+            drop(permit);
         });
         self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
         receiver.await.map_err(|_| self.shared.stopped())?.map_err(NodeError::Store)
@@ -554,7 +590,7 @@ async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
         };
         let size = u32::try_from((size + FRAME_OVERHEAD).min(FRAME_BUDGET)).unwrap_or(u32::MAX);
         let Ok(permit) = budget.clone().acquire_many_owned(size).await else { return };
-        if engine.send(Message::Network(input, permit)).is_err() {
+        if engine.send(Message::Metered(input, permit)).is_err() {
             return;
         }
     }
