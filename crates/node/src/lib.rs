@@ -1,5 +1,6 @@
 //! The tokio shell around the engine: a node to embed.
 
+pub mod config;
 mod shell;
 pub mod transport;
 
