@@ -72,7 +72,11 @@ const STEPS: &[Step] = &[
         name: "test",
         does: "all Rust tests",
         remedy: "run the failed one by `cargo test --release -p CRATE NAME`",
-        run: |_| run_command(&mut cargo("test --release --workspace --locked")),
+        run: |_| {
+            // anvil, on which the real chain is tested.
+            contracts::install()?;
+            run_command(&mut cargo("test --release --workspace --locked"))
+        },
     },
     Step {
         name: "contracts",

@@ -15,7 +15,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Installs what package-lock.json pins, unless that is there. As in contracts/ci.sh, which runs without cargo, too.
-fn install() -> Result<()> {
+pub(crate) fn install() -> Result<()> {
     let contracts = root().join("contracts");
     let complete = output(program("npm").args(["ls", "--all", "--silent"]).current_dir(&contracts)).is_some();
     if complete {

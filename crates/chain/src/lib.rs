@@ -1,9 +1,10 @@
 //! Chains behind the engine's `Chain` port. [`dev`] is a whole chain in memory: revm, the committed contracts, and
-//! time, mining and reorgs under the caller's control. [`conformance`] is the suite that every backend passes.
+//! time, mining and reorgs under the caller's control. [`rpc`] is a real chain by JSON-RPC. [`conformance`] is the suite that every backend passes.
 
 mod artifacts;
 pub mod conformance;
 pub mod dev;
 pub mod gas;
+pub mod rpc;
 
 pub use dev::{DevAccount, DevChain, DevChainConfig, SharedChain};

@@ -117,6 +117,9 @@ pub enum ChainError {
     /// The endpoint contradicts itself or the protocol.
     #[error("the chain endpoint gave an answer that cannot be true: {0}")]
     Nonsense(String),
+    /// The port's own record of sent transactions fails; nothing was sent.
+    #[error("nothing was sent: {0}")]
+    Journal(String),
 }
 
 /// One chain with one adjudicator. Calls may block; a node gives the port a thread of its own.

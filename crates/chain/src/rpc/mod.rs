@@ -1,0 +1,120 @@
+//! A real chain by JSON-RPC over HTTP or WebSocket: several endpoints, none of which is believed blindly, and a
+//! transaction manager that keeps what it sends on disk. `docs/chain.md` says how it is meant to be used.
+//!
+//! Calls block, at most for a few times the configured timeout; there are no retries that sleep. An endpoint that
+//! fails rests for a while, and a caller without any endpoint is told so at once and comes back later.
+
+mod background;
+mod code;
+mod config;
+mod deploy;
+mod endpoint;
+mod endpoints;
+mod error;
+mod fees;
+mod follow;
+mod logs;
+mod transactions;
+mod wire;
+
+pub use config::{EndpointConfig, Head, RpcConfig, UnixMillis, system_time};
+pub use deploy::{Contract, DeployError, Deployed, deploy};
+pub use error::ConnectError;
+pub use fees::{FeePolicy, Fees};
+pub use reqwest::Url;
+pub use transactions::{Attempt, JournalError, SqliteJournal, StoredTransaction, TransactionJournal};
+
+use endpoints::Endpoints;
+use follow::Follower;
+use serde_json::json;
+use strait_engine::ports::{
+    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
+};
+use strait_types::{Address, Bytes, ChannelId, U256};
+use tracing::warn;
+use transactions::{Call, Transactions};
+
+/// One chain with its adjudicator, seen and written to from one account.
+pub struct RpcChain {
+    endpoints: Endpoints,
+    transactions: Transactions,
+    follower: Follower,
+}
+
+impl RpcChain {
+    /// Connects: the endpoints must be of the configured chain, and the adjudicator be where it is said to be.
+    /// Transactions of the journal that are in no block are sent again.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. An endpoint that does not answer is no error while another one does.
+    pub fn connect(
+        config: RpcConfig,
+        journal: Box<dyn TransactionJournal>,
+    ) -> Result<RpcChain, ConnectError> {
+        let chain_id = config.endpoints.chain_id;
+        let mut endpoints = Endpoints::connected(config.endpoints)?;
+        let transactions = Transactions::load(config.account, chain_id, config.fees, journal)?;
+        let (_, head) = endpoints.best()?;
+        code::verify(&mut endpoints, config.adjudicator)?;
+        let deployed_at = match config.deployed_at {
+            Some(number) => number,
+            None => code::deployed_at(&mut endpoints, config.adjudicator, head.number()),
+        };
+        let follower = Follower { adjudicator: config.adjudicator, deployed_at };
+        let mut chain = RpcChain { endpoints, transactions, follower };
+        chain.tend(&head);
+        Ok(chain)
+    }
+
+    /// The block from which on logs are read.
+    pub fn deployed_at(&self) -> u64 {
+        self.follower.deployed_at
+    }
+
+    /// A failure here is no failure of what the caller asked for; the next head is the next occasion.
+    fn tend(&mut self, head: &wire::Header) {
+        if let Err(error) = self.transactions.tend(&mut self.endpoints, head) {
+            warn!(%error, "waiting transactions could not be looked after");
+        }
+    }
+}
+
+impl Chain for RpcChain {
+    fn chain_id(&self) -> u64 {
+        self.endpoints.config().chain_id
+    }
+
+    fn adjudicator(&self) -> Address {
+        self.follower.adjudicator
+    }
+
+    fn follow(&mut self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError> {
+        let (followed, head) = self.follower.follow(&mut self.endpoints, known, limit)?;
+        self.tend(&head);
+        Ok(followed)
+    }
+
+    fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {
+        self.follower.events_of(&mut self.endpoints, channel, through)
+    }
+
+    fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError> {
+        let call = Call { to: Some(request.to), value: request.value, data: request.data.clone() };
+        self.transactions.submit(&mut self.endpoints, Some(self.follower.adjudicator), &call)
+    }
+
+    fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError> {
+        self.transactions.receipt(&mut self.endpoints, transaction)
+    }
+
+    fn account(&mut self) -> Result<Account, ChainError> {
+        let address = self.transactions.address();
+        let balance: U256 = self.endpoints.ask("eth_getBalance", &json!([address, "latest"]))?;
+        Ok(Account { address, balance })
+    }
+
+    fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {
+        let call = json!({ "from": self.transactions.address(), "to": to, "data": data });
+        self.endpoints.ask("eth_call", &json!([call, "latest"]))
+    }
+}

@@ -1,0 +1,266 @@
+//! Transactions on disk: written before they are sent, so that a restart neither forgets nor repeats one.
+
+use crate::rpc::fees::Fees;
+use borsh::{BorshDeserialize, BorshSerialize};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use strait_engine::ports::TxHash;
+use strait_types::{Address, Bytes, U256};
+
+/// Marks a file as a journal of transactions: `StrT`.
+const APPLICATION_ID: i64 = 0x5374_7254;
+const FORMAT: i64 = 1;
+
+/// A signed form of a transaction. All forms of one have its nonce, so that at most one takes effect.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Attempt {
+    /// Its hash.
+    pub hash: TxHash,
+    /// As it is sent.
+    pub raw: Bytes,
+    /// What it offers.
+    pub fees: Fees,
+    /// The head's number when it was signed.
+    pub signed_at: u64,
+}
+
+/// A transaction and what was tried to bring it into a block.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct StoredTransaction {
+    /// Of the account.
+    pub nonce: u64,
+    /// The contract; none for one that creates a contract.
+    pub to: Option<Address>,
+    /// Native coin, in wei.
+    pub value: U256,
+    /// Calldata or init code.
+    pub data: Bytes,
+    /// Most gas it may use.
+    pub gas_limit: u64,
+    /// May cost more than usual.
+    pub is_urgent: bool,
+    /// Oldest first. The caller knows the transaction by the first one's hash.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The record of transactions cannot be used; the environment's or the caller's fault.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Open elsewhere.
+    #[error("{path} is in use; one process at a time may send from an account, so stop the other one")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is another chain's or no journal at all.
+    #[error(
+        "{path} is not the record of transactions of chain {chain_id}; use a directory of its own for each chain"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// The chain that was asked for.
+        chain_id: u64,
+    },
+    /// It cannot be read or written.
+    #[error("the record of sent transactions {path} fails: {reason}; check the disk, then start again")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the database says.
+        reason: String,
+    },
+}
+
+/// Durable memory of the transactions of one chain.
+pub trait TransactionJournal: Send {
+    /// All transactions of an account, by nonce.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    fn load(&mut self, account: Address) -> Result<Vec<StoredTransaction>, JournalError>;
+
+    /// Writes a transaction in place of the one with its nonce; on disk when this returns.
+    ///
+    /// # Errors
+    /// See [`JournalError`]. The transaction must not be sent then.
+    fn store(&mut self, account: Address, transaction: &StoredTransaction) -> Result<(), JournalError>;
+
+    /// Forgets a transaction that nobody has or needs.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    fn remove(&mut self, account: Address, nonce: u64) -> Result<(), JournalError>;
+}
+
+/// The journal in an SQLite file of its own, which it holds exclusively.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    db: Connection,
+    path: PathBuf,
+}
+
+impl SqliteJournal {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// `InUse`, also when this process has it open already; `Foreign`; `Io`.
+    pub fn open(path: impl AsRef<Path>, chain_id: u64) -> Result<SqliteJournal, JournalError> {
+        let path = path.as_ref().to_owned();
+        let error = |error| sql(&path, &error);
+        let db = Connection::open(&path).map_err(error)?;
+        // Whoever holds it holds it for good.
+        db.busy_timeout(Duration::ZERO).map_err(error)?;
+        db.execute_batch(
+            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             BEGIN IMMEDIATE; COMMIT;",
+        )
+        .map_err(error)?;
+        let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), (), |row| row.get::<_, i64>(0));
+        let foreign = || JournalError::Foreign { path: path.clone(), chain_id };
+        match pragma("application_id").map_err(error)? {
+            APPLICATION_ID => {}
+            0 => create(&db, chain_id).map_err(|_| foreign())?,
+            _ => return Err(foreign()),
+        }
+        let id: Option<Vec<u8>> =
+            db.query_row("SELECT id FROM chain", (), |row| row.get(0)).optional().map_err(error)?;
+        if pragma("user_version").map_err(error)? != FORMAT || id != Some(chain_id.to_be_bytes().to_vec()) {
+            return Err(foreign());
+        }
+        Ok(SqliteJournal { db, path })
+    }
+
+    fn io(&self, error: &rusqlite::Error) -> JournalError {
+        sql(&self.path, error)
+    }
+}
+
+fn create(db: &Connection, chain_id: u64) -> rusqlite::Result<()> {
+    let transaction = db.unchecked_transaction()?;
+    transaction.execute_batch(
+        "CREATE TABLE chain (id BLOB NOT NULL) STRICT;
+         CREATE TABLE transactions (account BLOB NOT NULL, nonce BLOB NOT NULL, body BLOB NOT NULL,
+             PRIMARY KEY (account, nonce)) STRICT, WITHOUT ROWID;",
+    )?;
+    transaction.execute("INSERT INTO chain (id) VALUES (?1)", params![chain_id.to_be_bytes()])?;
+    transaction.execute_batch(&format!(
+        "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
+    ))?;
+    transaction.commit()
+}
+
+fn sql(path: &Path, error: &rusqlite::Error) -> JournalError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            JournalError::InUse { path: path.to_owned() }
+        }
+        _ => JournalError::Io { path: path.to_owned(), reason: error.to_string() },
+    }
+}
+
+impl TransactionJournal for SqliteJournal {
+    fn load(&mut self, account: Address) -> Result<Vec<StoredTransaction>, JournalError> {
+        let mut statement = self
+            .db
+            .prepare("SELECT body FROM transactions WHERE account = ?1 ORDER BY nonce")
+            .map_err(|error| self.io(&error))?;
+        let bodies = statement
+            .query_map(params![account.as_slice()], |row| row.get::<_, Vec<u8>>(0))
+            .map_err(|error| self.io(&error))?;
+        bodies
+            .map(|body| {
+                let body = body.map_err(|error| self.io(&error))?;
+                borsh::from_slice(&body).map_err(|error| JournalError::Io {
+                    path: self.path.clone(),
+                    reason: format!("an entry is malformed: {error}"),
+                })
+            })
+            .collect()
+    }
+
+    fn store(&mut self, account: Address, transaction: &StoredTransaction) -> Result<(), JournalError> {
+        let body = borsh::to_vec(transaction)
+            .map_err(|error| JournalError::Io { path: self.path.clone(), reason: error.to_string() })?;
+        self.db
+            .prepare_cached("INSERT OR REPLACE INTO transactions (account, nonce, body) VALUES (?1, ?2, ?3)")
+            .and_then(|mut insert| {
+                insert.execute(params![account.as_slice(), transaction.nonce.to_be_bytes(), body])
+            })
+            .map_err(|error| self.io(&error))?;
+        Ok(())
+    }
+
+    fn remove(&mut self, account: Address, nonce: u64) -> Result<(), JournalError> {
+        self.db
+            .prepare_cached("DELETE FROM transactions WHERE account = ?1 AND nonce = ?2")
+            .and_then(|mut delete| delete.execute(params![account.as_slice(), nonce.to_be_bytes()]))
+            .map_err(|error| self.io(&error))?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transaction(nonce: u64) -> StoredTransaction {
+        StoredTransaction {
+            nonce,
+            to: Some(Address::repeat_byte(7)),
+            value: U256::from(5),
+            data: Bytes::from_static(b"data"),
+            gas_limit: 21_000,
+            is_urgent: true,
+            attempts: vec![Attempt {
+                hash: TxHash::repeat_byte(1),
+                raw: Bytes::from_static(b"raw"),
+                fees: Fees { max_fee: u128::MAX, tip: Some(3) },
+                signed_at: 9,
+            }],
+        }
+    }
+
+    #[test]
+    fn keeps_transactions_of_each_account_by_nonce() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("transactions.db");
+        let (own, other) = (Address::repeat_byte(1), Address::repeat_byte(2));
+        let mut journal = SqliteJournal::open(&path, 5).expect("made");
+        for nonce in [300, 2, 1] {
+            journal.store(own, &transaction(nonce)).expect("stored");
+        }
+        journal.store(other, &transaction(8)).expect("stored");
+        let bumped = StoredTransaction { gas_limit: 50_000, ..transaction(2) };
+        journal.store(own, &bumped).expect("replaced");
+        journal.remove(own, 1).expect("removed");
+        drop(journal);
+        let mut journal = SqliteJournal::open(&path, 5).expect("opened again");
+        assert_eq!(journal.load(own), Ok(vec![bumped, transaction(300)]));
+        assert_eq!(journal.load(other), Ok(vec![transaction(8)]));
+    }
+
+    #[test]
+    fn is_held_by_one_at_a_time_and_for_one_chain() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("transactions.db");
+        let journal = SqliteJournal::open(&path, 5).expect("made");
+        let second = SqliteJournal::open(&path, 5);
+        assert!(matches!(second, Err(JournalError::InUse { .. })), "{second:?}");
+        drop(journal);
+        let foreign = SqliteJournal::open(&path, 6);
+        assert!(matches!(foreign, Err(JournalError::Foreign { chain_id: 6, .. })), "{foreign:?}");
+        SqliteJournal::open(&path, 5).expect("still there");
+    }
+
+    #[test]
+    fn another_database_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("node.db");
+        Connection::open(&path)
+            .and_then(|db| db.execute_batch("PRAGMA application_id = 77; CREATE TABLE chain (id BLOB);"))
+            .expect("made");
+        assert!(matches!(SqliteJournal::open(&path, 5), Err(JournalError::Foreign { .. })));
+    }
+}

@@ -1,0 +1,270 @@
+//! The transactions of one account: one after another by nonce, on disk before they are sent, sent again until they
+//! are in a block, and replaced by ones that offer more when they wait too long.
+
+mod broadcast;
+mod journal;
+mod receipts;
+mod signing;
+mod tending;
+
+pub use journal::{Attempt, JournalError, SqliteJournal, StoredTransaction, TransactionJournal};
+
+use super::endpoint::{self, Fault};
+use super::endpoints::Endpoints;
+use super::fees::{FeePolicy, Fees, Market};
+use super::wire::Header;
+use crate::artifacts;
+use alloy_primitives::{U64, U128};
+use broadcast::{Outcome, broadcast};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use strait_engine::ports::{ChainError, TxHash};
+use strait_types::{Address, B256, Bytes, SigningKey, U256};
+
+/// Most gas of one transaction (EIP-7825).
+const TRANSACTION_GAS_CAP: u64 = 1 << 24;
+/// Gas beyond the estimate, besides half of that again. Unused gas costs nothing.
+const GAS_HEAD_ROOM: u64 = 20_000;
+/// Nonces that a transaction may find used by others before that is an error.
+const NONCE_RACES: usize = 4;
+
+/// What to send.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Call {
+    /// None creates a contract.
+    pub(super) to: Option<Address>,
+    pub(super) value: U256,
+    pub(super) data: Bytes,
+}
+
+/// The account's state at the head and what a call would need.
+struct Quote {
+    head: u64,
+    market: Market,
+    gas_limit: u64,
+    balance: U256,
+    /// Transactions of the account in blocks.
+    count: u64,
+    /// The same with those that wait in the endpoint's pool.
+    pending_count: u64,
+}
+
+/// The transactions of one account.
+pub(super) struct Transactions {
+    key: SigningKey,
+    chain_id: u64,
+    policy: FeePolicy,
+    journal: Box<dyn TransactionJournal>,
+    /// By nonce.
+    entries: BTreeMap<u64, StoredTransaction>,
+    /// Nonce of every attempt.
+    by_hash: HashMap<TxHash, u64>,
+    /// The head when they were last looked after.
+    tended_at: Option<B256>,
+    /// As of then.
+    count: u64,
+}
+
+impl Transactions {
+    pub(super) fn load(
+        key: SigningKey,
+        chain_id: u64,
+        policy: FeePolicy,
+        mut journal: Box<dyn TransactionJournal>,
+    ) -> Result<Transactions, JournalError> {
+        let stored = journal.load(key.address())?;
+        let mut by_hash = HashMap::new();
+        for transaction in &stored {
+            by_hash.extend(transaction.attempts.iter().map(|attempt| (attempt.hash, transaction.nonce)));
+        }
+        let entries = stored.into_iter().map(|transaction| (transaction.nonce, transaction)).collect();
+        Ok(Transactions { key, chain_id, policy, journal, entries, by_hash, tended_at: None, count: 0 })
+    }
+
+    /// The nonce of the transaction that has this hash or had it first.
+    pub(super) fn nonce_of(&self, hash: TxHash) -> Option<u64> {
+        self.by_hash.get(&hash).copied()
+    }
+
+    pub(super) fn address(&self) -> Address {
+        self.key.address()
+    }
+
+    /// Sends a call. When this returns well it is on disk, and a pool has it or will be given it again.
+    pub(super) fn submit(
+        &mut self,
+        endpoints: &mut Endpoints,
+        adjudicator: Option<Address>,
+        call: &Call,
+    ) -> Result<TxHash, ChainError> {
+        let is_urgent = adjudicator.is_some_and(|adjudicator| call.to == Some(adjudicator))
+            && artifacts::urgent_selectors().iter().any(|selector| call.data.starts_with(selector));
+        let mut quote = self.quote(endpoints, call)?;
+        let fees = self.policy.initial(quote.market, is_urgent);
+        self.require_money(&quote, call, fees)?;
+        let mut at_least = quote.pending_count;
+        for _ in 0..NONCE_RACES {
+            let last = self.entries.keys().next_back().map_or(0, |nonce| nonce.saturating_add(1));
+            let nonce = quote.count.max(at_least).max(last);
+            let mut transaction = StoredTransaction {
+                nonce,
+                to: call.to,
+                value: call.value,
+                data: call.data.clone(),
+                gas_limit: quote.gas_limit,
+                is_urgent,
+                attempts: Vec::new(),
+            };
+            let attempt = signing::sign(&self.key, self.chain_id, &transaction, fees, quote.head);
+            let (hash, raw) = (attempt.hash, attempt.raw.clone());
+            transaction.attempts.push(attempt);
+            self.store(transaction)?;
+            match broadcast(endpoints, &raw) {
+                Outcome::Sent | Outcome::Unsure | Outcome::Underpriced => return Ok(hash),
+                Outcome::NonceTooLow | Outcome::ReplacementUnderpriced => {
+                    self.forget(nonce)?;
+                    at_least = nonce.saturating_add(1);
+                    quote = self.quote(endpoints, call)?;
+                }
+                Outcome::NoMoney => {
+                    self.forget(nonce)?;
+                    self.require_money(&quote, call, fees)?;
+                    let (account, balance) = (self.address(), quote.balance);
+                    let needed = balance.saturating_add(U256::ONE);
+                    return Err(ChainError::NotEnoughGasMoney { account, balance, needed });
+                }
+                Outcome::Refused(reason) => {
+                    self.forget(nonce)?;
+                    return Err(ChainError::Unreachable(format!("every endpoint refuses it: {reason}")));
+                }
+            }
+        }
+        Err(ChainError::Unreachable(format!(
+            "other programs use the account {} at the same time; give this node an account of its own",
+            self.address()
+        )))
+    }
+
+    fn require_money(&self, quote: &Quote, call: &Call, fees: Fees) -> Result<(), ChainError> {
+        let waiting = self.entries.range(quote.count..).map(|(_, transaction)| transaction.most_expensive());
+        let own = most_expensive(call.value, quote.gas_limit, fees);
+        let needed = waiting.fold(own, U256::saturating_add);
+        if quote.balance < needed {
+            return Err(ChainError::NotEnoughGasMoney {
+                account: self.address(),
+                balance: quote.balance,
+                needed,
+            });
+        }
+        Ok(())
+    }
+
+    /// Asks one endpoint for all that a transaction needs. A call that would revert is refused here.
+    fn quote(&self, endpoints: &mut Endpoints, call: &Call) -> Result<Quote, ChainError> {
+        endpoints.first(|endpoints, index| self.quote_at(endpoints, index, call))
+    }
+
+    fn quote_at(&self, endpoints: &mut Endpoints, index: usize, call: &Call) -> Result<Quote, Fault> {
+        let account = self.address();
+        let mut estimate = json!({ "from": account, "value": call.value, "data": call.data });
+        if let Some(to) = call.to {
+            estimate["to"] = json!(to);
+        }
+        // What this account already sent may be what makes the call possible.
+        let state = if self.entries.range(self.count..).next().is_some() { "pending" } else { "latest" };
+        // Whether a call reverts is another question than whether its sender can pay.
+        let lent = json!({ account.to_string(): { "balance": U256::MAX >> 1 } });
+        let mut answers = endpoints
+            .many::<Value>(
+                index,
+                &[
+                    ("eth_getBlockByNumber", json!(["latest", false])),
+                    ("eth_getBalance", json!([account, "latest"])),
+                    ("eth_getTransactionCount", json!([account, "latest"])),
+                    ("eth_getTransactionCount", json!([account, "pending"])),
+                    ("eth_maxPriorityFeePerGas", json!([])),
+                    ("eth_estimateGas", json!([estimate, state, lent])),
+                ],
+            )
+            .into_iter();
+        let mut next = || answers.next().unwrap_or_else(|| Err(Fault::nonsense("no answer")));
+        let head: Option<Header> = endpoint::read("eth_getBlockByNumber", next()?)?;
+        let head = head.ok_or_else(|| Fault::nonsense("it has no head"))?;
+        let balance: U256 = endpoint::read("eth_getBalance", next()?)?;
+        let count: U64 = endpoint::read("eth_getTransactionCount", next()?)?;
+        let pending_count: U64 = endpoint::read("eth_getTransactionCount", next()?)?;
+        let (tip, gas) = (next(), next());
+        let market = market(endpoints, index, &head, tip)?;
+        let gas: U64 = match gas {
+            // Not every node can lend.
+            Err(Fault::Refused { .. }) => {
+                endpoints.request(index, "eth_estimateGas", json!([estimate, state]))?
+            }
+            gas => endpoint::read("eth_estimateGas", gas?)?,
+        };
+        let gas: u64 = gas.to();
+        let with_room = gas.saturating_add(gas / 2).saturating_add(GAS_HEAD_ROOM);
+        Ok(Quote {
+            head: head.number(),
+            market,
+            gas_limit: with_room.min(TRANSACTION_GAS_CAP).min(head.gas_limit.to()),
+            balance,
+            count: count.to(),
+            pending_count: pending_count.to(),
+        })
+    }
+
+    /// Writes a transaction down; only then it may be sent.
+    fn store(&mut self, transaction: StoredTransaction) -> Result<(), ChainError> {
+        self.journal
+            .store(self.key.address(), &transaction)
+            .map_err(|error| ChainError::Journal(error.to_string()))?;
+        let nonce = transaction.nonce;
+        self.by_hash.extend(transaction.attempts.iter().map(|attempt| (attempt.hash, nonce)));
+        self.entries.insert(nonce, transaction);
+        Ok(())
+    }
+
+    fn forget(&mut self, nonce: u64) -> Result<(), ChainError> {
+        self.journal
+            .remove(self.key.address(), nonce)
+            .map_err(|error| ChainError::Journal(error.to_string()))?;
+        self.entries.remove(&nonce);
+        self.by_hash.retain(|_, of| *of != nonce);
+        Ok(())
+    }
+}
+
+impl StoredTransaction {
+    fn fees(&self) -> Option<Fees> {
+        self.attempts.last().map(|attempt| attempt.fees)
+    }
+
+    fn most_expensive(&self) -> U256 {
+        self.fees().map_or(U256::ZERO, |fees| most_expensive(self.value, self.gas_limit, fees))
+    }
+}
+
+/// What the account must hold for it.
+fn most_expensive(value: U256, gas_limit: u64, fees: Fees) -> U256 {
+    U256::from(gas_limit).saturating_mul(U256::from(fees.max_fee)).saturating_add(value)
+}
+
+/// What the chain asks for. `tip` is the answer to `eth_maxPriorityFeePerGas`, which not every node has.
+fn market(
+    endpoints: &mut Endpoints,
+    index: usize,
+    head: &Header,
+    tip: Result<Value, Fault>,
+) -> Result<Market, Fault> {
+    let Some(base_fee) = head.base_fee_per_gas else {
+        let price: U128 = endpoints.request(index, "eth_gasPrice", json!([]))?;
+        return Ok(Market { base_fee: None, tip: price.to() });
+    };
+    let tip: U128 = match tip {
+        Ok(tip) => endpoint::read("eth_maxPriorityFeePerGas", tip)?,
+        Err(Fault::Refused { .. }) => U128::ZERO,
+        Err(fault) => return Err(fault),
+    };
+    Ok(Market { base_fee: Some(base_fee.saturating_to()), tip: tip.to() })
+}

@@ -1,0 +1,113 @@
+//! anvil keeps to the port's contract, over both transports.
+
+use crate::anvil::{Anvil, CHAIN_ID};
+use serde_json::{Value, json};
+use strait_chain::conformance::Driver;
+use strait_chain::rpc::{Contract, EndpointConfig, FeePolicy, RpcChain, RpcConfig, SqliteJournal, deploy};
+use strait_types::{Address, SigningKey, U256};
+use tempfile::TempDir;
+
+pub(crate) struct AnvilDriver {
+    pub(crate) anvil: Anvil,
+    pub(crate) directory: TempDir,
+    pub(crate) adjudicator: Address,
+    token: Address,
+    scheme: &'static str,
+}
+
+impl AnvilDriver {
+    pub(crate) fn new(scheme: &'static str) -> AnvilDriver {
+        let anvil = Anvil::start();
+        let directory = tempfile::tempdir().expect("a directory");
+        let deployer = SigningKey::from_bytes([0x99; 32]).expect("a key");
+        anvil.fund(deployer.address(), U256::from(u128::MAX));
+        let deployed = |contract, name| {
+            let journal = SqliteJournal::open(directory.path().join(name), CHAIN_ID).expect("a journal");
+            let endpoints = EndpointConfig::new(CHAIN_ID, vec![anvil.url(scheme)]);
+            let key = deployer.clone();
+            let mut go_on = || {
+                anvil.mine();
+                true
+            };
+            deploy(contract, endpoints, key, FeePolicy::default(), Box::new(journal), &mut go_on)
+                .expect("deploys")
+                .address
+        };
+        let adjudicator = deployed(Contract::Adjudicator, "deploy.db");
+        let token = deployed(Contract::TestUsdc, "deploy.db");
+        AnvilDriver { anvil, directory, adjudicator, token, scheme }
+    }
+
+    pub(crate) fn config(&self, key: &SigningKey) -> RpcConfig {
+        let endpoints = EndpointConfig::new(CHAIN_ID, vec![self.anvil.url(self.scheme)]);
+        RpcConfig::new(endpoints, self.adjudicator, key.clone())
+    }
+
+    pub(crate) fn journal(&self, key: &SigningKey) -> Box<SqliteJournal> {
+        let path = self.directory.path().join(format!("{}.db", key.address()));
+        Box::new(SqliteJournal::open(path, CHAIN_ID).expect("a journal"))
+    }
+}
+
+impl Driver for AnvilDriver {
+    type Chain = RpcChain;
+
+    fn account(&mut self, key: &SigningKey) -> RpcChain {
+        RpcChain::connect(self.config(key), self.journal(key)).expect("connects")
+    }
+
+    fn fund(&mut self, account: Address, wei: U256) {
+        self.anvil.fund(account, wei);
+    }
+
+    fn balance(&mut self, account: Address) -> U256 {
+        self.anvil.balance(account)
+    }
+
+    fn mine(&mut self) {
+        self.anvil.mine();
+    }
+
+    fn advance(&mut self, seconds: u64) {
+        self.anvil.ask("evm_increaseTime", &json!([seconds]));
+    }
+
+    fn reorg(&mut self, depth: usize, keep_transactions: bool) {
+        let head: u64 = self.anvil.number("eth_blockNumber", &json!([])).to();
+        let mut kept: Vec<Value> = Vec::new();
+        for index in 0..depth {
+            let number = head - u64::try_from(depth - index - 1).expect("small");
+            let block = self.anvil.ask("eth_getBlockByNumber", &json!([format!("0x{number:x}"), false]));
+            for hash in block["transactions"].as_array().expect("hashes") {
+                let raw = self.anvil.ask("eth_getRawTransactionByHash", &json!([hash]));
+                kept.push(json!([raw, index]));
+            }
+        }
+        let pairs = if keep_transactions { kept } else { Vec::new() };
+        self.anvil.ask("anvil_reorg", &json!([depth, pairs]));
+    }
+
+    fn token(&self) -> Address {
+        self.token
+    }
+}
+
+mod http {
+    use super::AnvilDriver;
+
+    fn driver() -> AnvilDriver {
+        AnvilDriver::new("http")
+    }
+
+    strait_chain::chain_conformance!(driver);
+}
+
+mod websocket {
+    use super::AnvilDriver;
+
+    fn driver() -> AnvilDriver {
+        AnvilDriver::new("ws")
+    }
+
+    strait_chain::chain_conformance!(driver);
+}

@@ -1,0 +1,4 @@
+//! The chain by JSON-RPC: on anvil as on any chain, and against endpoints that fail or lie.
+
+mod anvil;
+mod conformance;
