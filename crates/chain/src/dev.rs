@@ -2,23 +2,32 @@
 //! reorgs under the caller's control. Deterministic: the same calls give the same hashes.
 
 mod block;
+mod call;
 mod execution;
 mod mine;
+mod pool;
 mod port;
 mod shared;
+mod transaction;
 #[cfg(test)]
 mod undo_tests;
 mod world;
 
-pub use block::{Included, Log, SealedBlock, Transaction};
+pub use alloy_primitives::Log;
+pub use block::{Included, SealedBlock};
+pub use call::{Call, CallError, Within};
 pub use mine::Reinclude;
+pub use pool::{MAX_POOL_TRANSACTIONS, MAX_TRANSACTION_BYTES, PoolError};
 pub use shared::{DevAccount, SharedChain};
+pub use transaction::{SignedTransaction, Transaction, UnsignedTransaction};
 
 use crate::artifacts;
+use alloy_consensus::{Header, TxLegacy};
+use alloy_primitives::TxKind;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use strait_engine::ports::{BlockRef, TxHash};
-use strait_types::{Address, B256, Bytes, U256, keccak256};
+use strait_types::{Address, B256, Bytes, SigningKey, U256, keccak256};
 use world::{Undo, World};
 
 /// Most blocks that a reorg can replace; older ones are final.
@@ -79,6 +88,12 @@ pub enum DevChainError {
     },
 }
 
+/// Who deploys the contracts: a key that everybody knows, with more wei than it needs.
+pub fn deployer() -> SigningKey {
+    SigningKey::from_bytes(keccak256("development chain deployer").0)
+        .expect("a hash below the order of the curve")
+}
+
 /// The chain. One owner; see [`SharedChain`] for several accounts on one chain.
 #[derive(Clone)]
 pub struct DevChain {
@@ -107,7 +122,15 @@ impl DevChain {
     /// When a contract refuses to be deployed.
     pub fn new(config: DevChainConfig) -> Result<DevChain, DevChainError> {
         let mining = config.mining;
-        let genesis = SealedBlock::seal(0, B256::ZERO, config.genesis_time, 0, Vec::new());
+        let genesis = SealedBlock::seal(
+            Header {
+                gas_limit: config.block_gas_limit,
+                timestamp: config.genesis_time,
+                base_fee_per_gas: Some(config.base_fee),
+                ..Header::default()
+            },
+            Vec::new(),
+        );
         let mut chain = DevChain {
             now: config.genesis_time,
             world: World::default(),
@@ -124,10 +147,10 @@ impl DevChain {
         for (address, amount) in chain.config.accounts.clone() {
             chain.fund(address, amount);
         }
-        let deployer = Address::from_slice(&keccak256("development chain deployer")[12..]);
-        chain.fund(deployer, U256::from(u128::MAX));
-        chain.adjudicator = chain.deploy(deployer, artifacts::adjudicator())?;
-        chain.token = chain.deploy(deployer, artifacts::test_token())?;
+        let deployer = deployer();
+        chain.fund(deployer.address(), U256::from(u128::MAX));
+        chain.adjudicator = chain.deploy_signed(&deployer, artifacts::adjudicator())?;
+        chain.token = chain.deploy_signed(&deployer, artifacts::test_token())?;
         chain.config.mining = mining;
         chain.undos.clear();
         Ok(chain)
@@ -159,6 +182,36 @@ impl DevChain {
         self.blocks.get(usize::try_from(number).ok()?).map(Arc::as_ref)
     }
 
+    /// The blocks of the canonical chain, by number.
+    pub fn blocks(&self) -> &[Arc<SealedBlock>] {
+        &self.blocks
+    }
+
+    /// A block of the canonical chain; late blocks are found soonest.
+    pub fn block_by_hash(&self, hash: B256) -> Option<&Arc<SealedBlock>> {
+        self.blocks.iter().rev().find(|block| block.at.hash == hash)
+    }
+
+    /// The chain as it was when a block was its latest, with nothing waiting; none if that is longer ago than
+    /// [`MAX_REORG_DEPTH`] blocks. A copy of all accounts.
+    pub fn as_of(&self, number: u64) -> Option<DevChain> {
+        let depth = usize::try_from(self.head().at.number.checked_sub(number)?).ok()?;
+        if depth > self.undos.len() {
+            return None;
+        }
+        let mut past = DevChain { pool: Vec::new(), ..self.clone() };
+        past.remove_blocks(depth);
+        past.now = past.head().time();
+        Some(past)
+    }
+
+    /// The chain as it will be after a block of what waits. A copy of all accounts.
+    pub fn as_of_next(&self) -> DevChain {
+        let mut next = self.clone();
+        next.mine();
+        next
+    }
+
     /// Number of the block that holds a transaction, and its index there.
     pub fn position(&self, transaction: TxHash) -> Option<(u64, usize)> {
         self.included.get(&transaction).copied()
@@ -185,6 +238,12 @@ impl DevChain {
         self.now = self.now.max(time);
     }
 
+    /// Sets the time of the next block, Unix seconds, even to an earlier time than was set before, but to none before
+    /// the latest block.
+    pub fn set_next_time(&mut self, time: u64) {
+        self.now = time.max(self.head().time());
+    }
+
     /// Lets time pass. Blocks made afterwards are later; none is made by it.
     pub fn advance(&mut self, seconds: u64) {
         self.now = self.now.saturating_add(seconds);
@@ -193,6 +252,15 @@ impl DevChain {
     /// What an account holds, in wei.
     pub fn balance(&self, address: Address) -> U256 {
         self.world.balance(address)
+    }
+
+    /// The nonce of an account's next transaction, after those that wait.
+    pub fn next_nonce(&self, address: Address) -> u64 {
+        let mut nonce = self.world.nonce(address);
+        while self.pool.iter().any(|waiting| waiting.from == address && waiting.nonce() == nonce) {
+            nonce += 1;
+        }
+        nonce
     }
 
     /// How many transactions of an account are in blocks.
@@ -210,26 +278,59 @@ impl DevChain {
         self.world.slot(address, key)
     }
 
-    /// Gives wei to an account, out of nothing and outside of any block: no reorg takes it back.
-    pub fn fund(&mut self, address: Address, amount: U256) {
-        self.world.give(address, amount, self.undos.iter_mut());
+    /// Makes all blocks so far final: no reorg replaces them.
+    pub fn finalize(&mut self) {
+        self.undos.clear();
     }
 
-    /// Deploys a contract by a transaction of `from`, in a block of its own.
+    /// Gives wei to an account, out of nothing and outside of any block: no reorg takes it back.
+    pub fn fund(&mut self, address: Address, amount: U256) {
+        self.world.change_balance(address, |held| held.saturating_add(amount), self.undos.iter_mut());
+    }
+
+    /// Sets what an account holds in wei, outside of any block.
+    pub fn set_balance(&mut self, address: Address, amount: U256) {
+        self.world.change_balance(address, |_| amount, self.undos.iter_mut());
+    }
+
+    /// Says when blocks are made from now on.
+    pub fn set_mining(&mut self, mining: Mining) {
+        self.config.mining = mining;
+    }
+
+    /// Sets the price of gas in wei for the blocks to come.
+    pub fn set_base_fee(&mut self, base_fee: u64) {
+        self.config.base_fee = base_fee;
+    }
+
+    /// Deploys a contract by a transaction of `from`, whose key nobody asks for, in a block of its own.
     ///
     /// # Errors
     /// When the constructor fails.
     pub fn deploy(&mut self, from: Address, init_code: Bytes) -> Result<Address, DevChainError> {
-        let hash = self.enqueue(Transaction {
-            hash: TxHash::ZERO,
-            from,
+        let unsigned = self.deployment(from, init_code);
+        self.run_deployment(Transaction::unsigned(unsigned, from))
+    }
+
+    fn deploy_signed(&mut self, key: &SigningKey, init_code: Bytes) -> Result<Address, DevChainError> {
+        let unsigned = self.deployment(key.address(), init_code);
+        self.run_deployment(Transaction::signed(unsigned.into(), key))
+    }
+
+    fn deployment(&self, from: Address, input: Bytes) -> TxLegacy {
+        TxLegacy {
+            chain_id: Some(self.config.chain_id),
             nonce: self.next_nonce(from),
-            to: None,
-            value: U256::ZERO,
-            input: init_code,
-            gas_limit: self.gas_cap(),
             gas_price: u128::from(self.config.base_fee),
-        });
+            gas_limit: self.gas_cap(),
+            to: TxKind::Create,
+            value: U256::ZERO,
+            input,
+        }
+    }
+
+    fn run_deployment(&mut self, transaction: Transaction) -> Result<Address, DevChainError> {
+        let hash = self.enqueue(transaction);
         self.mine();
         match self.included(hash) {
             Some(Included { success: true, created: Some(address), .. }) => Ok(*address),

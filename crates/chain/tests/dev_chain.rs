@@ -1,5 +1,6 @@
 //! What a user of the development chain relies on beyond the port.
 
+use alloy_consensus::Transaction as _;
 use strait_chain::dev::{DevChain, DevChainConfig, DevChainError, Mining, Reinclude};
 use strait_engine::ports::{ChainError, TxRequest};
 use strait_types::abi::{calls, views};
@@ -63,9 +64,10 @@ fn a_transaction_waits_for_its_block() {
     chain.mine();
     let included = chain.included(hash).expect("in the block").clone();
     assert!(included.success && included.gas_used > 21_000);
-    assert_eq!(included.cumulative_gas_used, chain.head().gas_used);
+    assert_eq!(included.cumulative_gas_used, chain.head().gas_used());
     assert_eq!(deposited(&chain, 1), 7);
-    let paid = U256::from(included.gas_used) * U256::from(included.transaction.gas_price) + U256::from(7);
+    let paid = U256::from(included.gas_used) * U256::from(included.transaction.envelope().max_fee_per_gas())
+        + U256::from(7);
     assert_eq!(chain.balance(ALICE), ether(100) - paid, "unused gas costs nothing");
 }
 
@@ -142,11 +144,11 @@ fn time_never_runs_back() {
     chain.mine();
     chain.set_time(start);
     chain.mine();
-    assert_eq!(chain.head().time, start + 100);
+    assert_eq!(chain.head().time(), start + 100);
     chain.set_time(start + 500);
-    assert_eq!(chain.head().time, start + 100, "time passes, the next block tells");
+    assert_eq!(chain.head().time(), start + 100, "time passes, the next block tells");
     chain.mine();
-    assert_eq!(chain.head().time, start + 500);
+    assert_eq!(chain.head().time(), start + 500);
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn a_full_block_makes_the_rest_wait() {
     chain.mine();
     let left = chain.pending().len();
     assert!((1..200).contains(&left), "{left}");
-    assert!(chain.head().gas_used <= 8_000_000);
+    assert!(chain.head().gas_used() <= 8_000_000);
     while !chain.pending().is_empty() {
         chain.mine();
     }

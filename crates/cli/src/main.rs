@@ -1,6 +1,7 @@
 //! The `strait` command.
 
 mod demo;
+mod devnet;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -17,10 +18,13 @@ struct Cli {
 enum Command {
     /// Shows the whole life of a channel on an embedded chain: over 100,000 payments, a crash, a cheat, a settlement.
     Demo(demo::DemoArgs),
+    /// Runs a chain for development on this machine: contracts deployed, accounts funded, any Ethereum tool can use it.
+    Devnet(devnet::DevnetArgs),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Devnet(args) => devnet::run(&args),
     }
 }

@@ -39,7 +39,7 @@ impl World {
                 included.logs.iter().map(move |log| (of, log))
             });
             let logs = logs.filter(|(_, log)| log.address == adjudicator);
-            logs.filter_map(|(from, log)| Some((from, decode_event(&log.topics, &log.data).ok()??)))
+            logs.filter_map(|(from, log)| Some((from, decode_event(log.topics(), &log.data.data).ok()??)))
                 .collect::<Vec<_>>()
         });
         for (from, event) in events {

@@ -1,64 +1,15 @@
 //! Transactions, blocks and receipts of the development chain, with all that a JSON-RPC server shows of them.
 
+use super::transaction::Transaction;
+use alloy_consensus::constants::{EMPTY_OMMER_ROOT_HASH, EMPTY_ROOT_HASH};
+use alloy_consensus::proofs::{calculate_receipt_root, calculate_transaction_root};
+use alloy_consensus::{Eip658Value, Header, ReceiptEnvelope, ReceiptWithBloom};
+use alloy_primitives::{Bloom, Log, b256};
 use strait_engine::ports::{BlockRef, Receipt, TxHash};
-use strait_types::{Address, B256, Bytes, U256, keccak256};
+use strait_types::{Address, B256, Bytes};
 
-/// A transaction. The development chain takes the sender's word for `from`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Transaction {
-    /// Identifies it: a hash over the other fields and the chain id.
-    pub hash: TxHash,
-    /// Who sends and pays.
-    pub from: Address,
-    /// Number of the sender's transactions before this one.
-    pub nonce: u64,
-    /// The recipient; none creates a contract.
-    pub to: Option<Address>,
-    /// In wei.
-    pub value: U256,
-    /// Calldata, or the init code of a contract.
-    pub input: Bytes,
-    /// Most gas that it may use.
-    pub gas_limit: u64,
-    /// Wei per gas.
-    pub gas_price: u128,
-}
-
-impl Transaction {
-    /// Fills in the hash.
-    pub(super) fn sealed(mut self, chain_id: u64) -> Transaction {
-        let mut bytes = Vec::with_capacity(160 + self.input.len());
-        bytes.extend_from_slice(b"development chain transaction");
-        bytes.extend_from_slice(&chain_id.to_be_bytes());
-        bytes.extend_from_slice(self.from.as_slice());
-        bytes.extend_from_slice(&self.nonce.to_be_bytes());
-        bytes.push(u8::from(self.to.is_some()));
-        bytes.extend_from_slice(self.to.unwrap_or_default().as_slice());
-        bytes.extend_from_slice(&self.value.to_be_bytes::<32>());
-        bytes.extend_from_slice(&self.gas_limit.to_be_bytes());
-        bytes.extend_from_slice(&self.gas_price.to_be_bytes());
-        bytes.extend_from_slice(&self.input);
-        self.hash = keccak256(&bytes);
-        self
-    }
-
-    /// The most that it can cost its sender, in wei.
-    pub fn most_expensive(&self) -> U256 {
-        let gas = U256::from(self.gas_limit).saturating_mul(U256::from(self.gas_price));
-        gas.saturating_add(self.value)
-    }
-}
-
-/// A log of a contract.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Log {
-    /// Who wrote it.
-    pub address: Address,
-    /// Up to four.
-    pub topics: Vec<B256>,
-    /// The rest of it.
-    pub data: Bytes,
-}
+/// SHA-256 of nothing: no block holds a request of EIP-7685.
+const NO_REQUESTS: B256 = b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 
 /// A transaction in a block, and what became of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -81,44 +32,64 @@ pub struct Included {
     pub logs: Vec<Log>,
 }
 
+impl Included {
+    /// The receipt as consensus knows it.
+    pub fn receipt(&self) -> ReceiptEnvelope {
+        let receipt = alloy_consensus::Receipt {
+            status: Eip658Value::Eip658(self.success),
+            cumulative_gas_used: self.cumulative_gas_used,
+            logs: self.logs.clone(),
+        };
+        ReceiptEnvelope::from_typed(self.transaction.envelope().tx_type(), ReceiptWithBloom::from(receipt))
+    }
+}
+
 /// A block.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SealedBlock {
     /// Number and hash.
     pub at: BlockRef,
-    /// Hash of the block before.
-    pub parent: B256,
-    /// Unix seconds.
-    pub time: u64,
-    /// Gas that its transactions used.
-    pub gas_used: u64,
+    /// As of mainnet, but for the state root, which is zero.
+    pub header: Header,
     /// In order.
     pub transactions: Vec<Included>,
 }
 
 impl SealedBlock {
-    /// Closes a block. `fork` counts the chain's reorgs, so that a block mined again has another hash.
-    pub(super) fn seal(
-        number: u64,
-        parent: B256,
-        time: u64,
-        fork: u64,
-        transactions: Vec<Included>,
-    ) -> SealedBlock {
-        let mut bytes = Vec::with_capacity(80 + transactions.len() * 41);
-        bytes.extend_from_slice(b"development chain block");
-        bytes.extend_from_slice(parent.as_slice());
-        for value in [number, time, fork] {
-            bytes.extend_from_slice(&value.to_be_bytes());
+    /// Closes a block: completes the header by what the transactions say.
+    pub(super) fn seal(header: Header, transactions: Vec<Included>) -> SealedBlock {
+        let mut header = Header {
+            ommers_hash: EMPTY_OMMER_ROOT_HASH,
+            transactions_root: EMPTY_ROOT_HASH,
+            receipts_root: EMPTY_ROOT_HASH,
+            withdrawals_root: Some(EMPTY_ROOT_HASH),
+            blob_gas_used: Some(0),
+            excess_blob_gas: Some(0),
+            parent_beacon_block_root: Some(B256::ZERO),
+            requests_hash: Some(NO_REQUESTS),
+            gas_used: transactions.last().map_or(0, |last| last.cumulative_gas_used),
+            ..header
+        };
+        if !transactions.is_empty() {
+            let receipts: Vec<ReceiptEnvelope> = transactions.iter().map(Included::receipt).collect();
+            header.logs_bloom =
+                receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom());
+            header.receipts_root = calculate_receipt_root(&receipts);
+            let envelopes: Vec<_> = transactions.iter().map(|one| one.transaction.envelope()).collect();
+            header.transactions_root = calculate_transaction_root(&envelopes);
         }
-        for included in &transactions {
-            bytes.extend_from_slice(included.transaction.hash.as_slice());
-            bytes.extend_from_slice(&included.gas_used.to_be_bytes());
-            bytes.push(u8::from(included.success));
-        }
-        let gas_used = transactions.last().map_or(0, |last| last.cumulative_gas_used);
-        let at = BlockRef { number, hash: keccak256(&bytes) };
-        SealedBlock { at, parent, time, gas_used, transactions }
+        let at = BlockRef { number: header.number, hash: header.hash_slow() };
+        SealedBlock { at, header, transactions }
+    }
+
+    /// Unix seconds.
+    pub fn time(&self) -> u64 {
+        self.header.timestamp
+    }
+
+    /// Gas that its transactions used.
+    pub fn gas_used(&self) -> u64 {
+        self.header.gas_used
     }
 
     pub(super) fn receipt(&self, index: usize) -> Option<Receipt> {

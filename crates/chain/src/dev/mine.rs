@@ -1,15 +1,17 @@
 //! How transactions come into blocks, and out of them again.
 
-use super::block::{Included, SealedBlock, Transaction};
-use super::execution::{environment, execute, included};
+use super::block::{Included, SealedBlock};
+use super::execution::{Sender, environment, execute, included};
+use super::transaction::Transaction;
 use super::world::{Undo, View};
 use super::{DevChain, DevChainError, MAX_REORG_DEPTH};
+use alloy_consensus::{Header, Transaction as _};
 use revm::context::BlockEnv;
 use revm::database_interface::WrapDatabaseRef;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use strait_engine::ports::{BlockRef, TxHash};
-use strait_types::{Address, U256};
+use strait_types::{Bytes, U256};
 
 /// What a reorg does with the transactions of the blocks that it removes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,6 +20,8 @@ pub enum Reinclude {
     Same,
     /// These come, in this order, into the first new block; the others are forgotten.
     Only(Vec<TxHash>),
+    /// The new blocks hold these, as far as they can be included; all others are forgotten.
+    Exactly(Vec<Vec<Transaction>>),
     /// All wait again for a block; the new blocks are empty.
     Later,
     /// All are forgotten; the new blocks are empty.
@@ -71,7 +75,7 @@ impl DevChain {
                 let mut carried = Vec::new();
                 for block in removed {
                     carried.extend(transactions(&block));
-                    carried = self.seal(block.time, carried);
+                    carried = self.seal(block.time(), carried);
                 }
                 self.pool.splice(0..0, carried);
             }
@@ -79,16 +83,22 @@ impl DevChain {
                 let all: Vec<Transaction> = removed.iter().flat_map(|block| transactions(block)).collect();
                 let mut chosen = in_order(all, order);
                 for block in removed {
-                    chosen = self.seal(block.time, chosen);
+                    chosen = self.seal(block.time(), chosen);
                 }
                 self.pool.splice(0..0, chosen);
             }
+            Reinclude::Exactly(contents) => {
+                let contents = contents.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+                for (block, content) in removed.iter().zip(contents) {
+                    self.seal(block.time(), content.to_vec());
+                }
+            }
             Reinclude::Later => {
                 let all: Vec<Transaction> = removed.iter().flat_map(|block| transactions(block)).collect();
-                removed.iter().for_each(|block| drop(self.seal(block.time, Vec::new())));
+                removed.iter().for_each(|block| drop(self.seal(block.time(), Vec::new())));
                 self.pool.splice(0..0, all);
             }
-            Reinclude::Never => removed.iter().for_each(|block| drop(self.seal(block.time, Vec::new()))),
+            Reinclude::Never => removed.iter().for_each(|block| drop(self.seal(block.time(), Vec::new()))),
         }
         Ok(self.head_ref())
     }
@@ -99,7 +109,7 @@ impl DevChain {
     }
 
     /// Takes the last blocks away; returns them oldest first.
-    fn remove_blocks(&mut self, depth: usize) -> Vec<Arc<SealedBlock>> {
+    pub(super) fn remove_blocks(&mut self, depth: usize) -> Vec<Arc<SealedBlock>> {
         let mut removed = Vec::with_capacity(depth);
         for _ in 0..depth {
             let (Some(undo), Some(block)) = (self.undos.pop_back(), self.blocks.pop()) else { break };
@@ -115,17 +125,8 @@ impl DevChain {
         removed
     }
 
-    pub(super) fn next_nonce(&self, from: Address) -> u64 {
-        let mut nonce = self.world.nonce(from);
-        while self.pool.iter().any(|waiting| waiting.from == from && waiting.nonce == nonce) {
-            nonce += 1;
-        }
-        nonce
-    }
-
     /// Lets a transaction wait for a block.
     pub(super) fn enqueue(&mut self, transaction: Transaction) -> TxHash {
-        let transaction = transaction.sealed(self.config.chain_id);
         let hash = transaction.hash;
         self.pool.push(transaction);
         hash
@@ -134,16 +135,34 @@ impl DevChain {
     pub(super) fn block_environment(&self, time: u64) -> BlockEnv {
         BlockEnv {
             number: U256::from(self.blocks.len()),
-            timestamp: U256::from(time.max(self.head().time)),
+            timestamp: U256::from(time.max(self.head().time())),
             gas_limit: self.config.block_gas_limit,
             basefee: self.config.base_fee,
             ..BlockEnv::default()
         }
     }
 
+    /// What is known of the next block before its transactions are. The number of reorgs stands in it, so that a block
+    /// mined again has another hash.
+    fn next_header(&self, time: u64) -> Header {
+        let fork = match self.forks {
+            0 => Bytes::new(),
+            forks => format!("fork {forks}").into_bytes().into(),
+        };
+        Header {
+            parent_hash: self.head().at.hash,
+            number: self.blocks.len() as u64,
+            gas_limit: self.config.block_gas_limit,
+            timestamp: time,
+            extra_data: fork,
+            base_fee_per_gas: Some(self.config.base_fee),
+            ..Header::default()
+        }
+    }
+
     /// Makes a block of what can be included; returns what has to wait.
     fn seal(&mut self, time: u64, mut candidates: Vec<Transaction>) -> Vec<Transaction> {
-        let time = time.max(self.head().time);
+        let time = time.max(self.head().time());
         let environment = self.block_environment(time);
         let mut undo = Undo::default();
         let mut block: Vec<Included> = Vec::new();
@@ -155,7 +174,7 @@ impl DevChain {
             }
         }
         let number = self.blocks.len() as u64;
-        let sealed = SealedBlock::seal(number, self.head().at.hash, time, self.forks, block);
+        let sealed = SealedBlock::seal(self.next_header(time), block);
         for (index, included) in sealed.transactions.iter().enumerate() {
             self.included.insert(included.transaction.hash, (number, index));
         }
@@ -182,9 +201,9 @@ impl DevChain {
         for transaction in candidates {
             let gas_before = block.last().map_or(0, |last| last.cumulative_gas_used);
             let room = self.config.block_gas_limit.saturating_sub(gas_before);
-            match transaction.nonce.cmp(&self.world.nonce(transaction.from)) {
+            match transaction.nonce().cmp(&self.world.nonce(transaction.from)) {
                 Ordering::Less => continue,
-                Ordering::Equal if transaction.gas_limit <= room => {}
+                Ordering::Equal if transaction.envelope().gas_limit() <= room => {}
                 Ordering::Equal | Ordering::Greater => {
                     later.push(transaction);
                     continue;
@@ -194,8 +213,8 @@ impl DevChain {
             let hash_of = |number: u64| blocks.get(usize::try_from(number).ok()?).map(|block| block.at.hash);
             let view = WrapDatabaseRef(View { world: &self.world, hash_of: &hash_of });
             let chain_id = self.config.chain_id;
-            let tx = environment(&transaction, chain_id);
-            if let Ok(outcome) = execute(view, chain_id, environment_of_block.clone(), tx) {
+            let tx = environment(&transaction);
+            if let Ok(outcome) = execute(view, chain_id, environment_of_block.clone(), tx, Sender::HasKey) {
                 self.world.apply(outcome.state, undo);
                 block.push(included(transaction, outcome.result, gas_before));
             }

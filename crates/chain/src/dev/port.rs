@@ -1,9 +1,12 @@
 //! What the engine's `Chain` port asks, answered for any account.
 
-use super::block::{SealedBlock, Transaction};
-use super::execution::{call_environment, environment, execute, failure};
+use super::block::SealedBlock;
+use super::execution::{Sender, call_environment, environment, execute, failure};
+use super::transaction::Transaction;
 use super::world::View;
 use super::{DevChain, Mining};
+use alloy_consensus::TxLegacy;
+use alloy_primitives::TxKind;
 use revm::context::result::{InvalidTransaction, ResultAndState};
 use revm::context::{BlockEnv, TxEnv};
 use revm::database::CacheDB;
@@ -32,7 +35,7 @@ impl DevChain {
         }
         let blocks = numbers.into_iter().filter_map(|number| self.block(number));
         let blocks = blocks.map(|block| self.with_events(block, None)).collect::<Result<_, _>>()?;
-        Ok(Followed { fork, blocks, head: head.at, head_time: head.time })
+        Ok(Followed { fork, blocks, head: head.at, head_time: head.time() })
     }
 
     pub(super) fn events_of(&self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {
@@ -54,10 +57,10 @@ impl DevChain {
     fn with_events(&self, block: &SealedBlock, only: Option<ChannelId>) -> Result<Block, ChainError> {
         let mut events = Vec::new();
         for (transaction, log) in block.logs().filter(|(_, log)| log.address == self.adjudicator) {
-            if only.is_some_and(|channel| log.topics.get(1) != Some(&channel.0)) {
+            if only.is_some_and(|channel| log.topics().get(1) != Some(&channel.0)) {
                 continue;
             }
-            let decoded = decode_event(&log.topics, &log.data);
+            let decoded = decode_event(log.topics(), &log.data.data);
             let decoded = decoded.map_err(|error| ChainError::Nonsense(error.to_string()))?;
             if let Some(event) = decoded
                 && only.is_none_or(|channel| event.channel() == Some(channel))
@@ -65,7 +68,7 @@ impl DevChain {
                 events.push(Event { channel: event.channel(), transaction, event });
             }
         }
-        Ok(Block { at: block.at, time: block.time, events })
+        Ok(Block { at: block.at, time: block.time(), events })
     }
 
     pub(super) fn receipt(&self, transaction: TxHash) -> Option<Receipt> {
@@ -92,20 +95,20 @@ impl DevChain {
     pub fn submit_from(&mut self, from: Address, request: &TxRequest) -> Result<TxHash, ChainError> {
         let (chain_id, nonce) = (self.config.chain_id, self.next_nonce(from));
         let before: Vec<&Transaction> =
-            self.pool.iter().filter(|waiting| waiting.from == from && waiting.nonce < nonce).collect();
+            self.pool.iter().filter(|waiting| waiting.from == from && waiting.nonce() < nonce).collect();
         let tx = call_environment(from, request.to, request.value, request.data.clone(), nonce, chain_id);
         let spent = self.simulate(&before, tx)?.result.gas().total_gas_spent();
         let gas_limit = spent.saturating_add(spent / 2).saturating_add(GAS_HEAD_ROOM).min(self.gas_cap());
-        let transaction = Transaction {
-            hash: TxHash::ZERO,
-            from,
+        let unsigned = TxLegacy {
+            chain_id: Some(chain_id),
             nonce,
-            to: Some(request.to),
+            gas_price: u128::from(self.config.base_fee),
+            gas_limit,
+            to: TxKind::Call(request.to),
             value: request.value,
             input: request.data.clone(),
-            gas_limit,
-            gas_price: u128::from(self.config.base_fee),
         };
+        let transaction = Transaction::unsigned(unsigned, from);
         let promised = |sum: U256, waiting: &&Transaction| sum.saturating_add(waiting.most_expensive());
         let needed = before.iter().fold(transaction.most_expensive(), promised);
         let balance = self.world.balance(from);
@@ -126,12 +129,13 @@ impl DevChain {
         let chain_id = self.config.chain_id;
         let block = self.block_environment(self.now);
         for transaction in before {
-            let run = execute(&mut overlay, chain_id, block.clone(), environment(transaction, chain_id));
+            let run =
+                execute(&mut overlay, chain_id, block.clone(), environment(transaction), Sender::HasKey);
             overlay.commit(run.map_err(|invalid| nonsense(&invalid))?.state);
         }
         lend(&mut overlay, tx.caller, tx.value);
         tx.gas_limit = self.gas_cap();
-        let outcome = execute(&mut overlay, chain_id, BlockEnv { basefee: 0, ..block }, tx)
+        let outcome = execute(&mut overlay, chain_id, BlockEnv { basefee: 0, ..block }, tx, Sender::HasKey)
             .map_err(|invalid| nonsense(&invalid))?;
         match failure(&outcome.result) {
             None => Ok(outcome),

@@ -50,21 +50,23 @@ impl World {
         value.copied().unwrap_or_default()
     }
 
-    /// A gift from outside: neither it nor its absence is a matter of any block, so it is also written into
-    /// what the blocks would restore.
-    pub(super) fn give<'a>(
+    /// A change of a balance from outside: neither it nor its absence is a matter of any block, so it is also written
+    /// into what the blocks would restore.
+    pub(super) fn change_balance<'a>(
         &mut self,
         address: Address,
-        amount: U256,
+        change: impl Fn(U256) -> U256,
         undos: impl Iterator<Item = &'a mut Undo>,
     ) {
-        let add = |info: &mut AccountInfo| info.balance = info.balance.saturating_add(amount);
-        add(&mut self.accounts.entry(address).or_default().info);
+        let apply = |info: &mut AccountInfo| info.balance = change(info.balance);
+        apply(&mut self.accounts.entry(address).or_default().info);
         for change in undos.flat_map(|undo| &mut undo.0) {
             match change {
-                Change::Info { address: of, before } if *of == address => add(before.get_or_insert_default()),
+                Change::Info { address: of, before } if *of == address => {
+                    apply(before.get_or_insert_default())
+                }
                 Change::Removed { address: of, before } if *of == address => {
-                    add(&mut before.get_or_insert_default().info);
+                    apply(&mut before.get_or_insert_default().info);
                 }
                 _ => {}
             }

@@ -45,7 +45,7 @@ impl World {
 
     /// Chain time of the head, Unix seconds.
     pub(super) fn now(&self) -> u64 {
-        self.chain.with(|chain| chain.head().time)
+        self.chain.with(|chain| chain.head().time())
     }
 
     pub(super) fn balance(&self, address: Address) -> U256 {
