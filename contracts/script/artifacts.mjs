@@ -8,6 +8,8 @@ import solc from "solc";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const CONTRACTS = { Adjudicator: "src/Adjudicator.sol", TestUSDC: "src/test/TestUSDC.sol" };
+// The adjudicator creates its extension and delegates to it what it does not know: callers see one contract.
+const EXTENSIONS = { Adjudicator: ["src/AdjudicatorExtension.sol", "AdjudicatorExtension"] };
 // As in foundry.toml; test/Artifacts.t.sol proves that both compilations agree.
 const SETTINGS = {
   viaIR: true,
@@ -34,8 +36,11 @@ function compile(name, path) {
     throw new Error(errors.map((e) => e.formattedMessage).join("\n"));
   }
   const { abi, evm } = output.contracts[path][name];
+  const [file, extension] = EXTENSIONS[name] ?? [];
+  const more = file ? output.contracts[file][extension].abi : [];
+  const known = new Set(abi.map((entry) => JSON.stringify(entry)));
   return `${JSON.stringify({
-    abi,
+    abi: [...abi, ...more.filter((entry) => entry.type !== "constructor" && !known.has(JSON.stringify(entry)))],
     bytecode: `0x${evm.bytecode.object}`,
     deployedBytecode: `0x${evm.deployedBytecode.object}`,
   })}\n`;

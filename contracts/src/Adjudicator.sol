@@ -2,6 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {Agreements} from "./base/Agreements.sol";
+import {Credits} from "./base/Credits.sol";
 import {Deposits} from "./base/Deposits.sol";
 import {Disputes} from "./base/Disputes.sol";
 import {Channel} from "./base/Ledger.sol";
@@ -15,8 +17,15 @@ import {Slot} from "./libraries/Records.sol";
 /// @title The arbiter of two-party channels
 /// @notice Holds deposits, and pays them out by the highest version that both participants signed.
 /// @dev `Deposits` takes money in; `Agreements` and `Disputes` decide; `Locks` resolves what a settled channel keeps
-/// back; `Ledger` holds and pays.
-contract Adjudicator is Deposits, Disputes, Locks {
+/// back; `Ledger` holds and pays, `Credits` keeps what could not be paid. Channels with an app or a parent are judged by
+/// `AdjudicatorExtension`, which did not fit into this contract: its code runs here, on this contract's storage, and its
+/// functions are called at this contract's address.
+contract Adjudicator is Agreements, Deposits, Disputes, Locks, Credits {
+    /// @dev The functions of IAdjudicatorExtension.
+    fallback() external {
+        _delegate();
+    }
+
     /// @inheritdoc IAdjudicator
     function multicall(bytes[] calldata calls) external {
         // Not payable: with a value, each call would count the same coins again. Every call takes the guard itself.
@@ -54,7 +63,11 @@ contract Adjudicator is Deposits, Disputes, Locks {
         require(assetIndex < Params.MAX_ASSETS, InvalidAssetIndex());
         Channel storage channel_ = _channels[id];
         Holding first = channel_.holdings[0];
-        if (!first.isOpen()) return (deposited, withdrawn, uint128(channel_.holdings[assetIndex].reserve()));
+        uint256 status = first.status();
+        if (status == Holdings.CLOSED) return (deposited, withdrawn, 0);
+        if (status == Holdings.SETTLED) {
+            return (deposited, withdrawn, uint128(channel_.holdings[assetIndex].reserve()));
+        }
         (uint256 deposit0, uint256 deposit1, uint256 paid0, uint256 paid1) = _balance(channel_, first, assetIndex);
         deposited = [uint128(deposit0), uint128(deposit1)];
         withdrawn = [uint128(paid0), uint128(paid1)];

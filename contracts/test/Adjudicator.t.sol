@@ -172,23 +172,6 @@ contract AdjudicatorTest is ChannelTest {
         assertEq(deadlineOf(p), block.timestamp + 30 days);
     }
 
-    function test_appsAndChildrenAreNotJudgedYet() public {
-        ChannelParams memory p = nativeParams();
-        p.app = address(1);
-        State memory s = finalState(1, 1, 0);
-        (Sig memory a, Sig memory b) = sigs(p, s);
-        vm.expectRevert(Errors.AppChannel.selector);
-        adjudicator.close(p, s, a, b);
-        p.app = address(0);
-        p.child = "child";
-        vm.expectRevert(Errors.ChildChannel.selector);
-        adjudicator.close(p, s, a, b);
-        vm.expectRevert(Errors.ChildChannel.selector);
-        adjudicator.challenge(p, s, a, b, nothing(), 0, noSig());
-        vm.expectRevert(Errors.ChildChannel.selector);
-        adjudicator.unlock(p, new Lock[](0));
-    }
-
     /// A child's funds are a lock in its parent: nothing can be deposited under its id.
     function test_depositsCannotFormAChildsId() public {
         ChannelParams memory p = nativeParams();

@@ -3,12 +3,13 @@ pragma solidity ^0.8.28;
 
 import {ChannelParams, Lock, NativeDeposit, Sig, State} from "../src/interfaces/Types.sol";
 import {TestUSDC} from "../src/test/TestUSDC.sol";
-import {ChannelTest} from "./utils/ChannelTest.sol";
+import {CountingApp} from "./mocks/Apps.sol";
+import {AppTest} from "./utils/AppTest.sol";
 
 /// @notice What each call costs as a transaction of its own, intrinsic gas and calldata included. The figures are
 /// written to snapshots/Gas.json; the limits here are those that docs/gas.md promises.
 /// forge-config: default.isolate = true
-contract GasTest is ChannelTest {
+contract GasTest is AppTest {
     function setUp() public override {
         super.setUp();
         // The token as it is published, and not as tests are built.
@@ -97,7 +98,7 @@ contract GasTest is ChannelTest {
         skip(DURATION + 1);
         adjudicator.settle(p, s);
         adjudicator.unlock(p, locks);
-        measure("unlock, 25 of 64 expired hash locks", 415_000);
+        measure("unlock, 25 of 64 expired hash locks", 419_000);
     }
 
     function test_withdraw() public {
@@ -143,6 +144,38 @@ contract GasTest is ChannelTest {
         s.allocations[1].delta1 = -250_000_000;
         close(p, s);
         measure("close in two assets, both paid in both", 95_000);
+    }
+
+    /// A game of a few words; the app is as its compiler makes it without optimising.
+    function test_app() public {
+        ChannelParams memory p = openCounting();
+        p.nonce = 0x1122334455667788;
+        depositNative(p, 0, 1 ether);
+        depositNative(p, 1, 1 ether);
+        State memory s = countState(70_000, 0, 7, 0.123_456_789 ether);
+        challenge(p, s, nothing(), 0);
+        measure("challenge, app", 81_000);
+        State memory higher = countState(70_001, 1, 8, 0.123_456_789 ether);
+        respond(p, higher, recordOf(p, s));
+        measure("respond, app", 60_000);
+        skip(DURATION + 1);
+        State memory next = countOn(p, higher);
+        progress(p, higher, next);
+        measure("progress, one forced move", 82_000);
+        skip(DURATION + 1);
+        adjudicator.settle(p, next);
+        measure("settle, app's verdict", 76_000);
+    }
+
+    function test_appClose() public {
+        ChannelParams memory p = openCounting();
+        close(p, finalState(70_000, 1, 0.123_456_789 ether));
+        measure("close, app", 72_000);
+    }
+
+    function test_deployApp() public {
+        extension.deployApp(bytes.concat(type(CountingApp).runtimeCode, "another"));
+        measure("deployApp", 810_000);
     }
 
     function test_batch() public {

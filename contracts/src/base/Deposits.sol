@@ -15,7 +15,7 @@ import {Channel, Ledger} from "./Ledger.sol";
 /// @title Deposits: anyone may add to what either participant owns
 /// @dev Nothing is agreed or expected beforehand, so that no one can make a deposit fail by depositing first. Deposits
 /// show hashes and not the parameters: docs/decisions/0001-deposits-show-hashes.md says who checks what.
-abstract contract Deposits is Ledger {
+abstract contract Deposits is IAdjudicator, Ledger {
     using SafeERC20 for IERC20;
 
     /// @notice The same address on every chain.

@@ -24,29 +24,20 @@ struct Channel {
 }
 
 /// @title What the adjudicator holds for whom
-/// @notice Storage, payouts and credits.
+/// @notice Storage and payouts.
 /// @dev Every payout is debited in storage before it is sent. Functions that call tokens or receivers hold the
 /// reentrancy guard; all others that change anything are barred while it is held.
-abstract contract Ledger is IAdjudicator, Errors, ReentrancyGuardTransient {
+/// The adjudicator and its extension share this storage: both inherit it before any other.
+abstract contract Ledger is Errors, ReentrancyGuardTransient {
     mapping(bytes32 channelId => Channel) internal _channels;
 
-    /// @inheritdoc IAdjudicator
-    mapping(address payout => mapping(address asset => uint256)) public credits;
+    /// @dev What could not be paid, by payout and asset.
+    mapping(address payout => mapping(address asset => uint256)) internal _credits;
 
     /// @dev For functions that call nobody: they need not hold the guard.
     modifier whenIdle() {
         if (_reentrancyGuardEntered()) revert ReentrancyGuardReentrantCall();
         _;
-    }
-
-    /// @inheritdoc IAdjudicator
-    function withdrawCredit(address asset, address to) external nonReentrant {
-        require(to != address(0) && to != address(this), InvalidRecipient());
-        uint256 amount = credits[msg.sender][asset];
-        require(amount != 0, NoCredit());
-        delete credits[msg.sender][asset];
-        emit CreditWithdrawn(msg.sender, asset, to, amount);
-        require(Transfers.payUncapped(asset, to, amount), TransferFailed());
     }
 
     /// @dev A channel that is neither settled nor closed, and what it holds of its first asset, with its status.
@@ -67,6 +58,12 @@ abstract contract Ledger is IAdjudicator, Errors, ReentrancyGuardTransient {
         if (first.status() == Holdings.OPEN_WITHDRAWN) (paid0, paid1) = channel_.paidOut[assetIndex].unpack();
     }
 
+    /// @dev Clears the slots that nobody will read again; the tombstone lies with the first asset.
+    function _forget(Channel storage channel_, Holding first, uint256 assetIndex) internal {
+        if (assetIndex != 0) channel_.holdings[assetIndex] = Holding.wrap(0);
+        if (first.status() == Holdings.OPEN_WITHDRAWN) channel_.paidOut[assetIndex] = Pair.wrap(0);
+    }
+
     /// @dev Pays both participants in every asset; what fails becomes a credit.
     function _payOut(ChannelParams calldata params, Payments pays) internal {
         address[] calldata assets = Params.assetsOf(params);
@@ -80,7 +77,7 @@ abstract contract Ledger is IAdjudicator, Errors, ReentrancyGuardTransient {
 
     function _pay(address asset, address payout, uint256 amount) private {
         if (Transfers.tryPay(asset, payout, amount)) return;
-        credits[payout][asset] += amount;
-        emit Credited(payout, asset, amount);
+        _credits[payout][asset] += amount;
+        emit IAdjudicator.Credited(payout, asset, amount);
     }
 }

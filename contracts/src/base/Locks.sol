@@ -24,8 +24,8 @@ struct Pending {
 /// @title Locks of settled channels
 /// @dev `settle` kept a reserve per asset. Every lock that can be resolved now leaves the list and pays out of it, never
 /// more than is left: a list that promises more than was contributed takes nothing from anyone else. A lock of the kind
-/// Channel waits for its child's outcome, which this adjudicator does not judge yet: it stays in the list.
-abstract contract Locks is Ledger {
+/// Channel waits for its child's outcome, however long that takes.
+abstract contract Locks is IAdjudicator, Ledger {
     /// @inheritdoc IAdjudicator
     mapping(bytes32 hash => uint64) public registeredAt;
 
@@ -101,35 +101,56 @@ abstract contract Locks is Ledger {
             Lock calldata lock = locks[i];
             bool concerned = lock.assetIndex == assetIndex;
             if (!concerned && assetIndex != 0) continue;
-            (bool resolved, bool redeemed) = _outcome(lock);
+            (bool resolved, uint256 part0, uint256 part1) = _outcome(lock);
             if (!resolved) {
                 if (assetIndex == 0) remaining.push(lock);
             } else if (concerned) {
-                _release(asset, lock.amount0, lock.amount1, redeemed);
+                _release(asset, part0, part1);
             }
         }
     }
 
-    function _outcome(Lock calldata lock) private view returns (bool resolved, bool redeemed) {
-        if (lock.kind != LockKind.Hash) return (false, false);
+    /// @dev Whether the lock can be resolved now, and the parts of participant 0 and 1; together all that is locked.
+    function _outcome(Lock calldata lock) private view returns (bool resolved, uint256 part0, uint256 part1) {
+        (part0, part1) = (lock.amount0, lock.amount1);
+        if (lock.kind == LockKind.Channel) return _childOutcome(lock, part0, part1);
         uint256 registered = registeredAt[lock.ref];
         uint256 expiry = lock.expiry;
-        redeemed = registered != 0 && registered <= expiry;
+        bool redeemed = registered != 0 && registered <= expiry;
         resolved = redeemed || block.timestamp > expiry;
+        // What 0 contributed goes to 1, and the other way round; a sound lock has one contributor.
+        if (redeemed) (part0, part1) = (part1, part0);
     }
 
-    /// @dev What 0 contributed goes to 1 when redeemed, and the other way round; a sound lock has one contributor.
-    function _release(Pending memory asset, uint256 amount0, uint256 amount1, bool redeemed) private pure {
-        if (redeemed) (amount0, amount1) = (amount1, amount0);
+    /// @dev What the child's outcome gives to this channel's participant 0, the rest to participant 1: whatever the
+    /// lock says of the child's amounts, no more is released than was locked.
+    function _childOutcome(Lock calldata lock, uint256 amount0, uint256 amount1)
+        private
+        view
+        returns (bool resolved, uint256 part0, uint256 part1)
+    {
+        Holding child = _channels[lock.ref].holdings[0];
+        if (child.status() != Holdings.CLOSED) return (false, 0, 0);
+        (uint256 outcome0, uint256 outcome1) = child.outcome();
+        part0 = lock.flip ? outcome1 : outcome0;
+        // Amounts of 128 bits.
+        unchecked {
+            uint256 total = amount0 + amount1;
+            if (part0 > total) part0 = total;
+            return (true, part0, total - part0);
+        }
+    }
+
+    function _release(Pending memory asset, uint256 part0, uint256 part1) private pure {
         uint256 pay;
         // No payment exceeds the reserve, of 128 bits.
         unchecked {
-            if (amount0 != 0) {
-                (pay, asset.debt0, asset.reserve) = _take(amount0, asset.debt0, asset.reserve);
+            if (part0 != 0) {
+                (pay, asset.debt0, asset.reserve) = _take(part0, asset.debt0, asset.reserve);
                 asset.pay0 += pay;
             }
-            if (amount1 != 0) {
-                (pay, asset.debt1, asset.reserve) = _take(amount1, asset.debt1, asset.reserve);
+            if (part1 != 0) {
+                (pay, asset.debt1, asset.reserve) = _take(part1, asset.debt1, asset.reserve);
                 asset.pay1 += pay;
             }
         }

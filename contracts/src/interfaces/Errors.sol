@@ -15,11 +15,15 @@ interface Errors {
     error InvalidChallengeDuration();
     /// @notice There must be 1 to 4 assets, strictly ascending by address.
     error InvalidAssets();
-    /// @notice Channels with an app are not supported by this adjudicator.
-    error AppChannel();
-    /// @notice Channels inside a parent are not supported by this adjudicator.
+    /// @notice Channels with an app or a parent have neither withdrawals nor locks.
+    error NotAPaymentChannel();
+    /// @notice A child channel is judged by the calls that show its terms.
     error ChildChannel();
-    /// @notice A participant is 0 or 1.
+    /// @notice The terms are not those that the parameters commit to.
+    error ChildTermsMismatch();
+    /// @notice A child channel has one asset, and its funds stay below 2^127.
+    error InvalidChild();
+    /// @notice A participant is 0 or 1; as a challenger of a child channel 2 is its hub.
     error InvalidParticipant();
 
     // ---- deposits
@@ -43,8 +47,12 @@ interface Errors {
     error WrongAllocationCount();
     /// @notice The writer is 0 or 1.
     error InvalidWriter();
-    /// @notice A state of a payment channel has no app data.
+    /// @notice A state has no app data without an app, and at most 8,192 bytes with one.
     error UnexpectedAppData();
+    /// @notice A state of a channel with an app or a parent has no locks.
+    error UnexpectedLocks();
+    /// @notice In a channel with an app or a parent delta0 + delta1 is zero, and nothing is withdrawn.
+    error Unbalanced(uint256 assetIndex);
     /// @notice A final state has no locks.
     error FinalWithLocks();
     /// @notice In this asset the state gives out more than both deposited: delta0 + delta1 + withdrawn0 + withdrawn1 > 0.
@@ -55,13 +63,13 @@ interface Errors {
     error NotTheZeroState();
     /// @notice Version 0 is not signed by anyone, and this call needs a signed state.
     error UnsignedVersion();
-    /// @notice The signature is not that participant's signer's on this state or request.
+    /// @notice The signature is not that participant's signer's on this state or request; 2 is the hub.
     error BadSignature(uint256 participant);
     /// @notice The state must have a higher version than what is recorded.
     error StaleState();
     /// @notice The state has the recorded version, but is another state.
     error ConflictingState();
-    /// @notice `close` needs a final state, `withdraw` one that is not final.
+    /// @notice `close` needs a final state, `withdraw` one that is not final; `progress` is not possible above one.
     error WrongFinality();
     /// @notice The state could be executed until its validUntil, which has passed.
     error Expired();
@@ -85,6 +93,23 @@ interface Errors {
     /// @notice All 65,536 dispute numbers are used up: the channel can only be closed or settled.
     error TooManyDisputes();
 
+    // ---- apps and children
+
+    /// @notice Without an app there are no forced moves.
+    error NoApp();
+    /// @notice The app has no code yet: `deployApp` creates it.
+    error AppNotDeployed();
+    /// @notice The app's code cannot be created: it is empty, too long, or starts with 0xEF.
+    error AppNotDeployable();
+    /// @notice A move is the next version: not final, without a time limit, its history the hash of the state before.
+    error NotAMove();
+    /// @notice The app does not allow the move, or has no verdict on it.
+    error InvalidMove();
+    /// @notice All forced moves of this dispute are used up: it can only be settled, closed or resumed.
+    error TooManyMoves();
+    /// @notice A hub challenges at what is recorded: from `end` on, or while that is version 0.
+    error HubNotEntitled();
+
     // ---- locks and credits
 
     /// @notice The channel has no locks pending: it is not settled, or closed.
@@ -99,6 +124,6 @@ interface Errors {
     error InvalidRecipient();
     /// @notice The credit could not be sent; it remains.
     error TransferFailed();
-    /// @notice A payout needs more gas than is left; without this check a caller could make it fail on purpose.
+    /// @notice A payout or an app needs more gas than is left; without this check a caller could make it fail on purpose.
     error NotEnoughGas();
 }

@@ -147,7 +147,7 @@ interface IAdjudicator {
 
     // ---- views
 
-    /// @notice The id of parameters; reverts when they break a rule. Also of channels that this adjudicator does not judge.
+    /// @notice The id of parameters; reverts when they break a rule. Of a child channel its terms are not checked.
     function channelId(ChannelParams calldata params) external view returns (bytes32);
     /// @notice `phase` is 0 open, 1 settled with locks pending, 2 closed. `dispute` is the number of the dispute under
     /// way, or of the next. Deadline 0: no dispute. Fingerprint 0: nothing recorded; in phase 0 it is that of a version,

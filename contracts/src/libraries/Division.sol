@@ -51,6 +51,18 @@ library Division {
         }
     }
 
+    /// @notice Divides what two put in, of which nothing is locked or was paid. The parts are all of it.
+    /// @dev `delta0 + delta1` is zero, so that of the two claims at most one is negative, and then the other has all.
+    function share(uint256 amount0, uint256 amount1, int256 delta0, int256 delta1)
+        internal
+        pure
+        returns (uint256 part0, uint256 part1)
+    {
+        unchecked {
+            (part0, part1,) = divide(int256(amount0) + delta0, int256(amount1) + delta1, amount0 + amount1);
+        }
+    }
+
     /// @notice A participant's shortage, which is taken from what unlocks to it.
     function debt(int256 claim) internal pure returns (uint256) {
         unchecked {

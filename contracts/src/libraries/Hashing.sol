@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Allocation, ChannelParams, Lock, State} from "../interfaces/Types.sol";
+import {Allocation, ChannelParams, ChildTerms, Lock, State} from "../interfaces/Types.sol";
 import {States} from "./States.sol";
 
 /// @title Hashes of what callers show
@@ -17,7 +17,14 @@ library Hashing {
     bytes32 internal constant CHALLENGE_TYPEHASH =
         keccak256("Challenge(bytes32 channelId,uint16 dispute,bytes32 stateHash)");
     bytes32 internal constant RESUME_TYPEHASH = keccak256("Resume(bytes32 channelId,uint16 dispute)");
-    bytes32 private constant EMPTY_HASH = keccak256("");
+    bytes32 internal constant ACTIVATION_TYPEHASH = keccak256("Activation(bytes32 channelId)");
+    bytes32 internal constant CHILD_TERMS_TYPEHASH = keccak256(
+        "ChildTerms(bytes32 parent0,uint64 version0,bytes32 parent1,uint64 version1,address hub,uint64 end,uint128 amount0,uint128 amount1)"
+    );
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    /// @dev Of app data that there is not.
+    bytes32 internal constant EMPTY = keccak256("");
 
     /// @notice `termsHash` of the channel's id: the first seven words of the parameters.
     function terms(ChannelParams calldata params) internal pure returns (bytes32 result) {
@@ -53,12 +60,11 @@ library Hashing {
         }
     }
 
-    /// @notice EIP-712 hashStruct(State), of a state that was checked; it has no app data.
-    function state(State calldata s, bytes32 channelId) internal pure returns (bytes32 result) {
+    /// @notice EIP-712 hashStruct(State), of a state that was checked.
+    function state(State calldata s, bytes32 channelId, bytes32 appDataHash) internal pure returns (bytes32 result) {
         Allocation[] calldata allocations = States.allocationsOf(s);
         bytes32 stateType = STATE_TYPEHASH;
         bytes32 allocationType = ALLOCATION_TYPEHASH;
-        bytes32 appDataHash = EMPTY_HASH;
         assembly ("memory-safe") {
             let free := mload(0x40)
             // Hashes of the allocations in a row, behind the 160 bytes in which each is hashed.
@@ -89,6 +95,37 @@ library Hashing {
     /// @notice EIP-712 hashStruct(Resume).
     function resume(bytes32 channelId, uint256 dispute) internal pure returns (bytes32) {
         return keccak256(abi.encode(RESUME_TYPEHASH, channelId, dispute));
+    }
+
+    /// @notice keccak256 of a state's app data.
+    function appData(State calldata s) internal pure returns (bytes32 result) {
+        bytes calldata data = States.appDataOf(s);
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, data.offset, data.length)
+            result := keccak256(free, data.length)
+        }
+    }
+
+    /// @notice EIP-712 hashStruct(Activation).
+    function activation(bytes32 channelId) internal pure returns (bytes32) {
+        return keccak256(abi.encode(ACTIVATION_TYPEHASH, channelId));
+    }
+
+    /// @notice EIP-712 hashStruct(ChildTerms).
+    function childTerms(ChildTerms calldata terms_) internal pure returns (bytes32 result) {
+        bytes32 typeHash = CHILD_TERMS_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typeHash)
+            calldatacopy(add(free, 32), terms_, 256)
+            result := keccak256(free, 288)
+        }
+    }
+
+    /// @notice The EIP-712 domain separator of an adjudicator on this chain.
+    function separator(address adjudicator) internal view returns (bytes32) {
+        return keccak256(abi.encode(DOMAIN_TYPEHASH, keccak256("Strait"), keccak256("1"), block.chainid, adjudicator));
     }
 
     /// @notice keccak256 of four words.

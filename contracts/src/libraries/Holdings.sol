@@ -5,7 +5,8 @@ import {Errors} from "../interfaces/Errors.sol";
 
 /// @notice What a channel holds of one asset, in one slot. Two bits of status (of the first asset only), then
 /// while the channel is open: deposits of participant 0 and 1 (127 bits each);
-/// after settle: a flag for debts, and what is kept for the locks (128 bits).
+/// after settle: a flag for debts, and what is kept for the locks (128 bits);
+/// of a closed child channel: its outcome for participant 0 and 1 (127 bits each).
 type Holding is uint256;
 
 using Holdings for Holding global;
@@ -19,7 +20,8 @@ library Holdings {
     uint256 internal constant SETTLED = 2;
     uint256 internal constant CLOSED = 3;
 
-    uint256 private constant MAX_DEPOSIT = (1 << 127) - 1;
+    /// @dev Of one participant's deposits, and of the funds of a child.
+    uint256 internal constant MAX_DEPOSIT = (1 << 127) - 1;
     uint256 private constant DEPOSITS_MASK = (1 << 254) - 1;
     uint256 private constant DEBTS_FLAG = 1 << 253;
 
@@ -44,6 +46,16 @@ library Holdings {
     /// @notice Cumulative deposits of both participants in an open channel.
     function deposits(Holding holding) internal pure returns (uint256 deposit0, uint256 deposit1) {
         return (Holding.unwrap(holding) >> 127 & MAX_DEPOSIT, Holding.unwrap(holding) & MAX_DEPOSIT);
+    }
+
+    /// @notice The tombstone of a child channel. Both amounts together are at most MAX_DEPOSIT.
+    function ofOutcome(uint256 outcome0, uint256 outcome1) internal pure returns (Holding) {
+        return Holding.wrap(CLOSED << 254 | outcome0 << 127 | outcome1);
+    }
+
+    /// @notice What a closed child channel gave to participant 0 and 1; zero of any other closed channel.
+    function outcome(Holding holding) internal pure returns (uint256 outcome0, uint256 outcome1) {
+        return deposits(holding);
     }
 
     /// @notice Adds to one participant's deposits.

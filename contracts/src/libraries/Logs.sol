@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
+import {IAdjudicatorExtension} from "../interfaces/IAdjudicatorExtension.sol";
 import {Allocation, State} from "../interfaces/Types.sol";
 import {LockList} from "./LockLists.sol";
 import {Payments} from "./Payments.sol";
@@ -29,6 +30,15 @@ library Logs {
         _put(data, 0, dispute);
         _put(data, 32, 64);
         _log(IAdjudicator.Responded.selector, channelId, data, _putState(_at(data, 64), state));
+    }
+
+    /// @notice Emits `Progressed`. `deadline`: until when the next move is possible.
+    function progressed(bytes32 channelId, uint256 dispute, uint256 deadline, State calldata state) internal {
+        uint256 data = _free();
+        _put(data, 0, dispute);
+        _put(data, 32, deadline);
+        _put(data, 64, 96);
+        _log(IAdjudicatorExtension.Progressed.selector, channelId, data, _putState(_at(data, 96), state));
     }
 
     /// @notice Emits `Withdrawn`.
@@ -91,9 +101,10 @@ library Logs {
         }
     }
 
-    /// @dev A state at `pos`, without app data. Returns where it ends.
+    /// @dev A state at `pos`. Returns where it ends.
     function _putState(uint256 pos, State calldata state) private pure returns (uint256 end) {
         Allocation[] calldata allocations = States.allocationsOf(state);
+        bytes calldata appData = States.appDataOf(state);
         assembly ("memory-safe") {
             let size := shl(7, allocations.length)
             // version, writer, isFinal, validUntil
@@ -104,9 +115,13 @@ library Logs {
             mstore(add(pos, 224), add(288, size))
             mstore(add(pos, 256), allocations.length)
             calldatacopy(add(pos, 288), allocations.offset, size)
-            end := add(pos, add(320, size))
-            // The length of the app data.
+            let tail := add(pos, add(288, size))
+            mstore(tail, appData.length)
+            tail := add(tail, 32)
+            end := add(tail, and(add(appData.length, 31), not(31)))
+            // Pads the last word with zeros. Without app data that is the length, which is zero anyway.
             mstore(sub(end, 32), 0)
+            calldatacopy(tail, appData.offset, appData.length)
         }
     }
 

@@ -53,15 +53,17 @@ library Params {
         return Hashing.id(Hashing.terms(params), address(uint160(first)), moreAssets, params.child);
     }
 
-    /// @notice As `check`, and refuses the channels that this adjudicator cannot judge.
+    /// @notice As `check`, and refuses channels with an app or a parent.
     function checkPayment(ChannelParams calldata params) internal view returns (bytes32) {
-        uint256 app;
-        assembly ("memory-safe") {
-            app := calldataload(add(params, 192))
-        }
-        require(app == 0, Errors.AppChannel());
-        require(params.child == 0, Errors.ChildChannel());
+        require(isPayment(params), Errors.NotAPaymentChannel());
         return check(params);
+    }
+
+    /// @notice Neither an app nor a parent.
+    function isPayment(ChannelParams calldata params) internal pure returns (bool result) {
+        assembly ("memory-safe") {
+            result := iszero(or(calldataload(add(params, 192)), calldataload(add(params, 224))))
+        }
     }
 
     /// @notice 1 to 4 assets in strictly ascending order, hence none twice.

@@ -5,7 +5,8 @@ import {Errors} from "../interfaces/Errors.sol";
 import {Record} from "../interfaces/Types.sol";
 import {Hashing} from "./Hashing.sol";
 
-/// @notice What is recorded of a channel, in one slot: fingerprint (200 bits), deadline (40), dispute number (16).
+/// @notice What is recorded of a channel, in one slot: fingerprint (200 bits), number of forced moves (7), deadline (33:
+/// until the year 2242), dispute number (16).
 type Slot is uint256;
 
 using Records for Slot global;
@@ -15,6 +16,9 @@ using Records for Slot global;
 /// the preimage and could search for collisions: 2^100 steps, where 160 bits would leave 2^80.
 library Records {
     bytes32 private constant LOCKS_TAG = keccak256("Strait: pending locks");
+    /// @dev Most forced moves in one dispute.
+    uint256 internal constant MAX_MOVES = 127;
+    uint256 private constant DEADLINE_MASK = (1 << 33) - 1;
     uint256 private constant FINGERPRINT_MASK = type(uint256).max << 56;
 
     /// @notice The record of a version. Its fingerprint is the first 25 bytes of
@@ -30,6 +34,11 @@ library Records {
         return Slot.wrap(hash & FINGERPRINT_MASK | deadline_ << 16 | dispute_);
     }
 
+    /// @notice The same record after one more forced move.
+    function withMoves(Slot slot, uint256 moves_) internal pure returns (Slot) {
+        return Slot.wrap(Slot.unwrap(slot) | moves_ << 49);
+    }
+
     /// @notice What is recorded of a settled channel that waits for locks. Its fingerprint is the first 25 bytes of
     /// keccak256(abi.encode(LOCKS_TAG, channelId, locksHash)); the tag keeps it apart from versions.
     function ofLocks(bytes32 channelId, bytes32 locksHash, uint256 dispute_) internal pure returns (Slot) {
@@ -41,9 +50,14 @@ library Records {
         return bytes25(bytes32(Slot.unwrap(slot)));
     }
 
-    /// @notice Last second of the challenge period; 0 without a dispute.
+    /// @notice Last second of the challenge period, or time of the last forced move; 0 without a dispute.
     function deadline(Slot slot) internal pure returns (uint256) {
-        return uint40(Slot.unwrap(slot) >> 16);
+        return Slot.unwrap(slot) >> 16 & DEADLINE_MASK;
+    }
+
+    /// @notice Number of forced moves in this dispute.
+    function moves(Slot slot) internal pure returns (uint256) {
+        return Slot.unwrap(slot) >> 49 & MAX_MOVES;
     }
 
     /// @notice Number of the dispute under way, or else of the next one.
@@ -70,8 +84,8 @@ library Records {
 
     /// @notice Checks that this version is what is recorded.
     function checkVersion(Slot slot, bytes32 channelId, uint256 version, bytes32 stateHash) internal pure {
-        Slot expected = ofVersion(channelId, version, stateHash, slot.deadline(), slot.dispute());
-        require(Slot.unwrap(slot) == Slot.unwrap(expected), Errors.RecordMismatch());
+        Slot expected = ofVersion(channelId, version, stateHash, 0, slot.dispute());
+        require(slot.fingerprint() == expected.fingerprint(), Errors.RecordMismatch());
     }
 
     /// @notice Checks that the settled channel waits for this list of locks.

@@ -87,7 +87,10 @@ impl Facts {
                 self.dispute = *dispute;
                 self.recorded = Some(state.clone());
             }
-            AdjudicatorEvent::Responded { state, .. } => self.recorded = Some(state.clone()),
+            // The last two concern channels with an app or a hub.
+            AdjudicatorEvent::Responded { state, .. }
+            | AdjudicatorEvent::Progressed { state, .. }
+            | AdjudicatorEvent::HubChallenged { state, .. } => self.recorded = Some(state.clone()),
             AdjudicatorEvent::Resumed { dispute, .. } => {
                 self.phase = Phase::Open;
                 self.dispute = dispute.saturating_add(1);
@@ -96,7 +99,7 @@ impl Facts {
                 self.withdrawn = state.version;
                 self.recorded = Some(state.clone());
             }
-            AdjudicatorEvent::Closed { .. } => {
+            AdjudicatorEvent::Closed { .. } | AdjudicatorEvent::Finalised { .. } => {
                 self.phase = Phase::Closed;
                 // It paid by the final state, whatever was recorded.
                 self.recorded = None;
@@ -118,7 +121,9 @@ impl Facts {
                     self.registered.push((*hash, *preimage, time));
                 }
             }
-            AdjudicatorEvent::Credited { .. } | AdjudicatorEvent::CreditWithdrawn { .. } => {}
+            AdjudicatorEvent::AppDeployed { .. }
+            | AdjudicatorEvent::Credited { .. }
+            | AdjudicatorEvent::CreditWithdrawn { .. } => {}
         }
     }
 }

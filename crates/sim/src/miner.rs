@@ -93,6 +93,10 @@ impl World {
             }
             AdjudicatorEvent::Resumed { .. } => ("resumed", None),
             AdjudicatorEvent::Withdrawn { state, .. } => ("withdrawn", Some(state)),
+            AdjudicatorEvent::HubChallenged { .. } => ("challenged by the hub", None),
+            AdjudicatorEvent::Progressed { .. } => ("progressed", None),
+            AdjudicatorEvent::Finalised { .. } => ("finalised", None),
+            AdjudicatorEvent::AppDeployed { .. } => ("app deployed", None),
             AdjudicatorEvent::Closed { channel, .. } => {
                 // The final state is the last word, whatever was recorded before.
                 self.recorded.remove(channel);

@@ -1,9 +1,11 @@
 //! The adjudicator's face in this crate's own types: calls, events, views and reverts. The Solidity side is
 //! declared in `solidity`; a test compares it with the committed artifact, so that the two cannot drift apart.
 
+pub mod app;
 #[cfg(test)]
 mod artifact_tests;
 pub mod calls;
+pub mod child;
 mod convert;
 mod event;
 mod revert;
@@ -17,6 +19,9 @@ use crate::{State, Version};
 use alloy_primitives::B256;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
+
+/// The number of a child channel's hub as challenger, after participants 0 and 1.
+const HUB: u8 = 2;
 
 /// Identifies the version that the adjudicator has recorded of a channel.
 #[derive(

@@ -13,6 +13,7 @@ const CHALLENGE_TYPE: &str = "Challenge(bytes32 channelId,uint16 dispute,bytes32
 const RESUME_TYPE: &str = "Resume(bytes32 channelId,uint16 dispute)";
 const CHILD_TYPE: &str = "ChildTerms(bytes32 parent0,uint64 version0,bytes32 parent1,uint64 version1,address hub,\
 uint64 end,uint128 amount0,uint128 amount1)";
+const ACTIVATION_TYPE: &str = "Activation(bytes32 channelId)";
 const DOMAIN_TYPE: &str =
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 
@@ -20,6 +21,7 @@ static STATE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(STATE_TYPE));
 static ALLOCATION_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(ALLOCATION_TYPE));
 static CHALLENGE_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(CHALLENGE_TYPE));
 static RESUME_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(RESUME_TYPE));
+static ACTIVATION_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(ACTIVATION_TYPE));
 static CHILD_HASH: LazyLock<B256> = LazyLock::new(|| keccak256(CHILD_TYPE));
 static EMPTY_HASH: LazyLock<B256> = LazyLock::new(|| keccak256([]));
 
@@ -157,6 +159,11 @@ impl Domain {
     /// What both sign to end a dispute and keep the channel.
     pub fn resume_digest(&self, channel: ChannelId, dispute: u16) -> B256 {
         self.digest(hash_words(&[*RESUME_HASH, channel.0, number(u128::from(dispute))]))
+    }
+
+    /// What a hub signs once both parents' locks bind it to a child channel: only then states above version 0 count.
+    pub fn activation_digest(&self, child: ChannelId) -> B256 {
+        self.digest(hash_words(&[*ACTIVATION_HASH, child.0]))
     }
 }
 

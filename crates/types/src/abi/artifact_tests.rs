@@ -47,6 +47,15 @@ fn calls_are_those_of_the_contracts() {
         Adjudicator::registerPreimageCall::SIGNATURE,
         Adjudicator::withdrawCreditCall::SIGNATURE,
         Adjudicator::multicallCall::SIGNATURE,
+        Adjudicator::progressCall::SIGNATURE,
+        Adjudicator::deployAppCall::SIGNATURE,
+        Adjudicator::closeChildCall::SIGNATURE,
+        Adjudicator::resumeChildCall::SIGNATURE,
+        Adjudicator::challengeChildCall::SIGNATURE,
+        Adjudicator::respondChildCall::SIGNATURE,
+        Adjudicator::progressChildCall::SIGNATURE,
+        Adjudicator::settleChildCall::SIGNATURE,
+        Adjudicator::outcomeCall::SIGNATURE,
         Adjudicator::channelIdCall::SIGNATURE,
         Adjudicator::channelCall::SIGNATURE,
         Adjudicator::fundsCall::SIGNATURE,
@@ -78,6 +87,9 @@ fn events_are_all_of_the_contract() {
         Adjudicator::PreimageRegistered::SIGNATURE,
         Adjudicator::Credited::SIGNATURE,
         Adjudicator::CreditWithdrawn::SIGNATURE,
+        Adjudicator::Progressed::SIGNATURE,
+        Adjudicator::Finalised::SIGNATURE,
+        Adjudicator::AppDeployed::SIGNATURE,
     ];
     let mut in_artifact = signatures(ADJUDICATOR, "event");
     // EIP-5267 declares it; the domain of this contract never changes, so that it is never emitted.

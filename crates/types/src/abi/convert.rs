@@ -2,7 +2,8 @@
 
 use super::{AbiError, Record, solidity};
 use crate::{
-    Allocation, Amount, AssetIndex, ChannelId, ChannelParams, Lock, LockKind, Side, Signature, State, Version,
+    Allocation, Amount, AssetIndex, ChannelId, ChannelParams, ChildTerms, Lock, LockKind, Side, Signature,
+    State, Version,
 };
 use alloy_primitives::U256;
 
@@ -37,6 +38,19 @@ pub(super) fn state(state: &State) -> solidity::State {
         locksHash: state.locks_hash,
         history: state.history,
         appData: state.app_data.clone().into(),
+    }
+}
+
+pub(super) fn child_terms(terms: &ChildTerms) -> solidity::ChildTerms {
+    solidity::ChildTerms {
+        parent0: terms.parent0.0,
+        version0: terms.version0,
+        parent1: terms.parent1.0,
+        version1: terms.version1,
+        hub: terms.hub,
+        end: terms.end,
+        amount0: terms.amounts[0].units(),
+        amount1: terms.amounts[1].units(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::convert::{self, Reader};
 use super::solidity::Adjudicator;
-use super::{AbiError, Record};
+use super::{AbiError, HUB, Record};
 use crate::{Amount, AssetIndex, ChannelId, Lock, Side, State};
 use alloy_primitives::{Address, B256, U256};
 use alloy_sol_types::SolEvent;
@@ -118,21 +118,61 @@ pub enum AdjudicatorEvent {
         /// How much.
         amount: U256,
     },
+    /// The hub of a child channel began a dispute at what was recorded.
+    HubChallenged {
+        /// The channel.
+        channel: ChannelId,
+        /// Number of the dispute in the channel, from 0.
+        dispute: u16,
+        /// Unix seconds; until then higher states can be shown.
+        deadline: u64,
+        /// What is recorded.
+        state: State,
+    },
+    /// A forced move, or a higher state that both signed, was recorded after the period of a dispute.
+    Progressed {
+        /// The channel.
+        channel: ChannelId,
+        /// Number of the dispute.
+        dispute: u16,
+        /// Unix seconds; until then the writer of `state` may move, afterwards the channel can be settled.
+        deadline: u64,
+        /// What is now recorded.
+        state: State,
+    },
+    /// A child channel has its outcome: the locks that wait for it can be resolved.
+    Finalised {
+        /// The child.
+        channel: ChannelId,
+        /// For its participants 0 and 1.
+        outcome: [Amount; 2],
+    },
+    /// An app has code from now on.
+    AppDeployed {
+        /// Its address.
+        app: Address,
+    },
 }
 
 impl AdjudicatorEvent {
-    /// The channel it speaks of; none for the registry of preimages and for credits.
+    /// The channel it speaks of; none for the registry of preimages, apps and credits.
     pub fn channel(&self) -> Option<ChannelId> {
         match self {
             Self::Deposited { channel, .. }
             | Self::Challenged { channel, .. }
+            | Self::HubChallenged { channel, .. }
+            | Self::Progressed { channel, .. }
+            | Self::Finalised { channel, .. }
             | Self::Responded { channel, .. }
             | Self::Resumed { channel, .. }
             | Self::Withdrawn { channel, .. }
             | Self::Closed { channel, .. }
             | Self::Settled { channel, .. }
             | Self::Unlocked { channel, .. } => Some(*channel),
-            Self::PreimageRegistered { .. } | Self::Credited { .. } | Self::CreditWithdrawn { .. } => None,
+            Self::PreimageRegistered { .. }
+            | Self::AppDeployed { .. }
+            | Self::Credited { .. }
+            | Self::CreditWithdrawn { .. } => None,
         }
     }
 
@@ -140,6 +180,8 @@ impl AdjudicatorEvent {
     pub fn record(&self) -> Option<Record> {
         match self {
             Self::Challenged { state, .. }
+            | Self::HubChallenged { state, .. }
+            | Self::Progressed { state, .. }
             | Self::Responded { state, .. }
             | Self::Withdrawn { state, .. } => Some(Record::of(state)),
             _ => None,
@@ -165,6 +207,9 @@ pub fn decode_event(topics: &[B256], data: &[u8]) -> Result<Option<AdjudicatorEv
         Adjudicator::Settled::SIGNATURE_HASH => settled(topics, data),
         Adjudicator::Unlocked::SIGNATURE_HASH => return unlocked(topics, data),
         Adjudicator::PreimageRegistered::SIGNATURE_HASH => preimage_registered(topics, data),
+        Adjudicator::Progressed::SIGNATURE_HASH => progressed(topics, data),
+        Adjudicator::Finalised::SIGNATURE_HASH => finalised(topics, data),
+        Adjudicator::AppDeployed::SIGNATURE_HASH => app_deployed(topics, data),
         Adjudicator::Credited::SIGNATURE_HASH => credited(topics, data),
         Adjudicator::CreditWithdrawn::SIGNATURE_HASH => credit_withdrawn(topics, data),
         _ => return Ok(None),
@@ -195,13 +240,38 @@ fn challenged(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError
     let reader = Reader("Challenged event");
     let event: Adjudicator::Challenged = raw(reader, topics, data)?;
     let channel = ChannelId(event.channelId);
-    Ok(AdjudicatorEvent::Challenged {
+    let dispute = reader.number("dispute", event.dispute)?;
+    let deadline = reader.number("deadline", event.deadline)?;
+    let state = reader.state(channel, &event.state)?;
+    if event.challenger == U256::from(HUB) {
+        return Ok(AdjudicatorEvent::HubChallenged { channel, dispute, deadline, state });
+    }
+    let challenger = reader.side("challenger", event.challenger)?;
+    Ok(AdjudicatorEvent::Challenged { channel, challenger, dispute, deadline, state })
+}
+
+fn progressed(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Progressed event");
+    let event: Adjudicator::Progressed = raw(reader, topics, data)?;
+    let channel = ChannelId(event.channelId);
+    Ok(AdjudicatorEvent::Progressed {
         channel,
-        challenger: reader.side("challenger", event.challenger)?,
         dispute: reader.number("dispute", event.dispute)?,
         deadline: reader.number("deadline", event.deadline)?,
         state: reader.state(channel, &event.state)?,
     })
+}
+
+fn finalised(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let reader = Reader("Finalised event");
+    let event: Adjudicator::Finalised = raw(reader, topics, data)?;
+    let outcome = [reader.amount("outcome", event.outcome0)?, reader.amount("outcome", event.outcome1)?];
+    Ok(AdjudicatorEvent::Finalised { channel: ChannelId(event.channelId), outcome })
+}
+
+fn app_deployed(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {
+    let event: Adjudicator::AppDeployed = raw(Reader("AppDeployed event"), topics, data)?;
+    Ok(AdjudicatorEvent::AppDeployed { app: event.app })
 }
 
 fn responded(topics: &[B256], data: &[u8]) -> Result<AdjudicatorEvent, AbiError> {

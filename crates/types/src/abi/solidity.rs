@@ -52,6 +52,17 @@ alloy_sol_types::sol! {
         bytes32 stateHash;
     }
 
+    struct ChildTerms {
+        bytes32 parent0;
+        uint64 version0;
+        bytes32 parent1;
+        uint64 version1;
+        address hub;
+        uint64 end;
+        uint128 amount0;
+        uint128 amount1;
+    }
+
     #[derive(Default)]
     struct Sig {
         bytes32 r;
@@ -77,6 +88,9 @@ alloy_sol_types::sol! {
         event PreimageRegistered(bytes32 indexed hash, bytes32 preimage);
         event Credited(address indexed payout, address indexed asset, uint256 amount);
         event CreditWithdrawn(address indexed payout, address indexed asset, address to, uint256 amount);
+        event Progressed(bytes32 indexed channelId, uint256 dispute, uint256 deadline, State state);
+        event Finalised(bytes32 indexed channelId, uint256 outcome0, uint256 outcome1);
+        event AppDeployed(address indexed app);
 
         function deposit(bytes32 terms, bytes32 moreAssets, uint256 participant) external payable;
         function depositMany(NativeDeposit[] calldata deposits) external payable;
@@ -94,11 +108,27 @@ alloy_sol_types::sol! {
         function withdrawCredit(address asset, address to) external;
         function multicall(bytes[] calldata calls) external;
 
+        function progress(ChannelParams calldata params, State calldata state, State calldata next, Sig calldata sig0, Sig calldata sig1) external;
+        function deployApp(bytes calldata runtime) external returns (address app);
+
+        function closeChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata hubSig) external;
+        function resumeChild(ChannelParams calldata params, ChildTerms calldata terms, Record calldata recorded, Sig calldata sig0, Sig calldata sig1, Sig calldata hubSig) external;
+        function challengeChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata activation, Record calldata previous, uint256 challenger, Sig calldata sig) external;
+        function respondChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata activation, Record calldata previous) external;
+        function progressChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, State calldata next, Sig calldata sig0, Sig calldata sig1) external;
+        function settleChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state) external;
+        function outcome(bytes32 id) external view returns (bool finalised, uint128 outcome0, uint128 outcome1);
+
         function channelId(ChannelParams calldata params) external view returns (bytes32);
         function channel(bytes32 id) external view returns (uint8 phase, uint16 dispute, uint40 deadline, bytes25 fingerprint);
         function funds(bytes32 id, uint256 assetIndex) external view returns (uint128[2] memory deposited, uint128[2] memory withdrawn, uint128 reserve);
         function credits(address payout, address asset) external view returns (uint256);
         function registeredAt(bytes32 hash) external view returns (uint64);
+    }
+
+    interface App {
+        function validTransition(State calldata state, State calldata next) external pure returns (bool);
+        function verdict(State calldata state) external pure returns (int128[2][] memory deltas);
     }
 
     interface Token {
