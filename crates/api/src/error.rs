@@ -124,6 +124,8 @@ catalogue! {
     InvalidAddress = -32049, "invalid_address", Caller, "write strait://SIGNER@HOST:PORT, as the peer's node shows it";
     /// No channel with the payee can carry it.
     NoRoute = -32050, "no_route", Caller, "open a channel with the payee, or deposit into the one that exists";
+    /// The peer's deposit is missing or too small.
+    AwaitingDeposit = -32051, "awaiting_deposit", Peer, "wait for the peer's deposit and its confirmations, or take the money out with `strait channel dispute`";
 
     /// No connection.
     PeerOffline = -32060, "peer_offline", Environment, "the node dials by itself; repeat when the peer is back, or dispute if it never is";

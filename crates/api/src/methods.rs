@@ -130,7 +130,7 @@ methods! {
     Admin peer_remove(PeerRemove) -> Nothing;
 
     #[doc = "Opens a channel with a peer, and deposits if asked to. It can be paid over when the deposit has its confirmations."]
-    Admin channel_open(ChannelOpen) -> ChannelInfo;
+    Admin channel_open(ChannelOpen) -> ChannelOpened;
     #[doc = "The channels, newest first, in pages."]
     Read channel_list(ChannelList) -> Channels;
     #[doc = "One channel."]

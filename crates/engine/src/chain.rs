@@ -64,6 +64,11 @@ impl Cursor {
 }
 
 impl Engine {
+    /// The newest processed block and its time in Unix seconds.
+    pub fn head(&self) -> Option<(BlockRef, u64)> {
+        self.cursor.head().map(|seen| (BlockRef { number: seen.number, hash: seen.hash }, seen.time))
+    }
+
     pub(crate) fn head_number(&self) -> u64 {
         self.cursor.head().map_or(0, |head| head.number)
     }

@@ -1,7 +1,8 @@
 //! The tokio shell around the engine: a node to embed.
 
 pub mod config;
+pub mod service;
 mod shell;
 pub mod transport;
 
-pub use shell::{Capacity, NewChannel, Node, NodeConfig, NodeError, StartError, SystemRng};
+pub use shell::{Capacity, NewChannel, Node, NodeConfig, NodeError, StartError, SystemClock, SystemRng};

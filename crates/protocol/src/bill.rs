@@ -34,6 +34,27 @@ impl Bill {
         Bill { side, payments: [0; 2], locks: 0, pending: VecDeque::new() }
     }
 
+    /// From a record in the middle on, before which `payments` were agreed by participant 0 and 1 and `locks` were
+    /// added, and before which nothing stands that was agreed after it.
+    pub fn resume(side: Side, payments: [u64; 2], locks: u64) -> Bill {
+        Bill { side, payments, locks, pending: VecDeque::new() }
+    }
+
+    /// How many payments participant 0 and 1 have made.
+    pub fn payments(&self) -> [u64; 2] {
+        self.payments
+    }
+
+    /// How many locks were added.
+    pub fn locks(&self) -> u64 {
+        self.locks
+    }
+
+    /// Versions of its own that were read and are not agreed, oldest first, with their operations.
+    pub fn pending(&self) -> impl ExactSizeIterator<Item = (Version, &[Operation])> {
+        self.pending.iter().map(|(version, operations)| (*version, operations.as_slice()))
+    }
+
     /// Takes the next record in; returns what became agreed by it.
     pub fn read(&mut self, record: Record) -> Vec<BillLine> {
         let mut lines = Vec::new();

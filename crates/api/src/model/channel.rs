@@ -1,4 +1,5 @@
 use super::AssetAmount;
+use crate::error::ErrorCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +31,36 @@ pub struct ChannelOpen {
     /// Makes a repetition open no second channel; at most 128 bytes, kept for 7 days.
     #[serde(default)]
     pub idempotency_key: Option<String>,
+}
+
+/// A channel that was opened, with what came of the deposits. It is open whatever came of them.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChannelOpened {
+    /// The channel.
+    pub channel: ChannelInfo,
+    /// One per deposit that was asked for, in order.
+    pub deposits: Vec<DepositResult>,
+}
+
+/// What came of one deposit.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DepositResult {
+    /// It was handed to the chain; it counts when it has its confirmations.
+    Submitted {
+        /// Hash of the transaction; a replacement with a higher fee has another one.
+        #[schemars(with = "String")]
+        transaction: B256,
+    },
+    /// It was not made; deposit again with `channel_deposit`.
+    Failed {
+        /// What went wrong.
+        code: ErrorCode,
+        /// The case at hand.
+        message: String,
+        /// The next step.
+        hint: String,
+    },
 }
 
 /// Which channel.

@@ -20,10 +20,14 @@ const REMEMBERED: usize = 128;
 /// Answers of the chain that the engine has not read yet; the chain is asked further when it has.
 pub(crate) const MOST_UNREAD: usize = 64;
 
+/// A question to the chain between two looks at it.
+pub(crate) type ChainQuery = Box<dyn FnOnce(&mut dyn Chain) + Send>;
+
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
     Submit(Submission),
     Fetch(ChannelId),
+    Ask(ChainQuery),
 }
 
 pub(crate) struct ChainThread {
@@ -109,6 +113,7 @@ impl ChainThread {
                 self.plans.push_back(Plan::new(submission));
                 self.advance_plans();
             }
+            Task::Ask(question) => question(self.chain.as_mut()),
             Task::Fetch(channel) => {
                 self.fetches.insert(channel);
             }

@@ -5,6 +5,7 @@ mod chain_thread;
 mod committer;
 mod engine_thread;
 mod error;
+mod look;
 mod plan;
 mod system;
 mod waiters;
@@ -12,6 +13,7 @@ mod waiters;
 pub use error::{NodeError, StartError};
 
 use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
+use chain_thread::Task;
 use engine_thread::Message;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -24,8 +26,7 @@ use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
 use strait_engine::{Engine, Input, Notice, Policy, Proposal};
 use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
-use system::SystemClock;
-pub use system::SystemRng;
+pub use system::{SystemClock, SystemRng};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 pub use waiters::Capacity;
 use waiters::{Answer, Waiters};
@@ -120,6 +121,7 @@ impl Shared {
 pub struct Node {
     shared: Arc<Shared>,
     engine: Sender<Message>,
+    chain: Sender<Task>,
     network: Network,
     tokens: Arc<AtomicU64>,
     /// Held until they have ended, so that whoever stops the node too waits for it.
@@ -194,7 +196,7 @@ impl Node {
         let committer = committer::Committer {
             store,
             transport: Box::new(network.clone()),
-            chain: to_chain,
+            chain: to_chain.clone(),
             shared: shared.clone(),
         };
         let chain = chain_thread::ChainThread {
@@ -220,6 +222,7 @@ impl Node {
         Ok(Node {
             shared,
             engine: to_engine,
+            chain: to_chain,
             network,
             tokens: Arc::new(AtomicU64::new(1)),
             threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
@@ -384,7 +387,7 @@ impl Node {
     }
 
     /// Asks the engine between two rounds.
-    async fn query<T: Send + 'static>(
+    pub(crate) async fn query<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, NodeError> {

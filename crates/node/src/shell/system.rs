@@ -8,7 +8,7 @@ use strait_types::Address;
 
 /// Wall-clock time that never goes back within the process, and goes on where the machine slept.
 #[derive(Debug)]
-pub(crate) struct SystemClock {
+pub struct SystemClock {
     started: Instant,
     /// Wall-clock time of the start, later by all that the machine has slept since.
     epoch_ms: AtomicU64,
@@ -20,7 +20,8 @@ fn wall_ms() -> u64 {
 }
 
 impl SystemClock {
-    pub(crate) fn start() -> SystemClock {
+    /// A clock that starts now.
+    pub fn start() -> SystemClock {
         SystemClock { started: Instant::now(), epoch_ms: AtomicU64::new(wall_ms()) }
     }
 

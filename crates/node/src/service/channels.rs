@@ -1,0 +1,122 @@
+//! Looking at channels, and their commands.
+
+use super::Core;
+use super::convert::{asset_index, bad_cursor, channel_info, page_limit};
+use super::registry::Known;
+use std::collections::HashMap;
+use std::sync::Arc;
+use strait_api::{
+    Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Submitted,
+};
+use strait_protocol::{Command, Outcome};
+use strait_types::{Amount, ChannelId};
+
+/// Channels that are looked at between two rounds of an engine.
+const CHUNK: usize = 256;
+
+impl Core {
+    pub(crate) async fn show(&self, id: ChannelId) -> Result<ChannelInfo, ApiError> {
+        let known = self.known(id).await?;
+        let info = self.look(std::slice::from_ref(&known)).await?.pop();
+        info.ok_or_else(|| ApiError::new(ErrorCode::UnknownChannel, format!("no channel {id} is known here")))
+    }
+
+    /// The channels as they are now, in the given order.
+    pub(crate) async fn look(&self, channels: &[Arc<Known>]) -> Result<Vec<ChannelInfo>, ApiError> {
+        let mut found = HashMap::new();
+        for (index, chain) in self.nodes.iter().enumerate() {
+            let wanted: Vec<_> = channels.iter().filter(|known| known.chain == index).cloned().collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            let chain_id = chain.node.domain().chain_id();
+            let infos = chain.node.query(move |engine| {
+                let info = |known: &Arc<Known>| {
+                    let channel = engine.channel(known.id)?;
+                    Some((known.id, channel_info(known, chain_id, channel)))
+                };
+                wanted.iter().filter_map(info).collect::<Vec<_>>()
+            });
+            found.extend(infos.await?);
+        }
+        Ok(channels.iter().filter_map(|known| found.remove(&known.id)).collect())
+    }
+
+    pub(crate) async fn list(&self, request: ChannelList) -> Result<Channels, ApiError> {
+        let limit = page_limit(request.limit, 100, 1_000)?;
+        if let Some(chain_id) = request.chain_id {
+            self.chain(Some(chain_id))?;
+        }
+        let mut before = match &request.cursor {
+            Some(cursor) => Some(cursor.parse::<u64>().map_err(|_| bad_cursor(cursor))?),
+            None => None,
+        };
+        let mut page = Vec::new();
+        loop {
+            let chunk = self.registry.before(before, CHUNK);
+            let Some(last) = chunk.last().map(|known| known.number) else {
+                return Ok(Channels { channels: page, next: None });
+            };
+            let is_wanted = |known: &Arc<Known>| {
+                request.chain_id.is_none_or(|chain_id| self.chain_id(known.chain) == chain_id)
+                    && request.peer.is_none_or(|peer| known.peer() == peer)
+            };
+            let wanted: Vec<_> = chunk.into_iter().filter(is_wanted).collect();
+            let infos = self.look(&wanted).await?;
+            let numbers: HashMap<_, _> = wanted.iter().map(|known| (known.id, known.number)).collect();
+            for info in infos {
+                if request.phase.is_some_and(|phase| info.phase != phase) {
+                    continue;
+                }
+                let number = numbers.get(&info.channel).copied();
+                page.push(info);
+                if page.len() == limit {
+                    let next = number.filter(|number| !self.registry.before(Some(*number), 1).is_empty());
+                    return Ok(Channels { channels: page, next: next.map(|number| number.to_string()) });
+                }
+            }
+            before = Some(last);
+        }
+    }
+
+    pub(crate) async fn deposit(&self, request: &ChannelMove) -> Result<Submitted, ApiError> {
+        let known = self.known(request.channel).await?;
+        let asset = asset_index(&known, request.asset)?;
+        positive(request.amount)?;
+        self.check_account(known.chain, &[(known.asset(asset), request.amount)]).await?;
+        let transaction = self.node(&known)?.deposit(known.id, asset, request.amount).await?;
+        Ok(Submitted { transaction })
+    }
+
+    pub(crate) async fn withdraw(&self, request: &ChannelMove) -> Result<Agreed, ApiError> {
+        let known = self.known(request.channel).await?;
+        let asset = asset_index(&known, request.asset)?;
+        positive(request.amount)?;
+        self.agree(&known, Command::Withdraw { asset, amount: request.amount }).await
+    }
+
+    pub(crate) async fn close(&self, id: ChannelId) -> Result<Agreed, ApiError> {
+        let known = self.known(id).await?;
+        self.agree(&known, Command::Close).await
+    }
+
+    async fn agree(&self, known: &Known, command: Command) -> Result<Agreed, ApiError> {
+        match self.node(known)?.command(known.id, command).await? {
+            Outcome::Agreed { version } => Ok(Agreed { version: version.0 }),
+            _ => Err(crate::NodeError::Mismatch.into()),
+        }
+    }
+
+    pub(crate) async fn dispute(&self, id: ChannelId) -> Result<Nothing, ApiError> {
+        let known = self.known(id).await?;
+        self.node(&known)?.command(known.id, Command::ForceClose).await?;
+        Ok(Nothing {})
+    }
+}
+
+pub(crate) fn positive(amount: Amount) -> Result<(), ApiError> {
+    if amount.is_zero() {
+        return Err(ApiError::new(ErrorCode::InvalidAmount, "the amount is zero; give a positive amount"));
+    }
+    Ok(())
+}

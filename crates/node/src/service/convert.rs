@@ -1,0 +1,136 @@
+//! Between the node's words and the interface's.
+
+use super::registry::Known;
+use strait_api::{ApiError, Balance, ChannelInfo, Dispute, ErrorCode, Link, LockInfo, Phase};
+use strait_protocol::{BalanceView, Channel, LockView, Phase as ChainPhase};
+use strait_types::{Address, Amount, AssetIndex};
+
+/// Text of a memo: as it is when it is text, else `0x` and hex.
+pub(crate) fn memo(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => strait_types::Bytes::copy_from_slice(bytes).to_string(),
+    }
+}
+
+fn amount(units: u128) -> Amount {
+    Amount::new(units).unwrap_or(Amount::MAX)
+}
+
+/// What a side can dispose of; while a reorg has taken deposits back it may owe more than it owns.
+fn free(units: i128) -> Amount {
+    u128::try_from(units).ok().and_then(Amount::new).unwrap_or(Amount::ZERO)
+}
+
+pub(crate) fn phase(phase: &ChainPhase) -> Phase {
+    match phase {
+        ChainPhase::Open => Phase::Open,
+        ChainPhase::Disputed { .. } => Phase::Disputed,
+        ChainPhase::Settled(_) => Phase::Settled,
+        ChainPhase::Closed => Phase::Closed,
+    }
+}
+
+fn balance(view: &BalanceView) -> Balance {
+    Balance {
+        asset: view.asset,
+        own: free(view.own),
+        peer: free(view.peer),
+        locked: amount(view.locked),
+        deposited: view.deposited[0],
+        peer_deposited: view.deposited[1],
+        arriving: view.arriving[0],
+        peer_arriving: view.arriving[1],
+        withdrawn: amount(view.withdrawn[0]),
+        peer_withdrawn: amount(view.withdrawn[1]),
+    }
+}
+
+fn lock(known: &Known, view: &LockView) -> LockInfo {
+    LockInfo {
+        number: view.number,
+        is_ours: view.ours,
+        asset: known.asset(view.lock.asset),
+        amount: view.lock.total().unwrap_or(Amount::MAX),
+        hash: view.lock.reference,
+        expiry: view.lock.expiry,
+    }
+}
+
+/// A channel as clients see it.
+pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> ChannelInfo {
+    let view = channel.view();
+    let facts = channel.facts();
+    let dispute = match &facts.phase {
+        ChainPhase::Disputed { deadline, challenger } => Some(Dispute {
+            recorded: facts.recorded.as_ref().map_or(0, |state| state.version.0),
+            deadline: *deadline,
+            is_ours: *challenger == known.side,
+            is_answered: facts.recorded.as_ref().map_or(0, |state| state.version.0) >= view.version.0,
+        }),
+        _ => None,
+    };
+    let link = match view.link {
+        "up" => Link::Up,
+        "syncing" => Link::Syncing,
+        _ => Link::Down,
+    };
+    let phase = phase(&facts.phase);
+    let has_money = view.balances.iter().any(|balance| balance.own > 0);
+    let is_usable = phase == Phase::Open && !view.closing && !view.restoring;
+    ChannelInfo {
+        channel: known.id,
+        chain_id,
+        peer: known.peer(),
+        payout: known.params.participant(known.side).payout,
+        peer_payout: known.params.participant(known.side.other()).payout,
+        side: known.side as u8,
+        challenge_duration: known.params.challenge_duration,
+        phase,
+        can_pay: is_usable && link == Link::Up && has_money,
+        link,
+        is_closing: view.closing,
+        is_restoring: view.restoring,
+        balances: view.balances.iter().map(balance).collect(),
+        version: view.version.0,
+        history: view.history,
+        payments_made: view.payments[0],
+        payments_received: view.payments[1],
+        locks: view.locks.iter().map(|view| lock(known, view)).collect(),
+        dispute,
+    }
+}
+
+/// The asset that a request names, or the channel's only one.
+pub(crate) fn asset_index(known: &Known, asset: Option<Address>) -> Result<AssetIndex, ApiError> {
+    let assets = &known.params.assets;
+    let index = match asset {
+        Some(asset) => assets.iter().position(|other| *other == asset).ok_or_else(|| {
+            let message = format!("channel {} does not hold the asset {asset}", known.id);
+            ApiError::new(ErrorCode::UnknownAsset, message)
+        })?,
+        None if assets.len() == 1 => 0,
+        None => {
+            let message = format!("channel {} holds {} assets; name one", known.id, assets.len());
+            return Err(ApiError::new(ErrorCode::UnknownAsset, message));
+        }
+    };
+    // A channel has at most four.
+    Ok(AssetIndex(u8::try_from(index).unwrap_or(u8::MAX)))
+}
+
+/// The limit of a page, within its bounds.
+pub(crate) fn page_limit(limit: Option<u32>, default: usize, most: usize) -> Result<usize, ApiError> {
+    let given = limit.map_or(default, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    if given == 0 || given > most {
+        let message = format!("the limit is {given}; give 1 to {most}");
+        return Err(ApiError::new(ErrorCode::InvalidParams, message));
+    }
+    Ok(given)
+}
+
+/// A cursor that is no cursor of this list.
+pub(crate) fn bad_cursor(cursor: &str) -> ApiError {
+    let message = format!("'{cursor}' is no cursor of this list");
+    ApiError::new(ErrorCode::InvalidParams, message).hint("pass on `next` of the page before, unchanged")
+}

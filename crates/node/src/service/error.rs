@@ -1,0 +1,132 @@
+//! Every error of the node in the terms of the catalogue: the text is the error's own.
+
+use crate::{NodeError, transport::PeerAddressError};
+use strait_api::{ApiError, ErrorCode};
+use strait_engine::EngineError;
+use strait_engine::ports::ChainError;
+use strait_protocol::{CommandError, Rule};
+
+impl From<NodeError> for ApiError {
+    fn from(error: NodeError) -> ApiError {
+        let code = match &error {
+            NodeError::Command(error) => return of_command(error),
+            NodeError::Engine(error) => return of_engine(error),
+            NodeError::UnknownChannel(_) => ErrorCode::UnknownChannel,
+            NodeError::Store(_) => ErrorCode::StoreFailed,
+            NodeError::Rng(_) => {
+                return ApiError::new(ErrorCode::KeyUnavailable, error.to_string())
+                    .hint("check that the process may read the system's randomness");
+            }
+            NodeError::Busy { .. } => ErrorCode::Busy,
+            NodeError::Stopped(_) => ErrorCode::Stopping,
+            NodeError::Mismatch => ErrorCode::Internal,
+        };
+        ApiError::new(code, error.to_string())
+    }
+}
+
+impl From<PeerAddressError> for ApiError {
+    fn from(error: PeerAddressError) -> ApiError {
+        ApiError::new(ErrorCode::InvalidAddress, error.to_string())
+    }
+}
+
+fn of_command(error: &CommandError) -> ApiError {
+    let code = match error {
+        CommandError::ZeroAmount => ErrorCode::InvalidAmount,
+        CommandError::InsufficientBalance { .. } => ErrorCode::InsufficientBalance,
+        CommandError::PeerOffline => ErrorCode::PeerOffline,
+        CommandError::NotOpen => ErrorCode::ChannelNotOpen,
+        CommandError::Restoring => ErrorCode::ChannelRestoring,
+        CommandError::AwaitingDeposit => ErrorCode::AwaitingDeposit,
+        CommandError::Rule(rule) => return of_rule(*rule, error.to_string()),
+        CommandError::PeerRefused(_) => ErrorCode::PeerRefused,
+        CommandError::Busy => ErrorCode::ChannelBusy,
+        CommandError::Signer(_) => ErrorCode::KeyUnavailable,
+    };
+    ApiError::new(code, error.to_string())
+}
+
+/// A rule that this node found broken by its own user's command.
+fn of_rule(rule: Rule, message: String) -> ApiError {
+    let with_hint = |code, hint: &str| ApiError::new(code, message.clone()).hint(hint);
+    let code = match rule {
+        Rule::UnknownAsset => ErrorCode::UnknownAsset,
+        Rule::ZeroAmount | Rule::Overflow => ErrorCode::InvalidAmount,
+        Rule::Overdraw => ErrorCode::InsufficientBalance,
+        Rule::UnknownLock => ErrorCode::UnknownLock,
+        Rule::NotOpen | Rule::Closing => ErrorCode::ChannelNotOpen,
+        Rule::ExecutionPending => ErrorCode::ChannelBusy,
+        Rule::Restoring => ErrorCode::ChannelRestoring,
+        Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,
+        Rule::HoldTimeout => ErrorCode::ChainStale,
+        Rule::MemoTooLong => return with_hint(ErrorCode::InvalidParams, "shorten the text to 512 bytes"),
+        Rule::LockCount => {
+            return with_hint(ErrorCode::ChannelBusy, "wait until pending locks are settled or cancelled");
+        }
+        Rule::LockKind | Rule::LockContributor | Rule::Unsupported | Rule::ValidUntil => {
+            return with_hint(ErrorCode::InvalidParams, "lock a positive amount against a sha256 hash");
+        }
+        Rule::LockExpiry => {
+            return with_hint(ErrorCode::InvalidParams, "choose an expiry further away, but within a week");
+        }
+        Rule::WrongPreimage => {
+            return with_hint(ErrorCode::InvalidParams, "give the 32 bytes whose sha256 is the lock's hash");
+        }
+        Rule::TooLate => {
+            return with_hint(
+                ErrorCode::ChannelBusy,
+                "nothing to do: the node registers the secret on chain",
+            );
+        }
+        Rule::NotExpired => {
+            return with_hint(
+                ErrorCode::InvalidParams,
+                "wait for the expiry, or ask the peer to cancel the lock",
+            );
+        }
+        Rule::LocksPending => {
+            return with_hint(ErrorCode::ChannelBusy, "settle or cancel the pending locks, then repeat");
+        }
+        // The node itself makes these right, or the peer.
+        Rule::BadSignature
+        | Rule::UnknownBase
+        | Rule::NotWriter
+        | Rule::StaleVersion
+        | Rule::VersionJump
+        | Rule::NotAgreed
+        | Rule::OperationOrder
+        | Rule::Equivocation
+        | Rule::TooManyOperations
+        | Rule::Unexpected => ErrorCode::Internal,
+    };
+    ApiError::new(code, message)
+}
+
+fn of_engine(error: &EngineError) -> ApiError {
+    let code = match error {
+        EngineError::UnknownChannel(_) => ErrorCode::UnknownChannel,
+        EngineError::NotProposed(_) => ErrorCode::UnknownProposal,
+        EngineError::Declined(_) => ErrorCode::PeerRefused,
+        EngineError::AlreadyOpen(_) => ErrorCode::ChannelExists,
+        EngineError::NotOurs | EngineError::NotParticipant(_) | EngineError::Policy(_) => {
+            ErrorCode::PolicyRefused
+        }
+        EngineError::Rule(rule) => return of_rule(*rule, error.to_string()),
+        EngineError::ZeroAmount => ErrorCode::InvalidAmount,
+        EngineError::Closed => ErrorCode::ChannelNotOpen,
+        EngineError::Chain(error) => return of_chain(error),
+    };
+    ApiError::new(code, error.to_string())
+}
+
+fn of_chain(error: &ChainError) -> ApiError {
+    let code = match error {
+        ChainError::Unreachable(_) => ErrorCode::ChainUnreachable,
+        ChainError::Reverts { .. } => ErrorCode::TransactionReverts,
+        ChainError::NotEnoughGasMoney { .. } => ErrorCode::NotEnoughGasMoney,
+        ChainError::NotIncluded(_) => ErrorCode::NotIncluded,
+        ChainError::NotCanonical(_) | ChainError::Nonsense(_) => ErrorCode::ChainNonsense,
+    };
+    ApiError::new(code, error.to_string())
+}

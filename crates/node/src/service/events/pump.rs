@@ -1,0 +1,328 @@
+//! Brings the news of one node into the log. When it falls so far behind that the node gives it up, or after a restart,
+//! it compares what the channels are with what was told; see [`super::reconcile`].
+
+use super::entry::{Batch, Body, Draft};
+use super::told::{Told, ToldRow, phase_number};
+use crate::NodeError;
+use crate::service::convert;
+use crate::service::history::Mark;
+use crate::service::registry::Known;
+use crate::service::{ChainNode, Core, ServiceError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use strait_api::Event;
+use strait_engine::Notice;
+use strait_protocol::{ChainNews, Event as ChannelEvent};
+use strait_types::{Amount, ChannelId};
+use tokio::sync::mpsc;
+
+/// News that share a transaction.
+const NEWS: usize = 1_024;
+/// Before a database that failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What was told of a channel, and where in its history a look at what was missed begins.
+pub(super) struct Account {
+    pub(super) known: Arc<Known>,
+    pub(super) told: Told,
+    pub(super) mark: Mark,
+    /// Locks whose end was told by a look at the history; the news of it may still come.
+    pub(super) ended_locks: BTreeSet<u64>,
+}
+
+pub(crate) struct Pump {
+    pub(super) core: Arc<Core>,
+    pub(super) chain: usize,
+    pub(super) accounts: HashMap<ChannelId, Account>,
+    pub(super) drafts: Vec<Draft>,
+    /// Channels whose account has changed since the last write.
+    pub(super) changed: BTreeSet<ChannelId>,
+    notices: mpsc::Receiver<Arc<Notice>>,
+}
+
+impl Pump {
+    /// One per chain, each with all told that happened before. The nodes' channels are registered.
+    pub(crate) async fn start_all(core: &Arc<Core>) -> Result<Vec<Pump>, ServiceError> {
+        let rows = core.database.read(ToldRow::read_all).await?;
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.channel, row)).collect();
+        let mut pumps = Vec::new();
+        for (chain, node) in core.nodes.iter().enumerate() {
+            // From here on nothing is missed; what happened before is told by the comparison.
+            let notices = node.node.subscribe();
+            let mut pump = Pump {
+                core: core.clone(),
+                chain,
+                accounts: HashMap::new(),
+                drafts: Vec::new(),
+                changed: BTreeSet::new(),
+                notices,
+            };
+            pump.take_known(node, &mut rows).await?;
+            pumps.push(pump);
+        }
+        // New ones get their numbers when all former numbers are taken.
+        for pump in &mut pumps {
+            pump.take_new().await?;
+            pump.reconcile_all().await?;
+        }
+        Ok(pumps)
+    }
+
+    async fn take_known(
+        &mut self,
+        node: &ChainNode,
+        rows: &mut HashMap<ChannelId, ToldRow>,
+    ) -> Result<(), NodeError> {
+        for (id, params) in node.node.all_params().await? {
+            let signers = params.participants.map(|participant| participant.signer);
+            if let (Some(row), Some(side)) = (rows.remove(&id), self.core.side_of(&signers)) {
+                let known = self.core.registry.add(self.chain, id, params, side, Some(row.number));
+                let account = Account { known, told: row.told, mark: row.mark, ended_locks: BTreeSet::new() };
+                self.accounts.insert(id, account);
+            }
+        }
+        Ok(())
+    }
+
+    /// Channels that the node knows and nobody was told of.
+    async fn take_new(&mut self) -> Result<(), NodeError> {
+        for (id, _) in self.node().node.all_params().await? {
+            self.opened(id).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn node(&self) -> &ChainNode {
+        // The index was counted from the same list.
+        &self.core.nodes[self.chain]
+    }
+
+    /// Runs until the node stops.
+    pub(crate) async fn run(mut self) {
+        loop {
+            let mut batch = Vec::new();
+            if self.notices.recv_many(&mut batch, NEWS).await == 0 {
+                if self.node().node.has_stopped() || self.catch_up().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            for notice in batch {
+                if self.take(&notice).await.is_err() {
+                    // Only a node that has stopped does not answer; a restart tells the rest.
+                    break;
+                }
+            }
+            self.write().await;
+        }
+    }
+
+    /// The node has given this subscriber up: what it no longer tells is read from the channels.
+    async fn catch_up(&mut self) -> Result<(), NodeError> {
+        tracing::warn!(chain = %self.node().name, "events lag behind the node; they are read from its history");
+        self.notices = self.node().node.subscribe();
+        self.take_new().await?;
+        self.reconcile_all().await
+    }
+
+    /// Writes what is to be told; tries until it succeeds, since nothing may be lost.
+    pub(super) async fn write(&mut self) {
+        if self.drafts.is_empty() && self.changed.is_empty() {
+            return;
+        }
+        let drafts = std::mem::take(&mut self.drafts);
+        let rows: Vec<_> = std::mem::take(&mut self.changed)
+            .iter()
+            .filter_map(|id| self.accounts.get(id))
+            .map(|account| ToldRow {
+                number: account.known.number,
+                channel: account.known.id,
+                told: account.told.clone(),
+                mark: account.mark,
+            })
+            .collect();
+        while let Err(error) = self.core.log.append(drafts.clone(), rows.clone()).await {
+            if self.node().node.has_stopped() {
+                return;
+            }
+            tracing::error!(%error, "events cannot be written; it is tried again");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    pub(super) fn tell(&mut self, channel: Option<ChannelId>, body: Body) {
+        let (at_ms, chain_id) = (self.core.clock.now_ms(), self.core.chain_id(self.chain));
+        self.drafts.push(Draft { at_ms, chain_id, channel, body });
+    }
+
+    pub(super) fn tell_event(&mut self, channel: ChannelId, event: Event) {
+        self.tell(Some(channel), Body::Other(event));
+    }
+
+    async fn take(&mut self, notice: &Notice) -> Result<(), NodeError> {
+        match notice {
+            Notice::Opened { channel, .. } => self.opened(*channel).await?,
+            Notice::Channel { channel, event } => self.take_event(*channel, event).await?,
+            Notice::Proposed { channel, peer, .. } => {
+                self.tell_event(*channel, Event::Proposed { peer: *peer });
+            }
+            Notice::Declined { channel, reason } => {
+                self.tell_event(*channel, Event::Declined { reason: reason.clone() });
+            }
+            Notice::DeepReorg => {
+                let message = "the chain's history changed below what this node remembers, it follows the chain no \
+                     more; check that the endpoint serves the right chain, then start again";
+                self.tell(None, Body::Other(Event::Alarm { message: message.into() }));
+            }
+            Notice::NoSigner { channel, error } => {
+                self.tell_event(*channel, Event::Alarm { message: error.to_string() });
+            }
+            Notice::CallFailed { channel, call, error } => {
+                let message =
+                    format!("the call '{call}' was not sent, it is tried again while needed: {error}");
+                self.tell_event(*channel, Event::Alarm { message });
+            }
+            Notice::Submitted { .. } | Notice::Failed { .. } | Notice::Rejected { .. } => {}
+        }
+        Ok(())
+    }
+
+    pub(super) async fn opened(&mut self, id: ChannelId) -> Result<(), NodeError> {
+        if self.accounts.contains_key(&id) {
+            return Ok(());
+        }
+        let Ok(known) = self.core.known(id).await else { return Ok(()) };
+        let peer = known.peer();
+        let account =
+            Account { known, told: Told::default(), mark: Mark::default(), ended_locks: BTreeSet::new() };
+        self.accounts.insert(id, account);
+        self.changed.insert(id);
+        self.tell_event(id, Event::Opened { peer });
+        Ok(())
+    }
+
+    async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
+        match event {
+            ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
+            ChannelEvent::Received { version, first, payments } => {
+                let batch = Batch { version: version.0, first: *first, payments: payments.clone() };
+                self.received(id, batch);
+            }
+            ChannelEvent::LockOffered { number, lock } => {
+                let amount = lock.total().unwrap_or(Amount::MAX);
+                let (hash, expiry) = (lock.reference, lock.expiry);
+                self.lock_offered(id, Event::LockOffered { number: *number, amount, hash, expiry }, *number);
+            }
+            ChannelEvent::LockSettled { number, preimage } => {
+                self.lock_ended(id, *number, Event::LockSettled { number: *number, preimage: *preimage });
+            }
+            ChannelEvent::LockCancelled { number } => {
+                self.lock_ended(id, *number, Event::LockCancelled { number: *number });
+            }
+            ChannelEvent::PeerFault(rule) => self.tell_event(id, Event::PeerFault { rule: rule.to_string() }),
+            ChannelEvent::Chain(news) => self.chain_news(id, *news).await?,
+            ChannelEvent::Ready => self.tell_event(id, Event::Ready),
+            ChannelEvent::Rebased { version } => {
+                self.tell_event(id, Event::Rebased { version: version.0 });
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells those payments that were not told.
+    pub(super) fn received(&mut self, id: ChannelId, mut batch: Batch) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let told = account.told.received.saturating_sub(batch.first);
+        let told = usize::try_from(told).unwrap_or(usize::MAX).min(batch.payments.len());
+        batch.payments.drain(..told);
+        if batch.payments.is_empty() {
+            return;
+        }
+        batch.first = batch.first.saturating_add(told as u64);
+        account.told.received = batch.first.saturating_add(batch.payments.len() as u64);
+        let body = Body::received(&account.known, batch);
+        self.changed.insert(id);
+        self.tell(Some(id), body);
+    }
+
+    pub(super) fn lock_offered(&mut self, id: ChannelId, event: Event, number: u64) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        if number >= account.told.locks {
+            account.told.locks = number.saturating_add(1);
+            self.changed.insert(id);
+            self.tell_event(id, event);
+        }
+    }
+
+    fn lock_ended(&mut self, id: ChannelId, number: u64, event: Event) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        if !account.ended_locks.remove(&number) {
+            self.tell_event(id, event);
+        }
+    }
+
+    async fn chain_news(&mut self, id: ChannelId, news: ChainNews) -> Result<(), NodeError> {
+        // The account changes only with what is told here, so that a comparison finds the rest.
+        let Some(account) = self.accounts.get_mut(&id) else { return Ok(()) };
+        match news {
+            ChainNews::Deposited { side, asset, amount } => {
+                let told_before = account.told.clone();
+                account.told.deposited(asset.index(), side, amount);
+                let facts = self.node().node.facts(id).await?;
+                let is_news = facts.deposits.get(asset.index()).is_none_or(|now| {
+                    let told = told_before.deposits.get(asset.index()).copied().unwrap_or([Amount::ZERO; 2]);
+                    now[side.index()] > told[side.index()]
+                });
+                if is_news {
+                    self.tell_deposit(id, news);
+                } else if let Some(account) = self.accounts.get_mut(&id) {
+                    // A comparison has told it already.
+                    account.told = told_before;
+                }
+            }
+            ChainNews::Withdrawn { version } if version > account.told.withdrawn => {
+                account.told.withdrawn = version;
+                self.tell_event(id, Event::Withdrawn { version: version.0 });
+            }
+            ChainNews::Withdrawn { .. } => {}
+            ChainNews::Challenged { version, challenger, deadline } => {
+                let is_ours = challenger == account.known.side;
+                self.tell_event(id, Event::Challenged { version: version.0, is_ours, deadline });
+            }
+            ChainNews::Responded { version } => self.tell_event(id, Event::Responded { version: version.0 }),
+            ChainNews::Resumed | ChainNews::Settled | ChainNews::Unlocked | ChainNews::Closed => {}
+            ChainNews::Reorganised => {
+                self.tell_event(id, Event::Reorganised);
+                let facts = self.node().node.facts(id).await?;
+                if let Some(account) = self.accounts.get_mut(&id) {
+                    account.told.deposits.clone_from(&facts.deposits);
+                    account.told.withdrawn = facts.withdrawn;
+                }
+            }
+        }
+        self.changed.insert(id);
+        self.tell_phase(id).await
+    }
+
+    pub(super) fn tell_deposit(&mut self, id: ChannelId, news: ChainNews) {
+        let (Some(account), ChainNews::Deposited { side, asset, amount }) = (self.accounts.get(&id), news)
+        else {
+            return;
+        };
+        let (is_ours, asset) = (side == account.known.side, account.known.asset(asset));
+        self.tell_event(id, Event::Deposited { is_ours, asset, amount });
+    }
+
+    /// Tells the phase that the channel is in now, unless that was told.
+    pub(super) async fn tell_phase(&mut self, id: ChannelId) -> Result<(), NodeError> {
+        let phase = self.node().node.facts(id).await?.phase;
+        let Some(account) = self.accounts.get_mut(&id) else { return Ok(()) };
+        if account.told.phase != phase_number(&phase) {
+            account.told.phase = phase_number(&phase);
+            self.changed.insert(id);
+            self.tell_event(id, Event::PhaseChanged { phase: convert::phase(&phase) });
+        }
+        Ok(())
+    }
+}

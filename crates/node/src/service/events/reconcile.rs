@@ -1,0 +1,152 @@
+//! What was not told: the channels' durable history and the chain's facts, compared with what was.
+
+use super::entry::Batch;
+use super::pump::Pump;
+use super::told::phase_number;
+use crate::NodeError;
+use crate::service::history::{Mark, Scan};
+use crate::service::registry::Known;
+use std::collections::HashMap;
+use std::sync::Arc;
+use strait_api::Event;
+use strait_protocol::{BillLine, Facts, Operation, Payment, Phase};
+use strait_types::{Amount, ChannelId, Version};
+
+/// Channels that are looked at between two rounds of the engine.
+const CHUNK: usize = 256;
+
+/// A channel as it is.
+struct Present {
+    facts: Facts,
+    /// Highest version that both signed.
+    version: Version,
+}
+
+impl Pump {
+    /// Compares all channels. What is told is durable when this returns.
+    pub(super) async fn reconcile_all(&mut self) -> Result<(), NodeError> {
+        let ids: Vec<_> = self.accounts.keys().copied().collect();
+        for chunk in ids.chunks(CHUNK) {
+            let wanted = chunk.to_vec();
+            let present = self.node().node.query(move |engine| {
+                let look = |id: &ChannelId| {
+                    let channel = engine.channel(*id)?;
+                    let version = channel.view().version;
+                    Some((*id, Present { facts: channel.facts().clone(), version }))
+                };
+                wanted.iter().filter_map(look).collect::<HashMap<_, _>>()
+            });
+            for (id, present) in present.await? {
+                self.compare_chain(id, &present.facts);
+                self.compare_history(id, present.version).await?;
+            }
+            self.write().await;
+        }
+        Ok(())
+    }
+
+    fn compare_chain(&mut self, id: ChannelId, facts: &Facts) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let side = account.known.side;
+        let deposits = account.told.missing_deposits(facts);
+        let withdrawn = facts.withdrawn > account.told.withdrawn;
+        let phase = account.told.phase != phase_number(&facts.phase);
+        if deposits.is_empty() && !withdrawn && !phase {
+            return;
+        }
+        account.told.deposits.clone_from(&facts.deposits);
+        account.told.withdrawn = facts.withdrawn;
+        account.told.phase = phase_number(&facts.phase);
+        self.changed.insert(id);
+        for news in deposits {
+            self.tell_deposit(id, news);
+        }
+        if withdrawn {
+            self.tell_event(id, Event::Withdrawn { version: facts.withdrawn.0 });
+        }
+        if phase {
+            if let Phase::Disputed { deadline, challenger } = &facts.phase {
+                let version = facts.recorded.as_ref().map_or(0, |state| state.version.0);
+                let (is_ours, deadline) = (*challenger == side, *deadline);
+                self.tell_event(id, Event::Challenged { version, is_ours, deadline });
+            }
+            self.tell_event(id, Event::PhaseChanged { phase: crate::service::convert::phase(&facts.phase) });
+        }
+    }
+
+    /// Reads the history on from where it was read through before, and tells what of it was not told.
+    async fn compare_history(&mut self, id: ChannelId, version: Version) -> Result<(), NodeError> {
+        let Some(account) = self.accounts.get(&id) else { return Ok(()) };
+        if account.told.read_through >= version {
+            return Ok(());
+        }
+        let (known, mark, core) = (account.known.clone(), account.mark, self.core.clone());
+        let Some(node) = core.nodes.get(known.chain) else { return Ok(()) };
+        let mut scan = Scan::new(&node.node, &known, mark);
+        let mut is_last = false;
+        while !is_last {
+            let piece = scan.read().await?;
+            is_last = piece.is_last;
+            for lines in piece.lines.chunk_by(|one, next| one.version == next.version) {
+                self.tell_lines(&known, lines).await?;
+            }
+            self.advance(id, scan.mark(), None);
+            self.write().await;
+        }
+        self.advance(id, scan.mark(), Some(version));
+        Ok(())
+    }
+
+    fn advance(&mut self, id: ChannelId, mark: Mark, read_through: Option<Version>) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        account.mark = mark;
+        account.told.read_through = read_through.unwrap_or(account.told.read_through);
+        self.changed.insert(id);
+    }
+
+    /// Tells what one version of the peer's holds.
+    async fn tell_lines(&mut self, known: &Arc<Known>, lines: &[BillLine]) -> Result<(), NodeError> {
+        let Some(version) = lines.first().filter(|line| line.writer != known.side).map(|line| line.version)
+        else {
+            return Ok(());
+        };
+        let mut payments: Vec<Payment> = Vec::new();
+        let mut first = None;
+        for line in lines {
+            match &line.operation {
+                Operation::Pay(payment) => {
+                    first = first.or(line.number);
+                    payments.push(payment.clone());
+                }
+                Operation::AddLock(lock) => {
+                    let number = line.number.unwrap_or_default();
+                    let amount = lock.total().unwrap_or(Amount::MAX);
+                    let (hash, expiry) = (lock.reference, lock.expiry);
+                    self.lock_offered(known.id, Event::LockOffered { number, amount, hash, expiry }, number);
+                }
+                Operation::SettleLock { number, preimage } => {
+                    let event = Event::LockSettled { number: *number, preimage: *preimage };
+                    self.lock_ended_before(known, *number, event).await;
+                }
+                Operation::CancelLock { number } => {
+                    self.lock_ended_before(known, *number, Event::LockCancelled { number: *number }).await;
+                }
+                Operation::Withdraw { .. } | Operation::HandOver | Operation::Finalise { .. } => {}
+            }
+        }
+        if let Some(first) = first {
+            self.received(known.id, Batch { version: version.0, first, payments });
+        }
+        Ok(())
+    }
+
+    /// A lock ends once, so its end is told unless the log holds it.
+    async fn lock_ended_before(&mut self, known: &Known, number: u64, event: Event) {
+        if !self.core.log.tells_end_of_lock(known.id, number).await {
+            self.tell_event(known.id, event);
+        }
+        if let Some(account) = self.accounts.get_mut(&known.id) {
+            account.ended_locks.insert(number);
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A channel's agreed operations, read from its durable history in pieces of bounded size.
+
+use super::Core;
+use super::convert::{bad_cursor, memo, page_limit};
+use super::registry::Known;
+use crate::{Node, NodeError};
+use borsh::{BorshDeserialize, BorshSerialize};
+use std::collections::VecDeque;
+use strait_api::{ApiError, History, HistoryEntry, HistoryLine, HistoryQuery};
+use strait_engine::ports::StoreError;
+use strait_protocol::{Bill, BillLine, Operation, Record};
+use strait_types::Amount;
+
+/// Records that are read from the store at once.
+const RECORDS: usize = 256;
+
+/// A place in a channel's history from which reading goes on.
+///
+/// Versions of ours stand in the history twice: when they are written, and when the peer's countersignature makes them
+/// agreed. So the place lies before the oldest version of ours that was not agreed when the place was taken; whatever
+/// was agreed before it is behind it, and what lies between is not counted again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub(crate) struct Mark {
+    /// Position of the last record before the place.
+    pub(crate) after: Option<u64>,
+    /// Payments of participant 0 and 1 that were agreed.
+    pub(crate) payments: [u64; 2],
+    /// Locks that were added.
+    pub(crate) locks: u64,
+}
+
+impl Mark {
+    pub(crate) fn to_cursor(self) -> String {
+        let after = self.after.map_or_else(|| "-".to_owned(), |position| position.to_string());
+        format!("{after}.{}.{}.{}", self.payments[0], self.payments[1], self.locks)
+    }
+
+    pub(crate) fn from_cursor(cursor: &str) -> Option<Mark> {
+        let mut parts = cursor.split('.');
+        let after = parts.next()?;
+        let after = if after == "-" { None } else { Some(after.parse().ok()?) };
+        let mut number = || parts.next()?.parse::<u64>().ok();
+        let (payments, locks) = ([number()?, number()?], number()?);
+        parts.next().is_none().then_some(Mark { after, payments, locks })
+    }
+}
+
+/// Reads on from a place.
+pub(crate) struct Scan<'a> {
+    node: &'a Node,
+    known: &'a Known,
+    bill: Bill,
+    /// Position of the last record that was read.
+    position: Option<u64>,
+    /// For each pending version of ours the position before it.
+    before_pending: VecDeque<Option<u64>>,
+}
+
+/// What a piece of history yields.
+pub(crate) struct Piece {
+    /// What was agreed in it.
+    pub(crate) lines: Vec<BillLine>,
+    /// Payloads of the records that were read.
+    pub(crate) records: Vec<Vec<u8>>,
+    /// Nothing follows for now.
+    pub(crate) is_last: bool,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(node: &'a Node, known: &'a Known, mark: Mark) -> Scan<'a> {
+        Scan {
+            node,
+            known,
+            bill: Bill::resume(known.side, mark.payments, mark.locks),
+            position: mark.after,
+            before_pending: VecDeque::new(),
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            after: self.before_pending.front().copied().unwrap_or(self.position),
+            payments: self.bill.payments(),
+            locks: self.bill.locks(),
+        }
+    }
+
+    /// The place after the last record that was read, for those who read records and no bill.
+    pub(crate) fn here(&self) -> Mark {
+        Mark { after: self.position, ..self.mark() }
+    }
+
+    pub(crate) async fn read(&mut self) -> Result<Piece, NodeError> {
+        self.read_some(RECORDS).await
+    }
+
+    /// Reads at most so many records.
+    pub(crate) async fn read_some(&mut self, limit: usize) -> Result<Piece, NodeError> {
+        let entries = self.node.history(self.known.id, self.position, limit).await?;
+        let mut piece = Piece { lines: Vec::new(), records: Vec::new(), is_last: entries.len() < limit };
+        for entry in entries {
+            let record = Record::decode(&entry.payload).map_err(|error| {
+                NodeError::Store(StoreError::Damaged {
+                    path: format!("of channel {}", self.known.id),
+                    what: format!("a record of its history does not decode: {error}"),
+                })
+            })?;
+            if matches!(record, Record::Wrote(_)) {
+                self.before_pending.push_back(self.position);
+            }
+            piece.lines.extend(self.bill.read(record));
+            let pending = self.bill.pending().len();
+            while self.before_pending.len() > pending {
+                self.before_pending.pop_front();
+            }
+            self.position = Some(entry.position);
+            piece.records.push(entry.payload);
+        }
+        Ok(piece)
+    }
+}
+
+impl Core {
+    pub(crate) async fn history(&self, query: &HistoryQuery) -> Result<History, ApiError> {
+        let known = self.known(query.channel).await?;
+        let limit = page_limit(query.limit, 1_000, 10_000)?;
+        let mark = read_cursor(query.cursor.as_deref())?;
+        let node = self.node(&known)?;
+        let mut scan = Scan::new(node, &known, mark);
+        let mut lines = Vec::new();
+        loop {
+            // One record is one version, or agrees to a few: the page ends soon after its limit.
+            let piece = scan.read_some(8).await?;
+            lines.extend(piece.lines.into_iter().map(|line| history_line(&known, line)));
+            let resume = scan.mark().to_cursor();
+            if piece.is_last || lines.len() >= limit {
+                let next = (!piece.is_last).then(|| resume.clone());
+                return Ok(History { lines, next, resume });
+            }
+        }
+    }
+}
+
+pub(crate) fn read_cursor(cursor: Option<&str>) -> Result<Mark, ApiError> {
+    match cursor {
+        Some(cursor) => Mark::from_cursor(cursor).ok_or_else(|| bad_cursor(cursor)),
+        None => Ok(Mark::default()),
+    }
+}
+
+/// A line as clients see it.
+fn history_line(known: &Known, line: BillLine) -> HistoryLine {
+    let number = line.number.unwrap_or_default();
+    let entry = match line.operation {
+        Operation::Pay(payment) => HistoryEntry::Pay {
+            number,
+            asset: known.asset(payment.asset),
+            amount: payment.amount,
+            invoice: payment.invoice,
+            memo: memo(&payment.memo),
+        },
+        Operation::AddLock(lock) => HistoryEntry::AddLock {
+            number,
+            asset: known.asset(lock.asset),
+            amount: lock.total().unwrap_or(Amount::MAX),
+            hash: lock.reference,
+            expiry: lock.expiry,
+        },
+        Operation::SettleLock { number, preimage } => HistoryEntry::SettleLock { number, preimage },
+        Operation::CancelLock { number } => HistoryEntry::CancelLock { number },
+        Operation::Withdraw { side, asset, amount, valid_until } => HistoryEntry::Withdraw {
+            to_us: side == known.side,
+            asset: known.asset(asset),
+            amount,
+            valid_until,
+        },
+        Operation::HandOver => HistoryEntry::HandOver,
+        Operation::Finalise { valid_until } => HistoryEntry::Finalise { valid_until },
+    };
+    HistoryLine { version: line.version.0, is_ours: line.writer == known.side, entry }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_survives_as_text() {
+        for mark in [Mark::default(), Mark { after: Some(7), payments: [1, u64::MAX], locks: 3 }] {
+            assert_eq!(Mark::from_cursor(&mark.to_cursor()), Some(mark));
+        }
+        for text in ["", "-", "1.2.3", "1.2.3.4.5", "x.1.1.1", "1.-1.1.1"] {
+            assert_eq!(Mark::from_cursor(text), None, "{text}");
+        }
+    }
+}

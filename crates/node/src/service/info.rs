@@ -1,0 +1,110 @@
+//! What the node says of itself, and the channels that wait for its operator.
+
+use super::{ChainNode, Core};
+use strait_api::{ApiError, ChainInfo, ChannelInfo, NodeInfo, Nothing, Proposal, Proposals};
+use strait_types::ChannelId;
+
+impl Core {
+    pub(crate) async fn node_info(&self) -> Result<NodeInfo, ApiError> {
+        let mut chains = Vec::with_capacity(self.nodes.len());
+        for chain in &self.nodes {
+            chains.push(self.chain_info(chain).await?);
+        }
+        let addresses = if self.addresses.is_empty() {
+            self.nodes
+                .iter()
+                .filter_map(|chain| chain.node.address())
+                .map(|address| address.to_string())
+                .collect()
+        } else {
+            self.addresses.iter().map(ToString::to_string).collect()
+        };
+        Ok(NodeInfo {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            signer: self.signer.address(),
+            addresses,
+            uptime: self.clock.now_ms().saturating_sub(self.started_ms) / 1_000,
+            chains,
+            assets: self.assets.clone(),
+        })
+    }
+
+    async fn chain_info(&self, chain: &ChainNode) -> Result<ChainInfo, ApiError> {
+        let node = &chain.node;
+        let head = node.head().await?;
+        let head_time = head.map_or(0, |(_, time)| time);
+        let age = self.now().saturating_sub(head_time);
+        let is_fresh = age <= u64::from(chain.challenge_duration) / 4;
+        let account = node.account().await;
+        let problem = match &account {
+            Err(error) => Some(error.to_string()),
+            Ok(_) if head.is_none() => Some("no block was seen yet; wait a moment".to_owned()),
+            Ok(_) if !is_fresh => Some(format!(
+                "the newest block is {age} seconds old, too old to take value; check the endpoint and the clock"
+            )),
+            Ok(account) if account.balance.is_zero() => Some(format!(
+                "the account {} holds nothing for gas; send it some, else nothing can be deposited or defended",
+                account.address
+            )),
+            Ok(_) => None,
+        };
+        let account = account.ok();
+        Ok(ChainInfo {
+            name: chain.name.clone(),
+            chain_id: node.domain().chain_id(),
+            adjudicator: node.domain().adjudicator(),
+            account: account.map_or(chain.account, |account| account.address),
+            account_balance: account.map(|account| account.balance),
+            payout: chain.payout,
+            head: head.map_or(0, |(block, _)| block.number),
+            head_time,
+            is_fresh,
+            problem,
+            confirmations: Some(chain.settings.confirmations),
+        })
+    }
+
+    pub(crate) async fn proposals(&self) -> Result<Proposals, ApiError> {
+        let mut proposals = Vec::new();
+        for chain in &self.nodes {
+            let chain_id = chain.node.domain().chain_id();
+            for (channel, waiting) in chain.node.proposals().await? {
+                let proposal = Proposal {
+                    channel,
+                    chain_id,
+                    peer: waiting.peer,
+                    assets: waiting.params.assets,
+                    challenge_duration: waiting.params.challenge_duration,
+                };
+                proposals.push((waiting.since_ms, proposal));
+            }
+        }
+        proposals.sort_by_key(|(since, _)| *since);
+        Ok(Proposals { proposals: proposals.into_iter().map(|(_, proposal)| proposal).collect() })
+    }
+
+    /// The chain on which a channel waits for approval; else the last, which says that it does not.
+    async fn proposed_on(&self, id: ChannelId) -> Result<Option<&ChainNode>, ApiError> {
+        let mut found = self.nodes.last();
+        for chain in &self.nodes {
+            if chain.node.proposals().await?.iter().any(|(channel, _)| *channel == id) {
+                found = Some(chain);
+            }
+        }
+        Ok(found)
+    }
+
+    pub(crate) async fn approve(&self, id: ChannelId) -> Result<ChannelInfo, ApiError> {
+        if let Some(chain) = self.proposed_on(id).await? {
+            chain.node.approve(id).await?;
+        }
+        self.show(id).await
+    }
+
+    pub(crate) async fn reject(&self, id: ChannelId) -> Result<Nothing, ApiError> {
+        if let Some(chain) = self.proposed_on(id).await? {
+            chain.node.reject(id).await?;
+        }
+        Ok(Nothing {})
+    }
+}

@@ -1,0 +1,241 @@
+//! Opening channels, and the peers that they are opened with.
+
+use super::channels::positive;
+use super::{ChainNode, Core, DatabaseError};
+use crate::transport::{PeerAddress, PeerStatus};
+use std::collections::{BTreeMap, BTreeSet};
+use strait_api::{
+    ApiError, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers, Phase,
+};
+use strait_engine::EngineError;
+use strait_engine::ports::ChainError;
+use strait_protocol::Settings;
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, U256};
+
+impl Core {
+    pub(crate) async fn open(&self, request: &ChannelOpen) -> Result<ChannelOpened, ApiError> {
+        let (index, chain) = self.chain(request.chain_id)?;
+        let peer = self.find_peer(&request.peer)?;
+        let params = self.terms(chain, &peer, request)?;
+        let deposits = deposits(&params, &request.deposit)?;
+        let wanted: Vec<_> = request.deposit.iter().map(|part| (part.asset, part.amount)).collect();
+        self.check_account(index, &wanted).await?;
+        if let Peer::At(address) = &peer {
+            self.keep_peer(address).await?;
+        }
+        let settings = Settings { ..chain.settings.clone() };
+        let id = chain.node.open(params.clone(), settings).await?;
+        let side = strait_types::Side::Zero;
+        self.registry.add(index, id, params, side, None);
+        let mut results = Vec::with_capacity(deposits.len());
+        for (asset, amount) in deposits {
+            results.push(match chain.node.deposit(id, asset, amount).await {
+                Ok(transaction) => DepositResult::Submitted { transaction },
+                Err(error) => {
+                    let ApiError { code, message, hint } = error.into();
+                    DepositResult::Failed { code, message, hint }
+                }
+            });
+        }
+        Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
+    }
+
+    fn terms(
+        &self,
+        chain: &ChainNode,
+        peer: &Peer,
+        request: &ChannelOpen,
+    ) -> Result<ChannelParams, ApiError> {
+        let mut assets = request.assets.clone();
+        if assets.is_empty() {
+            assets = request.deposit.iter().map(|part| part.asset).collect();
+        }
+        if assets.is_empty() {
+            assets.push(Address::ZERO);
+        }
+        let distinct: BTreeSet<_> = assets.iter().copied().collect();
+        if distinct.len() != assets.len() {
+            return Err(ApiError::new(ErrorCode::InvalidParams, "an asset is named twice; name each once"));
+        }
+        let signer = peer.signer();
+        if signer == self.signer.address() {
+            let message = "the peer is this node itself; a channel is between two";
+            return Err(ApiError::new(ErrorCode::InvalidAddress, message));
+        }
+        Ok(ChannelParams {
+            participants: [
+                Participant { signer: self.signer.address(), payout: chain.payout },
+                Participant { signer, payout: request.peer_payout.unwrap_or(signer) },
+            ],
+            challenge_duration: request.challenge_duration.unwrap_or(chain.challenge_duration),
+            nonce: u64::from_be_bytes(self.random()?),
+            app: Address::ZERO,
+            child: B256::ZERO,
+            assets: distinct.into_iter().collect(),
+        })
+    }
+
+    /// Says before anything is sent when the account cannot pay for it.
+    pub(crate) async fn check_account(
+        &self,
+        chain: usize,
+        wanted: &[(Address, Amount)],
+    ) -> Result<(), ApiError> {
+        let Some(chain) = self.nodes.get(chain).filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        let account = chain.node.account().await?;
+        let mut native = U256::ZERO;
+        for (asset, amount) in wanted {
+            let needed = U256::from(amount.units());
+            if asset.is_zero() {
+                native = native.saturating_add(needed);
+                continue;
+            }
+            let balance = chain.node.token_balance(*asset, account.address).await?;
+            if balance < needed {
+                let message = format!(
+                    "the account {} holds {balance} of the token {asset}, the deposit needs {needed}",
+                    account.address
+                );
+                return Err(ApiError::new(ErrorCode::NotEnoughGasMoney, message).hint(format!(
+                    "send {} of the token {asset} to {}",
+                    needed - balance,
+                    account.address
+                )));
+            }
+        }
+        // The gas comes on top; how much it is the chain tells when the transaction is made.
+        if account.balance <= native {
+            let needed = native.saturating_add(U256::ONE);
+            let error =
+                ChainError::NotEnoughGasMoney { account: account.address, balance: account.balance, needed };
+            return Err(crate::NodeError::Engine(EngineError::Chain(error)).into());
+        }
+        Ok(())
+    }
+
+    fn find_peer(&self, text: &str) -> Result<Peer, ApiError> {
+        if text.trim().starts_with("strait:") {
+            return Ok(Peer::At(text.parse()?));
+        }
+        let bad = || {
+            let message = format!("'{text}' is neither an address of a peer nor a signer");
+            ApiError::new(ErrorCode::InvalidAddress, message)
+        };
+        let signer: Address = text.trim().parse().map_err(|_| bad())?;
+        let is_known = self.nodes.iter().any(|chain| chain.node.peer_status(signer).is_some())
+            || self.registry.all().iter().any(|known| known.peer() == signer);
+        if !is_known {
+            let message = format!("this node does not know where the peer {signer} is");
+            return Err(ApiError::new(ErrorCode::UnknownPeer, message));
+        }
+        Ok(Peer::Known(signer))
+    }
+
+    /// Dials a peer from now on, also after a restart.
+    pub(crate) async fn keep_peer(&self, address: &PeerAddress) -> Result<(), ApiError> {
+        if address.signer() == self.signer.address() {
+            let message = format!("{address} is this node itself");
+            return Err(ApiError::new(ErrorCode::InvalidAddress, message));
+        }
+        let (signer, text) = (address.signer(), address.to_string());
+        let stored = self.database.write(move |db| {
+            db.prepare_cached(
+                "INSERT INTO peer VALUES (?1, ?2) ON CONFLICT (signer) DO UPDATE SET address = excluded.address",
+            )?
+            .execute((signer.as_slice(), text))
+        });
+        stored.await?;
+        self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone()));
+        Ok(())
+    }
+
+    pub(crate) async fn forget_peer(&self, signer: Address) -> Result<(), ApiError> {
+        let removed = self.database.write(move |db| {
+            db.prepare_cached("DELETE FROM peer WHERE signer = ?1")?.execute([signer.as_slice()])
+        });
+        if removed.await? == 0 {
+            let message = format!("the peer {signer} is not dialled by this node");
+            return Err(
+                ApiError::new(ErrorCode::UnknownPeer, message).hint("list the peers with `strait peer list`")
+            );
+        }
+        self.nodes.iter().for_each(|chain| chain.node.remove_peer(signer));
+        Ok(())
+    }
+
+    async fn stored_peers(&self) -> Result<Vec<String>, DatabaseError> {
+        self.database
+            .read(|db| db.prepare("SELECT address FROM peer")?.query_map((), |row| row.get(0))?.collect())
+            .await
+    }
+
+    pub(crate) async fn dial_known_peers(&self) -> Result<(), DatabaseError> {
+        for text in self.stored_peers().await? {
+            match text.parse::<PeerAddress>() {
+                Ok(address) => self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone())),
+                Err(error) => tracing::warn!(%text, %error, "a stored peer is not dialled"),
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn peers(&self) -> Result<Peers, ApiError> {
+        let mut peers: BTreeMap<Address, PeerInfo> = BTreeMap::new();
+        let empty = |signer| PeerInfo { signer, address: None, connected_on: Vec::new(), channels: 0 };
+        for text in self.stored_peers().await? {
+            if let Ok(address) = text.parse::<PeerAddress>() {
+                peers.entry(address.signer()).or_insert_with(|| empty(address.signer())).address = Some(text);
+            }
+        }
+        for chunk in self.registry.all().chunks(1_024) {
+            for info in self.look(chunk).await? {
+                if info.phase != Phase::Closed {
+                    peers.entry(info.peer).or_insert_with(|| empty(info.peer)).channels += 1;
+                }
+            }
+        }
+        for peer in peers.values_mut() {
+            let connected = self
+                .nodes
+                .iter()
+                .filter(|chain| chain.node.peer_status(peer.signer) == Some(PeerStatus::Connected));
+            peer.connected_on = connected.map(|chain| chain.node.domain().chain_id()).collect();
+        }
+        Ok(Peers { peers: peers.into_values().collect() })
+    }
+}
+
+/// Whom a channel is opened with.
+enum Peer {
+    At(PeerAddress),
+    Known(Address),
+}
+
+impl Peer {
+    fn signer(&self) -> Address {
+        match self {
+            Peer::At(address) => address.signer(),
+            Peer::Known(signer) => *signer,
+        }
+    }
+}
+
+/// The deposits by the channel's assets.
+fn deposits(params: &ChannelParams, wanted: &[AssetAmount]) -> Result<Vec<(AssetIndex, Amount)>, ApiError> {
+    let mut seen = BTreeSet::new();
+    let mut deposits = Vec::new();
+    for part in wanted {
+        positive(part.amount)?;
+        let index = params.assets.iter().position(|asset| *asset == part.asset);
+        let Some(index) = index.and_then(|index| u8::try_from(index).ok()) else {
+            let message = format!("the channel to open does not hold the asset {} of a deposit", part.asset);
+            return Err(ApiError::new(ErrorCode::UnknownAsset, message));
+        };
+        if !seen.insert(part.asset) {
+            let message = format!("the asset {} is deposited twice; name each once", part.asset);
+            return Err(ApiError::new(ErrorCode::InvalidParams, message));
+        }
+        deposits.push((AssetIndex(index), part.amount));
+    }
+    Ok(deposits)
+}

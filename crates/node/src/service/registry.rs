@@ -1,0 +1,77 @@
+//! Which channels there are, on which chain, and in which order they became known.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use strait_types::{Address, AssetIndex, ChannelId, ChannelParams, Side};
+
+/// A channel's terms, as the service needs them.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) id: ChannelId,
+    /// Index of its chain in the configuration.
+    pub(crate) chain: usize,
+    /// The how-manieth channel of this service it is.
+    pub(crate) number: u64,
+    pub(crate) params: ChannelParams,
+    /// Which participant this node is.
+    pub(crate) side: Side,
+    pub(crate) assets: Arc<[Address]>,
+}
+
+impl Known {
+    pub(crate) fn peer(&self) -> Address {
+        self.params.participant(self.side.other()).signer
+    }
+
+    pub(crate) fn asset(&self, index: AssetIndex) -> Address {
+        // The index comes from an operation that the protocol has checked.
+        self.assets.get(index.index()).copied().unwrap_or_default()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Registry(RwLock<Channels>);
+
+#[derive(Debug, Default)]
+struct Channels {
+    by_id: HashMap<ChannelId, Arc<Known>>,
+    by_number: BTreeMap<u64, Arc<Known>>,
+}
+
+impl Registry {
+    pub(crate) fn get(&self, id: ChannelId) -> Option<Arc<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    /// Adds a channel; `number`: what it had before a restart. One that is there already stays as it is.
+    pub(crate) fn add(
+        &self,
+        chain: usize,
+        id: ChannelId,
+        params: ChannelParams,
+        side: Side,
+        number: Option<u64>,
+    ) -> Arc<Known> {
+        let mut channels = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = channels.by_id.get(&id) {
+            return known.clone();
+        }
+        let next = channels.by_number.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
+        let assets = params.assets.clone().into();
+        let known = Arc::new(Known { id, chain, number: number.unwrap_or(next), params, side, assets });
+        channels.by_id.insert(id, known.clone());
+        channels.by_number.insert(known.number, known.clone());
+        known
+    }
+
+    /// Up to `limit` channels that became known before the one with a number, newest first.
+    pub(crate) fn before(&self, number: Option<u64>, limit: usize) -> Vec<Arc<Known>> {
+        let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let before = channels.by_number.range(..number.unwrap_or(u64::MAX));
+        before.rev().take(limit).map(|(_, known)| known.clone()).collect()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Known>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_number.values().cloned().collect()
+    }
+}

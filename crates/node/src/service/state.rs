@@ -1,0 +1,146 @@
+//! A channel's best state, as a wallet would be asked to sign it, and as the proof of its history ends in it.
+
+use super::Core;
+use super::convert::page_limit;
+use super::history::{Scan, read_cursor};
+use serde_json::{Value, json};
+use strait_api::{ApiError, HistoryProof, HistoryQuery, SignedState};
+use strait_types::{Allocation, Bytes, ChannelId, ChannelParams, Domain, State};
+
+/// Most records in one page of a proof.
+const MAX_RECORDS: usize = 10_000;
+/// Bytes of records after which a page ends.
+const PAGE_BYTES: usize = 4 << 20;
+/// Records that are read at once.
+const RECORDS: usize = 64;
+
+impl Core {
+    pub(crate) async fn state(&self, id: ChannelId) -> Result<SignedState, ApiError> {
+        let known = self.known(id).await?;
+        let node = self.node(&known)?;
+        let domain = node.domain();
+        let latest = node.latest(id).await?;
+        let (state, signatures) = match latest {
+            Some(latest) => {
+                let signatures = latest.signatures.map(|signature| Bytes::copy_from_slice(&signature.0));
+                (latest.position.state, signatures)
+            }
+            None => (State::zero(id, known.params.assets.len()), [Bytes::new(), Bytes::new()]),
+        };
+        Ok(SignedState {
+            params: params_json(&known.params),
+            typed_data: typed_data(domain, &state),
+            digest: domain.state_digest(state.hash()),
+            signatures,
+        })
+    }
+
+    pub(crate) async fn history_proof(&self, query: &HistoryQuery) -> Result<HistoryProof, ApiError> {
+        let known = self.known(query.channel).await?;
+        let limit = page_limit(query.limit, 1_000, MAX_RECORDS)?;
+        let node = self.node(&known)?;
+        let mut scan = Scan::new(node, &known, read_cursor(query.cursor.as_deref())?);
+        // The records first: what is agreed meanwhile makes the state newer than they are, never older.
+        let (mut records, mut bytes, mut is_last): (Vec<Bytes>, _, _) = (Vec::new(), 0_usize, false);
+        while !is_last && records.len() < limit && bytes < PAGE_BYTES {
+            let piece = scan.read_some(RECORDS.min(limit - records.len())).await?;
+            is_last = piece.is_last;
+            for record in piece.records {
+                bytes = bytes.saturating_add(record.len());
+                records.push(record.into());
+            }
+        }
+        let latest = match node.latest(known.id).await? {
+            Some(latest) => json!({
+                "position": latest.position,
+                "digest": node.domain().state_digest(latest.position.state.hash()),
+                "signatures": latest.signatures.map(|signature| Bytes::copy_from_slice(&signature.0)),
+            }),
+            None => Value::Null,
+        };
+        Ok(HistoryProof {
+            chain_id: node.domain().chain_id(),
+            adjudicator: node.domain().adjudicator(),
+            params: params_json(&known.params),
+            side: known.side as u8,
+            records,
+            latest,
+            next: (!is_last).then(|| scan.here().to_cursor()),
+        })
+    }
+}
+
+/// A channel's terms, as the contract takes them.
+pub(crate) fn params_json(params: &ChannelParams) -> Value {
+    let [zero, one] = &params.participants;
+    json!({
+        "signer0": zero.signer,
+        "payout0": zero.payout,
+        "signer1": one.signer,
+        "payout1": one.payout,
+        "challengeDuration": params.challenge_duration,
+        "nonce": params.nonce.to_string(),
+        "app": params.app,
+        "child": params.child,
+        "assets": params.assets,
+    })
+}
+
+/// EIP-712 typed data of a state, as `eth_signTypedData_v4` takes it. Numbers are decimal strings, since most of them
+/// are beyond what JSON readers keep exactly.
+pub(crate) fn typed_data(domain: &Domain, state: &State) -> Value {
+    let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+    let allocation = |allocation: &Allocation| {
+        json!({
+            "delta0": allocation.delta[0].to_string(),
+            "delta1": allocation.delta[1].to_string(),
+            "withdrawn0": allocation.withdrawn[0].to_string(),
+            "withdrawn1": allocation.withdrawn[1].to_string(),
+        })
+    };
+    json!({
+        "types": {
+            "EIP712Domain": [
+                field("name", "string"),
+                field("version", "string"),
+                field("chainId", "uint256"),
+                field("verifyingContract", "address"),
+            ],
+            "State": [
+                field("channelId", "bytes32"),
+                field("version", "uint64"),
+                field("writer", "uint8"),
+                field("isFinal", "bool"),
+                field("validUntil", "uint64"),
+                field("allocations", "Allocation[]"),
+                field("locksHash", "bytes32"),
+                field("history", "bytes32"),
+                field("appData", "bytes"),
+            ],
+            "Allocation": [
+                field("delta0", "int128"),
+                field("delta1", "int128"),
+                field("withdrawn0", "uint128"),
+                field("withdrawn1", "uint128"),
+            ],
+        },
+        "primaryType": "State",
+        "domain": {
+            "name": "Strait",
+            "version": "1",
+            "chainId": domain.chain_id().to_string(),
+            "verifyingContract": domain.adjudicator(),
+        },
+        "message": {
+            "channelId": state.channel,
+            "version": state.version.0.to_string(),
+            "writer": state.writer as u8,
+            "isFinal": state.is_final,
+            "validUntil": state.valid_until.to_string(),
+            "allocations": state.allocations.iter().map(allocation).collect::<Vec<_>>(),
+            "locksHash": state.locks_hash,
+            "history": state.history,
+            "appData": Bytes::copy_from_slice(&state.app_data),
+        },
+    })
+}

@@ -1,0 +1,88 @@
+//! What a node shows of its account, its chain and its peers.
+
+use super::chain_thread::Task;
+use super::{Node, NodeError};
+use crate::transport::PeerStatus;
+use strait_engine::ports::{Account, BlockRef, Chain, ChainError};
+use strait_engine::{Engine, EngineError};
+use strait_types::{Address, Bytes, ChannelId, ChannelParams, U256};
+use tokio::sync::oneshot;
+
+/// Selector of `balanceOf(address)`.
+const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
+
+impl Node {
+    /// Asks the chain between two looks at it.
+    async fn ask_chain<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut dyn Chain) -> Result<T, ChainError> + Send + 'static,
+    ) -> Result<T, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        let question = Box::new(move |chain: &mut dyn Chain| drop(sender.send(question(chain))));
+        self.chain.send(Task::Ask(question)).map_err(|_| self.shared.stopped())?;
+        let mut dead = self.shared.dead.subscribe();
+        tokio::select! {
+            answer = receiver => {
+                let answer = answer.map_err(|_| self.shared.stopped())?;
+                answer.map_err(|error| NodeError::Engine(EngineError::Chain(error)))
+            }
+            _ = dead.wait_for(|dead| *dead) => Err(self.shared.stopped()),
+        }
+    }
+
+    /// The account that pays gas and deposits, with its balance in wei.
+    ///
+    /// # Errors
+    /// When the chain does not answer, or the node has stopped.
+    pub async fn account(&self) -> Result<Account, NodeError> {
+        self.ask_chain(|chain| chain.account()).await
+    }
+
+    /// What an address holds of a token, in its smallest unit.
+    ///
+    /// # Errors
+    /// When the address is no token, the chain does not answer, or the node has stopped.
+    pub async fn token_balance(&self, token: Address, holder: Address) -> Result<U256, NodeError> {
+        let data: Bytes = [&BALANCE_OF[..], holder.into_word().as_slice()].concat().into();
+        self.ask_chain(move |chain| {
+            let answer = chain.call(token, data)?;
+            let word = answer.get(..32).ok_or_else(|| ChainError::Reverts {
+                reason: format!("{token} is no ERC-20 token on this chain"),
+            })?;
+            Ok(U256::from_be_slice(word))
+        })
+        .await
+    }
+
+    /// The terms of all channels, by id.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn all_params(&self) -> Result<Vec<(ChannelId, ChannelParams)>, NodeError> {
+        let terms = |engine: &Engine, id| Some((id, engine.channel(id)?.params().clone()));
+        self.query(move |engine| engine.channel_ids().filter_map(|id| terms(engine, id)).collect()).await
+    }
+
+    /// The newest block that was processed, and its time in Unix seconds; `None` before the first.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn head(&self) -> Result<Option<(BlockRef, u64)>, NodeError> {
+        self.query(|engine| engine.head()).await
+    }
+
+    /// How it stands with a peer; `None`: not connected, and not told to connect.
+    pub fn peer_status(&self, peer: Address) -> Option<PeerStatus> {
+        self.network.status(peer)
+    }
+
+    /// Ends the connection with a peer and no longer dials it; its channels stay.
+    pub fn remove_peer(&self, peer: Address) {
+        self.network.remove_peer(peer);
+    }
+
+    /// Whether the node has stopped, by itself or because it was told to.
+    pub fn has_stopped(&self) -> bool {
+        self.shared.is_dead()
+    }
+}

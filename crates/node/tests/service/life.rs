@@ -1,0 +1,119 @@
+//! A channel's life through the interface.
+
+use crate::world::{ETHER, World, event, many, soon};
+use strait_api::{
+    Api, ChannelList, ChannelMove, ChannelRef, ErrorCode, Event, HistoryEntry, HistoryQuery, Nothing,
+    PayResult, Phase,
+};
+use strait_types::{Amount, U256};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_opened_paid_over_in_both_directions_and_closed() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let mut news = bob.listen(None).await;
+
+    let paid = alice.pay(channel, 5, "one").await.expect("paid");
+    assert_eq!((paid.channel, paid.number), (channel, 0));
+    let record = event(&mut news, "the payment", |event| matches!(event, Event::Received { .. })).await;
+    let Event::Received { first: 0, payments, version } = record.event else { panic!("{record:?}") };
+    assert_eq!((payments.len(), payments[0].amount, payments[0].memo.as_str()), (1, Amount::from(5), "one"));
+    assert_eq!((record.channel, version), (Some(channel), paid.version));
+    bob.pay(channel, 2, "change").await.expect("paid back");
+
+    let info = alice.show(channel).await.expect("known");
+    assert_eq!(info.balances[0].own, Amount::from(10 * ETHER - 3));
+    assert_eq!(info.balances[0].peer, Amount::from(3));
+    assert_eq!((info.payments_made, info.payments_received), (1, 1));
+    assert!(info.can_pay && info.phase == Phase::Open && info.side == 0);
+    let node = soon("node info", alice.service.node_info(Nothing {})).await.expect("info");
+    assert_eq!(node.chains.len(), 1);
+    assert!(node.chains[0].is_fresh && node.chains[0].problem.is_none(), "{node:?}");
+
+    let query = HistoryQuery { channel, cursor: None, limit: None };
+    let history = bob.service.history(query).await.expect("history");
+    let payments: Vec<_> = history
+        .lines
+        .iter()
+        .filter_map(|line| match &line.entry {
+            HistoryEntry::Pay { number, memo, .. } => Some((line.is_ours, *number, memo.as_str())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(payments, [(false, 0, "one"), (true, 0, "change")]);
+
+    soon("the close", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");
+    event(&mut news, "the end", |event| *event == Event::PhaseChanged { phase: Phase::Closed }).await;
+    let closed = alice.until(channel, |info| info.phase == Phase::Closed).await;
+    assert!(!closed.can_pay);
+    let payout = world.chain.with(|chain| chain.balance(closed.peer_payout));
+    assert_eq!(payout, U256::from(3));
+    let late = alice.pay(channel, 1, "late").await.expect_err("closed");
+    assert_eq!(late.code, ErrorCode::ChannelNotOpen, "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_payments_each_has_its_own_outcome() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let mut amounts = vec![1; 500];
+    amounts[100] = 0;
+    amounts[200] = 10 * ETHER + 1;
+    let request = many(channel, amounts.clone(), "many");
+    let results = soon("the payments", alice.service.pay_many(request)).await.expect("answered").results;
+    for (index, result) in results.iter().enumerate() {
+        match (index, result) {
+            (100, PayResult::Failed { code, .. }) => assert_eq!(*code, ErrorCode::InvalidAmount),
+            (200, PayResult::Failed { code, message, .. }) => {
+                assert_eq!(*code, ErrorCode::InsufficientBalance, "{message}");
+            }
+            (_, PayResult::Paid { .. }) => {}
+            (index, result) => panic!("{index}: {result:?}"),
+        }
+    }
+    let info = bob.until(channel, |info| info.payments_received == 498).await;
+    assert_eq!(info.balances[0].own, Amount::from(498));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channels_are_listed_newest_first_in_pages() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let mut opened = Vec::new();
+    for _ in 0..5 {
+        opened.push(alice.open(&bob, 100).await);
+    }
+    opened.reverse();
+    let mut listed = Vec::new();
+    let mut cursor = None;
+    loop {
+        let request = ChannelList { limit: Some(2), cursor, ..ChannelList::default() };
+        let page = alice.service.channel_list(request).await.expect("a page");
+        assert!(page.channels.len() <= 2);
+        listed.extend(page.channels.iter().map(|info| info.channel));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(listed, opened);
+    let disputed = ChannelList { phase: Some(Phase::Disputed), ..ChannelList::default() };
+    assert!(alice.service.channel_list(disputed).await.expect("a page").channels.is_empty());
+    let other_chain = ChannelList { chain_id: Some(5), ..ChannelList::default() };
+    let error = alice.service.channel_list(other_chain).await.expect_err("no such chain");
+    assert_eq!(error.code, ErrorCode::UnknownChain);
+    assert!(error.message.contains("31337"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_beyond_the_accounts_means_is_refused_before_anything_is_sent() {
+    let world = World::new();
+    let (alice, _bob, channel) = world.pair().await;
+    let before = world.chain.with(|chain| chain.head().at.number);
+    let amount = Amount::new(2_000 * u128::from(ETHER)).expect("in range");
+    let request = ChannelMove { channel, asset: None, amount, idempotency_key: None };
+    let error = alice.service.channel_deposit(request).await.expect_err("too much");
+    assert_eq!(error.code, ErrorCode::NotEnoughGasMoney);
+    assert!(error.message.contains(&crate::world::account(1).to_string()), "{error}");
+    assert_eq!(world.chain.with(|chain| chain.head().at.number), before);
+}

@@ -1,0 +1,248 @@
+//! The stage: a chain, and services that can be stopped, killed and started again.
+
+use futures_util::StreamExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use strait_api::{
+    Api, ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelRef, Event, EventQuery, EventRecord,
+    EventStream, Link, Pay, PayMany, Subscribe,
+};
+use strait_chain::{DevChain, DevChainConfig, SharedChain};
+use strait_node::service::{ChainNode, Retention, Service, ServiceConfig};
+use strait_node::transport::Limits;
+use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
+use strait_protocol::Settings;
+use strait_store::SqliteStore;
+use strait_types::{Address, Amount, ChannelId, SigningKey, U256};
+use tempfile::TempDir;
+
+pub(crate) const ETHER: u64 = 1_000_000_000_000_000_000;
+/// Nothing here takes long; what never comes must not be waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct World {
+    pub(crate) chain: SharedChain,
+    directory: TempDir,
+}
+
+pub(crate) fn key(index: u8) -> SigningKey {
+    SigningKey::from_bytes([index; 32]).expect("in range")
+}
+
+pub(crate) fn account(index: u8) -> Address {
+    Address::repeat_byte(0xa0 + index)
+}
+
+pub(crate) async fn soon<T>(what: &str, act: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, act).await.unwrap_or_else(|_| panic!("{what} never came"))
+}
+
+impl World {
+    pub(crate) fn new() -> World {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let accounts = (1..=4).map(|index| (account(index), U256::from(ETHER) * U256::from(1_000))).collect();
+        let config = DevChainConfig { genesis_time: now, accounts, ..DevChainConfig::default() };
+        let chain = SharedChain::new(DevChain::new(config).expect("a chain"));
+        World { chain, directory: TempDir::new().expect("a directory") }
+    }
+
+    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) async fn start(&self, index: u8) -> Party {
+        self.start_with(index, Retention::default()).await
+    }
+
+    pub(crate) async fn start_with(&self, index: u8, retention: Retention) -> Party {
+        let node = self.node(index).await;
+        self.serve(index, node, retention).await
+    }
+
+    /// A node alone, over what its last life left.
+    pub(crate) async fn node(&self, index: u8) -> Node {
+        let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
+        let config = NodeConfig {
+            signer: Arc::new(key(index)),
+            listen: Some("127.0.0.1:0".parse().expect("an address")),
+            allow_plain_remote: false,
+            limits: Limits {
+                min_backoff: Duration::from_millis(5),
+                max_backoff: Duration::from_millis(50),
+                ..Limits::default()
+            },
+            policy: Default::default(),
+            capacity: Default::default(),
+            settings: settings(),
+            poll: Duration::from_millis(5),
+            restored: false,
+            rng: Box::new(SystemRng),
+        };
+        let chain = Box::new(self.chain.account(account(index)));
+        Node::start(config, chain, Box::new(store)).await.expect("starts")
+    }
+
+    pub(crate) async fn serve(&self, index: u8, node: Node, retention: Retention) -> Party {
+        let store = self.path(format!("store-{index}"));
+        let config = ServiceConfig {
+            nodes: vec![ChainNode {
+                name: "dev".into(),
+                account: account(index),
+                payout: Address::repeat_byte(0xb0 + index),
+                settings: settings(),
+                challenge_duration: 24 * 3_600,
+                copy_store: None,
+                transactions: None,
+                node,
+            }],
+            signer: Arc::new(key(index)),
+            assets: Vec::new(),
+            addresses: Vec::new(),
+            database: self.path(format!("service-{index}.db")),
+            restored: false,
+            retention,
+            clock: Arc::new(SystemClock::start()),
+            rng: Box::new(SystemRng),
+        };
+        drop(store);
+        Party { service: Service::start(config).await.expect("starts") }
+    }
+
+    /// Two services with a channel into which the first has deposited ten ether, ready to be paid over.
+    pub(crate) async fn pair(&self) -> (Party, Party, ChannelId) {
+        let (alice, bob) = (self.start(1).await, self.start(2).await);
+        let channel = alice.open(&bob, 10 * ETHER).await;
+        (alice, bob, channel)
+    }
+}
+
+pub(crate) fn settings() -> Settings {
+    Settings { confirmations: 0, execution_window: 600, retry_ms: 200, ..Settings::default() }
+}
+
+pub(crate) struct Party {
+    pub(crate) service: Arc<Service>,
+}
+
+impl Party {
+    pub(crate) fn node(&self) -> &Node {
+        self.service.nodes().next().expect("one")
+    }
+
+    pub(crate) fn address(&self) -> String {
+        self.node().address().expect("it listens").to_string()
+    }
+
+    pub(crate) async fn open(&self, peer: &Party, deposit: u64) -> ChannelId {
+        let request = ChannelOpen {
+            chain_id: None,
+            peer: peer.address(),
+            peer_payout: None,
+            assets: Vec::new(),
+            challenge_duration: None,
+            deposit: vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(deposit) }],
+            idempotency_key: None,
+        };
+        let opened = soon("the opening", self.service.channel_open(request)).await.expect("opens");
+        let channel = opened.channel.channel;
+        let is_funded = |info: &ChannelInfo| {
+            info.link == Link::Up
+                && info.balances[0].deposited.units() + info.balances[0].peer_deposited.units() > 0
+        };
+        self.until(channel, is_funded).await;
+        peer.until(channel, is_funded).await;
+        channel
+    }
+
+    pub(crate) async fn show(&self, channel: ChannelId) -> Result<ChannelInfo, ApiError> {
+        self.service.channel_show(ChannelRef { channel }).await
+    }
+
+    /// Waits until the channel looks as wanted, by the node's own news.
+    pub(crate) async fn until(
+        &self,
+        channel: ChannelId,
+        wanted: impl Fn(&ChannelInfo) -> bool,
+    ) -> ChannelInfo {
+        soon("the channel's state", async {
+            loop {
+                if let Ok(info) = self.show(channel).await
+                    && wanted(&info)
+                {
+                    return info;
+                }
+                let mut is_first_look = true;
+                let changed = self.node().wait_until(channel, |_| !std::mem::take(&mut is_first_look));
+                changed.await.expect("it runs");
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn pay(
+        &self,
+        channel: ChannelId,
+        amount: u64,
+        memo: &str,
+    ) -> Result<strait_api::Paid, ApiError> {
+        soon("the payment", self.service.pay(payment(channel, amount, memo))).await
+    }
+
+    pub(crate) async fn listen(&self, after: Option<String>) -> EventStream {
+        let query = EventQuery { after, ..EventQuery::default() };
+        self.service.subscribe(query).await.expect("subscribes")
+    }
+
+    pub(crate) async fn all_events(&self) -> Vec<EventRecord> {
+        let query = EventQuery { limit: Some(10_000), ..EventQuery::default() };
+        self.service.events(query).await.expect("events").events
+    }
+}
+
+pub(crate) fn payment(channel: ChannelId, amount: u64, memo: &str) -> Pay {
+    Pay {
+        channel,
+        asset: None,
+        amount: Amount::from(amount),
+        invoice: None,
+        memo: memo.into(),
+        idempotency_key: None,
+    }
+}
+
+pub(crate) fn many(channel: ChannelId, amounts: impl IntoIterator<Item = u64>, memo: &str) -> PayMany {
+    let item = |amount| strait_api::PayItem {
+        asset: None,
+        amount: Amount::from(amount),
+        invoice: None,
+        memo: memo.into(),
+    };
+    PayMany { channel, payments: amounts.into_iter().map(item).collect(), idempotency_key: None }
+}
+
+/// Reads on until an event is as wanted.
+pub(crate) async fn event(
+    stream: &mut EventStream,
+    what: &str,
+    wanted: impl Fn(&Event) -> bool,
+) -> EventRecord {
+    soon(what, async {
+        loop {
+            let record = stream.next().await.expect("it goes on").expect("no error");
+            if wanted(&record.event) {
+                return record;
+            }
+        }
+    })
+    .await
+}
+
+/// Memos of the payments that events tell of, in order.
+pub(crate) fn told_memos(events: &[EventRecord]) -> Vec<String> {
+    let payments = events.iter().filter_map(|record| match &record.event {
+        Event::Received { payments, .. } => Some(payments),
+        _ => None,
+    });
+    payments.flatten().map(|payment| payment.memo.clone()).collect()
+}
