@@ -127,6 +127,7 @@ fn of_chain(error: &ChainError) -> ApiError {
         ChainError::NotEnoughGasMoney { .. } => ErrorCode::NotEnoughGasMoney,
         ChainError::NotIncluded(_) => ErrorCode::NotIncluded,
         ChainError::NotCanonical(_) | ChainError::Nonsense(_) => ErrorCode::ChainNonsense,
+        ChainError::Journal(_) => ErrorCode::StoreFailed,
     };
     ApiError::new(code, error.to_string())
 }
