@@ -32,6 +32,8 @@ pub(super) enum Fault {
     Nonsense(String),
     /// It is behind what was seen before.
     Behind(String),
+    /// Another endpoint says something else, and nobody can tell which of them is right.
+    Contradiction(String),
     /// A block that the question was about is not in its chain.
     NotCanonical(strait_engine::ports::BlockRef),
 }
@@ -39,7 +41,7 @@ pub(super) enum Fault {
 impl Fault {
     /// Whether another endpoint may do better.
     pub(super) fn is_the_endpoints(&self) -> bool {
-        !matches!(self, Fault::Reverted(_) | Fault::NotCanonical(_))
+        !matches!(self, Fault::Reverted(_) | Fault::NotCanonical(_) | Fault::Contradiction(_))
     }
 
     pub(super) fn nonsense(text: impl Into<String>) -> Fault {
@@ -58,7 +60,9 @@ impl Fault {
             }
             Fault::Behind(text) => ChainError::Unreachable(format!("{endpoint} is behind: {text}")),
             Fault::Reverted(reason) => ChainError::Reverts { reason },
-            Fault::Nonsense(text) => ChainError::Nonsense(format!("{endpoint}: {text}")),
+            Fault::Nonsense(text) | Fault::Contradiction(text) => {
+                ChainError::Nonsense(format!("{endpoint}: {text}"))
+            }
             Fault::NotCanonical(block) => ChainError::NotCanonical(block),
         }
     }
@@ -148,8 +152,11 @@ fn refusal(code: i64, message: &str, data: Option<&Value>) -> Fault {
         return Fault::RateLimited { wait: None, text: shortened(message) };
     }
     let bytes = data.and_then(revert_data);
-    if code == REVERTED || bytes.is_some() || message.contains("execution reverted") {
-        return Fault::Reverted(decode_revert(&bytes.unwrap_or_default()));
+    if let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) {
+        return Fault::Reverted(decode_revert(&bytes));
+    }
+    if code == REVERTED || looks_like_a_failed_call(message) {
+        return Fault::Reverted(shortened(message));
     }
     Fault::Refused { code, message: shortened(message) }
 }
@@ -163,6 +170,14 @@ fn revert_data(data: &Value) -> Option<Bytes> {
 fn looks_like_a_limit(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     ["too many requests", "rate limit", "request limit", "requests per second", "compute units"]
+        .iter()
+        .any(|sign| text.contains(sign))
+}
+
+/// Calls that fail without the contract's own reason; each kind of node has its words for them.
+fn looks_like_a_failed_call(message: &str) -> bool {
+    let text = message.to_ascii_lowercase();
+    ["revert", "vm execution error", "always failing", "out of gas", "gas required exceeds", "invalid opcode"]
         .iter()
         .any(|sign| text.contains(sign))
 }
@@ -201,7 +216,10 @@ mod tests {
     fn reverts_are_told_from_refusals() {
         let stale = json!("0x01fd75ab");
         assert!(matches!(refusal(3, "execution reverted", Some(&stale)), Fault::Reverted(_)));
-        assert!(matches!(refusal(-32_000, "VM error", Some(&json!({ "data": "0x" }))), Fault::Reverted(_)));
+        let deeper = refusal(-32_000, "VM error", Some(&json!({ "data": "0x01fd75ab" })));
+        assert_eq!(deeper, refusal(3, "execution reverted", Some(&stale)));
+        let exceeds = refusal(-32_000, "gas required exceeds allowance (30000000)", None);
+        assert_eq!(exceeds, Fault::Reverted("gas required exceeds allowance (30000000)".into()));
         let unknown = refusal(-32_601, "the method does not exist", None);
         assert_eq!(unknown, Fault::Refused { code: -32_601, message: "the method does not exist".into() });
     }

@@ -46,7 +46,8 @@ impl Follower {
                     endpoints.praise(index);
                     return Ok((followed, head));
                 }
-                Err(fault) => last = Some(endpoints.note(index, fault)),
+                Err(fault) if fault.is_the_endpoints() => last = Some(endpoints.note(index, fault)),
+                Err(fault) => return Err(fault.at(endpoints.name(index))),
             }
         }
         Err(last.unwrap_or_else(|| ChainError::Unreachable("no endpoint answers".to_owned())))
@@ -106,7 +107,7 @@ impl Follower {
         let headers: BTreeMap<u64, Header> =
             headers.into_iter().map(|header| (header.number(), header)).collect();
         logs::check(&logs, &headers)?;
-        logs::check_promises(endpoints, index, &filter, &headers, &logs)?;
+        logs::confirm_blocks(endpoints, index, &filter, &headers, &logs)?;
         let blocks = logs::blocks(&headers, &logs, &filter)?;
         let end = headers.into_values().next_back().ok_or_else(|| Fault::nonsense("no block"))?;
         Ok(Stretch { blocks, end })
@@ -145,7 +146,7 @@ fn require_canonical(endpoints: &mut Endpoints, index: usize, block: BlockRef) -
     }
 }
 
-/// Logs of old blocks. Two endpoints must agree on them when there are two: no header tells what is missing.
+/// Logs of old blocks, read without the headers of blocks that have none.
 fn old_stretch(
     endpoints: &mut Endpoints,
     index: usize,
@@ -155,21 +156,7 @@ fn old_stretch(
 ) -> Result<Stretch, Fault> {
     let (logs, end) = logs::fetch(endpoints, index, filter, first, last)?;
     let headers = logs::headers_of(endpoints, index, &logs)?;
-    let other = endpoints.available().into_iter().find(|other| *other != index);
-    if let Some(other) = other {
-        match logs::fetch_all(endpoints, other, filter, first, end) {
-            Ok(theirs) if theirs.iter().any(|log| !logs.contains(log)) => {
-                return Err(Fault::nonsense(format!("it kept back a log between blocks {first} and {end}")));
-            }
-            Ok(theirs) if theirs.len() < logs.len() => {
-                endpoints.note(other, Fault::nonsense(format!("logs are missing between {first} and {end}")));
-            }
-            Ok(_) => {}
-            Err(fault) => {
-                endpoints.note(other, fault);
-            }
-        }
-    }
+    logs::confirm_range(endpoints, index, filter, first..=end, &logs)?;
     let blocks = logs::blocks(&headers, &logs, filter)?;
     let end = endpoints.header(index, end)?.ok_or_else(|| Fault::nonsense("a block vanished"))?;
     Ok(Stretch { blocks, end })
@@ -182,23 +169,23 @@ fn find_fork(
     head: &Header,
     known: &[BlockRef],
 ) -> Result<Option<BlockRef>, Fault> {
-    let above_head = known.iter().any(|block| block.number > head.number());
-    for block in known.iter().filter(|block| block.number <= head.number()) {
-        let is_canonical = *block == head.at()
+    let is_above = |block: &&BlockRef| block.number > head.number();
+    let mut below = known.iter().filter(|block| !is_above(block)).peekable();
+    let newest_below = below.peek().copied();
+    let canonical = loop {
+        let Some(block) = below.next() else { break None };
+        if *block == head.at()
             || (block.number.checked_add(1) == Some(head.number()) && block.hash == head.parent_hash)
-            || endpoints.is_canonical(index, *block)?;
-        if !is_canonical {
-            continue;
+            || endpoints.is_canonical(index, *block)?
+        {
+            break Some(block);
         }
-        let newest_below =
-            known.iter().filter(|block| block.number <= head.number()).max_by_key(|block| block.number);
-        if above_head && newest_below == Some(block) {
-            // A shorter piece of the same chain; a reorg would have replaced blocks.
-            return Err(Fault::Behind(format!("its head is {}, later blocks are known", head.number())));
-        }
-        return Ok(Some(*block));
+    };
+    // A shorter piece of the same chain is no reorg, which would have replaced blocks.
+    if known.iter().any(|block| is_above(&block)) && canonical == newest_below {
+        return Err(Fault::Behind(format!("its head is {}, later blocks are known", head.number())));
     }
-    Ok(None)
+    Ok(canonical.copied())
 }
 
 /// Each block's parent is the one before, and the last is the head if it is as high.

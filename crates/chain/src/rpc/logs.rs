@@ -5,7 +5,9 @@ use super::endpoints::Endpoints;
 use super::wire::{Header, Log};
 use alloy_primitives::U64;
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use strait_engine::ports::{Block, Event};
 use strait_types::abi::decode_event;
 use strait_types::{Address, ChannelId};
@@ -156,9 +158,9 @@ pub(super) fn range_of_headers(
     Ok(headers)
 }
 
-/// A bloom may promise a log that is not there, by accident, or an endpoint may keep it back. Another endpoint knows;
-/// if there is none, the same one is asked in another way.
-pub(super) fn check_promises(
+/// Asks the other endpoints about the logs of recent blocks: those that have some, and those whose bloom promises some,
+/// which can be by accident. Without another endpoint the same one is asked in another way about those it denied.
+pub(super) fn confirm_blocks(
     endpoints: &mut Endpoints,
     index: usize,
     filter: &Filter,
@@ -166,33 +168,89 @@ pub(super) fn check_promises(
     logs: &[Log],
 ) -> Result<(), Fault> {
     for (number, header) in headers {
-        let has_logs = logs.iter().any(|log| log.block_number.to::<u64>() == *number);
-        if has_logs || !header.promises(filter.adjudicator) {
+        let own: Vec<_> =
+            logs.iter().filter(|log| log.block_number.to::<u64>() == *number).cloned().collect();
+        if own.is_empty() && !header.promises(filter.adjudicator) {
             continue;
         }
-        let others: Vec<_> = endpoints.available().into_iter().filter(|other| *other != index).collect();
-        let question = |endpoints: &mut Endpoints, of: usize| {
-            endpoints.request::<Vec<Log>>(of, "eth_getLogs", filter.in_block(header))
-        };
-        let mut kept_back = None;
-        for other in others {
-            if let Ok(logs) = question(endpoints, other) {
-                kept_back = Some(logs);
-                break;
-            }
+        let mut votes = Votes::default();
+        for other in others(endpoints, index) {
+            // Who does not know the block abstains.
+            let theirs = endpoints.request::<Vec<Log>>(other, "eth_getLogs", filter.in_block(header));
+            votes.count(endpoints, other, &own, theirs);
         }
-        let kept_back = match kept_back {
-            Some(logs) => logs,
-            None => question(endpoints, index)?,
-        };
-        if kept_back
-            .iter()
-            .any(|log| filter.admits(log) && log.block_hash == header.hash && header.admits(log))
-        {
-            return Err(Fault::nonsense(format!("it kept back a log of block {number}")));
+        votes.decide(&format!("the logs of block {number}"))?;
+        if own.is_empty() && votes.are_none() {
+            let again: Vec<Log> = endpoints.request(index, "eth_getLogs", filter.in_block(header))?;
+            if again.iter().any(|log| filter.admits(log) && header.admits(log)) {
+                return Err(Fault::nonsense(format!("it kept back a log of block {number}")));
+            }
         }
     }
     Ok(())
+}
+
+/// Asks the other endpoints about the logs of old blocks, of which no bloom was read.
+pub(super) fn confirm_range(
+    endpoints: &mut Endpoints,
+    index: usize,
+    filter: &Filter,
+    range: RangeInclusive<u64>,
+    logs: &[Log],
+) -> Result<(), Fault> {
+    let (first, last) = (*range.start(), *range.end());
+    let mut votes = Votes::default();
+    for other in others(endpoints, index) {
+        let theirs = fetch_all(endpoints, other, filter, first, last);
+        votes.count(endpoints, other, logs, theirs);
+    }
+    votes.decide(&format!("the logs of blocks {first} to {last}"))
+}
+
+fn others(endpoints: &Endpoints, index: usize) -> Vec<usize> {
+    endpoints.available().into_iter().filter(|other| *other != index).collect()
+}
+
+/// How many other endpoints say the same, and how many something else.
+#[derive(Default)]
+struct Votes {
+    agreeing: usize,
+    disagreeing: Vec<String>,
+}
+
+impl Votes {
+    fn count(
+        &mut self,
+        endpoints: &mut Endpoints,
+        other: usize,
+        own: &[Log],
+        theirs: Result<Vec<Log>, Fault>,
+    ) {
+        match theirs {
+            Ok(theirs) if theirs == own => self.agreeing = self.agreeing.saturating_add(1),
+            Ok(_) => self.disagreeing.push(endpoints.name(other).to_owned()),
+            Err(fault) => {
+                endpoints.note(other, fault);
+            }
+        }
+    }
+
+    fn are_none(&self) -> bool {
+        self.agreeing == 0 && self.disagreeing.is_empty()
+    }
+
+    /// Nobody can tell who lies when two contradict each other: then nothing is believed.
+    fn decide(&self, what: &str) -> Result<(), Fault> {
+        let agreeing = self.agreeing.saturating_add(1);
+        match self.disagreeing.len().cmp(&agreeing) {
+            Ordering::Less => Ok(()),
+            Ordering::Equal => Err(Fault::Contradiction(format!(
+                "it is contradicted about {what} by {}; remove the one that is wrong, or add a third",
+                self.disagreeing.join(", ")
+            ))),
+            Ordering::Greater => Err(Fault::nonsense(format!("most others contradict it about {what}"))),
+        }
+    }
 }
 
 /// Logs as the engine's blocks, ascending. Logs that are no events of the protocol are left out.

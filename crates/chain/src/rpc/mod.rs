@@ -71,9 +71,29 @@ impl RpcChain {
         self.follower.deployed_at
     }
 
+    /// What the account must hold for an urgent transaction of this much gas, in wei, at today's price and with what
+    /// waits: an account that holds less cannot answer a dispute.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    pub fn needed_for(&mut self, gas: u64) -> Result<U256, ChainError> {
+        self.transactions.needed_for(&mut self.endpoints, gas)
+    }
+
     /// A failure here is no failure of what the caller asked for; the next head is the next occasion.
     fn tend(&mut self, head: &wire::Header) {
-        if let Err(error) = self.transactions.tend(&mut self.endpoints, head) {
+        let newest = match self.endpoints.config().head {
+            Head::Latest => Ok(Some(head.clone())),
+            // Prices and waiting times are those of the newest block.
+            Head::Safe | Head::Finalized => {
+                self.endpoints.ask("eth_getBlockByNumber", &json!(["latest", false]))
+            }
+        };
+        let tended = newest.and_then(|newest| {
+            let newest = newest.unwrap_or_else(|| head.clone());
+            self.transactions.tend(&mut self.endpoints, &newest)
+        });
+        if let Err(error) = tended {
             warn!(%error, "waiting transactions could not be looked after");
         }
     }

@@ -86,7 +86,7 @@ impl Drop for Anvil {
     }
 }
 
-fn post(port: u16, body: &str) -> Value {
+pub(crate) fn post(port: u16, body: &str) -> Value {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("anvil listens");
     let head = format!(
         "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\

@@ -1,4 +1,8 @@
 //! The chain by JSON-RPC: on anvil as on any chain, and against endpoints that fail or lie.
 
 mod anvil;
+mod bench;
 mod conformance;
+mod endpoints;
+mod proxy;
+mod sending;

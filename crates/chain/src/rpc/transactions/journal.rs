@@ -23,6 +23,8 @@ pub struct Attempt {
     pub fees: Fees,
     /// The head's number when it was signed.
     pub signed_at: u64,
+    /// It only uses up the nonce: what was asked for is given up.
+    pub is_empty: bool,
 }
 
 /// A transaction and what was tried to bring it into a block.
@@ -218,6 +220,7 @@ mod tests {
                 raw: Bytes::from_static(b"raw"),
                 fees: Fees { max_fee: u128::MAX, tip: Some(3) },
                 signed_at: 9,
+                is_empty: false,
             }],
         }
     }

@@ -101,7 +101,7 @@ impl Transactions {
             && artifacts::urgent_selectors().iter().any(|selector| call.data.starts_with(selector));
         let mut quote = self.quote(endpoints, call)?;
         let fees = self.policy.initial(quote.market, is_urgent);
-        self.require_money(&quote, call, fees)?;
+        self.require_money(&quote, call, fees, is_urgent)?;
         let mut at_least = quote.pending_count;
         for _ in 0..NONCE_RACES {
             let last = self.entries.keys().next_back().map_or(0, |nonce| nonce.saturating_add(1));
@@ -128,7 +128,7 @@ impl Transactions {
                 }
                 Outcome::NoMoney => {
                     self.forget(nonce)?;
-                    self.require_money(&quote, call, fees)?;
+                    self.require_money(&quote, call, fees, is_urgent)?;
                     let (account, balance) = (self.address(), quote.balance);
                     let needed = balance.saturating_add(U256::ONE);
                     return Err(ChainError::NotEnoughGasMoney { account, balance, needed });
@@ -145,10 +145,16 @@ impl Transactions {
         )))
     }
 
-    fn require_money(&self, quote: &Quote, call: &Call, fees: Fees) -> Result<(), ChainError> {
-        let waiting = self.entries.range(quote.count..).map(|(_, transaction)| transaction.most_expensive());
+    fn require_money(
+        &self,
+        quote: &Quote,
+        call: &Call,
+        fees: Fees,
+        is_urgent: bool,
+    ) -> Result<(), ChainError> {
         let own = most_expensive(call.value, quote.gas_limit, fees);
-        let needed = waiting.fold(own, U256::saturating_add);
+        // What is urgent does not wait for money for the rest, which is given up for it if need be.
+        let needed = if is_urgent { own } else { self.waiting(quote.count).fold(own, U256::saturating_add) };
         if quote.balance < needed {
             return Err(ChainError::NotEnoughGasMoney {
                 account: self.address(),
@@ -157,6 +163,24 @@ impl Transactions {
             });
         }
         Ok(())
+    }
+
+    /// What the account must hold for an urgent transaction of this much gas, in wei, with those that wait.
+    pub(super) fn needed_for(&self, endpoints: &mut Endpoints, gas: u64) -> Result<U256, ChainError> {
+        let market = endpoints.first(|endpoints, index| {
+            let head: Option<Header> =
+                endpoints.request(index, "eth_getBlockByNumber", json!(["latest", false]))?;
+            let head = head.ok_or_else(|| Fault::nonsense("it has no head"))?;
+            let tip = endpoints.request(index, "eth_maxPriorityFeePerGas", json!([]));
+            market(endpoints, index, &head, tip)
+        })?;
+        let own = most_expensive(U256::ZERO, gas, self.policy.initial(market, true));
+        Ok(self.waiting(self.count).fold(own, U256::saturating_add))
+    }
+
+    /// What each transaction that is in no block can cost.
+    fn waiting(&self, count: u64) -> impl Iterator<Item = U256> + '_ {
+        self.entries.range(count..).map(|(_, transaction)| transaction.most_expensive())
     }
 
     /// Asks one endpoint for all that a transaction needs. A call that would revert is refused here.

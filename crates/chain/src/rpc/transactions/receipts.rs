@@ -19,6 +19,9 @@ impl Transactions {
         hash: TxHash,
     ) -> Result<Option<Receipt>, ChainError> {
         let own = self.by_hash.get(&hash).and_then(|nonce| self.entries.get(nonce));
+        let is_empty = |hash: TxHash| {
+            own.is_some_and(|own| own.attempts.iter().any(|attempt| attempt.hash == hash && attempt.is_empty))
+        };
         let hashes: Vec<TxHash> = match own {
             Some(transaction) => transaction.attempts.iter().rev().map(|attempt| attempt.hash).collect(),
             None => vec![hash],
@@ -32,7 +35,7 @@ impl Transactions {
                     if let Some(receipt) = answer?
                         && let Some(receipt) = canonical(endpoints, index, *asked, &receipt)?
                     {
-                        return Ok(Some(receipt));
+                        return Ok(Some((*asked, receipt)));
                     }
                 }
                 Ok(None)
@@ -41,7 +44,8 @@ impl Transactions {
                 (None, Some(transaction)) if self.is_given_up(endpoints, transaction.nonce)? => {
                     Err(ChainError::NotIncluded(hash))
                 }
-                (found, _) => Ok(found),
+                (Some((included, _)), _) if is_empty(included) => Err(ChainError::NotIncluded(hash)),
+                (found, _) => Ok(found.map(|(_, receipt)| receipt)),
             })
     }
 

@@ -4,7 +4,10 @@ use super::journal::{Attempt, StoredTransaction};
 use crate::rpc::fees::Fees;
 use alloy_consensus::{SignableTransaction, Signed, TxEip1559, TxLegacy};
 use alloy_primitives::{Signature, TxKind};
-use strait_types::{Bytes, SigningKey};
+use strait_types::{Bytes, SigningKey, U256};
+
+/// Gas of a transfer to an ordinary account.
+const TRANSFER_GAS: u64 = 21_000;
 
 /// Signs a transaction with what it is to offer.
 pub(super) fn sign(
@@ -47,7 +50,28 @@ pub(super) fn sign(
             *signed.hash()
         }
     };
-    Attempt { hash, raw: Bytes::from(raw), fees, signed_at: head }
+    Attempt { hash, raw: Bytes::from(raw), fees, signed_at: head, is_empty: false }
+}
+
+/// A transfer of nothing to oneself, which uses up a nonce.
+pub(super) fn sign_empty(
+    key: &SigningKey,
+    chain_id: u64,
+    nonce: u64,
+    fees: Fees,
+    head: u64,
+) -> (StoredTransaction, Attempt) {
+    let transfer = StoredTransaction {
+        nonce,
+        to: Some(key.address()),
+        value: U256::ZERO,
+        data: Bytes::new(),
+        gas_limit: TRANSFER_GAS,
+        is_urgent: false,
+        attempts: Vec::new(),
+    };
+    let attempt = Attempt { is_empty: true, ..sign(key, chain_id, &transfer, fees, head) };
+    (transfer, attempt)
 }
 
 fn signed<T: SignableTransaction<Signature>>(key: &SigningKey, transaction: T) -> Signed<T> {

@@ -1,15 +1,13 @@
 //! Looking after transactions that are in no block yet, at every new head.
 
 use super::broadcast::{Outcome, broadcast};
-use super::{StoredTransaction, Transactions, market, signing};
-use crate::rpc::endpoint::Fault;
+use super::{Attempt, StoredTransaction, Transactions, market, signing};
 use crate::rpc::endpoints::Endpoints;
 use crate::rpc::fees::Market;
 use crate::rpc::wire::Header;
 use alloy_primitives::U64;
 use serde_json::json;
 use strait_engine::ports::ChainError;
-use strait_types::{Bytes, U256};
 use tracing::{info, warn};
 
 /// Transactions that are sent again at one head; those behind them have to wait for them anyhow.
@@ -18,8 +16,6 @@ const AT_ONCE: usize = 16;
 const KEPT: u64 = 256;
 /// Replacements in a row, when a pool asks for more than is known.
 const REPLACEMENTS: usize = 4;
-/// Gas of a transfer to an ordinary account.
-const TRANSFER_GAS: u64 = 21_000;
 
 impl Transactions {
     /// Sends again what is in no block, and offers more for what waits too long. Does nothing twice at one head.
@@ -32,21 +28,25 @@ impl Transactions {
             return Ok(());
         }
         let account = self.address();
-        let (count, pending, market) = endpoints.first(|endpoints, index| {
-            let count = |endpoints: &mut Endpoints, tag: &str| {
-                endpoints.request::<U64>(index, "eth_getTransactionCount", json!([account, tag]))
-            };
-            let (mined, pending) = (count(endpoints, "latest")?, count(endpoints, "pending")?);
-            let tip = endpoints.request(index, "eth_maxPriorityFeePerGas", json!([]));
-            Ok::<_, Fault>((mined.to::<u64>(), pending.to::<u64>(), market(endpoints, index, head, tip)?))
-        })?;
-        self.count = count;
-        self.fill_gap(endpoints, head, pending.max(count), market)?;
-        let waiting: Vec<u64> = self.entries.range(count..).map(|(nonce, _)| *nonce).take(AT_ONCE).collect();
-        for nonce in waiting {
-            self.tend_one(endpoints, nonce, nonce == count, head.number(), market)?;
+        let count: U64 = endpoints.ask("eth_getTransactionCount", &json!([account, "latest"]))?;
+        self.count = count.to();
+        let waiting: Vec<u64> =
+            self.entries.range(self.count..).map(|(nonce, _)| *nonce).take(AT_ONCE).collect();
+        if let Some(first) = waiting.first() {
+            let (pending, market) = endpoints.first(|endpoints, index| {
+                let count = json!([account, "pending"]);
+                let pending: U64 = endpoints.request(index, "eth_getTransactionCount", count)?;
+                let tip = endpoints.request(index, "eth_maxPriorityFeePerGas", json!([]));
+                Ok((pending.to::<u64>(), market(endpoints, index, head, tip)?))
+            })?;
+            for unused in pending.max(self.count)..*first {
+                self.use_up(endpoints, unused, head.number(), market)?;
+            }
+            for nonce in waiting {
+                self.tend_one(endpoints, nonce, head.number(), market)?;
+            }
         }
-        self.prune(count)?;
+        self.prune()?;
         self.tended_at = Some(head.hash);
         Ok(())
     }
@@ -55,7 +55,6 @@ impl Transactions {
         &mut self,
         endpoints: &mut Endpoints,
         nonce: u64,
-        is_next: bool,
         head: u64,
         market: Market,
     ) -> Result<(), ChainError> {
@@ -64,18 +63,26 @@ impl Transactions {
         };
         let waited = head.saturating_sub(last.signed_at);
         // One that waits for a lower nonce is not helped by offering more, unless it offers too little itself.
-        let is_stuck = waited >= self.policy.bump_after_blocks && (is_next || !last.fees.suffice(market));
-        let mut outcome = broadcast(endpoints, &last.raw.clone());
-        if is_stuck {
-            self.replace(endpoints, nonce, head, market, &mut outcome)?;
-        }
-        match outcome {
-            Outcome::Sent | Outcome::Unsure => {}
+        let may_replace = nonce == self.count || !last.fees.suffice(market);
+        let is_stuck = waited >= self.policy.bump_after_blocks && may_replace;
+        match broadcast(endpoints, &last.raw.clone()) {
+            Outcome::NoMoney | Outcome::Refused(_) if is_stuck && self.is_urgent(nonce.saturating_add(1)) => {
+                self.cancel(endpoints, nonce, head, market)
+            }
             // A block with it or its rival is on the way here.
-            Outcome::NonceTooLow => {}
-            other => warn!(nonce, outcome = ?other, "a transaction waits"),
+            Outcome::NonceTooLow => Ok(()),
+            _ if is_stuck => self.replace(endpoints, nonce, head, market),
+            Outcome::Sent | Outcome::Unsure => Ok(()),
+            outcome => {
+                warn!(nonce, ?outcome, "a transaction waits");
+                Ok(())
+            }
         }
-        Ok(())
+    }
+
+    /// Whether a transaction from this nonce on is urgent: what an urgent one waits for is so, too.
+    fn is_urgent(&self, nonce: u64) -> bool {
+        self.entries.range(nonce..).any(|(_, entry)| entry.is_urgent)
     }
 
     /// Offers more, and more again while a pool has a version that offers even more.
@@ -85,67 +92,83 @@ impl Transactions {
         nonce: u64,
         head: u64,
         market: Market,
-        outcome: &mut Outcome,
     ) -> Result<(), ChainError> {
         for _ in 0..REPLACEMENTS {
-            // What an urgent one waits for is urgent, too.
-            let is_urgent = self.entries.range(nonce..).any(|(_, entry)| entry.is_urgent);
-            let Some(entry) = self.entries.get(&nonce) else { return Ok(()) };
+            let is_urgent = self.is_urgent(nonce);
+            let Some(entry) = self.entries.get(&nonce).cloned() else { return Ok(()) };
             let bumped = entry.fees().and_then(|fees| self.policy.bumped(fees, market, is_urgent));
             let Some(fees) = bumped else {
                 warn!(nonce, ?market, "a transaction waits, and offers as much as is allowed");
                 return Ok(());
             };
-            let attempt = signing::sign(&self.key, self.chain_id, entry, fees, head);
-            let raw = attempt.raw.clone();
-            info!(nonce, hash = %attempt.hash, ?fees, "a transaction waits too long and offers more");
-            let mut replaced = entry.clone();
-            replaced.attempts.push(attempt);
-            self.store(replaced)?;
-            *outcome = broadcast(endpoints, &raw);
-            if *outcome != Outcome::ReplacementUnderpriced {
-                return Ok(());
+            let attempt = match entry.attempts.last() {
+                Some(last) if last.is_empty => {
+                    signing::sign_empty(&self.key, self.chain_id, nonce, fees, head).1
+                }
+                _ => signing::sign(&self.key, self.chain_id, &entry, fees, head),
+            };
+            match self.attempt(endpoints, &entry, attempt)? {
+                Outcome::ReplacementUnderpriced => {}
+                outcome @ (Outcome::NoMoney | Outcome::Refused(_)) => {
+                    // No pool has it; the former one stays the one to send.
+                    warn!(nonce, ?outcome, "a transaction waits and cannot offer more");
+                    return self.store(entry);
+                }
+                _ => return Ok(()),
             }
         }
         Ok(())
     }
 
-    /// Nonces below the first waiting one that no pool has any more: they were another program's, or a lost journal's.
-    /// Nothing behind them can ever be included, so they are used up by transfers of nothing to oneself.
-    fn fill_gap(
+    /// Gives up a transaction that no pool takes, for the urgent ones behind it.
+    fn cancel(
         &mut self,
         endpoints: &mut Endpoints,
-        head: &Header,
-        first_free: u64,
+        nonce: u64,
+        head: u64,
         market: Market,
     ) -> Result<(), ChainError> {
-        let Some(first) = self.entries.range(self.count..).next().map(|(nonce, _)| *nonce) else {
-            return Ok(());
-        };
-        for nonce in first_free..first {
-            let is_urgent = self.entries.range(nonce..).any(|(_, entry)| entry.is_urgent);
-            let mut filler = StoredTransaction {
-                nonce,
-                to: Some(self.address()),
-                value: U256::ZERO,
-                data: Bytes::new(),
-                gas_limit: TRANSFER_GAS,
-                is_urgent,
-                attempts: Vec::new(),
-            };
-            let fees = self.policy.initial(market, is_urgent);
-            let attempt = signing::sign(&self.key, self.chain_id, &filler, fees, head.number());
-            let raw = attempt.raw.clone();
-            filler.attempts.push(attempt);
-            info!(nonce, "a nonce was left unused; an empty transfer uses it up");
-            self.store(filler)?;
-            broadcast(endpoints, &raw);
-        }
+        let Some(entry) = self.entries.get(&nonce).cloned() else { return Ok(()) };
+        let fresh = self.policy.initial(market, true);
+        let fees = entry.fees().and_then(|fees| self.policy.bumped(fees, market, true)).unwrap_or(fresh);
+        let (_, attempt) = signing::sign_empty(&self.key, self.chain_id, nonce, fees, head);
+        warn!(nonce, "a transaction that no pool takes is given up for an urgent one behind it");
+        self.attempt(endpoints, &entry, attempt)?;
         Ok(())
     }
 
-    fn prune(&mut self, count: u64) -> Result<(), ChainError> {
-        let Some(kept_from) = count.checked_sub(KEPT) else { return Ok(()) };
+    /// Writes down one more attempt, and sends it.
+    fn attempt(
+        &mut self,
+        endpoints: &mut Endpoints,
+        entry: &StoredTransaction,
+        attempt: Attempt,
+    ) -> Result<Outcome, ChainError> {
+        info!(nonce = entry.nonce, hash = %attempt.hash, fees = ?attempt.fees, "one more attempt");
+        let raw = attempt.raw.clone();
+        let mut entry = entry.clone();
+        entry.attempts.push(attempt);
+        self.store(entry)?;
+        Ok(broadcast(endpoints, &raw))
+    }
+
+    /// A nonce below the first waiting one that no pool has any more: it was another program's, or a lost journal's.
+    /// Nothing behind it can ever be included unless it is used up.
+    fn use_up(
+        &mut self,
+        endpoints: &mut Endpoints,
+        nonce: u64,
+        head: u64,
+        market: Market,
+    ) -> Result<(), ChainError> {
+        let fees = self.policy.initial(market, self.is_urgent(nonce));
+        let (transfer, attempt) = signing::sign_empty(&self.key, self.chain_id, nonce, fees, head);
+        self.attempt(endpoints, &transfer, attempt)?;
+        Ok(())
+    }
+
+    fn prune(&mut self) -> Result<(), ChainError> {
+        let Some(kept_from) = self.count.checked_sub(KEPT) else { return Ok(()) };
         let old: Vec<u64> = self.entries.range(..kept_from).map(|(nonce, _)| *nonce).collect();
         for nonce in old {
             self.forget(nonce)?;

@@ -1,0 +1,351 @@
+//! Endpoints that are wrong, slow, limited, behind or dishonest.
+
+use crate::bench::{TestClock, config, connect, deposits, proxy, through};
+use crate::conformance::AnvilDriver;
+use crate::proxy::Act;
+use serde_json::{Value, json};
+use std::net::TcpListener;
+use std::time::Duration;
+use strait_chain::conformance::scene::{Reader, Scene};
+use strait_chain::rpc::{ConnectError, Url};
+use strait_engine::ports::{Chain, ChainError};
+use strait_types::{Address, B256, Side};
+
+/// Nobody listens there.
+fn dead() -> Url {
+    let port =
+        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    format!("http://127.0.0.1:{port}").parse().expect("an address")
+}
+
+/// Blocks that an `eth_getLogs` spans.
+fn span(parameters: &Value) -> u64 {
+    let number = |name: &str| {
+        let text = parameters[0][name].as_str().unwrap_or("0x0");
+        u64::from_str_radix(text.trim_start_matches("0x"), 16).expect("a number")
+    };
+    number("toBlock").saturating_sub(number("fromBlock")) + 1
+}
+
+fn asks_by_range(method: &str, parameters: &Value) -> bool {
+    method == "eth_getLogs" && parameters[0].get("fromBlock").is_some()
+}
+
+#[test]
+fn an_endpoint_of_another_chain_is_refused() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let (good, other) = (proxy(&scene), proxy(&scene));
+    other.script(|method, _| match method {
+        "eth_chainId" => Act::Answer(json!("0x5")),
+        _ => Act::Pass,
+    });
+    let refused = connect(&scene, config(&scene, vec![good.url(), other.url()], &TestClock::new()));
+    let Err(ConnectError::WrongChain { endpoint, found: 5, expected: 31_337 }) = refused else {
+        panic!("{:?}", refused.err());
+    };
+    assert!(!endpoint.contains("key-of-an-account"), "{endpoint}");
+}
+
+#[test]
+fn an_address_without_the_adjudicator_is_refused() {
+    let mut driver = AnvilDriver::new("http");
+    let token = strait_chain::conformance::Driver::token(&driver);
+    let scene = Scene::new(&mut driver);
+    let at = |address| {
+        let mut config = config(&scene, vec![proxy(&scene).url()], &TestClock::new());
+        config.adjudicator = address;
+        connect(&scene, config).err().expect("refused")
+    };
+    let nobody = Address::repeat_byte(0x77);
+    let nothing = at(nobody);
+    assert!(matches!(nothing, ConnectError::NoContract { address, .. } if address == nobody), "{nothing}");
+    let other = at(token);
+    assert!(matches!(other, ConnectError::AnotherContract { address, .. } if address == token), "{other}");
+}
+
+#[test]
+fn the_deployment_is_found_where_old_states_are_known() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    for _ in 0..5 {
+        scene.driver.anvil.mine();
+    }
+    let clock = TestClock::new();
+    let endpoint = proxy(&scene);
+    // The first block that anvil made holds it.
+    assert_eq!(through(&scene, &[&endpoint], &clock).deployed_at(), 1);
+    endpoint.script(|method, parameters| match method {
+        "eth_getCode" if parameters[1] != "latest" => Act::Refuse(-32_000, "missing trie node"),
+        _ => Act::Pass,
+    });
+    assert_eq!(through(&scene, &[&endpoint], &clock).deployed_at(), 0);
+}
+
+#[test]
+fn a_dead_endpoint_does_not_matter_while_another_lives() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let clock = TestClock::new();
+    let urls = vec![dead(), proxy(&scene).url()];
+    let mut chain = connect(&scene, config(&scene, urls, &clock)).expect("one of them answers");
+    assert_eq!(deposits(&mut chain), [7]);
+    drop(chain);
+    let alone = connect(&scene, config(&scene, vec![dead()], &clock)).err();
+    assert!(matches!(alone, Some(ConnectError::Chain(ChainError::Unreachable(_)))), "{alone:?}");
+}
+
+#[test]
+fn a_silent_endpoint_costs_no_more_than_the_time_limit() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let (silent, good) = (proxy(&scene), proxy(&scene));
+    silent.script(|_, _| Act::Silent);
+    let mut config = config(&scene, vec![silent.url(), good.url()], &TestClock::new());
+    config.endpoints.timeout = Duration::from_millis(300);
+    let mut chain = connect(&scene, config).expect("one of them answers");
+    silent.count("");
+    assert_eq!(deposits(&mut chain), [7]);
+    assert_eq!(silent.count("eth_getBlockByNumber"), 0, "it rests");
+}
+
+#[test]
+fn a_limiting_endpoint_rests_as_long_as_it_asks_for() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let clock = TestClock::new();
+    let (limited, good) = (proxy(&scene), proxy(&scene));
+    let mut chain = through(&scene, &[&limited, &good], &clock);
+    limited.script(|_, _| Act::Status(429, 30));
+    assert_eq!(deposits(&mut chain), [7]);
+    limited.pass();
+    limited.count("");
+    clock.advance(Duration::from_secs(29));
+    chain.follow(&[], 10).expect("the other answers");
+    assert_eq!(limited.count("eth_getBlockByNumber"), 0);
+    clock.advance(Duration::from_secs(2));
+    chain.follow(&[], 10).expect("both answer");
+    assert!(limited.count("eth_getBlockByNumber") > 0);
+}
+
+#[test]
+fn with_only_a_limiting_endpoint_the_caller_is_told_at_once() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let clock = TestClock::new();
+    let limited = proxy(&scene);
+    let mut chain = through(&scene, &[&limited], &clock);
+    limited.count("");
+    limited.script(|_, _| Act::Refuse(-32_005, "daily request count exceeded"));
+    for _ in 0..5 {
+        let told = chain.follow(&[], 10);
+        assert!(
+            matches!(&told, Err(ChainError::Unreachable(text)) if text.contains("limits requests")),
+            "{told:?}"
+        );
+    }
+    limited.pass();
+    assert_eq!(limited.count("eth_getBlockByNumber"), 1, "it is asked no more while it rests");
+    clock.advance(Duration::from_secs(60));
+    chain.follow(&[], 10).expect("it answers again");
+}
+
+#[test]
+fn ranges_shrink_to_what_an_endpoint_allows() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    for wei in 1..=3 {
+        scene.deposit(Side::Zero, wei);
+        scene.driver.anvil.ask("anvil_mine", &json!([40]));
+    }
+    let narrow = proxy(&scene);
+    narrow.script(|method, parameters| {
+        if asks_by_range(method, parameters) && span(parameters) > 9 {
+            return Act::Refuse(-32_600, "eth_getLogs is limited to a 9 range");
+        }
+        Act::Pass
+    });
+    let mut chain = through(&scene, &[&narrow], &TestClock::new());
+    assert_eq!(deposits(&mut chain), [1, 2, 3]);
+    let head = chain.follow(&[], 1).expect("answers").head;
+    assert_eq!(chain.events_of(scene.id(), head).expect("answers").len(), 3);
+}
+
+#[test]
+fn a_log_that_is_kept_back_is_missed_in_a_recent_block() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let (liar, good) = (proxy(&scene), proxy(&scene));
+    let hide = |method: &str, parameters: &Value| match asks_by_range(method, parameters) {
+        true => Act::Answer(json!([])),
+        false => Act::Pass,
+    };
+    liar.script(hide);
+    let clock = TestClock::new();
+    let contradicted = through(&scene, &[&liar, &good], &clock).follow(&[], 10);
+    assert!(matches!(contradicted, Err(ChainError::Nonsense(_))), "{contradicted:?}");
+    assert_eq!(deposits(&mut through(&scene, &[&liar, &good, &proxy(&scene)], &clock)), [7]);
+    let alone = through(&scene, &[&liar], &clock).follow(&[], 10);
+    assert!(matches!(alone, Err(ChainError::Nonsense(_))), "{alone:?}");
+}
+
+#[test]
+fn a_log_that_is_kept_back_is_missed_in_an_old_block_by_other_endpoints() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    scene.driver.anvil.ask("anvil_mine", &json!([100]));
+    let (liar, good) = (proxy(&scene), proxy(&scene));
+    liar.script(|method, _| match method {
+        "eth_getLogs" => Act::Answer(json!([])),
+        _ => Act::Pass,
+    });
+    let clock = TestClock::new();
+    for two in [[&liar, &good], [&good, &liar]] {
+        let contradicted = through(&scene, &two, &clock).follow(&[], 10);
+        assert!(matches!(contradicted, Err(ChainError::Nonsense(_))), "{contradicted:?}");
+    }
+    assert_eq!(deposits(&mut through(&scene, &[&liar, &good, &proxy(&scene)], &clock)), [7]);
+    assert_eq!(deposits(&mut through(&scene, &[&good, &liar, &proxy(&scene)], &clock)), [7]);
+}
+
+#[test]
+fn a_forged_amount_is_not_believed_beside_other_endpoints() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let (liar, one, two) = (proxy(&scene), proxy(&scene), proxy(&scene));
+    liar.script(|method, _| match method {
+        "eth_getLogs" => Act::Change(Box::new(|mut logs| {
+            for log in logs.as_array_mut().into_iter().flatten() {
+                let data = log["data"].as_str().expect("data").replace("07", "70");
+                log["data"] = json!(data);
+            }
+            logs
+        })),
+        _ => Act::Pass,
+    });
+    let clock = TestClock::new();
+    let contradicted = through(&scene, &[&liar, &one], &clock).follow(&[], 10);
+    assert!(matches!(contradicted, Err(ChainError::Nonsense(_))), "{contradicted:?}");
+    assert_eq!(deposits(&mut through(&scene, &[&liar, &one, &two], &clock)), [7]);
+    assert_eq!(deposits(&mut through(&scene, &[&one, &liar, &two], &clock)), [7]);
+}
+
+#[test]
+fn a_log_that_never_was_is_refused() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let forgeries: [fn(Value) -> Value; 4] = [
+        |mut logs| {
+            logs[0]["topics"][1] = json!(B256::repeat_byte(3));
+            logs
+        },
+        |mut logs| {
+            logs[0]["address"] = json!(Address::repeat_byte(3));
+            logs
+        },
+        |mut logs| {
+            let twice = logs[0].clone();
+            logs.as_array_mut().expect("logs").push(twice);
+            logs
+        },
+        |mut logs| {
+            logs[0]["data"] = json!("0x01");
+            logs
+        },
+    ];
+    for forge in forgeries {
+        let liar = proxy(&scene);
+        liar.script(move |method, _| match method {
+            "eth_getLogs" => Act::Change(Box::new(forge)),
+            _ => Act::Pass,
+        });
+        let refused = through(&scene, &[&liar], &TestClock::new()).follow(&[], 10);
+        assert!(matches!(refused, Err(ChainError::Nonsense(_))), "{refused:?}");
+    }
+}
+
+#[test]
+fn answers_that_are_none_are_refused() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let acts: [fn() -> Act; 6] = [
+        || Act::Text("<html>502</html>"),
+        || Act::Text("{\"jsonrpc\":\"2.0\",\"id\":99,\"result\":null}"),
+        || Act::Answer(json!(null)),
+        || Act::Answer(json!({ "number": "0x1" })),
+        || Act::Answer(json!([1, 2, 3])),
+        || Act::HangUp,
+    ];
+    for act in acts {
+        let endpoint = proxy(&scene);
+        let mut chain = through(&scene, &[&endpoint], &TestClock::new());
+        endpoint.script(move |_, _| act());
+        let refused = chain.follow(&[], 10);
+        let is_refused = matches!(refused, Err(ChainError::Nonsense(_) | ChainError::Unreachable(_)));
+        assert!(is_refused, "{refused:?}");
+    }
+}
+
+#[test]
+fn who_lags_is_set_aside_and_causes_no_rollback() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 1);
+    let clock = TestClock::new();
+    let (slow, good) = (proxy(&scene), proxy(&scene));
+    let mut chain = through(&scene, &[&slow, &good], &clock);
+    let old = scene.driver.anvil.ask("eth_getBlockByNumber", &json!(["latest", false]));
+    slow.script(move |method, parameters| match method {
+        "eth_getBlockByNumber" if parameters[0] == "latest" => Act::Answer(old.clone()),
+        _ => Act::Pass,
+    });
+    for wei in 2..=6 {
+        scene.deposit(Side::Zero, wei);
+    }
+    let mut reader = Reader::default();
+    reader.catch_up(&mut chain, 10);
+    assert_eq!(reader.events().len(), 6);
+    drop(chain);
+    let mut alone = through(&scene, &[&slow], &clock);
+    let told = alone.follow(&reader.known(), 10);
+    assert!(matches!(&told, Err(ChainError::Unreachable(text)) if text.contains("behind")), "{told:?}");
+}
+
+#[test]
+fn an_old_head_is_not_believed_to_be_one() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let clock = TestClock::new();
+    clock.advance(Duration::from_secs(60 * 60 * 24 * 365 * 30));
+    let mut config = config(&scene, vec![proxy(&scene).url()], &clock);
+    config.endpoints.max_head_age = Some(Duration::from_secs(600));
+    let stale = connect(&scene, config).err();
+    assert!(matches!(stale, Some(ConnectError::Chain(ChainError::Unreachable(_)))), "{stale:?}");
+}
+
+#[test]
+fn most_endpoints_decide_which_chain_it_is() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    let (lonely, one, two) = (proxy(&scene), proxy(&scene), proxy(&scene));
+    let clock = TestClock::new();
+    let mut chain = through(&scene, &[&lonely, &one, &two], &clock);
+    lonely.script(|method, _| match method {
+        "eth_getBlockByNumber" => Act::Change(Box::new(|mut block| {
+            block["hash"] = json!(B256::repeat_byte(0xee));
+            block
+        })),
+        _ => Act::Pass,
+    });
+    let followed = chain.follow(&[], 10).expect("two agree");
+    assert_ne!(followed.head.hash, B256::repeat_byte(0xee));
+    assert_eq!(deposits(&mut chain), [7]);
+}
