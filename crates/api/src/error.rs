@@ -150,6 +150,10 @@ catalogue! {
     StoreFailed = -32086, "store_failed", Environment, "free space or repair the disk, then start the node again; nothing acknowledged is lost";
     /// The key cannot be used.
     KeyUnavailable = -32087, "key_unavailable", Environment, "check the keystore and its password";
+    /// No connection to the node's API: nothing was done.
+    NodeUnreachable = -32088, "node_unreachable", Environment, "check that the node runs, and that the address is that of its API";
+    /// The node's answer did not arrive: it may have done what it was asked.
+    NoAnswer = -32089, "no_answer", Environment, "repeat with the same idempotency key, which does it once, or look at the history";
 }
 
 /// A failed call.

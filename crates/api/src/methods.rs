@@ -24,7 +24,7 @@ pub struct Method {
     pub result: fn(&mut SchemaGenerator) -> Schema,
 }
 
-/// The way to a remote node: a JSON-RPC client.
+/// The way to a remote node: a JSON-RPC client. Whatever has it has [`Api`] too.
 #[async_trait]
 pub trait Call: Send + Sync {
     /// Calls a method with named parameters.
@@ -34,24 +34,29 @@ pub trait Call: Send + Sync {
     async fn call(&self, method: &'static str, params: Box<RawValue>) -> Result<Box<RawValue>, ApiError>;
 }
 
-/// A node that is reached by [`Call`]; it implements [`Api`] like an embedded one.
+/// Makes a value with [`Call`] out of one that is borrowed or wrapped; whatever has [`Call`] has [`Api`].
 #[derive(Clone, Debug)]
 pub struct Remote<C>(pub C);
 
-impl<C: Call> Remote<C> {
-    async fn ask<P: Serialize + Send, R: DeserializeOwned>(
-        &self,
-        method: &'static str,
-        params: P,
-    ) -> Result<R, ApiError> {
-        let raw = serde_json::value::to_raw_value(&params)
-            .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))?;
-        let answer = self.0.call(method, raw).await?;
-        serde_json::from_str(answer.get()).map_err(|error| {
-            ApiError::new(ErrorCode::Internal, format!("the answer of {method} cannot be read: {error}"))
-                .hint("use a client and a node of the same release")
-        })
+#[async_trait]
+impl<C: Call> Call for Remote<C> {
+    async fn call(&self, method: &'static str, params: Box<RawValue>) -> Result<Box<RawValue>, ApiError> {
+        self.0.call(method, params).await
     }
+}
+
+async fn ask<C: Call + ?Sized, P: Serialize + Send, R: DeserializeOwned>(
+    node: &C,
+    method: &'static str,
+    params: P,
+) -> Result<R, ApiError> {
+    let raw = serde_json::value::to_raw_value(&params)
+        .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))?;
+    let answer = node.call(method, raw).await?;
+    serde_json::from_str(answer.get()).map_err(|error| {
+        ApiError::new(ErrorCode::Internal, format!("the answer of {method} cannot be read: {error}"))
+            .hint("use a client and a node of the same release")
+    })
 }
 
 fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, ApiError> {
@@ -109,10 +114,10 @@ macro_rules! methods {
         }
 
         #[async_trait]
-        impl<C: Call> Api for Remote<C> {
+        impl<C: Call> Api for C {
             $(
                 async fn $name(&self, request: $request) -> Result<$response, ApiError> {
-                    self.ask(concat!("strait_", stringify!($name)), request).await
+                    ask(self, concat!("strait_", stringify!($name)), request).await
                 }
             )*
         }

@@ -1,6 +1,7 @@
 //! The tokio shell around the engine: a node to embed.
 
 pub mod config;
+pub mod server;
 pub mod service;
 mod shell;
 pub mod transport;

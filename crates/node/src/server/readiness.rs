@@ -1,0 +1,60 @@
+//! Whether the node can take value now.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use strait_api::{Api, ChannelList, Nothing};
+use tokio::sync::Mutex;
+
+/// Anybody may ask, so the answer is found at most so often.
+const LIFE: Duration = Duration::from_secs(1);
+
+/// What stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// `chain` or `node`.
+    pub(super) part: &'static str,
+    /// With the next step.
+    pub(super) details: String,
+}
+
+pub(super) struct Readiness {
+    api: Arc<dyn Api>,
+    found: Mutex<Option<(Instant, Vec<Missing>)>>,
+}
+
+impl Readiness {
+    pub(super) fn new(api: Arc<dyn Api>) -> Readiness {
+        Readiness { api, found: Mutex::new(None) }
+    }
+
+    /// What stands in the way, as of at most a second ago.
+    pub(super) async fn missing(&self) -> Vec<Missing> {
+        let mut found = self.found.lock().await;
+        if let Some((at, missing)) = found.as_ref()
+            && at.elapsed() < LIFE
+        {
+            return missing.clone();
+        }
+        let missing = self.look().await;
+        *found = Some((Instant::now(), missing.clone()));
+        missing
+    }
+
+    async fn look(&self) -> Vec<Missing> {
+        let one = ChannelList { limit: Some(1), ..ChannelList::default() };
+        let (node, channels) = (self.api.node_info(Nothing {}).await, self.api.channel_list(one).await);
+        let failed = channels.err().into_iter().chain(node.as_ref().err().cloned());
+        let failed =
+            failed.map(|error| Missing { part: "node", details: format!("{error}: {}", error.hint) });
+        let chains = node.iter().flat_map(|node| &node.chains).filter_map(|chain| {
+            let name = &chain.name;
+            let details = match (&chain.problem, chain.is_fresh) {
+                (Some(problem), _) => format!("chain {name}: {problem}"),
+                (None, false) => format!("chain {name}: its newest block is too old; check its endpoint"),
+                (None, true) => return None,
+            };
+            Some(Missing { part: "chain", details })
+        });
+        failed.chain(chains).collect()
+    }
+}

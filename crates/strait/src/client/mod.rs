@@ -1,0 +1,132 @@
+//! A node elsewhere: calls over HTTP, events over WebSocket, at the one address of its API.
+
+mod events;
+mod http;
+mod tls;
+
+use async_trait::async_trait;
+use reqwest::Url;
+use serde_json::value::RawValue;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use strait_api::{Api, ApiError, Call, ErrorCode, EventQuery, EventStream, Nothing, Subscribe};
+
+/// How a node is reached.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Address of its API: `http`, `https`, `ws` or `wss`, with host and port. Calls and events both use it.
+    pub url: String,
+    /// The secret of a token.
+    pub token: String,
+    /// Longest wait for an answer. A payment is answered when the peer has countersigned.
+    pub timeout: Duration,
+    /// Longest wait for a connection.
+    pub connect_timeout: Duration,
+    /// Sends the token unencrypted beyond this machine: inside a tunnel or a private network.
+    pub allow_plain_remote: bool,
+    /// Pause before a lost subscription is renewed, doubled with every failure; the real one is a random half to whole
+    /// of it.
+    pub min_backoff: Duration,
+    /// Longest such pause.
+    pub max_backoff: Duration,
+    /// A subscription on which nothing comes for so long is renewed; the node pings every 20 seconds.
+    pub silence_timeout: Duration,
+}
+
+impl ClientConfig {
+    /// With values that suit most.
+    pub fn new(url: impl Into<String>, token: impl Into<String>) -> ClientConfig {
+        ClientConfig {
+            url: url.into(),
+            token: token.into(),
+            timeout: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(10),
+            allow_plain_remote: false,
+            min_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            silence_timeout: Duration::from_secs(65),
+        }
+    }
+}
+
+/// A remote node; cheap to clone. It implements [`Api`] and [`Subscribe`] like an embedded one.
+#[derive(Clone)]
+pub struct Client(Arc<Shared>);
+
+struct Shared {
+    config: ClientConfig,
+    /// With scheme `http` or `https`.
+    url: Url,
+    http: reqwest::Client,
+    tls: Arc<rustls::ClientConfig>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("url", &self.0.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Reaches a node and shows it the token.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NodeUnreachable`], [`ErrorCode::Unauthorized`], [`ErrorCode::TokenExpired`], or
+    /// [`ErrorCode::InvalidAddress`].
+    pub async fn connect(url: &str, token: &str) -> Result<Client, ApiError> {
+        Client::with(ClientConfig::new(url, token)).await
+    }
+
+    /// Like [`Client::connect`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn with(config: ClientConfig) -> Result<Client, ApiError> {
+        let url = address(&config)?;
+        let tls = tls::config()?;
+        let http = http::client(&config, &tls)?;
+        let client = Client(Arc::new(Shared { config, url, http, tls: Arc::new(tls) }));
+        client.node_info(Nothing {}).await?;
+        Ok(client)
+    }
+}
+
+#[async_trait]
+impl Call for Client {
+    async fn call(&self, method: &'static str, params: Box<RawValue>) -> Result<Box<RawValue>, ApiError> {
+        self.0.call(method, &params).await
+    }
+}
+
+#[async_trait]
+impl Subscribe for Client {
+    /// Renews itself after a disconnect, from the last event on; an error that it cannot mend is its last item.
+    async fn subscribe(&self, query: EventQuery) -> Result<EventStream, ApiError> {
+        events::subscribe(self.clone(), query).await
+    }
+}
+
+fn address(config: &ClientConfig) -> Result<Url, ApiError> {
+    let bad = |message: String| {
+        ApiError::new(ErrorCode::InvalidAddress, message)
+            .hint("give the address of the node's API, such as http://127.0.0.1:8645")
+    };
+    let mut url = Url::parse(&config.url).map_err(|error| bad(format!("'{}': {error}", config.url)))?;
+    let scheme = match url.scheme() {
+        "http" | "ws" => "http",
+        "https" | "wss" => "https",
+        other => return Err(bad(format!("'{}': {other} is no scheme of an API", config.url))),
+    };
+    // Between the four schemes a change is always allowed.
+    let _changed = url.set_scheme(scheme);
+    let host = url.host_str().unwrap_or_default();
+    let is_here = host.eq_ignore_ascii_case("localhost")
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    if scheme == "http" && !is_here && !config.allow_plain_remote {
+        let message = format!("the token would be sent unencrypted to {host}");
+        return Err(ApiError::new(ErrorCode::InvalidAddress, message)
+            .hint("use https, or allow plain remote connections explicitly if the network is private"));
+    }
+    Ok(url)
+}
