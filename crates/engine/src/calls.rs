@@ -2,7 +2,7 @@
 
 use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
-use crate::ports::{ChainError, TxHash, TxRequest};
+use crate::ports::{ChainError, Receipt, TxHash, TxRequest};
 use strait_protocol::{ChainAction, Phase, Rule, Token};
 use strait_types::abi::calls;
 use strait_types::{Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
@@ -89,6 +89,16 @@ impl Engine {
             }
             (SubmissionKey::User(token), Err(error)) => self.fail(token, error.into()),
         }
+    }
+
+    pub(crate) fn on_mined(&mut self, key: SubmissionKey, transaction: TxHash, receipt: Option<&Receipt>) {
+        let notice = match receipt {
+            Some(&Receipt { block, success, gas_used }) => {
+                Notice::Included { key, transaction, block, success, gas_used }
+            }
+            None => Notice::NotIncluded { key, transaction },
+        };
+        self.effects.push(Effect::Notify(notice));
     }
 
     pub(crate) fn fail(&mut self, token: Token, error: EngineError) {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::input::{Effect, Notice};
 use crate::ports::{Block, BlockRef, Followed};
+use crate::status::BlockView;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::VecDeque;
 use strait_protocol::ChainDelta;
@@ -32,6 +33,10 @@ pub(crate) struct Cursor {
 impl Cursor {
     pub(crate) fn known(&self) -> Vec<BlockRef> {
         self.seen.iter().rev().map(|seen| BlockRef { number: seen.number, hash: seen.hash }).collect()
+    }
+
+    pub(crate) fn head_view(&self) -> Option<BlockView> {
+        self.head().map(|seen| BlockView { number: seen.number, hash: seen.hash, time: seen.time })
     }
 
     fn head(&self) -> Option<Seen> {
@@ -74,6 +79,7 @@ impl Engine {
     }
 
     pub(crate) fn on_followed(&mut self, now_ms: u64, followed: &Followed) {
+        self.note_head(now_ms, followed);
         let before = self.cursor.clone();
         if let Some(head) = self.cursor.head() {
             match followed.fork {
@@ -170,6 +176,7 @@ impl Engine {
             self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
         }
         self.refetch();
+        self.check_deadlines(now_ms);
         self.batch.set_meta(CURSOR_KEY, borsh::to_vec(&self.cursor).unwrap_or_default());
     }
 

@@ -1,5 +1,6 @@
 //! The engine itself: channels, and one round after another.
 
+use crate::alarms::{Alarm, Alarms};
 use crate::chain::Cursor;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::offers::Declined;
@@ -8,10 +9,12 @@ use crate::policy::Policy;
 use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::proposals::Proposals;
 use crate::staged::Staged;
+use crate::status::AccountStatus;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
-    Body, Channel, ChannelView, Command, Context, Frame, Outputs, Phase, Settings, SignedPosition, Token,
+    Body, Channel, ChannelView, Command, Context, Deadline, Frame, Outputs, Phase, Settings, SignedPosition,
+    Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
@@ -36,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) closed: bool,
     /// When its timer is set for.
     pub(crate) tick: Option<u64>,
+    /// Deadlines that the user was told of, with the quarters that were left then.
+    pub(crate) alarmed: Vec<(Deadline, u8)>,
     /// Journal bytes since the last snapshot.
     pub(crate) journal_bytes: usize,
 }
@@ -52,6 +57,9 @@ pub struct Engine {
     pub(crate) peers: Peers,
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
+    pub(crate) alarm: Alarm,
+    /// The account that pays gas, as the chain told it last.
+    pub(crate) account: Option<AccountStatus>,
     /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
     pub(crate) calls: BTreeMap<(ChannelId, B256), u64>,
     /// Channels that peers opened and that the chain has not heard of yet.
@@ -88,6 +96,8 @@ impl Engine {
             peers: Peers::default(),
             proposals: Proposals::default(),
             cursor: Cursor::default(),
+            alarm: Alarm::default(),
+            account: None,
             calls: BTreeMap::new(),
             unfunded: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -100,6 +110,7 @@ impl Engine {
 
     /// Takes an input. Its consequences come out of the next [`Engine::round`].
     pub fn handle(&mut self, now_ms: u64, input: Input) {
+        self.alarm.start(now_ms);
         match input {
             Input::Connected { peer } => self.on_connected(now_ms, peer),
             Input::Disconnected { peer } => self.on_disconnected(now_ms, peer),
@@ -116,6 +127,8 @@ impl Engine {
                 self.on_channel_events(now_ms, channel, through, &blocks);
             }
             Input::Submitted { key, result } => self.on_submitted(key, result),
+            Input::Mined { key, transaction, receipt } => self.on_mined(key, transaction, receipt.as_ref()),
+            Input::Account(account) => self.account = Some(AccountStatus::new(&account, now_ms)),
             Input::Tick => self.on_tick(now_ms),
         }
     }
@@ -216,6 +229,7 @@ impl Engine {
     }
 
     fn on_tick(&mut self, now_ms: u64) {
+        self.raise_alarms(now_ms);
         while let Some(&(due, id)) = self.timers.first() {
             if due > now_ms {
                 break;
@@ -231,7 +245,13 @@ impl Engine {
 
     /// When [`Input::Tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
-        self.timers.first().map(|(due, _)| *due)
+        let timer = self.timers.first().map(|(due, _)| *due);
+        [timer, self.alarm.due()].into_iter().flatten().min()
+    }
+
+    /// Sets when the operator is told; before the first input.
+    pub fn set_alarms(&mut self, alarms: Alarms) {
+        self.alarm.config = alarms;
     }
 
     /// A channel at a glance.

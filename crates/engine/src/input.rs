@@ -1,7 +1,8 @@
 //! What comes into the engine and what goes out of it.
 
 use crate::calls::{Submission, SubmissionKey};
-use crate::ports::{Block, BlockRef, ChainError, Followed, TxHash};
+use crate::ports::{Account, Block, BlockRef, ChainError, Followed, Receipt, TxHash};
+use crate::status::BlockView;
 use strait_protocol::{Command, Event, FrameError, Rule, Settings, SignerError, Token};
 use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams};
 
@@ -86,6 +87,17 @@ pub enum Input {
         /// The last transaction's hash, or why not.
         result: Result<TxHash, ChainError>,
     },
+    /// What became of a transaction that [`Input::Submitted`] told of; only for the user's eyes.
+    Mined {
+        /// Which submission.
+        key: SubmissionKey,
+        /// The transaction.
+        transaction: TxHash,
+        /// `None`: many blocks have passed, and it is in none of them.
+        receipt: Option<Receipt>,
+    },
+    /// The account that pays gas; only for the user's eyes.
+    Account(Account),
     /// Time has passed; see [`crate::Engine::next_tick`].
     Tick,
 }
@@ -143,6 +155,64 @@ pub enum Notice {
         token: Token,
         /// Its hash.
         transaction: TxHash,
+    },
+    /// A transaction is in a block; a reorg may still take it out.
+    Included {
+        /// Whose.
+        key: SubmissionKey,
+        /// Its hash.
+        transaction: TxHash,
+        /// The block.
+        block: BlockRef,
+        /// Whether it took effect.
+        success: bool,
+        /// Gas that it used.
+        gas_used: u64,
+    },
+    /// Many blocks have passed and a transaction is in none of them. A channel's call that is still wanted is sent anew.
+    NotIncluded {
+        /// Whose.
+        key: SubmissionKey,
+        /// Its hash.
+        transaction: TxHash,
+    },
+    /// A peer that has a channel with us is connected.
+    Connected {
+        /// The peer's signer.
+        peer: Address,
+    },
+    /// It is not any more.
+    Disconnected {
+        /// The peer's signer.
+        peer: Address,
+    },
+    /// A call that guards our money is not on chain yet, and its time runs out. Told when less than three, two and one
+    /// quarter of the time are left, and when it is over.
+    DeadlineInDanger {
+        /// For which channel.
+        channel: ChannelId,
+        /// Which call.
+        call: &'static str,
+        /// Until when it counts, Unix seconds.
+        deadline: u64,
+        /// Quarters of its time that are not over, 3 to 0.
+        quarters_left: u8,
+    },
+    /// No new block has come for [`crate::Alarms::stale_after`]: neither dangers nor deposits are seen. Payments end when
+    /// the view is older than a quarter of a channel's challenge duration.
+    ChainStale {
+        /// The newest known block; `None`: none since the start.
+        head: Option<BlockView>,
+    },
+    /// New blocks come again.
+    ChainFresh {
+        /// The newest block.
+        head: Option<BlockView>,
+    },
+    /// The chain's clock is ahead of this node's by more than [`crate::Alarms::clock_skew`]: set the clock.
+    ClockSkew {
+        /// By how much.
+        seconds: u64,
     },
     /// A command could not be carried out; nothing has moved.
     Failed {

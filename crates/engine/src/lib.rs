@@ -5,6 +5,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
+mod alarms;
 mod calls;
 mod chain;
 mod engine;
@@ -16,7 +17,9 @@ pub mod ports;
 mod proposals;
 mod recover;
 mod staged;
+mod status;
 
+pub use alarms::Alarms;
 pub use calls::{CallKey, Submission, SubmissionKey};
 pub use engine::Engine;
 pub use input::{Effect, EngineError, Input, Notice};
@@ -24,3 +27,4 @@ pub use policy::{Policy, PolicyError};
 pub use proposals::Proposal;
 pub use recover::EngineRecoverError;
 pub use staged::Staged;
+pub use status::{AccountStatus, BlockView, ChainStatus, DisputeStatus, PeerView, Status};

@@ -4,6 +4,7 @@ use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
 use crate::policy::PolicyError;
 use crate::ports::Kind;
+use crate::status::PeerView;
 use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Channel, Frame, Settings, Token};
 use strait_types::{Address, ChannelId, ChannelParams, Side};
@@ -11,6 +12,8 @@ use strait_types::{Address, ChannelId, ChannelParams, Side};
 #[derive(Debug, Default)]
 struct Peer {
     connected: bool,
+    /// Since when it is connected, or is not any more, milliseconds.
+    since_ms: Option<u64>,
     channels: BTreeSet<ChannelId>,
     /// Those of them whose life on chain is over.
     closed: BTreeSet<ChannelId>,
@@ -50,12 +53,28 @@ impl Peers {
         }
     }
 
-    fn set_connected(&mut self, peer: Address, connected: bool) {
+    /// Returns whether that is news of a peer with a channel.
+    fn set_connected(&mut self, now_ms: u64, peer: Address, connected: bool) -> bool {
         let entry = self.by_signer.entry(peer).or_default();
+        let is_news = entry.connected != connected && !entry.channels.is_empty();
         entry.connected = connected;
+        entry.since_ms = Some(now_ms);
         if !connected && entry.channels.is_empty() {
             self.by_signer.remove(&peer);
         }
+        is_news
+    }
+
+    /// Peers with a channel.
+    pub(crate) fn views(&self) -> Vec<PeerView> {
+        let with_channel = self.by_signer.iter().filter(|(_, peer)| !peer.channels.is_empty());
+        let view = |(signer, peer): (&Address, &Peer)| PeerView {
+            signer: *signer,
+            connected: peer.connected,
+            since_ms: peer.since_ms,
+            open_channels: peer.channels.len().saturating_sub(peer.closed.len()),
+        };
+        with_channel.map(view).collect()
     }
 }
 
@@ -71,7 +90,9 @@ impl Engine {
         if self.peers.is_connected(peer) {
             self.on_disconnected(now_ms, peer);
         }
-        self.peers.set_connected(peer, true);
+        if self.peers.set_connected(now_ms, peer, true) {
+            self.effects.push(Effect::Notify(Notice::Connected { peer }));
+        }
         for channel in self.peers.channels(peer) {
             self.connect_channel(now_ms, channel);
         }
@@ -89,7 +110,9 @@ impl Engine {
     }
 
     pub(crate) fn on_disconnected(&mut self, now_ms: u64, peer: Address) {
-        self.peers.set_connected(peer, false);
+        if self.peers.set_connected(now_ms, peer, false) {
+            self.effects.push(Effect::Notify(Notice::Disconnected { peer }));
+        }
         for channel in self.peers.channels(peer) {
             self.drive(now_ms, channel, |channel, _, out| channel.disconnected(out));
         }
@@ -212,6 +235,7 @@ impl Engine {
             fetching: false,
             closed: false,
             tick: None,
+            alarmed: Vec::new(),
             journal_bytes,
         };
         self.channels.insert(id, entry);

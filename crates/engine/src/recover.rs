@@ -125,6 +125,7 @@ impl Engine {
             fetching: false,
             closed: false,
             tick: None,
+            alarmed: Vec::new(),
             journal_bytes,
         };
         self.channels.insert(id, entry);

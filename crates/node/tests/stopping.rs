@@ -115,6 +115,7 @@ async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capac
         policy: Default::default(),
         settings: Settings::default(),
         poll: Duration::from_millis(5),
+        alarms: Default::default(),
         capacity,
         restored: false,
         rng: Box::new(SystemRng),

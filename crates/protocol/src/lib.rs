@@ -25,7 +25,7 @@ pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,
 };
-pub use onchain::{ChainAction, ChainDelta, ChainView, Facts, Phase, Settlement};
+pub use onchain::{ChainAction, ChainDelta, ChainView, Deadline, Facts, Phase, Settlement};
 pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment, history_hash};
 pub use position::{NumberedLock, Position, Violation};
 pub use record::Record;

@@ -287,6 +287,17 @@ pub enum ChainAction {
     RegisterPreimage(B256),
 }
 
+/// A call that guards our money and that the chain does not show yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadline {
+    /// [`ChainAction::name`].
+    pub call: &'static str,
+    /// Last chain time at which it counts, Unix seconds.
+    pub at: u64,
+    /// How long before that it was first wanted, in seconds.
+    pub period: u64,
+}
+
 impl ChainAction {
     /// A short name for logs and metrics.
     pub fn name(&self) -> &'static str {

@@ -44,6 +44,7 @@ impl Party {
             policy: Default::default(),
             settings: settings(),
             poll: POLL,
+            alarms: Default::default(),
             capacity: Default::default(),
             restored: false,
             rng: Box::new(SystemRng),

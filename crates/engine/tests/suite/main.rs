@@ -1,6 +1,7 @@
 //! The engine as users, peers, chains and disks meet it: engines over memory stores and one development chain.
 
 mod abuse;
+mod alarms;
 mod bad_input;
 mod policy;
 mod reorg;

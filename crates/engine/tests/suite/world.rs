@@ -24,6 +24,8 @@ pub(crate) struct Node {
     pub(crate) port: DevAccount,
     pub(crate) notices: Vec<Notice>,
     pub(crate) disconnects: Vec<Address>,
+    /// Its calls to the chain are lost on the way.
+    pub(crate) mute: bool,
     /// What it handed to the chain.
     pub(crate) submitted: Vec<SubmissionKey>,
     /// The key; switched off, it cannot be used.
@@ -62,7 +64,7 @@ fn key(index: usize) -> Arc<SwitchedKey> {
     Arc::new(SwitchedKey { key, off: AtomicBool::new(false) })
 }
 
-fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryStore) -> Engine {
+pub(crate) fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryStore) -> Engine {
     let domain = Domain::new(port.chain_id(), port.adjudicator());
     let settings = Settings { confirmations: 0, ..Settings::default() };
     Engine::recover(domain, key.clone(), Policy::default(), settings, store, false).expect("recovers")
@@ -91,6 +93,7 @@ impl World {
                 port,
                 notices: Vec::new(),
                 disconnects: Vec::new(),
+                mute: false,
                 submitted: Vec::new(),
                 key,
             }
@@ -146,6 +149,9 @@ impl World {
             Effect::Send { peer, frame } => self.wire.push_back((from, peer, frame)),
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
+            Effect::Submit(submission) if self.nodes[node].mute => {
+                self.nodes[node].submitted.push(submission.key);
+            }
             Effect::Submit(submission) => {
                 let port = &mut self.nodes[node].port;
                 let mut result = Ok(B256::ZERO);

@@ -2,12 +2,12 @@
 
 use super::Shared;
 use super::engine_thread::Message;
-use super::plan::Plan;
+use super::plan::{PATIENCE_BLOCKS, Plan};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
-use strait_engine::ports::{BlockRef, Chain, ChainError, Followed};
+use std::time::{Duration, Instant};
+use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Followed, TxHash};
 use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::ChannelId;
 use tokio::sync::Semaphore;
@@ -22,6 +22,12 @@ pub(crate) const MOST_UNREAD: usize = 64;
 
 /// A question to the chain between two looks at it.
 pub(crate) type ChainQuery = Box<dyn FnOnce(&mut dyn Chain) + Send>;
+/// Receipts asked for at one look.
+const RECEIPTS_AT_ONCE: usize = 16;
+/// Transactions whose receipts are looked for at once; the user is not told what became of more.
+const MOST_SENT: usize = 4_096;
+/// How often the account is asked for.
+const ACCOUNT_EVERY: Duration = Duration::from_secs(15);
 
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
@@ -41,6 +47,12 @@ pub(crate) struct ChainThread {
     pub(crate) plans: VecDeque<Plan>,
     /// Channels whose past is asked for; each once, however often it was asked.
     pub(crate) fetches: BTreeSet<ChannelId>,
+    /// Transactions whose receipts the user is told of, with the head when they were sent.
+    pub(crate) sent: VecDeque<(SubmissionKey, TxHash, u64)>,
+    /// The head when receipts were last looked for.
+    pub(crate) looked_at: u64,
+    /// The account that pays gas, and when it was asked for.
+    pub(crate) account: Option<(Instant, Account)>,
     /// For blocks that the engine has not read yet.
     pub(crate) room: Arc<Semaphore>,
 }
@@ -57,6 +69,8 @@ impl ChainThread {
             }
             is_reachable = followed.is_ok();
             self.advance_plans();
+            self.look_at_receipts();
+            self.look_at_account();
             let wait = if self.fetches.is_empty() { self.poll } else { Duration::ZERO };
             match tasks.recv_timeout(wait) {
                 Ok(first) => std::iter::once(first).chain(tasks.try_iter()).for_each(|task| self.take(task)),
@@ -106,6 +120,7 @@ impl ChainThread {
                 // A channel's call is one transaction.
                 for step in &steps {
                     let result = self.chain.submit(step);
+                    self.note_sent(key, &result);
                     self.tell(Input::Submitted { key, result });
                 }
             }
@@ -126,8 +141,45 @@ impl ChainThread {
             let Some(result) = plan.advance(self.chain.as_mut(), head) else { return };
             let key = plan.key();
             self.plans.pop_front();
+            self.note_sent(key, &result);
             self.tell(Input::Submitted { key, result });
         }
+    }
+
+    fn note_sent(&mut self, key: SubmissionKey, result: &Result<TxHash, ChainError>) {
+        let head = self.known.first().map_or(0, |block| block.number);
+        if let Ok(transaction) = result
+            && self.sent.len() < MOST_SENT
+        {
+            self.sent.push_back((key, *transaction, head));
+        }
+    }
+
+    /// Tells what became of some transactions; an endpoint that is away is asked again.
+    fn look_at_receipts(&mut self) {
+        let head = self.known.first().map_or(0, |block| block.number);
+        if std::mem::replace(&mut self.looked_at, head) == head {
+            return;
+        }
+        for _ in 0..self.sent.len().min(RECEIPTS_AT_ONCE) {
+            let Some((key, transaction, at_block)) = self.sent.pop_front() else { return };
+            match self.chain.receipt(transaction) {
+                Ok(None) if head < at_block.saturating_add(PATIENCE_BLOCKS) => {
+                    self.sent.push_back((key, transaction, at_block));
+                }
+                Ok(receipt) => self.tell(Input::Mined { key, transaction, receipt }),
+                Err(_) => self.sent.push_back((key, transaction, at_block)),
+            }
+        }
+    }
+
+    fn look_at_account(&mut self) {
+        if self.account.is_some_and(|(asked, _)| asked.elapsed() < ACCOUNT_EVERY) {
+            return;
+        }
+        let Ok(account) = self.chain.account() else { return };
+        self.account = Some((Instant::now(), account));
+        self.tell(Input::Account(account));
     }
 
     /// Fetches through the block that the engine was told last, so that the answer is not stale when it gets there.

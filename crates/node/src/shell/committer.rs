@@ -108,6 +108,18 @@ fn log(notice: &Notice) {
         Notice::CallFailed { channel, call, error } => {
             tracing::warn!(%channel, call, %error, "a call was not sent; if it is still needed it is tried again");
         }
+        Notice::DeadlineInDanger { channel, call, deadline, quarters_left } => {
+            tracing::error!(%channel, call, deadline, quarters_left, "a call that guards money is not on chain yet; check the gas account and the endpoint");
+        }
+        Notice::ChainStale { .. } => {
+            tracing::error!(
+                "no new block has come for long: neither dangers nor deposits are seen; check the chain's endpoint"
+            );
+        }
+        Notice::ChainFresh { .. } => tracing::info!("new blocks come again"),
+        Notice::ClockSkew { seconds } => {
+            tracing::warn!(seconds, "the chain's clock is ahead of this node's; set the clock");
+        }
         _ => {}
     }
 }

@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
-use strait_engine::{Engine, Input, Notice, Policy, Proposal};
+use strait_engine::{Alarms, Engine, Input, Notice, Policy, Proposal, Status};
 use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
 pub use system::{SystemClock, SystemRng};
@@ -47,6 +47,8 @@ pub struct NodeConfig {
     pub settings: Settings,
     /// How often the chain is asked for new blocks.
     pub poll: Duration,
+    /// When the operator is told that something is amiss.
+    pub alarms: Alarms,
     /// How much may wait for an answer at once.
     pub capacity: Capacity,
     /// The store was restored from a backup.
@@ -174,6 +176,7 @@ impl Node {
             store.as_ref(),
             config.restored,
         )?;
+        engine.set_alarms(config.alarms);
         let clock = SystemClock::start();
         // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
         let first_effects = match engine.round(clock.now_ms()) {
@@ -207,6 +210,9 @@ impl Node {
             poll: config.poll,
             plans: VecDeque::new(),
             fetches: BTreeSet::new(),
+            sent: VecDeque::new(),
+            looked_at: 0,
+            account: None,
             room: Arc::new(Semaphore::new(chain_thread::MOST_UNREAD)),
         };
         let engine_shared = shared.clone();
@@ -415,6 +421,14 @@ impl Node {
     /// When the node has stopped.
     pub async fn channels(&self) -> Result<Vec<ChannelView>, NodeError> {
         self.query(|engine| engine.channel_ids().filter_map(|id| engine.view(id)).collect()).await
+    }
+
+    /// The node at a glance: the chain, disputes, peers, the account that pays gas. It looks at every channel.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn status(&self) -> Result<Status, NodeError> {
+        self.query(Engine::status).await
     }
 
     /// A channel's terms.

@@ -5,7 +5,7 @@ use strait_engine::ports::{Chain, ChainError, TxHash, TxRequest};
 use strait_engine::{Submission, SubmissionKey};
 
 /// Blocks after which a transaction that is in none of them is given up.
-const PATIENCE_BLOCKS: u64 = 64;
+pub(crate) const PATIENCE_BLOCKS: u64 = 64;
 
 /// Steps of which each waits for the one before to be in a block.
 pub(crate) struct Plan {

@@ -119,6 +119,7 @@ async fn start(config: &Config) -> Node {
         policy: Default::default(),
         settings: Settings { retry_ms: 200, ..Settings::default() },
         poll: Duration::from_millis(20),
+        alarms: Default::default(),
         capacity: Default::default(),
         restored: false,
         rng: Box::new(SystemRng),

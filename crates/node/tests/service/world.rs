@@ -73,6 +73,7 @@ impl World {
                 ..Limits::default()
             },
             policy: Default::default(),
+            alarms: Default::default(),
             capacity: Default::default(),
             settings: settings(),
             poll: Duration::from_millis(5),

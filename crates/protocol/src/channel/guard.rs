@@ -4,10 +4,10 @@
 
 use super::apply::list_hash;
 use super::{Channel, Context, Execution, Outputs};
-use crate::onchain::{ChainAction, Facts, Phase, Settlement};
+use crate::onchain::{ChainAction, Deadline, Facts, Phase, Settlement};
 use crate::position::sha256;
 use crate::record::Record;
-use strait_types::{Lock, LockKind, Side, State};
+use strait_types::{B256, Lock, LockKind, Side, State, Version};
 
 impl Channel {
     /// The calls that are wanted now, the most urgent first.
@@ -24,6 +24,33 @@ impl Channel {
             Phase::Closed => {}
         }
         actions
+    }
+
+    /// Until when the calls that guard our money must be on chain; those that it does not show yet.
+    pub fn deadlines(&self, ctx: &Context<'_>) -> Vec<Deadline> {
+        let facts = self.durable.chain.head();
+        let mut deadlines = Vec::new();
+        let best = self.durable.confirmed.position.state.version;
+        if let Phase::Disputed { deadline, .. } = facts.phase
+            && facts.recorded.as_ref().is_some_and(|recorded| recorded.version < best)
+        {
+            let period = u64::from(self.durable.params.challenge_duration);
+            deadlines.push(Deadline { call: "respond", at: deadline, period });
+        }
+        if facts.phase == Phase::Closed {
+            return deadlines;
+        }
+        for preimage in &self.durable.preimages {
+            let due = self.due_registration(ctx, facts, *preimage);
+            let period = self.durable.settings.lock_margin;
+            deadlines.extend(due.map(|lock| Deadline { call: "register preimage", at: lock.expiry, period }));
+        }
+        deadlines
+    }
+
+    /// Highest version that we could show.
+    pub fn best_version(&self) -> Version {
+        self.durable.confirmed.position.state.version
     }
 
     fn want_while_open(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
@@ -111,22 +138,27 @@ impl Channel {
 
     /// Preimages that we know of locks in our favour must count on chain before they expire.
     fn want_preimages(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
-        let margin = self.durable.settings.lock_margin;
-        let disputed = facts.phase != Phase::Open;
         for preimage in &self.durable.preimages {
-            let hash = sha256(*preimage);
-            let due = |lock: &Lock| {
-                lock.reference == hash
-                    && lock.contributor() == Some(self.durable.side.other())
-                    && facts.registered_at(lock.reference).is_none()
-                    && ctx.head_time < lock.expiry
-                    && (disputed || ctx.head_time.saturating_add(margin) >= lock.expiry)
-            };
-            let confirmed = self.durable.confirmed.position.locks.iter();
-            if confirmed.map(|entry| &entry.lock).any(due) {
+            if self.due_registration(ctx, facts, *preimage).is_some() {
                 actions.push(ChainAction::RegisterPreimage(*preimage));
             }
         }
+    }
+
+    /// The lock, of those that a preimage opens for us, that makes its registration due.
+    fn due_registration(&self, ctx: &Context<'_>, facts: &Facts, preimage: B256) -> Option<&Lock> {
+        let margin = self.durable.settings.lock_margin;
+        let disputed = facts.phase != Phase::Open;
+        let hash = sha256(preimage);
+        let due = |lock: &&Lock| {
+            lock.reference == hash
+                && lock.contributor() == Some(self.durable.side.other())
+                && facts.registered_at(lock.reference).is_none()
+                && ctx.head_time < lock.expiry
+                && (disputed || ctx.head_time.saturating_add(margin) >= lock.expiry)
+        };
+        let confirmed = self.durable.confirmed.position.locks.iter();
+        confirmed.map(|entry| &entry.lock).find(due)
     }
 
     fn want_unlock(

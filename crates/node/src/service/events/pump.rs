@@ -183,7 +183,31 @@ impl Pump {
                     format!("the call '{call}' was not sent, it is tried again while needed: {error}");
                 self.tell_event(*channel, Event::Alarm { message });
             }
-            Notice::Submitted { .. } | Notice::Failed { .. } | Notice::Rejected { .. } => {}
+            Notice::DeadlineInDanger { channel, call, quarters_left, .. } => {
+                let message = format!(
+                    "the call '{call}', which guards money, is not on chain yet, and {quarters_left} of 4 quarters of its \
+                     time are left; check the gas account and the chain's endpoint"
+                );
+                self.tell_event(*channel, Event::Alarm { message });
+            }
+            Notice::ChainStale { .. } => {
+                let message = "no new block has come for long: neither dangers nor deposits are seen; check the \
+                     chain's endpoint";
+                self.tell(None, Body::Other(Event::Alarm { message: message.into() }));
+            }
+            Notice::ClockSkew { seconds } => {
+                let message =
+                    format!("the chain's clock is {seconds} seconds ahead of this node's; set the clock");
+                self.tell(None, Body::Other(Event::Alarm { message }));
+            }
+            Notice::Submitted { .. }
+            | Notice::Failed { .. }
+            | Notice::Rejected { .. }
+            | Notice::Included { .. }
+            | Notice::NotIncluded { .. }
+            | Notice::Connected { .. }
+            | Notice::Disconnected { .. }
+            | Notice::ChainFresh { .. } => {}
         }
         Ok(())
     }
