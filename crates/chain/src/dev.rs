@@ -15,7 +15,7 @@ mod world;
 
 pub use alloy_primitives::Log;
 pub use block::{Included, SealedBlock};
-pub use call::{Call, CallError, Within};
+pub use call::{Call, CallError, Override, Within};
 pub use mine::Reinclude;
 pub use pool::{MAX_POOL_TRANSACTIONS, MAX_TRANSACTION_BYTES, PoolError};
 pub use shared::{DevAccount, SharedChain};

@@ -1,7 +1,9 @@
 //! What a user of the development chain relies on beyond the port.
 
 use alloy_consensus::Transaction as _;
-use strait_chain::dev::{DevChain, DevChainConfig, DevChainError, Mining, Reinclude};
+use strait_chain::dev::{
+    Call, CallError, DevChain, DevChainConfig, DevChainError, Mining, Override, Reinclude, Within,
+};
 use strait_engine::ports::{ChainError, TxRequest};
 use strait_types::abi::{calls, views};
 use strait_types::{Address, Amount, AssetIndex, Bytes, ChannelParams, Participant, Side, U256};
@@ -190,4 +192,56 @@ fn a_full_block_makes_the_rest_wait() {
         chain.mine();
     }
     assert_eq!(deposited(&chain, 199), 1);
+}
+
+#[test]
+fn the_past_and_the_next_block_can_be_looked_at() {
+    let mut chain = chain(Mining::Manual);
+    let start = chain.head().at.number;
+    chain.submit_from(ALICE, &deposit(&chain, 1, 7)).expect("sent");
+    assert_eq!((deposited(&chain, 1), deposited(&chain.as_of_next(), 1)), (0, 7));
+    chain.mine();
+    let past = chain.as_of(start).expect("remembered");
+    assert_eq!((deposited(&chain, 1), deposited(&past, 1)), (7, 0));
+    assert_eq!((past.balance(ALICE), past.nonce(ALICE)), (ether(100), 0));
+    assert!(chain.as_of(start - 1).is_none(), "the deployment is final");
+    assert!(chain.as_of(start + 2).is_none(), "not yet");
+}
+
+#[test]
+fn an_estimate_is_enough_and_hardly_more() {
+    let mut chain = chain(Mining::Automatic);
+    let request = deposit(&chain, 1, 7);
+    let call = Call {
+        from: ALICE,
+        to: Some(request.to),
+        value: request.value,
+        input: request.data,
+        ..Call::default()
+    };
+    let estimate = chain.estimate_gas(&call).expect("it succeeds");
+    let with = |gas| chain.call(&Call { gas_limit: Some(gas), ..call.clone() }, Within::Next);
+    assert_eq!(with(estimate), Ok(Bytes::new()));
+    assert!(with(estimate - estimate / 50).is_err());
+    let poor = Call { from: Address::repeat_byte(0x77), ..call.clone() };
+    assert!(matches!(chain.estimate_gas(&poor), Err(CallError::Invalid(_))));
+    let lent = Override { balance: Some(ether(1)), ..Override::default() };
+    let rich = Call { overrides: [(poor.from, lent)].into(), ..poor };
+    assert!(chain.estimate_gas(&rich).is_ok_and(|gas| gas.abs_diff(estimate) < 1_000));
+    let used = chain.submit_from(ALICE, &deposit(&chain, 1, 7)).expect("sent");
+    let used = chain.included(used).expect("in a block").gas_used;
+    assert!((used..used + used / 10).contains(&estimate), "{used} of {estimate}");
+}
+
+#[test]
+fn the_next_time_can_be_taken_back_but_not_before_the_head() {
+    let mut chain = chain(Mining::Manual);
+    let start = chain.head().time();
+    chain.set_next_time(start + 500);
+    chain.set_next_time(start + 100);
+    chain.mine();
+    assert_eq!(chain.head().time(), start + 100);
+    chain.set_next_time(start);
+    chain.mine();
+    assert_eq!(chain.head().time(), start + 100);
 }

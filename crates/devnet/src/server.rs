@@ -65,12 +65,9 @@ impl Devnet {
             .max_connections(MAX_CONNECTIONS)
             .set_id_provider(rpc::subscribe::HexIds::default())
             .build();
-        let own = address.to_string();
-        let hosts = HostFilterLayer::new(["localhost:*", "127.0.0.1:*", "[::1]:*", own.as_str()]);
-        let hosts = hosts.unwrap_or_else(|_| HostFilterLayer::disable());
         let builder = Server::builder()
             .set_config(limits)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(hosts));
+            .set_http_middleware(tower::ServiceBuilder::new().layer(known_hosts(address)));
         let server = builder.build_from_tcp(listener.into_std().map_err(listen)?).map_err(listen)?;
         let server = server.start(rpc::methods(Arc::clone(&node))?);
         let miner = tokio::spawn(mine_at_intervals(Arc::clone(&node)));
@@ -135,6 +132,16 @@ impl Drop for Devnet {
     fn drop(&mut self) {
         self.miner.abort();
     }
+}
+
+/// Web pages reach this machine by names of their own; only who listens everywhere cannot know all its names.
+fn known_hosts(address: SocketAddr) -> HostFilterLayer {
+    if address.ip().is_unspecified() {
+        return HostFilterLayer::disable();
+    }
+    let own = address.to_string();
+    let hosts = HostFilterLayer::new(["localhost:*", "127.0.0.1:*", "[::1]:*", own.as_str()]);
+    hosts.expect("addresses and ports are written as they should be")
 }
 
 fn chain(config: &DevnetConfig) -> Result<Node, DevnetError> {

@@ -49,7 +49,7 @@ impl Included {
 pub struct SealedBlock {
     /// Number and hash.
     pub at: BlockRef,
-    /// As of mainnet, but for the state root, which is zero.
+    /// As of mainnet, but for the state root, which is that of no accounts.
     pub header: Header,
     /// In order.
     pub transactions: Vec<Included>,

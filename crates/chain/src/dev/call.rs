@@ -3,11 +3,13 @@
 use super::DevChain;
 use super::execution::{Sender, execute};
 use super::world::View;
+use revm::bytecode::Bytecode;
 use revm::context::result::{ExecutionResult, InvalidTransaction};
 use revm::context::transaction::AccessList;
 use revm::context::{BlockEnv, TxEnv};
-use revm::database_interface::WrapDatabaseRef;
+use revm::database::CacheDB;
 use revm::primitives::TxKind;
+use std::collections::BTreeMap;
 use strait_types::{Address, Bytes, U256};
 
 /// The block in which a call believes itself to be.
@@ -34,6 +36,23 @@ pub struct Call {
     pub gas_limit: Option<u64>,
     /// Accounts and slots that are paid for in advance (EIP-2930).
     pub access_list: AccessList,
+    /// What is different, for this call, from what the accounts are.
+    pub overrides: BTreeMap<Address, Override>,
+}
+
+/// What an account is taken to be during a call; what is not said stays as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Override {
+    /// In wei.
+    pub balance: Option<U256>,
+    /// Number of its transactions.
+    pub nonce: Option<u64>,
+    /// Its code.
+    pub code: Option<Bytes>,
+    /// All of its storage.
+    pub storage: Option<BTreeMap<U256, U256>>,
+    /// Some slots of its storage.
+    pub slots: BTreeMap<U256, U256>,
 }
 
 /// Why a call has no result.
@@ -109,22 +128,26 @@ impl DevChain {
                 ..next
             },
         };
+        let hash_of = |number: u64| self.block(number).map(|block| block.at.hash);
+        let mut overlay = CacheDB::new(View { world: &self.world, hash_of: &hash_of });
+        for (address, changes) in &call.overrides {
+            apply(&mut overlay, *address, changes)?;
+        }
+        let Ok(caller) = overlay.load_account(call.from);
         let tx = TxEnv {
+            nonce: caller.info.nonce,
             tx_type: u8::from(!call.access_list.is_empty()),
             caller: call.from,
             kind: call.to.map_or(TxKind::Create, TxKind::Call),
             value: call.value,
             data: call.input.clone(),
-            nonce: self.world.nonce(call.from),
             chain_id: Some(self.config.chain_id),
             access_list: call.access_list.clone(),
             gas_limit,
             ..TxEnv::default()
         };
-        let hash_of = |number: u64| self.block(number).map(|block| block.at.hash);
-        let view = WrapDatabaseRef(View { world: &self.world, hash_of: &hash_of });
         let block = BlockEnv { basefee: 0, ..block };
-        let outcome = execute(view, self.config.chain_id, block, tx, Sender::Anyone);
+        let outcome = execute(&mut overlay, self.config.chain_id, block, tx, Sender::Anyone);
         outcome.map(|outcome| outcome.result).map_err(|invalid| match invalid {
             InvalidTransaction::LackOfFundForMaxFee { fee, balance } => CallError::Invalid(format!(
                 "insufficient funds for gas * price + value: balance {balance}, tx cost {fee}"
@@ -136,6 +159,27 @@ impl DevChain {
             other => CallError::Invalid(other.to_string()),
         })
     }
+}
+
+fn apply(overlay: &mut CacheDB<View<'_>>, address: Address, changes: &Override) -> Result<(), CallError> {
+    let Ok(account) = overlay.load_account(address);
+    let mut info = account.info.clone();
+    info.balance = changes.balance.unwrap_or(info.balance);
+    info.nonce = changes.nonce.unwrap_or(info.nonce);
+    if let Some(code) = &changes.code {
+        let code = Bytecode::new_raw_checked(code.clone());
+        let code = code.map_err(|error| CallError::Invalid(format!("the code of {address}: {error}")))?;
+        info.code_hash = code.hash_slow();
+        info.code = Some(code);
+    }
+    overlay.insert_account_info(address, info);
+    if let Some(storage) = &changes.storage {
+        let Ok(()) = overlay.replace_account_storage(address, storage.clone().into_iter().collect());
+    }
+    for (key, value) in &changes.slots {
+        let Ok(()) = overlay.insert_account_storage(address, *key, *value);
+    }
+    Ok(())
 }
 
 fn halted(reason: &revm::context::result::HaltReason) -> CallError {

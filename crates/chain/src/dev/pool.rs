@@ -17,6 +17,9 @@ pub const MAX_POOL_TRANSACTIONS: usize = 4_096;
 /// Most bytes of a transaction.
 pub const MAX_TRANSACTION_BYTES: usize = 128 * 1_024;
 
+/// Most bytes of all transactions that wait.
+const MAX_POOL_BYTES: usize = 64 << 20;
+
 /// By how many per cent a replacement must pay more.
 const REPLACEMENT_BUMP: u128 = 10;
 
@@ -91,7 +94,9 @@ pub enum PoolError {
         cost: U256,
     },
     /// Too many wait.
-    #[error("txpool is full: {MAX_POOL_TRANSACTIONS} transactions wait; mine a block")]
+    #[error(
+        "txpool is full: {MAX_POOL_TRANSACTIONS} transactions or {MAX_POOL_BYTES} bytes wait; mine a block"
+    )]
     Full,
 }
 
@@ -126,13 +131,19 @@ impl DevChain {
         match self.pool.iter().position(same_nonce) {
             Some(place) if outbids(&transaction, &self.pool[place]) => self.pool[place] = transaction,
             Some(_) => return Err(PoolError::Underpriced),
-            None if self.pool.len() >= MAX_POOL_TRANSACTIONS => return Err(PoolError::Full),
+            None if self.pool.len() >= MAX_POOL_TRANSACTIONS || self.pool_bytes() > MAX_POOL_BYTES => {
+                return Err(PoolError::Full);
+            }
             None => self.pool.push(transaction),
         }
         if self.config.mining == Mining::Automatic && self.pool.iter().any(|waiting| self.is_next(waiting)) {
             self.mine();
         }
         Ok(hash)
+    }
+
+    fn pool_bytes(&self) -> usize {
+        self.pool.iter().map(|waiting| waiting.envelope().encode_2718_len()).sum()
     }
 
     fn is_next(&self, waiting: &Transaction) -> bool {

@@ -35,10 +35,7 @@ impl Transaction {
 
     /// Signs a transaction.
     pub fn signed(unsigned: UnsignedTransaction, key: &SigningKey) -> Transaction {
-        let signature = key.sign(unsigned.signature_hash());
-        let parity = signature.0[32] & 0x80 != 0;
-        let s = U256::from_be_bytes(signature.vs().0) & (U256::MAX >> 1);
-        let signature = WireSignature::new(U256::from_be_bytes(signature.r().0), s, parity);
+        let signature = WireSignature::from_erc2098(&key.sign(unsigned.signature_hash()).0);
         Transaction::new(unsigned, signature, key.address())
     }
 

@@ -4,9 +4,10 @@ use super::error::{Answer, failed, invalid, refused};
 use super::{Methods, Registered, method};
 use crate::node::Node;
 use crate::rpc::{fees, state};
-use alloy_eips::eip2718::Decodable2718 as _;
+use alloy_eips::eip2718::{Decodable2718 as _, EIP4844_TX_TYPE_ID};
 use alloy_rpc_types_eth::TransactionRequest;
-use strait_chain::dev::{SignedTransaction, Transaction, UnsignedTransaction};
+use std::collections::BTreeMap;
+use strait_chain::dev::{PoolError, SignedTransaction, Transaction, UnsignedTransaction};
 use strait_types::{B256, Bytes};
 
 pub(super) fn register(methods: &mut Methods) -> Registered {
@@ -24,6 +25,9 @@ pub(super) fn register(methods: &mut Methods) -> Registered {
 
 /// A transaction in the form in which the network carries it.
 pub(super) fn decode(bytes: &Bytes) -> Answer<SignedTransaction> {
+    if bytes.first() == Some(&EIP4844_TX_TYPE_ID) {
+        return Err(refused(&PoolError::Blobs));
+    }
     let mut rest = bytes.as_ref();
     let decoded = SignedTransaction::decode_2718(&mut rest);
     match decoded {
@@ -53,7 +57,8 @@ fn sign(node: &Node, mut request: TransactionRequest) -> Answer<Transaction> {
         request.max_fee_per_gas.get_or_insert(base_fee.saturating_mul(2).saturating_add(tip));
     }
     if request.gas.is_none() {
-        request.gas = Some(state::estimate(node, request.clone(), None)?.to());
+        let call = state::call(request.clone(), BTreeMap::new())?;
+        request.gas = Some(state::estimate(node, &call, None)?.to());
     }
     let kind = request.to.unwrap_or_default();
     request.to = Some(kind);
@@ -64,7 +69,7 @@ fn sign(node: &Node, mut request: TransactionRequest) -> Answer<Transaction> {
         alloy_consensus::TypedTransaction::Eip1559(tx) => UnsignedTransaction::Eip1559(tx),
         alloy_consensus::TypedTransaction::Eip7702(tx) => UnsignedTransaction::Eip7702(tx),
         alloy_consensus::TypedTransaction::Eip4844(_) => {
-            return Err(refused(&strait_chain::dev::PoolError::Blobs));
+            return Err(refused(&PoolError::Blobs));
         }
     };
     Ok(Transaction::signed(unsigned, &account.key))

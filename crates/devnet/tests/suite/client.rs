@@ -19,6 +19,8 @@ pub(crate) async fn devnet(mining: Mining) -> Devnet {
 }
 
 pub(crate) fn http(devnet: &Devnet) -> RootProvider {
+    // The client wants to know by what it would encrypt, and is content that another test has said so.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let url = devnet.http_url().parse().expect("a URL");
     ProviderBuilder::default().connect_http(url)
 }

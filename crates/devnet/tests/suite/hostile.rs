@@ -83,7 +83,7 @@ async fn too_much_is_refused() {
         ("eth_feeHistory", json!(["0xffffffffffffffff", "latest", [50, 10]])),
         (
             "eth_call",
-            json!([{ "to": Address::ZERO }, "latest", { "0x0000000000000000000000000000000000000000": {} }]),
+            json!([{ "to": Address::ZERO }, "latest", { Address::ZERO.to_string(): { "code": "0xef01" } }]),
         ),
     ] {
         ask(&provider, method, params).await.expect_err(method);

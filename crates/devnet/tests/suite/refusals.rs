@@ -63,6 +63,8 @@ async fn a_transaction_that_cannot_be_included_is_refused_at_once() {
         assert_eq!(refusal.code, -32_000);
         assert!(refusal.message.starts_with(reason), "{} is not '{reason}'", refusal.message);
     }
+    let blobs = ask(&provider, "eth_sendRawTransaction", json!(["0x03c0"])).await.expect_err("blobs");
+    assert!(blobs.message.starts_with("transaction type not supported"), "{blobs:?}");
     let garbage =
         ask(&provider, "eth_sendRawTransaction", json!(["0x02c0ffee"])).await.expect_err("no transaction");
     assert_eq!(garbage.code, -32_602);
@@ -121,12 +123,18 @@ async fn a_revert_says_why() {
         let selector = &alloy_primitives::keccak256("NoCredit()")[..4];
         assert_eq!(refusal.data, Some(json!(alloy_primitives::Bytes::copy_from_slice(selector))));
     }
+    let lent = json!({ Address::repeat_byte(9).to_string(): { "balance": "0x1" } });
     let stranger = json!({ "from": Address::repeat_byte(9), "to": Address::repeat_byte(1) });
     let refusal = ask(&provider, "eth_sendTransaction", json!([stranger])).await.expect_err("no key");
     assert!(refusal.message.starts_with("unknown account"), "{refusal:?}");
     let too_rich = json!({ "to": Address::repeat_byte(1), "from": Address::repeat_byte(9), "value": "0x1" });
     let refusal = ask(&provider, "eth_call", json!([too_rich])).await.expect_err("no money");
     assert!(refusal.message.starts_with("insufficient funds"), "{refusal:?}");
+    assert_eq!(
+        get(&provider, "eth_call", json!([too_rich, "latest", lent])).await,
+        json!("0x"),
+        "lent for the call"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,8 @@ async fn filters_tell_what_is_new_since_they_were_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_come_by_themselves_at_intervals() {
     let devnet = devnet(Mining::Interval(std::time::Duration::from_millis(20))).await;
-    let mut heads = ws(&devnet).await.subscribe_blocks().await.expect("subscribed");
+    let socket = ws(&devnet).await;
+    let mut heads = socket.subscribe_blocks().await.expect("subscribed");
     let first = heads.recv().await.expect("a head").number;
     send_deposit(&devnet).await;
     loop {
