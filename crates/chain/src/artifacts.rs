@@ -27,7 +27,17 @@ pub(crate) fn urgent_selectors() -> &'static [[u8; 4]] {
 static URGENT: LazyLock<Vec<[u8; 4]>> = LazyLock::new(|| {
     let artifact: Value = serde_json::from_str(include_str!("../../../contracts/artifacts/Adjudicator.json"))
         .expect("a committed artifact is JSON");
-    let urgent = ["challenge", "multicall", "registerPreimage", "respond", "unlock"];
+    let urgent = [
+        "challenge",
+        "challengeChild",
+        "multicall",
+        "progress",
+        "progressChild",
+        "registerPreimage",
+        "respond",
+        "respondChild",
+        "unlock",
+    ];
     let functions =
         artifact["abi"].as_array().into_iter().flatten().filter(|item| item["type"] == "function");
     functions
@@ -78,7 +88,7 @@ mod tests {
             assets: vec![Address::ZERO],
         };
         let is_urgent = |call: Bytes| urgent_selectors().iter().any(|selector| call.starts_with(selector));
-        assert_eq!(urgent_selectors().len(), 5);
+        assert_eq!(urgent_selectors().len(), 9);
         assert!(is_urgent(calls::unlock(&params, [])));
         assert!(is_urgent(calls::register_preimage(B256::ZERO)));
         assert!(is_urgent(calls::multicall(Vec::new())));

@@ -12,19 +12,19 @@ use revm::primitives::hardfork::SpecId;
 use revm::state::{AccountInfo, Bytecode};
 use revm::{ExecuteEvm, MainBuilder, MainContext};
 use serde_json::json;
+use strait_engine::ports::ChainError;
 use strait_types::{Address, Bytes};
 use tracing::warn;
 
-/// The code that the adjudicator has at an address. It holds values that its constructor computes from chain and
-/// address, so the constructor is run there: as the code of that address.
-pub(super) fn adjudicator_code(chain_id: u64, address: Address) -> Bytes {
-    runtime_code(artifacts::adjudicator(), chain_id, address)
-}
-
-fn runtime_code(init_code: Bytes, chain_id: u64, address: Address) -> Bytes {
+/// The code that the adjudicator has at an address, and of the contract that it creates for itself, by address. They
+/// hold values that constructors compute from chain and address, so the constructor is run there: as the code of that
+/// address.
+pub(super) fn adjudicator_code(chain_id: u64, address: Address) -> Vec<(Address, Bytes)> {
+    let init_code = artifacts::adjudicator();
     let mut world = CacheDB::new(EmptyDB::new());
     let code = Bytecode::new_raw(init_code);
-    world.insert_account_info(address, AccountInfo::from_bytecode(code));
+    // A contract's nonce begins at one; what its constructor creates is found by it.
+    world.insert_account_info(address, AccountInfo { nonce: 1, ..AccountInfo::from_bytecode(code) });
     let mut rules = CfgEnv::new_with_spec(SpecId::OSAKA);
     rules.chain_id = chain_id;
     let block = BlockEnv { basefee: 0, ..BlockEnv::default() };
@@ -35,11 +35,14 @@ fn runtime_code(init_code: Bytes, chain_id: u64, address: Address) -> Bytes {
         gas_limit: 1 << 24,
         ..TxEnv::default()
     };
-    match evm.transact(tx).map(|outcome| outcome.result) {
-        Ok(ExecutionResult::Success { output, .. }) => output.into_data(),
-        // Then no contract is ever taken for it.
-        _ => Bytes::new(),
+    let Ok(outcome) = evm.transact(tx) else { return Vec::new() };
+    let ExecutionResult::Success { output, .. } = outcome.result else { return Vec::new() };
+    let mut contracts = vec![(address, output.into_data())];
+    for (created, account) in outcome.state.iter().filter(|(_, account)| account.is_created()) {
+        let code = account.info.code.as_ref().map(Bytecode::original_bytes);
+        contracts.push((*created, code.unwrap_or_default()));
     }
+    contracts
 }
 
 /// Refuses any other contract than ours.
@@ -49,10 +52,22 @@ pub(super) fn verify(endpoints: &mut Endpoints, address: Address) -> Result<(), 
     if code.is_empty() {
         return Err(ConnectError::NoContract { address, chain_id });
     }
-    if code != adjudicator_code(chain_id, address) {
+    if !is_adjudicator(endpoints, address)? {
         return Err(ConnectError::AnotherContract { address, chain_id });
     }
     Ok(())
+}
+
+/// Whether the adjudicator of this version lives at an address, with all that belongs to it.
+pub(super) fn is_adjudicator(endpoints: &mut Endpoints, address: Address) -> Result<bool, ChainError> {
+    let expected = adjudicator_code(endpoints.config().chain_id, address);
+    for (contract, expected) in &expected {
+        let code: Bytes = endpoints.ask("eth_getCode", &json!([contract, "latest"]))?;
+        if code != *expected {
+            return Ok(false);
+        }
+    }
+    Ok(!expected.is_empty())
 }
 
 /// The block in which an address got its code, by bisection; block 0 when no endpoint knows old states.
@@ -83,9 +98,16 @@ mod tests {
         let chain = DevChain::new(DevChainConfig::default()).expect("deploys");
         let deployed = chain.code(chain.adjudicator()).expect("deployed");
         let id = chain.config().chain_id;
-        assert!(deployed.len() > 10_000);
-        assert_eq!(adjudicator_code(id, chain.adjudicator()), deployed);
-        assert_ne!(adjudicator_code(id + 1, chain.adjudicator()), deployed);
-        assert_ne!(adjudicator_code(id, chain.token()), deployed);
+        let expected = adjudicator_code(id, chain.adjudicator());
+        assert_eq!(expected.len(), 2, "it has an extension");
+        assert_eq!(expected[0], (chain.adjudicator(), deployed));
+        for (address, code) in expected {
+            assert!(code.len() > 10_000);
+            assert_eq!(chain.code(address), Some(code));
+        }
+        assert_ne!(
+            adjudicator_code(id + 1, chain.adjudicator())[0].1,
+            adjudicator_code(id, chain.adjudicator())[0].1
+        );
     }
 }

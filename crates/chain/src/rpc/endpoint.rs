@@ -34,6 +34,8 @@ pub(super) enum Fault {
     Behind(String),
     /// Another endpoint says something else, and nobody can tell which of them is right.
     Contradiction(String),
+    /// There is more to be read than one call takes time for.
+    Unfinished(String),
     /// A block that the question was about is not in its chain.
     NotCanonical(strait_engine::ports::BlockRef),
 }
@@ -41,7 +43,10 @@ pub(super) enum Fault {
 impl Fault {
     /// Whether another endpoint may do better.
     pub(super) fn is_the_endpoints(&self) -> bool {
-        !matches!(self, Fault::Reverted(_) | Fault::NotCanonical(_) | Fault::Contradiction(_))
+        !matches!(
+            self,
+            Fault::Reverted(_) | Fault::NotCanonical(_) | Fault::Contradiction(_) | Fault::Unfinished(_)
+        )
     }
 
     pub(super) fn nonsense(text: impl Into<String>) -> Fault {
@@ -51,7 +56,9 @@ impl Fault {
     /// For the caller, who learns which endpoint it was.
     pub(super) fn at(self, endpoint: &str) -> ChainError {
         match self {
-            Fault::Unreachable(text) => ChainError::Unreachable(format!("{endpoint}: {text}")),
+            Fault::Unreachable(text) | Fault::Unfinished(text) => {
+                ChainError::Unreachable(format!("{endpoint}: {text}"))
+            }
             Fault::RateLimited { text, .. } => {
                 ChainError::Unreachable(format!("{endpoint} limits requests: {text}"))
             }

@@ -6,7 +6,7 @@ use super::logs::{self, Filter};
 use super::wire::Header;
 use std::collections::BTreeMap;
 use strait_engine::ports::{Block, BlockRef, ChainError, Followed};
-use strait_types::{Address, ChannelId};
+use strait_types::Address;
 
 /// Below the head this many blocks are read header by header: each must name the one before as its parent, and what
 /// its bloom promises must be there. Older blocks are only read where they have logs.
@@ -111,38 +111,6 @@ impl Follower {
         let blocks = logs::blocks(&headers, &logs, &filter)?;
         let end = headers.into_values().next_back().ok_or_else(|| Fault::nonsense("no block"))?;
         Ok(Stretch { blocks, end })
-    }
-
-    /// All events of a channel through a block.
-    pub(super) fn events_of(
-        &self,
-        endpoints: &mut Endpoints,
-        channel: ChannelId,
-        through: BlockRef,
-    ) -> Result<Vec<Block>, ChainError> {
-        let filter = Filter { adjudicator: self.adjudicator, channel: Some(channel) };
-        endpoints.first(|endpoints, index| {
-            require_canonical(endpoints, index, through)?;
-            let mut blocks = Vec::new();
-            let mut next = self.deployed_at;
-            while next <= through.number {
-                let (logs, end) = logs::fetch(endpoints, index, &filter, next, through.number)?;
-                let headers = logs::headers_of(endpoints, index, &logs)?;
-                blocks.extend(logs::blocks(&headers, &logs, &filter)?);
-                next = end.saturating_add(1);
-            }
-            // Only if it still is, the blocks read meanwhile are of its chain.
-            require_canonical(endpoints, index, through)?;
-            Ok(blocks)
-        })
-    }
-}
-
-fn require_canonical(endpoints: &mut Endpoints, index: usize, block: BlockRef) -> Result<(), Fault> {
-    match endpoints.header(index, block.number)? {
-        Some(header) if header.hash == block.hash => Ok(()),
-        Some(_) => Err(Fault::NotCanonical(block)),
-        None => Err(Fault::Behind(format!("it does not have block {}", block.number))),
     }
 }
 

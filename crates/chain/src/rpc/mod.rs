@@ -13,6 +13,7 @@ mod endpoints;
 mod error;
 mod fees;
 mod follow;
+mod history;
 mod logs;
 mod transactions;
 mod wire;
@@ -26,6 +27,7 @@ pub use transactions::{Attempt, JournalError, SqliteJournal, StoredTransaction, 
 
 use endpoints::Endpoints;
 use follow::Follower;
+use history::Histories;
 use serde_json::json;
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
@@ -39,6 +41,7 @@ pub struct RpcChain {
     endpoints: Endpoints,
     transactions: Transactions,
     follower: Follower,
+    histories: Histories,
 }
 
 impl RpcChain {
@@ -61,7 +64,8 @@ impl RpcChain {
             None => code::deployed_at(&mut endpoints, config.adjudicator, head.number()),
         };
         let follower = Follower { adjudicator: config.adjudicator, deployed_at };
-        let mut chain = RpcChain { endpoints, transactions, follower };
+        let histories = Histories::new(config.adjudicator, deployed_at);
+        let mut chain = RpcChain { endpoints, transactions, follower, histories };
         chain.tend(&head);
         Ok(chain)
     }
@@ -115,7 +119,7 @@ impl Chain for RpcChain {
     }
 
     fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {
-        self.follower.events_of(&mut self.endpoints, channel, through)
+        self.histories.events_of(&mut self.endpoints, channel, through)
     }
 
     fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError> {

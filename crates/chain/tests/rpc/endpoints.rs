@@ -104,7 +104,7 @@ fn a_silent_endpoint_costs_no_more_than_the_time_limit() {
     let (silent, good) = (proxy(&scene), proxy(&scene));
     silent.script(|_, _| Act::Silent);
     let mut config = config(&scene, vec![silent.url(), good.url()], &TestClock::new());
-    config.endpoints.timeout = Duration::from_millis(300);
+    config.endpoints.timeout = Duration::from_secs(2);
     let mut chain = connect(&scene, config).expect("one of them answers");
     silent.count("");
     assert_eq!(deposits(&mut chain), [7]);
@@ -172,6 +172,38 @@ fn ranges_shrink_to_what_an_endpoint_allows() {
     assert_eq!(deposits(&mut chain), [1, 2, 3]);
     let head = chain.follow(&[], 1).expect("answers").head;
     assert_eq!(chain.events_of(scene.id(), head).expect("answers").len(), 3);
+}
+
+#[test]
+fn a_long_past_is_read_in_several_calls() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    for wei in 1..=3 {
+        scene.deposit(Side::Zero, wei);
+        scene.driver.anvil.ask("anvil_mine", &json!([40]));
+    }
+    let narrow = proxy(&scene);
+    narrow.script(|method, parameters| {
+        if asks_by_range(method, parameters) && span(parameters) > 2 {
+            return Act::Refuse(-32_600, "block range is too large");
+        }
+        Act::Pass
+    });
+    let mut chain = through(&scene, &[&narrow], &TestClock::new());
+    let mut head = chain.follow(&[], 1).expect("answers").head;
+    let mut calls = 1;
+    let blocks = loop {
+        match chain.events_of(scene.id(), head) {
+            Ok(blocks) => break blocks,
+            Err(ChainError::Unreachable(text)) if text.contains("ask again") && calls < 9 => calls += 1,
+            Err(error) => panic!("{error}"),
+        }
+        // As for a node, the head moves on between the calls.
+        scene.driver.anvil.mine();
+        head = chain.follow(&[], 1).expect("answers").head;
+    };
+    assert!(calls > 1);
+    assert_eq!(blocks.iter().map(|block| block.events.len()).collect::<Vec<_>>(), [1, 1, 1]);
 }
 
 #[test]
