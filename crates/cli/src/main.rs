@@ -1,30 +1,35 @@
 //! The `strait` command.
 
+mod amount;
+mod backup;
+mod channel;
+mod command;
+mod completions;
+mod connect;
+mod context;
 mod demo;
 mod devnet;
+mod exit_codes;
+mod failure;
+mod follow;
+mod history;
+mod info;
+mod invoice;
+mod output;
+mod pay;
+mod peer;
+#[cfg(test)]
+mod testing;
+mod text;
+mod token;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
+use command::Cli;
 use std::process::ExitCode;
 
-/// State channels: pay and play off the chain, with the chain as the arbiter.
-#[derive(Parser)]
-#[command(name = "strait", version, about, arg_required_else_help = true)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Shows the whole life of a channel on an embedded chain: over 100,000 payments, a crash, a cheat, a settlement.
-    Demo(demo::DemoArgs),
-    /// Runs a chain for development on this machine: contracts deployed, accounts funded, any Ethereum tool can use it.
-    Devnet(devnet::DevnetArgs),
-}
-
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Demo(args) => demo::run(&args),
-        Command::Devnet(args) => devnet::run(&args),
+    match Cli::try_parse() {
+        Ok(cli) => cli.run(),
+        Err(error) => failure::usage_error(&error),
     }
 }

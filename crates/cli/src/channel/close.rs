@@ -1,0 +1,170 @@
+//! `strait channel close` and `strait channel dispute`.
+
+use super::wait::{Progress, Waiting};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::text::{duration, short, time};
+use clap::Args;
+use std::io::{IsTerminal, stderr, stdin};
+use strait_api::{ChannelInfo, ChannelRef, Phase};
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel close 0x1a2b\n  strait channel close 0x1a2b --wait\n\nThe peer must agree and be connected; `strait channel dispute` needs neither."
+)]
+pub(super) struct CloseArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// Waits until both are paid on chain.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel dispute 0x1a2b\n  strait channel dispute 0x1a2b --yes --wait\n\nThe node shows the chain its best state, and is paid when the challenge period is over. It costs more gas and takes\nlonger than `strait channel close`, and the channel ends by it. The node must run until then."
+)]
+pub(super) struct DisputeArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// Does not ask first.
+    #[arg(long, short)]
+    yes: bool,
+    /// Waits until it is paid, or only locks are left.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Failure> {
+    let info = context.channel(&args.channel).await?;
+    let channel = info.channel;
+    let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
+    let line = context.out.wait("asking the peer");
+    let agreed = context.api.channel_close(ChannelRef { channel }).await?;
+    let is_awaited = follow.is_some();
+    if let Some(follow) = follow {
+        let mut waiting = Waiting { context, channel, follow, line };
+        waiting
+            .until(|info, _| {
+                Ok(match info.phase {
+                    Phase::Closed => Progress::Done,
+                    _ => Progress::Waits(format!("{} agreed; waiting for the chain", short(channel))),
+                })
+            })
+            .await?;
+    } else {
+        drop(line);
+    }
+    context.out.result(&agreed, |_| {
+        let end = if is_awaited {
+            "is closed, and both are paid"
+        } else {
+            "is agreed to be closed; the chain pays both"
+        };
+        format!("{} {end} (version {})", short(channel), agreed.version)
+    })
+}
+
+pub(super) async fn dispute(context: &Context, args: DisputeArgs) -> Result<(), Failure> {
+    let info = context.channel(&args.channel).await?;
+    let channel = info.channel;
+    if !args.yes {
+        confirm(&info)?;
+    }
+    let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
+    let line = context.out.wait("going to the chain");
+    let done = context.api.channel_dispute(ChannelRef { channel }).await?;
+    let mut end = None;
+    if let Some(follow) = follow {
+        let mut waiting = Waiting { context, channel, follow, line };
+        let last = waiting
+            .until(|info, _| {
+                Ok(match (info.phase, &info.dispute) {
+                    (Phase::Closed | Phase::Settled, _) => Progress::Done,
+                    (_, Some(dispute)) => Progress::Waits(format!(
+                        "{} disputed; the period ends at {} of chain time",
+                        short(channel),
+                        time(dispute.deadline)
+                    )),
+                    (_, None) => Progress::Waits(format!("{} waiting for the chain", short(channel))),
+                })
+            })
+            .await?;
+        end = Some(last.phase);
+    } else {
+        drop(line);
+    }
+    context.out.result(&done, |_| match end {
+        Some(Phase::Closed) => format!("{} is paid", short(channel)),
+        Some(_) => format!("{} is paid but for its locks; the node resolves them", short(channel)),
+        None => format!(
+            "the best state of {0} goes to the chain; it is paid after the challenge period\n`strait channel watch {0}` tells what happens",
+            short(channel)
+        ),
+    })
+}
+
+fn confirm(info: &ChannelInfo) -> Result<(), Failure> {
+    let question = format!(
+        "This ends channel {} over the chain: it takes {} and a few transactions.\nWhen the peer is connected, `strait channel close` is faster and cheaper. Go to the chain? [y/N] ",
+        short(info.channel),
+        duration(info.challenge_duration.into()),
+    );
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        return Err(Failure::usage("a dispute has to be confirmed, and there is no terminal to ask on")
+            .hint("add --yes when you are sure"));
+    }
+    eprint!("{question}");
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).map_err(Failure::local)?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::interrupted("not confirmed; nothing was done"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::testing::{Fake, channel_info};
+    use serde_json::json;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn id() -> String {
+        channel_info(0xab).channel.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_dispute_is_never_begun_unasked() {
+        let (context, seen) = Fake::new(false).on("strait_channel_dispute", |_| Ok(json!({}))).start();
+        let unsure = DisputeArgs { channel: id(), yes: false, wait: false };
+        // Tests have no terminal.
+        let failure = dispute(&context, unsure).await.expect_err("not confirmed");
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert_eq!(seen.asked("strait_channel_dispute").len(), 0);
+        dispute(&context, DisputeArgs { channel: id(), yes: true, wait: false }).await.expect("begun");
+        assert_eq!(seen.asked("strait_channel_dispute").len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_close_is_awaited_until_the_chain_has_paid() {
+        let looks = AtomicU32::new(0);
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_close", |_| Ok(json!({"version": 8})))
+            .on("strait_channel_show", move |_| {
+                let mut info = channel_info(0xab);
+                info.phase =
+                    if looks.fetch_add(1, Ordering::Relaxed) < 4 { Phase::Open } else { Phase::Closed };
+                Ok(serde_json::to_value(info).expect("JSON"))
+            })
+            .tells([])
+            .tells([])
+            .tells([])
+            .start();
+        close(&context, CloseArgs { channel: id(), wait: true }).await.expect("closed");
+        assert!(seen.text().contains("both are paid (version 8)"), "{}", seen.text());
+        assert!(seen.asked("strait_channel_show").len() >= 5);
+    }
+}

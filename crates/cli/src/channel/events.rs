@@ -1,0 +1,131 @@
+//! Events for people.
+
+use crate::amount::Assets;
+use crate::text::{one_line, short, time};
+use strait_api::{Event, EventRecord, Phase, ReceivedPayment};
+
+/// One event on one line.
+pub(super) fn line(record: &EventRecord, assets: &Assets) -> String {
+    let channel = record.channel.map_or_else(|| "-".to_owned(), short);
+    format!("{}  {channel:<10}  {}", time(record.at_ms / 1_000), text(record, assets))
+}
+
+fn text(record: &EventRecord, assets: &Assets) -> String {
+    let amount = |asset, amount| assets.write(record.chain_id, asset, amount);
+    match &record.event {
+        Event::Opened { peer } => format!("opened with {peer}"),
+        Event::Proposed { peer } => format!("proposed by {peer}; `strait channel approve` takes it"),
+        Event::Declined { reason } => format!("the peer does not take it: {}", one_line(reason)),
+        Event::Ready => "ready: payments flow".into(),
+        Event::PeerConnected { peer } => format!("connected with {peer}"),
+        Event::PeerDisconnected { peer } => format!("no connection with {peer}; it is dialled again"),
+        Event::Received { first, payments, .. } => received(*first, payments, amount),
+        Event::InvoicePaid { id, payment } => {
+            format!("invoice {} is paid, payment {}", short(id), payment.number)
+        }
+        // The lock's asset is not told.
+        Event::LockOffered { number, amount, expiry, .. } => {
+            format!(
+                "the peer locked {amount} of the smallest unit for us until {}, lock {number}",
+                time(*expiry)
+            )
+        }
+        Event::LockSettled { number, .. } => format!("lock {number} was paid"),
+        Event::LockCancelled { number } => format!("lock {number} went back"),
+        Event::Deposited { is_ours, asset, amount: units } => {
+            format!("{} deposited {}", who(*is_ours), amount(*asset, *units))
+        }
+        Event::Withdrawn { version } => format!("the withdrawal of version {version} is on chain"),
+        Event::Challenged { version, is_ours, deadline } => {
+            format!(
+                "{} brought version {version} to the chain; the period ends at {}",
+                who(*is_ours),
+                time(*deadline)
+            )
+        }
+        Event::Responded { version } => format!("version {version} was shown in answer"),
+        Event::DeadlineInDanger { deadline, left } => {
+            format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
+        }
+        Event::PhaseChanged { phase } => format!("is {} on chain", phase_name(*phase)),
+        Event::Reorganised => "the chain took events back".into(),
+        Event::Rebased { version } => format!("both signed again after the restore, version {version}"),
+        Event::PeerFault { rule } => {
+            format!("the peer broke a rule, nothing was accepted: {}", one_line(rule))
+        }
+        Event::Alarm { message } => format!("ALARM: {}", one_line(message)),
+    }
+}
+
+fn who(is_ours: bool) -> &'static str {
+    if is_ours { "this node" } else { "the peer" }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Open => "open",
+        Phase::Disputed => "disputed",
+        Phase::Settled => "settled",
+        Phase::Closed => "closed",
+    }
+}
+
+/// Single payments, or how many there are of each asset.
+fn received(
+    first: u64,
+    payments: &[ReceivedPayment],
+    amount: impl Fn(strait_types::Address, strait_types::Amount) -> String,
+) -> String {
+    if let [payment] = payments {
+        let memo =
+            if payment.memo.is_empty() { String::new() } else { format!(" \"{}\"", one_line(&payment.memo)) };
+        return format!("received {}{memo}, payment {first}", amount(payment.asset, payment.amount));
+    }
+    let mut sums: Vec<(strait_types::Address, Option<strait_types::Amount>)> = Vec::new();
+    for payment in payments {
+        match sums.iter_mut().find(|(asset, _)| *asset == payment.asset) {
+            Some((_, sum)) => *sum = sum.and_then(|sum| sum.checked_add(payment.amount)),
+            None => sums.push((payment.asset, Some(payment.amount))),
+        }
+    }
+    let sums: Vec<_> = sums
+        .into_iter()
+        .map(|(asset, sum)| {
+            sum.map_or_else(|| "more than can be added up".to_owned(), |sum| amount(asset, sum))
+        })
+        .collect();
+    format!("received {} in {} payments from {first} on", sums.join(" and "), payments.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{MAINNET, USDC, channel_info, node_info};
+    use serde_json::{Value, json};
+
+    fn told(event: Value) -> String {
+        let mut record = json!({"cursor": "a", "at_ms": 1_700_000_000_999_u64, "chain_id": MAINNET,
+            "channel": channel_info(0xab).channel});
+        record.as_object_mut().expect("object").extend(event.as_object().expect("object").clone());
+        line(&serde_json::from_value(record).expect("an event"), &Assets::new(&node_info()))
+    }
+
+    #[test]
+    fn payments_are_told_singly_or_summed_up() {
+        let pay = |amount: &str, memo: &str| json!({"asset": USDC, "amount": amount, "invoice": null, "memo": memo});
+        let one = told(
+            json!({"event": "received", "version": 3, "first": 7, "payments": [pay("1500000", "tea\u{1b}[2J")]}),
+        );
+        assert_eq!(one, "2023-11-14T22:13:20Z  0xabababab  received 1.5 USDC \"tea\\u{1b}[2J\", payment 7");
+        let many = told(
+            json!({"event": "received", "version": 3, "first": 7, "payments": [pay("1", ""), pay("2", "")]}),
+        );
+        assert!(many.ends_with("received 0.000003 USDC in 2 payments from 7 on"), "{many}");
+    }
+
+    #[test]
+    fn what_a_peer_says_stays_on_its_line() {
+        let text = told(json!({"event": "declined", "reason": "a\nb"}));
+        assert_eq!(text.lines().count(), 1);
+    }
+}

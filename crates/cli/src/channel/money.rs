@@ -1,0 +1,194 @@
+//! `strait channel deposit` and `strait channel withdraw`.
+
+use super::wait::{Progress, Waiting};
+use crate::amount::{Among, Read, balance};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::text::short;
+use clap::Args;
+use strait_api::{ChannelInfo, ChannelMove, Event, Phase};
+use strait_types::Amount;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel deposit 0x1a2b 0.5 ether\n  strait channel deposit 0x1a2b 100 USDC --wait"
+)]
+pub(super) struct DepositArgs {
+    #[command(flatten)]
+    movement: Movement,
+    /// Waits until it counts.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel withdraw 0x1a2b 0.5 ether\n  strait channel withdraw 0x1a2b 100 USDC --wait\n\nThe peer must agree and be connected; `strait channel dispute` needs neither, and ends the channel."
+)]
+pub(super) struct WithdrawArgs {
+    #[command(flatten)]
+    movement: Movement,
+    /// Waits until it is on chain.
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Args, Debug)]
+struct Movement {
+    /// Its id, or the first digits.
+    channel: String,
+    /// How much, such as 0.5 ether or 100 USDC.
+    #[arg(required = true, num_args = 1..=4, value_name = "AMOUNT")]
+    amount: Vec<String>,
+    /// Makes a repetition move nothing more.
+    #[arg(long)]
+    key: Option<String>,
+}
+
+impl Movement {
+    async fn read(self, context: &Context) -> Result<(ChannelInfo, Read, ChannelMove), Failure> {
+        let info = context.channel(&self.channel).await?;
+        let read = context.assets().await?.read(&self.amount.join(" "), &Among::channel(&info))?;
+        let request = ChannelMove {
+            channel: info.channel,
+            asset: Some(read.asset),
+            amount: read.amount,
+            idempotency_key: self.key,
+        };
+        Ok((info, read, request))
+    }
+}
+
+async fn begin<'a>(
+    context: &'a Context,
+    wait: bool,
+    info: &ChannelInfo,
+) -> Result<Option<Follow<'a>>, Failure> {
+    let channel = Some(info.channel);
+    Ok(if wait { Some(Follow::start(context, channel, None).await?) } else { None })
+}
+
+pub(super) async fn deposit(context: &Context, args: DepositArgs) -> Result<(), Failure> {
+    let (info, read, request) = args.movement.read(context).await?;
+    let follow = begin(context, args.wait, &info).await?;
+    let line = context.out.wait("sending the deposit");
+    let done = context.api.channel_deposit(request).await?;
+    let is_awaited = follow.is_some();
+    if let Some(follow) = follow {
+        let before = balance(&info, read.asset).map_or(Amount::ZERO, |balance| balance.deposited);
+        let enough = before.checked_add(read.amount).unwrap_or(Amount::MAX);
+        let mut waiting = Waiting { context, channel: info.channel, follow, line };
+        waiting
+            .until(|info, _| {
+                let counted = balance(info, read.asset).map_or(Amount::ZERO, |balance| balance.deposited);
+                Ok(if counted >= enough {
+                    Progress::Done
+                } else {
+                    Progress::Waits(format!("{} waiting for the confirmations", short(info.channel)))
+                })
+            })
+            .await?;
+    } else {
+        drop(line);
+    }
+    let assets = context.assets().await?;
+    context.out.result(&done, |_| {
+        let amount = assets.write(info.chain_id, read.asset, read.amount);
+        let end = if is_awaited { "counts" } else { "counts when it has its confirmations" };
+        format!("{amount} is deposited and {end}\ntransaction {}", done.transaction)
+    })
+}
+
+pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<(), Failure> {
+    let (info, read, request) = args.movement.read(context).await?;
+    let follow = begin(context, args.wait, &info).await?;
+    let line = context.out.wait("asking the peer");
+    let agreed = context.api.channel_withdraw(request).await?;
+    let is_awaited = follow.is_some();
+    if let Some(follow) = follow {
+        let mut waiting = Waiting { context, channel: info.channel, follow, line };
+        waiting.until(|info, event| executed(info, event, agreed.version)).await?;
+    } else {
+        drop(line);
+    }
+    let assets = context.assets().await?;
+    context.out.result(&agreed, |_| {
+        let amount = assets.write(info.chain_id, read.asset, read.amount);
+        let end = if is_awaited { "was paid to" } else { "is agreed and on its way to" };
+        format!("{amount} {end} {} (version {})", info.payout, agreed.version)
+    })
+}
+
+fn executed(info: &ChannelInfo, event: Option<&Event>, version: u64) -> Result<Progress, Failure> {
+    match event {
+        Some(Event::Withdrawn { version: executed }) if *executed >= version => Ok(Progress::Done),
+        _ if info.phase == Phase::Closed => Ok(Progress::Done),
+        _ => Ok(Progress::Waits(format!("{} agreed; waiting for the chain", short(info.channel)))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::testing::{Fake, MAINNET, USDC, channel_info};
+    use clap::Parser;
+    use serde_json::json;
+    use strait_api::{ApiError, ErrorCode};
+    use strait_types::B256;
+
+    #[derive(Parser)]
+    struct Withdraw {
+        #[command(flatten)]
+        args: WithdrawArgs,
+    }
+
+    #[derive(Parser)]
+    struct Deposit {
+        #[command(flatten)]
+        args: DepositArgs,
+    }
+
+    fn id() -> String {
+        channel_info(0xab).channel.to_string()
+    }
+
+    #[tokio::test]
+    async fn a_deposit_names_the_asset_and_the_smallest_unit() {
+        let fake = Fake::new(true)
+            .on("strait_channel_deposit", |_| Ok(json!({"transaction": B256::repeat_byte(2)})));
+        let (context, seen) = fake.start();
+        let args = Deposit::parse_from(["deposit", &id(), "12.50", "USDC", "--key", "k"]).args;
+        deposit(&context, args).await.expect("deposited");
+        let asked = &seen.asked("strait_channel_deposit")[0];
+        assert_eq!((&asked["asset"], &asked["amount"]), (&json!(USDC), &json!("12500000")));
+        assert_eq!(asked["idempotency_key"], "k");
+        assert!(seen.text().starts_with("{\"transaction\":\"0x0202"), "{}", seen.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_withdrawal_waits_for_its_own_version() {
+        let withdrawn = |version: u64| {
+            Ok(json!({"cursor": version.to_string(), "at_ms": 0, "chain_id": MAINNET, "event": "withdrawn",
+                "version": version, "channel": channel_info(0xab).channel}))
+        };
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_withdraw", |_| Ok(json!({"version": 9})))
+            .tells([withdrawn(5), withdrawn(9)])
+            .start();
+        let args = Withdraw::parse_from(["withdraw", &id(), "0.5 ether", "--wait"]).args;
+        withdraw(&context, args).await.expect("withdrawn");
+        assert!(seen.text().contains("0.5 ETH was paid to"), "{}", seen.text());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_is_away_is_told_with_its_own_exit_code() {
+        let fake = Fake::new(false).on("strait_channel_withdraw", |_| {
+            Err(ApiError::new(ErrorCode::PeerOffline, "no connection with the peer"))
+        });
+        let args = Withdraw::parse_from(["withdraw", &id(), "1", "wei"]).args;
+        let failure = withdraw(&fake.context(), args).await.expect_err("offline");
+        assert_eq!(failure.exit(), Exit::Peer);
+    }
+}

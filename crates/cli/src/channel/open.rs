@@ -1,0 +1,223 @@
+//! `strait channel open`.
+
+use super::show;
+use super::wait::{Progress, Waiting};
+use crate::amount::Among;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::text;
+use clap::Args;
+use strait_api::{AssetAmount, ChannelInfo, ChannelOpen, Event, Link};
+use strait_types::{Address, Amount};
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel open strait://0x5151..5151@store.example:4040 --deposit \"1 ether\" --wait\n  strait channel open 0x5151 --deposit \"1 ether\" --deposit \"100 USDC\"\n  strait channel open 0x5151 --asset USDC --challenge 48h --chain mainnet"
+)]
+pub(super) struct OpenArgs {
+    /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
+    peer: String,
+    /// What to put in at once, such as "1 ether"; once per asset.
+    #[arg(long, value_name = "AMOUNT")]
+    deposit: Vec<String>,
+    /// An asset of the channel besides those of the deposits, by symbol or address; may stand several times.
+    #[arg(long = "asset", value_name = "ASSET")]
+    assets: Vec<String>,
+    /// On which chain, by name or number; needed when the node has several.
+    #[arg(long)]
+    chain: Option<String>,
+    /// Time to answer a challenge, such as 24h [default: as the node is configured].
+    #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
+    challenge: Option<u64>,
+    /// Where the peer is paid out [default: the address that its node announces].
+    #[arg(long, value_name = "ADDRESS")]
+    peer_payout: Option<Address>,
+    /// Makes a repetition open no second channel.
+    #[arg(long)]
+    key: Option<String>,
+    /// Waits until it can be paid over.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
+    let wait = args.wait;
+    let request = request(context, args).await?;
+    let has_deposit = !request.deposit.is_empty();
+    // From before the call on, so that no event is missed.
+    let follow = if wait { Some(Follow::start(context, None, None).await?) } else { None };
+    let line = context.out.wait("opening");
+    let mut info = context.api.channel_open(request).await?;
+    if let Some(follow) = follow {
+        let mut waiting = Waiting { context, channel: info.channel, follow, line };
+        info = waiting.until(|info, event| can_pay(info, event, has_deposit)).await?;
+    } else {
+        drop(line);
+    }
+    let assets = context.assets().await?;
+    context.out.result(&info, |out| {
+        let next = match (info.can_pay, has_deposit) {
+            (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
+            (false, true) => {
+                "it can be paid over when the deposit has its confirmations and the peer is connected"
+                    .to_owned()
+            }
+            (false, false) => {
+                format!("put money in: strait channel deposit {} AMOUNT", text::short(info.channel))
+            }
+        };
+        format!("{}\n\n{next}", show::text(&info, assets, out))
+    })
+}
+
+async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failure> {
+    let assets = context.assets().await?;
+    let chain = assets.chain(args.chain.as_deref())?;
+    let among = Among::chain(Some(chain));
+    let mut deposit: Vec<AssetAmount> = Vec::new();
+    for text in &args.deposit {
+        let read = assets.read(text, &among)?;
+        if deposit.iter().any(|earlier| earlier.asset == read.asset) {
+            return Err(Failure::usage(format!("two deposits of {}", assets.symbol(chain, read.asset)))
+                .hint("give each asset once, with the sum"));
+        }
+        deposit.push(AssetAmount { asset: read.asset, amount: read.amount });
+    }
+    let mut all: Vec<Address> = Vec::new();
+    for text in &args.assets {
+        all.push(match text.parse() {
+            Ok(address) => address,
+            Err(_) => assets.asset(text, &among)?,
+        });
+    }
+    if !all.is_empty() {
+        all.extend(deposit.iter().map(|deposit| deposit.asset));
+        all.sort_unstable();
+        all.dedup();
+    }
+    let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
+        Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
+    })?;
+    Ok(ChannelOpen {
+        chain_id: Some(chain),
+        peer: context.peer(&args.peer).await?,
+        peer_payout: args.peer_payout,
+        assets: all,
+        challenge_duration,
+        deposit,
+        idempotency_key: args.key,
+    })
+}
+
+fn can_pay(info: &ChannelInfo, event: Option<&Event>, has_deposit: bool) -> Result<Progress, Failure> {
+    if let Some(Event::Declined { reason }) = event {
+        return Err(Failure::peer(format!("the peer does not take the channel: {reason}")).hint(
+            "ask its operator, or open with other terms; `strait channel close` or `dispute` takes a deposit back",
+        ));
+    }
+    let is_ready = if has_deposit { info.can_pay } else { info.link == Link::Up };
+    if is_ready {
+        return Ok(Progress::Done);
+    }
+    let arriving = info.balances.iter().any(|balance| !balance.arriving.is_zero());
+    let funded = info.balances.iter().any(|balance| balance.own > Amount::ZERO);
+    let what = match (has_deposit && !funded, arriving, info.link) {
+        (true, false, _) => "waiting for the deposit to be in a block",
+        (true, true, _) => "waiting for the deposit's confirmations",
+        (false, _, Link::Down) => "waiting for a connection with the peer",
+        (false, _, _) => "comparing with the peer",
+    };
+    Ok(Progress::Waits(format!("{} {what}", text::short(info.channel))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::testing::{Fake, MAINNET, USDC, channel_info};
+    use clap::Parser;
+    use serde_json::{Value, json};
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        open: OpenArgs,
+    }
+
+    fn args(words: &[&str]) -> OpenArgs {
+        Line::parse_from(["open"].iter().chain(words)).open
+    }
+
+    fn not_yet() -> Value {
+        let mut info = channel_info(0xab);
+        info.can_pay = false;
+        serde_json::to_value(info).expect("JSON")
+    }
+
+    fn event(event: Value) -> Value {
+        let mut record =
+            json!({"cursor": "a", "at_ms": 0, "chain_id": MAINNET, "channel": channel_info(0xab).channel});
+        record.as_object_mut().expect("object").extend(event.as_object().expect("object").clone());
+        record
+    }
+
+    const PEER: &str = "strait://0x5151515151515151515151515151515151515151@127.0.0.1:4040";
+
+    #[tokio::test]
+    async fn deposits_in_several_assets_are_exact() {
+        let (context, seen) = Fake::new(true).on("strait_channel_open", |_| Ok(not_yet())).start();
+        let words = [
+            PEER,
+            "--deposit",
+            "1 ether",
+            "--deposit",
+            "100 USDC",
+            "--chain",
+            "mainnet",
+            "--challenge",
+            "48h",
+        ];
+        run(&context, args(&words)).await.expect("opened");
+        let asked = &seen.asked("strait_channel_open")[0];
+        let expected = json!([{"asset": Address::ZERO, "amount": "1000000000000000000"}, {"asset": USDC, "amount": "100000000"}]);
+        assert_eq!(asked["deposit"], expected);
+        assert_eq!((&asked["challenge_duration"], &asked["chain_id"]), (&json!(172_800), &json!(MAINNET)));
+        let printed: ChannelInfo = serde_json::from_str(&seen.text()).expect("one JSON value");
+        assert_eq!(printed.channel, channel_info(0xab).channel);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_until_it_can_be_paid_over() {
+        let looks = AtomicU32::new(0);
+        let show = move |_| {
+            let is_ready = looks.fetch_add(1, Ordering::Relaxed) >= 3;
+            Ok(if is_ready { serde_json::to_value(channel_info(0xab)).expect("JSON") } else { not_yet() })
+        };
+        let fake =
+            Fake::new(false).on("strait_channel_open", |_| Ok(not_yet())).on("strait_channel_show", show);
+        let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).tells([]).tells([]).start();
+        run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "1", "--wait"])).await.expect("ready");
+        assert!(seen.text().contains("it can be paid over"), "{}", seen.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_declines_ends_the_wait() {
+        let fake = Fake::new(false)
+            .on("strait_channel_open", |_| Ok(not_yet()))
+            .on("strait_channel_show", |_| Ok(not_yet()))
+            .tells([Ok(event(json!({"event": "declined", "reason": "closed on Sundays"})))]);
+        let words = [PEER, "--deposit", "1 ether", "--chain", "1", "--wait"];
+        let failure = run(&fake.context(), args(&words)).await.expect_err("declined");
+        assert_eq!(failure.exit(), Exit::Peer);
+        assert!(failure.to_string().contains("closed on Sundays"));
+    }
+
+    #[tokio::test]
+    async fn one_asset_twice_is_a_mistake() {
+        let words = [PEER, "--deposit", "1 ether", "--deposit", "5 wei", "--chain", "1"];
+        let failure = run(&Fake::new(false).context(), args(&words)).await.expect_err("twice");
+        assert_eq!(failure.exit(), Exit::Usage);
+    }
+}

@@ -1,0 +1,133 @@
+//! `strait channel show`.
+
+use super::list::{link, phase};
+use crate::amount::Assets;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::text::{duration, time};
+use clap::Args;
+use strait_api::{Balance, ChannelInfo, ChannelRef, Dispute, LockInfo};
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait channel show 0x1a2b\n  strait channel show 0x1a2b --json | jq .balances\n  strait channel show 0x1a2b --state > state.json"
+)]
+pub(super) struct ShowArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// Prints the best state with both signatures as JSON: what the chain would take.
+    #[arg(long)]
+    state: bool,
+}
+
+pub(super) async fn run(context: &Context, args: ShowArgs) -> Result<(), Failure> {
+    let info = context.channel(&args.channel).await?;
+    if args.state {
+        let state = context.api.channel_state(ChannelRef { channel: info.channel }).await?;
+        let text = serde_json::to_string_pretty(&state).map_err(Failure::local)?;
+        return context.out.result(&state, |_| text);
+    }
+    let assets = context.assets().await?;
+    context.out.result(&info, |out| text(&info, assets, out))
+}
+
+/// All of a channel.
+pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
+    let pairs = [
+        ("channel", info.channel.to_string()),
+        ("chain", assets.chain_name(info.chain_id)),
+        ("peer", info.peer.to_string()),
+        ("state", format!("{}, {}{}", phase(info), link(info), if info.can_pay { ", can pay" } else { "" })),
+        ("version", info.version.to_string()),
+        ("payments", format!("{} made, {} received", info.payments_made, info.payments_received)),
+        ("challenge period", duration(info.challenge_duration.into())),
+        ("pays out to", info.payout.to_string()),
+    ];
+    let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
+    blocks.extend(info.dispute.as_ref().map(dispute));
+    if !info.locks.is_empty() {
+        let rows = info.locks.iter().map(|lock| lock_row(info, lock, assets));
+        blocks.push(out.table(&["LOCK", "OF", "AMOUNT", "UNTIL", "HASH"], rows));
+    }
+    blocks.join("\n\n")
+}
+
+fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
+    let mut rows = Vec::new();
+    for balance in &info.balances {
+        let Balance { own, peer, deposited, peer_deposited, arriving, peer_arriving, .. } = balance;
+        let Balance { withdrawn, peer_withdrawn, .. } = balance;
+        let write = |amount| assets.write(info.chain_id, balance.asset, amount);
+        rows.push(vec!["ours".into(), write(*own), write(*deposited), write(*arriving), write(*withdrawn)]);
+        let theirs = [*peer, *peer_deposited, *peer_arriving, *peer_withdrawn].map(write);
+        rows.push(std::iter::once("theirs".to_owned()).chain(theirs).collect());
+        if !balance.locked.is_zero() {
+            rows.push(vec![
+                "in locks".into(),
+                write(balance.locked),
+                String::new(),
+                String::new(),
+                String::new(),
+            ]);
+        }
+    }
+    out.table(&["", "BALANCE", "DEPOSITED", "ARRIVING", "WITHDRAWN"], rows)
+}
+
+fn dispute(dispute: &Dispute) -> String {
+    let who = if dispute.is_ours { "brought by this node" } else { "brought by the peer" };
+    let answer =
+        if dispute.is_answered { "the chain holds our best state" } else { "our answer is on its way" };
+    format!(
+        "dispute: {who}, version {} is recorded, {answer}; the period ends at {} of chain time",
+        dispute.recorded,
+        time(dispute.deadline)
+    )
+}
+
+fn lock_row(info: &ChannelInfo, lock: &LockInfo, assets: &Assets) -> Vec<String> {
+    vec![
+        lock.number.to_string(),
+        if lock.is_ours { "ours" } else { "theirs" }.into(),
+        assets.write(info.chain_id, lock.asset, lock.amount),
+        time(lock.expiry),
+        lock.hash.to_string(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, MAINNET, channel_info};
+    use serde_json::json;
+    use strait_types::{Address, Amount, B256};
+
+    #[tokio::test]
+    async fn locks_and_disputes_are_shown() {
+        let mut info = channel_info(0xab);
+        info.dispute =
+            Some(Dispute { recorded: 4, deadline: 1_700_000_000, is_ours: false, is_answered: false });
+        info.locks = vec![LockInfo {
+            number: 3,
+            is_ours: true,
+            asset: Address::ZERO,
+            amount: Amount::from(5_000_000_000),
+            hash: B256::repeat_byte(7),
+            expiry: 1_700_000_000,
+        }];
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_list", move |_| Ok(json!({"channels": [info], "next": null})))
+            .start();
+        run(&context, ShowArgs { channel: "0xabab".into(), state: false }).await.expect("shown");
+        let text = seen.text();
+        let amount = context.assets().await.expect("assets").write(
+            MAINNET,
+            Address::ZERO,
+            Amount::from(5_000_000_000),
+        );
+        for part in ["brought by the peer", "version 4", "2023-11-14T22:13:20Z", amount.as_str(), "0x0707"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+}

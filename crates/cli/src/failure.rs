@@ -1,0 +1,235 @@
+//! Why a command failed, what to do next, and the exit code for scripts.
+
+use clap::error::ErrorKind as ClapKind;
+use serde_json::json;
+use std::fmt;
+use std::process::ExitCode;
+use strait_api::{ApiError, ErrorCode, ErrorKind};
+
+/// The process's exit code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Exit {
+    /// Anything else.
+    Failed = 1,
+    /// The command line, or what it names, is wrong.
+    Usage = 2,
+    /// No node answers.
+    Unreachable = 3,
+    /// The token does not allow it.
+    NotAllowed = 4,
+    /// The peer is away, refuses, or broke a rule.
+    Peer = 5,
+    /// The chain or the way to it.
+    Chain = 6,
+    /// The money does not suffice, or cannot be paid to this.
+    Money = 7,
+    /// A proof does not hold.
+    NotProven = 8,
+    /// Ended by Ctrl-C before the end.
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// All of them with what they mean, for the documentation.
+    pub(crate) const TABLE: &[(u8, &str)] = &[
+        (0, "all is done"),
+        (Exit::Failed as u8, "failed; the message says why"),
+        (Exit::Usage as u8, "wrong use: an option, an amount, or a name that is not known"),
+        (Exit::Unreachable as u8, "no node answers at the address"),
+        (Exit::NotAllowed as u8, "the token is missing, over, or does not allow this"),
+        (Exit::Peer as u8, "the peer is offline, refuses, or broke a rule"),
+        (Exit::Chain as u8, "the chain, or the way to it, does not play along"),
+        (Exit::Money as u8, "not enough money in the channel, or an invoice that cannot be paid"),
+        (Exit::NotProven as u8, "a bill that does not prove itself"),
+        (Exit::Interrupted as u8, "ended by Ctrl-C; what was begun goes on in the node"),
+    ];
+
+    fn of(code: ErrorCode) -> Exit {
+        match code {
+            ErrorCode::Unauthorized
+            | ErrorCode::TokenExpired
+            | ErrorCode::Forbidden
+            | ErrorCode::SpendLimit => Exit::NotAllowed,
+            ErrorCode::PeerOffline | ErrorCode::PeerRefused | ErrorCode::PeerFault => Exit::Peer,
+            ErrorCode::ChainUnreachable
+            | ErrorCode::TransactionReverts
+            | ErrorCode::NotEnoughGasMoney
+            | ErrorCode::ChainNonsense
+            | ErrorCode::ChainStale
+            | ErrorCode::NotIncluded => Exit::Chain,
+            ErrorCode::InsufficientBalance | ErrorCode::NoRoute | ErrorCode::InvoiceNotPayable => Exit::Money,
+            ErrorCode::InvalidParams
+            | ErrorCode::UnknownChain
+            | ErrorCode::UnknownChannel
+            | ErrorCode::UnknownPeer
+            | ErrorCode::UnknownAsset
+            | ErrorCode::UnknownInvoice
+            | ErrorCode::UnknownToken
+            | ErrorCode::UnknownProposal
+            | ErrorCode::UnknownLock
+            | ErrorCode::InvalidAmount
+            | ErrorCode::InvalidInvoice
+            | ErrorCode::InvalidAddress => Exit::Usage,
+            _ => Exit::Failed,
+        }
+    }
+}
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    code: String,
+    kind: ErrorKind,
+    message: String,
+    hint: Option<String>,
+    exit: Exit,
+    is_quiet: bool,
+}
+
+impl Failure {
+    fn new(code: &str, kind: ErrorKind, message: impl fmt::Display, exit: Exit) -> Failure {
+        let (code, message) = (code.to_owned(), message.to_string());
+        Failure { code, kind, message, hint: None, exit, is_quiet: false }
+    }
+
+    /// The command line is wrong.
+    pub(crate) fn usage(message: impl fmt::Display) -> Failure {
+        Failure::new("usage", ErrorKind::Caller, message, Exit::Usage)
+    }
+
+    /// This machine: files, terminal, directories.
+    pub(crate) fn local(message: impl fmt::Display) -> Failure {
+        Failure::new("local", ErrorKind::Environment, message, Exit::Failed)
+    }
+
+    /// No node answers.
+    pub(crate) fn unreachable(message: impl fmt::Display) -> Failure {
+        Failure::new("node_unreachable", ErrorKind::Environment, message, Exit::Unreachable)
+    }
+
+    /// The peer does not agree.
+    pub(crate) fn peer(message: impl fmt::Display) -> Failure {
+        Failure::new("peer_refused", ErrorKind::Peer, message, Exit::Peer)
+    }
+
+    /// A bill that proves nothing.
+    pub(crate) fn not_proven(message: impl fmt::Display) -> Failure {
+        Failure::new("not_proven", ErrorKind::Peer, message, Exit::NotProven)
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupted(message: impl fmt::Display) -> Failure {
+        Failure::new("interrupted", ErrorKind::Caller, message, Exit::Interrupted)
+    }
+
+    /// Has told what happened already; only the exit code is left to give.
+    pub(crate) fn told(mut self) -> Failure {
+        self.is_quiet = true;
+        self
+    }
+
+    /// The next step.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The exit code.
+    #[cfg(test)]
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Tells it on standard error, and gives the exit code.
+    pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if !self.is_quiet {
+            eprintln!("{}", self.render(json, console::colors_enabled_stderr()));
+        }
+        ExitCode::from(self.exit as u8)
+    }
+
+    fn render(&self, json: bool, colours: bool) -> String {
+        if json {
+            let Failure { code, kind, message, hint, .. } = self;
+            return json!({"error": {"code": code, "kind": kind, "message": message, "hint": hint}})
+                .to_string();
+        }
+        let head = console::style("error:").red().bold().force_styling(colours);
+        let message = crate::text::printable(&self.message);
+        match &self.hint {
+            None => format!("{head} {message}"),
+            Some(hint) => {
+                let next = console::style("hint:").cyan().bold().force_styling(colours);
+                format!("{head} {message}\n{next} {}", crate::text::printable(hint))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<ApiError> for Failure {
+    fn from(error: ApiError) -> Failure {
+        Failure::new(error.code.name(), error.code.kind(), &error.message, Exit::of(error.code))
+            .hint(error.hint)
+    }
+}
+
+/// What clap says: help and version are no errors, the rest is told as `--json` asks.
+pub(crate) fn usage_error(error: &clap::Error) -> ExitCode {
+    let is_help = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
+    if is_help || !std::env::args_os().any(|argument| argument == "--json") {
+        // Nothing can be told when the streams are gone.
+        let _gone = error.print();
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
+    }
+    let text = error.render().to_string();
+    let text = text.trim_start_matches("error: ");
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let hint = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    Failure::usage(message.trim()).hint(hint.unwrap_or("see --help").to_owned()).report(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_node_keeps_its_hint_and_has_an_exit_code() {
+        let failure = Failure::from(ApiError::new(ErrorCode::PeerOffline, "no connection with 0x1234"));
+        assert_eq!(failure.exit(), Exit::Peer);
+        let told = failure.render(false, false);
+        assert!(
+            told.starts_with("error: no connection with 0x1234\nhint: the node dials by itself"),
+            "{told}"
+        );
+        let json: serde_json::Value = serde_json::from_str(&failure.render(true, true)).expect("JSON");
+        assert_eq!(json["error"]["code"], "peer_offline");
+        assert_eq!(json["error"]["kind"], "environment");
+        assert!(json["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
+    }
+
+    #[test]
+    fn colours_only_when_asked_for() {
+        let failure = Failure::usage("no");
+        assert!(failure.render(false, true).contains("\u{1b}["));
+        assert!(!failure.render(false, false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn what_a_peer_says_cannot_steer_the_terminal() {
+        let failure = Failure::peer("no\u{1b}[2J thanks");
+        assert!(!failure.render(false, false).contains('\u{1b}'));
+    }
+
+    #[test]
+    fn the_table_names_every_code_once() {
+        let mut codes: Vec<_> = Exit::TABLE.iter().map(|(code, _)| *code).collect();
+        codes.dedup();
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 130]);
+    }
+}

@@ -1,0 +1,292 @@
+//! The bill as a table, CSV or JSON.
+
+use crate::amount::Assets;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::follow::Follow;
+use crate::text::{one_line, short, time};
+use clap::Args;
+use serde::Serialize;
+use std::pin::pin;
+use strait_api::{ChannelInfo, History, HistoryEntry, HistoryLine, HistoryQuery};
+use strait_types::{Address, Amount};
+
+/// Lines of one page.
+const PAGE: u32 = 5_000;
+
+#[derive(Args, Debug)]
+pub(super) struct LinesArgs {
+    /// The channel's id, or the first digits.
+    #[arg(required = true)]
+    channel: Option<String>,
+    /// Prints CSV, for spreadsheets and accounting.
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// Goes on with what is agreed from now on, until Ctrl-C.
+    #[arg(long)]
+    follow: bool,
+}
+
+/// One operation in CSV. Amounts stand both as people read them and in the smallest unit.
+#[derive(Serialize, Debug, Default)]
+struct Row {
+    version: u64,
+    by: &'static str,
+    operation: &'static str,
+    number: Option<u64>,
+    amount: String,
+    symbol: String,
+    asset: String,
+    units: String,
+    invoice: String,
+    memo: String,
+    detail: String,
+}
+
+pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failure> {
+    let channel = context.channel(&args.channel.unwrap_or_default()).await?;
+    // From before the first page on, so that nothing is missed.
+    let follow =
+        if args.follow { Some(Follow::start(context, Some(channel.channel), None).await?) } else { None };
+    let mut printer =
+        Printer { context, channel: &channel, csv: args.csv, lines: args.follow, is_first: true };
+    let resume = printer.pages(None).await?;
+    let Some(mut follow) = follow else { return Ok(()) };
+    let mut cursor = Some(resume);
+    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    loop {
+        tokio::select! {
+            event = follow.next() => {
+                event?;
+                cursor = Some(printer.pages(cursor).await?);
+            }
+            // What this node pays has no event.
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {
+                cursor = Some(printer.pages(cursor).await?);
+            }
+            _ = &mut ctrl_c => return Ok(()),
+        }
+    }
+}
+
+struct Printer<'a> {
+    context: &'a Context,
+    channel: &'a ChannelInfo,
+    csv: bool,
+    /// With JSON: each operation on a line of its own.
+    lines: bool,
+    is_first: bool,
+}
+
+impl Printer<'_> {
+    /// Prints all pages after a cursor; gives the cursor that goes on.
+    async fn pages(&mut self, mut cursor: Option<String>) -> Result<String, Failure> {
+        let mut all = Vec::new();
+        loop {
+            let query = HistoryQuery { channel: self.channel.channel, cursor, limit: Some(PAGE) };
+            let page = self.context.api.history(query).await?;
+            if self.context.out.is_json() && !self.lines {
+                all.extend(page.lines);
+            } else {
+                self.print(&page.lines).await?;
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => {
+                    if self.context.out.is_json() && !self.lines {
+                        let bill = History { lines: all, next: None, resume: page.resume.clone() };
+                        self.context.out.result(&bill, |_| String::new())?;
+                    }
+                    return Ok(page.resume);
+                }
+            }
+        }
+    }
+
+    async fn print(&mut self, lines: &[HistoryLine]) -> Result<(), Failure> {
+        let out = &self.context.out;
+        let is_first = std::mem::replace(&mut self.is_first, false);
+        if out.is_json() {
+            return lines.iter().try_for_each(|line| out.result(line, |_| String::new()));
+        }
+        let assets = self.context.assets().await?;
+        let rows = lines.iter().map(|line| row(line, self.channel, assets));
+        if self.csv {
+            let text = csv(rows, is_first).map_err(Failure::local)?;
+            return out.raw(text.trim_end_matches('\n'));
+        }
+        if lines.is_empty() {
+            return if is_first && !self.lines { out.raw("nothing is agreed yet") } else { Ok(()) };
+        }
+        let header = ["VERSION", "BY", "OPERATION", "NUMBER", "AMOUNT", "MEMO"];
+        let header: &[&str] = if is_first { &header } else { &[] };
+        let cells = rows.map(|row| {
+            let amount = if row.symbol.is_empty() && row.units.is_empty() {
+                String::new()
+            } else if row.symbol.is_empty() {
+                format!("{} units of {}", row.units, row.asset)
+            } else {
+                format!("{} {}", row.amount, row.symbol)
+            };
+            let number = row.number.map(|number| number.to_string()).unwrap_or_default();
+            let memo = if row.memo.is_empty() { row.detail } else { one_line(&row.memo) };
+            vec![row.version.to_string(), row.by.into(), row.operation.into(), number, amount, memo]
+        });
+        out.raw(&out.table(header, cells))
+    }
+}
+
+fn csv(rows: impl Iterator<Item = Row>, has_header: bool) -> Result<String, csv::Error> {
+    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    if has_header {
+        writer.write_record([
+            "version",
+            "by",
+            "operation",
+            "number",
+            "amount",
+            "symbol",
+            "asset",
+            "units",
+            "invoice",
+            "memo",
+            "detail",
+        ])?;
+    }
+    for row in rows {
+        writer.serialize(row)?;
+    }
+    writer.flush()?;
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets) -> Row {
+    let mut row =
+        Row { version: line.version, by: if line.is_ours { "us" } else { "peer" }, ..Row::default() };
+    match &line.entry {
+        HistoryEntry::Pay { number, asset, amount, invoice, memo } => {
+            row.operation = "pay";
+            row.number = Some(*number);
+            row.invoice = invoice.map(|invoice| invoice.to_string()).unwrap_or_default();
+            row.memo.clone_from(memo);
+            row.money(channel, assets, *asset, *amount);
+        }
+        HistoryEntry::AddLock { number, asset, amount, hash, expiry } => {
+            row.operation = "lock";
+            row.number = Some(*number);
+            row.detail = format!("until {}, hash {hash}", time(*expiry));
+            row.money(channel, assets, *asset, *amount);
+        }
+        HistoryEntry::SettleLock { number, preimage } => {
+            row.operation = "lock paid";
+            row.number = Some(*number);
+            row.detail = format!("secret {preimage}");
+        }
+        HistoryEntry::CancelLock { number } => {
+            row.operation = "lock given back";
+            row.number = Some(*number);
+        }
+        HistoryEntry::Withdraw { to_us, asset, amount, valid_until } => {
+            row.operation = "withdraw";
+            let to = if *to_us { "us" } else { "the peer" };
+            row.detail = format!("to {to}, until {}", time(*valid_until));
+            row.money(channel, assets, *asset, *amount);
+        }
+        HistoryEntry::HandOver => row.operation = "hand over",
+        HistoryEntry::Finalise { valid_until } => {
+            row.operation = "close";
+            row.detail = format!("until {}", time(*valid_until));
+        }
+        HistoryEntry::Other { content } => {
+            row.operation = "other";
+            row.detail = content.to_string();
+        }
+    }
+    row
+}
+
+impl Row {
+    fn money(&mut self, channel: &ChannelInfo, assets: &Assets, asset: Address, amount: Amount) {
+        if let Some((symbol, decimals)) = assets.unit(channel.chain_id, asset) {
+            self.amount = amount.format_decimal(decimals);
+            self.symbol = symbol.to_owned();
+        }
+        self.asset = asset.to_string();
+        self.units = amount.to_string();
+    }
+}
+
+/// The name of a file for a channel's bill.
+pub(super) fn file_name(channel: &ChannelInfo) -> String {
+    format!("bill-{}.json", short(channel.channel))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, USDC, channel_info};
+    use serde_json::{Value, json};
+
+    fn pay(version: u64, amount: &str, memo: &str) -> Value {
+        json!({"version": version, "is_ours": true, "operation": "pay", "number": version - 1, "asset": USDC,
+            "amount": amount, "invoice": null, "memo": memo})
+    }
+
+    fn fake(json: bool) -> Fake {
+        Fake::new(json).on("strait_history", |asked| {
+            Ok(match asked["cursor"].as_str() {
+                None => json!({"lines": [pay(1, "1500000", "tea, \"green\"")], "next": "2", "resume": "2"}),
+                Some("2") => json!({"lines": [
+                    pay(2, "1", "a\u{1b}[2J"), {"version": 3, "is_ours": false, "operation": "hand_over"},
+                ], "next": null, "resume": "3"}),
+                _ => json!({"lines": [], "next": null, "resume": "3"}),
+            })
+        })
+    }
+
+    fn args(csv: bool) -> LinesArgs {
+        LinesArgs { channel: Some(channel_info(0xab).channel.to_string()), csv, follow: false }
+    }
+
+    #[tokio::test]
+    async fn csv_has_exact_amounts_one_header_and_quoted_memos() {
+        let (context, seen) = fake(false).start();
+        run(&context, args(true)).await.expect("printed");
+        let text = seen.text();
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let header = reader.headers().expect("a header").clone();
+        let records: Vec<_> = reader.records().map(|record| record.expect("a record")).collect();
+        assert_eq!(records.len(), 3);
+        let field = |record: usize, name: &str| {
+            let column = header.iter().position(|column| column == name).expect(name);
+            records[record][column].to_owned()
+        };
+        assert_eq!(
+            (field(0, "amount"), field(0, "symbol"), field(0, "units")),
+            ("1.5".into(), "USDC".into(), "1500000".into())
+        );
+        assert_eq!(field(0, "memo"), "tea, \"green\"");
+        assert_eq!((field(1, "amount"), field(2, "operation")), ("0.000001".into(), "hand over".into()));
+    }
+
+    #[tokio::test]
+    async fn json_is_one_value_over_all_pages() {
+        let (context, seen) = fake(true).start();
+        run(&context, args(false)).await.expect("printed");
+        let bill: History = serde_json::from_str(&seen.text()).expect("one value");
+        assert_eq!((bill.lines.len(), bill.resume.as_str()), (3, "3"));
+    }
+
+    #[tokio::test]
+    async fn a_table_shows_memos_that_cannot_steer_the_terminal() {
+        let (context, seen) = fake(false).start();
+        run(&context, args(false)).await.expect("printed");
+        assert!(
+            seen.text().contains("1.5 USDC") && seen.text().contains("tea, \"green\""),
+            "{}",
+            seen.text()
+        );
+        assert!(!seen.text().contains('\u{1b}'));
+    }
+}

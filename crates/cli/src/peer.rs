@@ -1,0 +1,74 @@
+//! `strait peer`.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use clap::{Args, Subcommand};
+use strait_api::{Nothing, PeerAdd, PeerRemove};
+
+/// Options of `strait peer`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait peer list\n  strait peer add strait://0x5151..5151@store.example:4040\n  strait peer remove 0x5151"
+)]
+pub(crate) struct PeerArgs {
+    #[command(subcommand)]
+    command: PeerCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum PeerCommand {
+    /// Lists the peers.
+    #[command(after_help = "Example:\n  strait peer list")]
+    List,
+    /// Keeps a connection with a peer from now on.
+    #[command(after_help = "Example:\n  strait peer add strait://0x5151..5151@store.example:4040")]
+    Add {
+        /// `strait://SIGNER@HOST:PORT`; the peer's `strait info` shows it.
+        address: String,
+    },
+    /// Dials a peer no more; its channels stay.
+    #[command(after_help = "Example:\n  strait peer remove 0x5151")]
+    Remove {
+        /// Its signer, or the first digits.
+        peer: String,
+    },
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn run(context: &Context, args: PeerArgs) -> Result<(), Failure> {
+    match args.command {
+        PeerCommand::List => list(context).await,
+        PeerCommand::Add { address } => {
+            let done = context.api.peer_add(PeerAdd { address: address.clone() }).await?;
+            context.out.result(&done, |_| format!("keeps a connection with {address}"))
+        }
+        PeerCommand::Remove { peer } => {
+            let signer = context.signer(&peer).await?;
+            let done = context.api.peer_remove(PeerRemove { signer }).await?;
+            context.out.result(&done, |_| format!("{signer} is dialled no more"))
+        }
+    }
+}
+
+async fn list(context: &Context) -> Result<(), Failure> {
+    let peers = context.api.peer_list(Nothing {}).await?;
+    let assets = context.assets().await?;
+    context.out.result(&peers, |out| {
+        if peers.peers.is_empty() {
+            return "no peers yet; `strait peer add` or `strait channel open` makes one".into();
+        }
+        let rows = peers.peers.iter().map(|peer| {
+            let chains: Vec<_> = peer.connected_on.iter().map(|chain| assets.chain_name(*chain)).collect();
+            vec![
+                peer.signer.to_string(),
+                if chains.is_empty() { "no".into() } else { chains.join(", ") },
+                peer.channels.to_string(),
+                peer.address.clone().unwrap_or_else(|| "-".into()),
+            ]
+        });
+        out.table(&["SIGNER", "CONNECTED", "CHANNELS", "ADDRESS"], rows)
+    })
+}

@@ -1,0 +1,189 @@
+//! `strait token`.
+
+use crate::amount::Among;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::text;
+use clap::{Args, Subcommand, ValueEnum};
+use strait_api::{AssetAmount, Nothing, Scope, SpendLimits, TokenCreate, TokenInfo, TokenRef};
+
+/// Options of `strait token`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait token create shop --scope receive\n  strait token create bot --scope pay --per-day \"0.1 ether\" --expires-in 30d\n  strait token list\n  strait token revoke 3f2a"
+)]
+pub(crate) struct TokenArgs {
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum TokenCommand {
+    /// Makes a token; its secret is shown once.
+    #[command(
+        after_help = "Examples:\n  strait token create shop --scope receive\n  strait token create bot --scope pay --per-day \"0.1 ether\" --per-channel \"20 USDC\" --expires-in 30d\n  STRAIT_TOKEN=$(strait token create ci --scope read --json | jq -r .secret)"
+    )]
+    Create(Create),
+    /// Lists the tokens, without their secrets.
+    #[command(after_help = "Example:\n  strait token list")]
+    List,
+    /// Ends a token at once.
+    #[command(after_help = "Example:\n  strait token revoke 3f2a")]
+    Revoke {
+        /// Its id, as `strait token list` shows it.
+        id: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct Create {
+    /// A name for people.
+    name: String,
+    /// What it allows; may stand several times.
+    #[arg(long = "scope", required = true, value_enum)]
+    scopes: Vec<ScopeName>,
+    /// Most that it may spend per day (UTC), such as "0.1 ether"; once per asset.
+    #[arg(long, value_name = "AMOUNT")]
+    per_day: Vec<String>,
+    /// Most that it may ever spend in one channel; once per asset.
+    #[arg(long, value_name = "AMOUNT")]
+    per_channel: Vec<String>,
+    /// Ends by itself after this time, such as 24h or 30d [default: never].
+    #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
+    expires_in: Option<u64>,
+    /// The chain whose assets are meant, by name or number.
+    #[arg(long)]
+    chain: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ScopeName {
+    /// Look at channels, history and events.
+    Read,
+    /// Make invoices and claim locks.
+    Receive,
+    /// Pay, within the limits.
+    Pay,
+    /// Everything.
+    Admin,
+}
+
+impl From<ScopeName> for Scope {
+    fn from(name: ScopeName) -> Scope {
+        match name {
+            ScopeName::Read => Scope::Read,
+            ScopeName::Receive => Scope::Receive,
+            ScopeName::Pay => Scope::Pay,
+            ScopeName::Admin => Scope::Admin,
+        }
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn run(context: &Context, args: TokenArgs) -> Result<(), Failure> {
+    match args.command {
+        TokenCommand::Create(args) => create(context, args).await,
+        TokenCommand::List => list(context).await,
+        TokenCommand::Revoke { id } => {
+            let done = context.api.token_revoke(TokenRef { id: id.clone() }).await?;
+            context.out.result(&done, |_| format!("token {id} is revoked"))
+        }
+    }
+}
+
+async fn create(context: &Context, args: Create) -> Result<(), Failure> {
+    let limits = SpendLimits {
+        per_channel: amounts(context, &args.per_channel, args.chain.as_deref()).await?,
+        per_day: amounts(context, &args.per_day, args.chain.as_deref()).await?,
+    };
+    let scopes = args.scopes.into_iter().map(Scope::from).collect();
+    let request = TokenCreate { name: args.name, scopes, limits, expires_in: args.expires_in };
+    let made = context.api.token_create(request).await?;
+    context.out.result(&made, |out| {
+        let mut pairs = vec![("token", made.secret.clone()), ("id", made.info.id.clone())];
+        pairs.push(("scopes", scopes_text(&made.info)));
+        pairs.extend(made.info.expires.map(|expires| ("expires", text::time(expires))));
+        format!("{}\n\nkeep the token now: it is not shown again", out.pairs(&pairs))
+    })
+}
+
+async fn amounts(
+    context: &Context,
+    texts: &[String],
+    chain: Option<&str>,
+) -> Result<Vec<AssetAmount>, Failure> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let assets = context.assets().await?;
+    let chain = chain.map(|chain| assets.chain(Some(chain))).transpose()?;
+    let read = |text: &String| {
+        let read = assets.read(text, &Among::chain(chain))?;
+        Ok(AssetAmount { asset: read.asset, amount: read.amount })
+    };
+    texts.iter().map(read).collect()
+}
+
+fn scopes_text(info: &TokenInfo) -> String {
+    let name = |scope: &Scope| match scope {
+        Scope::Read => "read",
+        Scope::Receive => "receive",
+        Scope::Pay => "pay",
+        Scope::Admin => "admin",
+    };
+    info.scopes.iter().map(name).collect::<Vec<_>>().join(", ")
+}
+
+async fn list(context: &Context) -> Result<(), Failure> {
+    let tokens = context.api.token_list(Nothing {}).await?;
+    context.out.result(&tokens, |out| {
+        let rows = tokens.tokens.iter().map(|token| {
+            let is_limited = !token.limits.per_channel.is_empty() || !token.limits.per_day.is_empty();
+            vec![
+                token.id.clone(),
+                token.name.clone(),
+                scopes_text(token),
+                if is_limited { "yes" } else { "no" }.to_owned(),
+                text::time(token.created),
+                token.expires.map_or_else(|| "never".into(), text::time),
+            ]
+        });
+        out.table(&["ID", "NAME", "SCOPES", "LIMITS", "CREATED", "EXPIRES"], rows)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, USDC};
+    use clap::Parser;
+    use serde_json::json;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        token: TokenArgs,
+    }
+
+    #[tokio::test]
+    async fn limits_are_exact_and_the_secret_is_shown_once() {
+        let (context, seen) = Fake::new(false)
+            .on("strait_token_create", |asked| {
+                Ok(json!({"secret": "strait_s3cret", "info": {
+                    "id": "3f2a", "name": asked["name"], "scopes": asked["scopes"], "limits": asked["limits"],
+                    "created": 1, "expires": 86_401,
+                }}))
+            })
+            .start();
+        let line = "token create bot --scope pay --per-day 12.5_USDC --expires-in 24h --chain mainnet";
+        let words = line.split(' ').map(|word| word.replace('_', " "));
+        run(&context, Line::parse_from(words).token).await.expect("made");
+        let asked = &seen.asked("strait_token_create")[0];
+        assert_eq!(asked["limits"]["per_day"], json!([{"asset": USDC, "amount": "12500000"}]));
+        assert_eq!((&asked["expires_in"], &asked["scopes"]), (&json!(86_400), &json!(["pay"])));
+        assert!(seen.text().contains("strait_s3cret") && seen.text().contains("not shown again"));
+    }
+}
