@@ -3,7 +3,8 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
-    backup, channel, completions, connect, demo, devnet, exit_codes, history, info, invoice, pay, peer, token,
+    backup, channel, completions, connect, demo, devnet, exit_codes, history, info, invoice, pay, peer,
+    restore, token,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -85,6 +86,8 @@ pub(crate) enum Command {
     Token(token::TokenArgs),
     /// Writes a backup of the running node.
     Backup(backup::BackupArgs),
+    /// Puts a backup into a home without data.
+    Restore(restore::RestoreArgs),
     /// Prints a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Lists the exit codes.
@@ -101,6 +104,7 @@ impl Cli {
             Command::Demo(args) => return demo::run(&args),
             Command::Devnet(args) => return devnet::run(&args),
             Command::Completions(args) => Ok(completions::run(&args)),
+            Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),
             Command::History(args) if args.is_offline() => history::offline(&args, &Output::new(json)),
             command => with_node(&global, command),
@@ -128,7 +132,11 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
             Command::History(args) => history::run(&context, args).await,
             Command::Token(args) => token::run(&context, args).await,
             Command::Backup(args) => backup::run(&context, args).await,
-            Command::Demo(_) | Command::Devnet(_) | Command::Completions(_) | Command::ExitCodes => Ok(()),
+            Command::Demo(_)
+            | Command::Devnet(_)
+            | Command::Completions(_)
+            | Command::Restore(_)
+            | Command::ExitCodes => Ok(()),
         }
     })
 }

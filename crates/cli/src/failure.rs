@@ -50,7 +50,10 @@ impl Exit {
             | ErrorCode::TokenExpired
             | ErrorCode::Forbidden
             | ErrorCode::SpendLimit => Exit::NotAllowed,
-            ErrorCode::PeerOffline | ErrorCode::PeerRefused | ErrorCode::PeerFault => Exit::Peer,
+            ErrorCode::PeerOffline
+            | ErrorCode::PeerRefused
+            | ErrorCode::PeerFault
+            | ErrorCode::AwaitingDeposit => Exit::Peer,
             ErrorCode::ChainUnreachable
             | ErrorCode::TransactionReverts
             | ErrorCode::NotEnoughGasMoney

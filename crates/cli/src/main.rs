@@ -18,6 +18,7 @@ mod invoice;
 mod output;
 mod pay;
 mod peer;
+mod restore;
 #[cfg(test)]
 mod testing;
 mod text;

@@ -133,7 +133,8 @@ pub struct HistoryProof {
     /// The records as they are on disk, oldest first.
     #[schemars(with = "Vec<String>")]
     pub records: Vec<Bytes>,
-    /// The best state that both have signed, as of the answer.
+    /// The best state that both had signed when the answer began, as [`SignedState`](super::SignedState); the records of
+    /// the last page lead to it, and may go beyond.
     pub latest: Value,
     /// The cursor of the next page, unless this is the last.
     pub next: Option<String>,

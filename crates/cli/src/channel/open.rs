@@ -2,13 +2,15 @@
 
 use super::show;
 use super::wait::{Progress, Waiting};
-use crate::amount::Among;
+use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::text;
 use clap::Args;
-use strait_api::{AssetAmount, ChannelInfo, ChannelOpen, Event, Link};
+use strait_api::{
+    ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelOpened, DepositResult, Event, Link,
+};
 use strait_types::{Address, Amount};
 
 #[derive(Args, Debug)]
@@ -48,15 +50,38 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     // From before the call on, so that no event is missed.
     let follow = if wait { Some(Follow::start(context, None, None).await?) } else { None };
     let line = context.out.wait("opening");
-    let mut info = context.api.channel_open(request).await?;
-    if let Some(follow) = follow {
-        let mut waiting = Waiting { context, channel: info.channel, follow, line };
-        info = waiting.until(|info, event| can_pay(info, event, has_deposit)).await?;
+    let mut opened = context.api.channel_open(request).await?;
+    let failed = opened.deposits.iter().find_map(not_made);
+    if let (Some(follow), None) = (follow, &failed) {
+        let mut waiting = Waiting { context, channel: opened.channel.channel, follow, line };
+        opened.channel = waiting.until(|info, event| can_pay(info, event, has_deposit)).await?;
     } else {
         drop(line);
     }
     let assets = context.assets().await?;
-    context.out.result(&info, |out| {
+    print(context, assets, &opened, has_deposit && failed.is_none())?;
+    // The channel is there, but not as it was asked for.
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn not_made(deposit: &DepositResult) -> Option<ApiError> {
+    match deposit {
+        DepositResult::Submitted { .. } => None,
+        DepositResult::Failed { code, message, hint } => {
+            let message = format!("the channel is open, and the deposit was not made: {message}");
+            Some(ApiError::new(*code, message).hint(hint.clone()))
+        }
+    }
+}
+
+fn print(
+    context: &Context,
+    assets: &Assets,
+    opened: &ChannelOpened,
+    has_deposit: bool,
+) -> Result<(), Failure> {
+    let info = &opened.channel;
+    context.out.result(opened, |out| {
         let next = match (info.can_pay, has_deposit) {
             (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
             (false, true) => {
@@ -67,7 +92,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
                 format!("put money in: strait channel deposit {} AMOUNT", text::short(info.channel))
             }
         };
-        format!("{}\n\n{next}", show::text(&info, assets, out))
+        format!("{}\n\n{next}", show::text(info, assets, out))
     })
 }
 
@@ -156,6 +181,14 @@ mod tests {
         serde_json::to_value(info).expect("JSON")
     }
 
+    fn opened(deposit: Value) -> Value {
+        json!({"channel": not_yet(), "deposits": [deposit]})
+    }
+
+    fn submitted() -> Value {
+        opened(json!({"submitted": {"transaction": strait_types::B256::repeat_byte(3)}}))
+    }
+
     fn event(event: Value) -> Value {
         let mut record =
             json!({"cursor": "a", "at_ms": 0, "chain_id": MAINNET, "channel": channel_info(0xab).channel});
@@ -167,7 +200,7 @@ mod tests {
 
     #[tokio::test]
     async fn deposits_in_several_assets_are_exact() {
-        let (context, seen) = Fake::new(true).on("strait_channel_open", |_| Ok(not_yet())).start();
+        let (context, seen) = Fake::new(true).on("strait_channel_open", |_| Ok(submitted())).start();
         let words = [
             PEER,
             "--deposit",
@@ -184,8 +217,8 @@ mod tests {
         let expected = json!([{"asset": Address::ZERO, "amount": "1000000000000000000"}, {"asset": USDC, "amount": "100000000"}]);
         assert_eq!(asked["deposit"], expected);
         assert_eq!((&asked["challenge_duration"], &asked["chain_id"]), (&json!(172_800), &json!(MAINNET)));
-        let printed: ChannelInfo = serde_json::from_str(&seen.text()).expect("one JSON value");
-        assert_eq!(printed.channel, channel_info(0xab).channel);
+        let printed: ChannelOpened = serde_json::from_str(&seen.text()).expect("one JSON value");
+        assert_eq!(printed.channel.channel, channel_info(0xab).channel);
     }
 
     #[tokio::test(start_paused = true)]
@@ -196,7 +229,7 @@ mod tests {
             Ok(if is_ready { serde_json::to_value(channel_info(0xab)).expect("JSON") } else { not_yet() })
         };
         let fake =
-            Fake::new(false).on("strait_channel_open", |_| Ok(not_yet())).on("strait_channel_show", show);
+            Fake::new(false).on("strait_channel_open", |_| Ok(submitted())).on("strait_channel_show", show);
         let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).tells([]).tells([]).start();
         run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "1", "--wait"])).await.expect("ready");
         assert!(seen.text().contains("it can be paid over"), "{}", seen.text());
@@ -205,13 +238,26 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_declines_ends_the_wait() {
         let fake = Fake::new(false)
-            .on("strait_channel_open", |_| Ok(not_yet()))
+            .on("strait_channel_open", |_| Ok(submitted()))
             .on("strait_channel_show", |_| Ok(not_yet()))
             .tells([Ok(event(json!({"event": "declined", "reason": "closed on Sundays"})))]);
         let words = [PEER, "--deposit", "1 ether", "--chain", "1", "--wait"];
         let failure = run(&fake.context(), args(&words)).await.expect_err("declined");
         assert_eq!(failure.exit(), Exit::Peer);
         assert!(failure.to_string().contains("closed on Sundays"));
+    }
+
+    #[tokio::test]
+    async fn a_deposit_that_was_not_made_is_an_error_with_the_channel_shown() {
+        let poor =
+            json!({"failed": {"code": "not_enough_gas_money", "message": "0 wei", "hint": "send it some"}});
+        let (context, seen) =
+            Fake::new(false).on("strait_channel_open", move |_| Ok(opened(poor.clone()))).start();
+        let words = [PEER, "--deposit", "1 ether", "--chain", "1"];
+        let failure = run(&context, args(&words)).await.expect_err("no money");
+        assert_eq!(failure.exit(), Exit::Chain);
+        assert!(failure.to_string().contains("the channel is open"), "{failure}");
+        assert!(seen.text().contains(&channel_info(0xab).channel.to_string()));
     }
 
     #[tokio::test]

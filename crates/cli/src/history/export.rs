@@ -10,6 +10,7 @@ use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use strait_api::HistoryQuery;
+use strait_types::Bytes;
 
 /// Records of one page.
 const PAGE: u32 = 5_000;
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
         line.say(format!("collecting the bill: {} records", whole.records.len()));
         query.cursor = Some(next);
         let page = context.api.history_proof(query.clone()).await?;
-        whole.records.extend(page.records);
+        append(&mut whole.records, page.records);
         (whole.latest, whole.next) = (page.latest, page.next);
     }
     drop(line);
@@ -58,4 +59,32 @@ pub(super) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
             verified.version
         )
     })
+}
+
+/// A page begins before the oldest version that was not yet agreed at the end of the page before, and so may repeat
+/// some of its records.
+fn append(records: &mut Vec<Bytes>, page: Vec<Bytes>) {
+    let longest = records.len().min(page.len());
+    let repeated = (0..=longest).rev().find(|count| records[records.len() - count..] == page[..*count]);
+    records.extend(page.into_iter().skip(repeated.unwrap_or(0)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_page_repeats_is_taken_once() {
+        let bytes = |numbers: &[u8]| numbers.iter().map(|n| Bytes::from(vec![*n])).collect::<Vec<_>>();
+        for (page, whole) in [
+            (&[4, 5][..], &[1, 2, 3, 4, 5][..]),
+            (&[2, 3, 4], &[1, 2, 3, 4]),
+            (&[3], &[1, 2, 3]),
+            (&[], &[1, 2, 3]),
+        ] {
+            let mut records = bytes(&[1, 2, 3]);
+            append(&mut records, bytes(page));
+            assert_eq!(records, bytes(whole), "{page:?}");
+        }
+    }
 }

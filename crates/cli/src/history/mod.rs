@@ -4,6 +4,7 @@ mod export;
 mod lines;
 mod proof;
 mod replay;
+mod terms;
 mod verify;
 
 use crate::context::Context;

@@ -1,9 +1,11 @@
 //! Whether an exported bill proves itself.
 
 use super::replay::Replay;
+use super::terms;
 use crate::failure::Failure;
 use serde::Serialize;
 use strait_api::{HistoryProof, SignedState};
+use strait_node::service::{params_json, typed_data};
 use strait_protocol::{BillLine, Operation, Record};
 use strait_types::{Address, Amount, ChannelId, ChannelParams, Domain, Side};
 
@@ -13,8 +15,10 @@ pub(super) struct Verified {
     pub(super) channel: ChannelId,
     pub(super) chain_id: u64,
     pub(super) adjudicator: Address,
-    /// Highest version that both signed.
+    /// Version at which the records end; whatever the exporter was paid or paid by then carries the peer's signature.
     pub(super) version: u64,
+    /// Version whose two signatures are in the bill.
+    pub(super) signed_by_both: u64,
     /// The keys, by participant.
     pub(super) signers: [Address; 2],
     /// The participant whose records they are.
@@ -49,29 +53,28 @@ pub(super) fn verify(proof: &HistoryProof) -> Result<Verified, Failure> {
 }
 
 fn check(proof: &HistoryProof) -> Result<Verified, String> {
-    let params: ChannelParams =
-        serde_json::from_value(proof.params.clone()).map_err(|error| format!("params: {error}"))?;
-    params.check().map_err(|error| format!("params: {error}"))?;
+    let params = terms::read(&proof.params)?;
     let side = Side::from_index(proof.side.into()).ok_or("side: is neither 0 nor 1")?;
     if proof.next.is_some() {
         return Err("next: the bill is not whole, a page is missing".into());
     }
     let domain = Domain::new(proof.chain_id, proof.adjudicator);
+    let latest: SignedState =
+        serde_json::from_value(proof.latest.clone()).map_err(|error| format!("latest: {error}"))?;
     let mut replay = Replay::new(domain, &params, side);
     let mut totals: Vec<Total> = params.assets.iter().copied().map(Total::new).collect();
+    let mut signed = check_latest(&replay, &domain, &params, &latest)?;
     for (index, bytes) in proof.records.iter().enumerate() {
         let place = |what: String| format!("record {}: {what}", index.saturating_add(1));
         let record = Record::decode(bytes).map_err(|error| place(format!("is damaged: {error}")))?;
         let lines = replay.read(record).map_err(place)?;
         lines.iter().try_for_each(|line| add(&mut totals, line)).map_err(place)?;
+        signed = check_latest(&replay, &domain, &params, &latest)?.or(signed);
     }
-    let latest: SignedState =
-        serde_json::from_value(proof.latest.clone()).map_err(|error| format!("latest: {error}"))?;
-    if latest.params != proof.params {
-        return Err("latest: its params are not those of the channel".into());
-    }
-    let signatures = [&latest.signatures[0][..], &latest.signatures[1][..]];
-    replay.check_latest(latest.digest, signatures).map_err(|what| format!("latest: {what}"))?;
+    let version = replay.confirmed().state.version.0;
+    let signed = signed.ok_or_else(|| {
+        format!("latest: the records lead to version {version}, and never to the state that both signed")
+    })?;
     let state = &replay.confirmed().state;
     for (total, allocation) in totals.iter_mut().zip(&state.allocations) {
         total.change = allocation.delta.map(|delta| delta.to_string());
@@ -81,12 +84,32 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         channel: state.channel,
         chain_id: proof.chain_id,
         adjudicator: proof.adjudicator,
-        version: state.version.0,
+        version,
+        signed_by_both: signed,
         signers: params.participants.map(|participant| participant.signer),
         side: proof.side,
         totals,
         gaps: replay.gaps().iter().map(|(from, to)| [from.0, to.0]).collect(),
     })
+}
+
+/// The version, when the records have just led to the state that both signed.
+fn check_latest(
+    replay: &Replay,
+    domain: &Domain,
+    params: &ChannelParams,
+    latest: &SignedState,
+) -> Result<Option<u64>, String> {
+    if !replay.is_at(latest.digest) {
+        return Ok(None);
+    }
+    let state = &replay.confirmed().state;
+    if latest.params != params_json(params) || latest.typed_data != typed_data(domain, state) {
+        return Err(format!("latest: what it says is not version {}, which it signs", state.version));
+    }
+    let signatures = [&latest.signatures[0][..], &latest.signatures[1][..]];
+    replay.check_signatures(signatures).map_err(|what| format!("latest: {what}"))?;
+    Ok(Some(state.version.0))
 }
 
 impl Total {

@@ -18,6 +18,7 @@ mod state;
 pub use config::{ChainNode, CopyStore, Retention, ServiceConfig};
 pub use database::DatabaseError;
 pub use events::{SharedEvent, SharedEvents};
+pub use state::{params_json, typed_data};
 
 use crate::transport::PeerAddress;
 use crate::{Node, NodeError};

@@ -4,7 +4,7 @@ use super::Core;
 use super::convert::page_limit;
 use super::history::{Scan, read_cursor};
 use serde_json::{Value, json};
-use strait_api::{ApiError, HistoryProof, HistoryQuery, SignedState};
+use strait_api::{ApiError, ErrorCode, HistoryProof, HistoryQuery, SignedState};
 use strait_types::{Allocation, Bytes, ChannelId, ChannelParams, Domain, State};
 
 /// Most records in one page of a proof.
@@ -39,8 +39,10 @@ impl Core {
         let known = self.known(query.channel).await?;
         let limit = page_limit(query.limit, 1_000, MAX_RECORDS)?;
         let node = self.node(&known)?;
+        // The state first: what is agreed meanwhile makes the records longer, so that they always lead to it.
+        let latest = serde_json::to_value(self.state(known.id).await?)
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
         let mut scan = Scan::new(node, &known, read_cursor(query.cursor.as_deref())?);
-        // The records first: what is agreed meanwhile makes the state newer than they are, never older.
         let (mut records, mut bytes, mut is_last): (Vec<Bytes>, _, _) = (Vec::new(), 0_usize, false);
         while !is_last && records.len() < limit && bytes < PAGE_BYTES {
             let piece = scan.read_some(RECORDS.min(limit - records.len())).await?;
@@ -50,14 +52,6 @@ impl Core {
                 records.push(record.into());
             }
         }
-        let latest = match node.latest(known.id).await? {
-            Some(latest) => json!({
-                "position": latest.position,
-                "digest": node.domain().state_digest(latest.position.state.hash()),
-                "signatures": latest.signatures.map(|signature| Bytes::copy_from_slice(&signature.0)),
-            }),
-            None => Value::Null,
-        };
         Ok(HistoryProof {
             chain_id: node.domain().chain_id(),
             adjudicator: node.domain().adjudicator(),
@@ -71,7 +65,7 @@ impl Core {
 }
 
 /// A channel's terms, as the contract takes them.
-pub(crate) fn params_json(params: &ChannelParams) -> Value {
+pub fn params_json(params: &ChannelParams) -> Value {
     let [zero, one] = &params.participants;
     json!({
         "signer0": zero.signer,
@@ -88,7 +82,7 @@ pub(crate) fn params_json(params: &ChannelParams) -> Value {
 
 /// EIP-712 typed data of a state, as `eth_signTypedData_v4` takes it. Numbers are decimal strings, since most of them
 /// are beyond what JSON readers keep exactly.
-pub(crate) fn typed_data(domain: &Domain, state: &State) -> Value {
+pub fn typed_data(domain: &Domain, state: &State) -> Value {
     let field = |name: &str, kind: &str| json!({ "name": name, "type": kind });
     let allocation = |allocation: &Allocation| {
         json!({

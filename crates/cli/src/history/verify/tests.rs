@@ -1,7 +1,7 @@
 use super::*;
 use crate::testing::Page;
-use serde_json::json;
 use strait_api::SignedState;
+use strait_node::service::{params_json, typed_data};
 use strait_protocol::{Operation, Payment, Position, Record, SignedPosition, Update};
 use strait_types::{
     Address, Amount, AssetIndex, B256, Bytes, ChannelParams, Domain, Lock, Participant, Side, SigningKey,
@@ -72,10 +72,10 @@ impl Channel {
             Version::ZERO => Bytes::new(),
             _ => Bytes::copy_from_slice(&self.sign(side, &self.position).0),
         });
-        let params = serde_json::to_value(&self.params).expect("JSON");
+        let params = params_json(&self.params);
         let latest = SignedState {
             params: params.clone(),
-            typed_data: json!({}),
+            typed_data: typed_data(&self.domain, &self.position.state),
             digest: self.domain.state_digest(self.position.state.hash()),
             signatures,
         };
@@ -209,6 +209,20 @@ fn a_restore_leaves_a_gap_that_is_told() {
     assert_eq!(verified.totals[0].change, ["-18", "18"]);
     let page = Page::new(false, None);
     assert!(report(&verified, &page.out).contains("between versions 1 and 2"));
+}
+
+#[test]
+fn what_was_agreed_after_the_signed_state_counts_too() {
+    let mut channel = busy();
+    let mut proof = channel.proof();
+    channel.agree((1 << 40) + 2, vec![pay(0, 5, "later")]);
+    proof.records = channel.proof().records;
+    let verified = verify(&proof).expect("holds");
+    assert_eq!((verified.signed_by_both, verified.version), ((1 << 40) + 1, (1 << 40) + 2));
+    // The other way round something is missing.
+    let mut short = channel.proof();
+    short.records.truncate(short.records.len() - 2);
+    assert!(verify(&short).is_err_and(|error| error.starts_with("latest: ")));
 }
 
 #[test]

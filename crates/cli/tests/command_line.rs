@@ -1,0 +1,132 @@
+//! The real binary: help, mistakes, and no node.
+
+use serde_json::Value;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+struct Strait {
+    home: TempDir,
+}
+
+impl Strait {
+    fn new() -> Strait {
+        Strait { home: TempDir::new().expect("a directory") }
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        command.args(words).env_clear().env("HOME", self.home.path()).env("STRAIT_HOME", self.home.path());
+        command.current_dir(self.home.path()).output().expect("it starts")
+    }
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+/// Every command and subcommand, as help lists them.
+fn commands(strait: &Strait, path: &[&str]) -> Vec<Vec<String>> {
+    let words = [path, &["--help"]].concat();
+    let help = out(&strait.run(&words));
+    let mut all = vec![path.iter().map(|word| (*word).to_owned()).collect()];
+    let listed =
+        help.split("Commands:\n").nth(1).unwrap_or_default().split("\n\n").next().unwrap_or_default();
+    for line in listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().expect("a name");
+        if name != "help" {
+            all.extend(commands(strait, &[path, &[name]].concat()));
+        }
+    }
+    all
+}
+
+#[test]
+fn the_help_of_every_command_has_examples() {
+    let strait = Strait::new();
+    let all = commands(&strait, &[]);
+    assert!(all.len() > 30, "{all:?}");
+    for path in all {
+        let words: Vec<_> = path.iter().map(String::as_str).chain(["--help"]).collect();
+        let output = strait.run(&words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(out(&output).contains("Example"), "{words:?} has no example:\n{}", out(&output));
+    }
+}
+
+#[test]
+fn a_slip_is_answered_with_what_was_meant() {
+    let strait = Strait::new();
+    for (words, meant) in [
+        (&["chanel", "list"][..], "channel"),
+        (&["channel", "opne"], "open"),
+        (&["info", "--jsno"], "--json"),
+    ] {
+        let output = strait.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(err(&output).contains("similar") && err(&output).contains(meant), "{}", err(&output));
+    }
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_says_how() {
+    let strait = Strait::new();
+    for words in
+        [&["channel", "open"][..], &["pay"], &["token", "create", "x", "--scope", "all"], &["nothing"]]
+    {
+        let output = strait.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(err(&output).starts_with("error: "), "{}", err(&output));
+        let output = strait.run(&[words, &["--json"]].concat());
+        let error: Value = serde_json::from_str(&err(&output)).expect("one JSON value");
+        assert_eq!(error["error"]["code"], "usage", "{words:?}");
+        assert!(error["error"]["hint"].is_string() && out(&output).is_empty());
+    }
+}
+
+#[test]
+fn without_a_node_the_next_step_is_told() {
+    let strait = Strait::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = listener.local_addr().expect("an address").to_string();
+    drop(listener);
+    for words in [&["info"][..], &["channel", "list"], &["pay", "0x1234", "1 ether"], &["backup", "b"]] {
+        let words = [words, &["--url", &url]].concat();
+        let output = strait.run(&words);
+        assert_eq!(output.status.code(), Some(3), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains("hint: ") && err(&output).contains("strait node"), "{}", err(&output));
+        let output = strait.run(&[&words[..], &["--json"]].concat());
+        let error: Value = serde_json::from_str(&err(&output)).expect("one JSON value");
+        assert_eq!(error["error"]["code"], "node_unreachable");
+        assert_eq!(error["error"]["kind"], "environment");
+        assert!(out(&output).is_empty());
+    }
+}
+
+#[test]
+fn exit_codes_and_completions_need_no_node() {
+    let strait = Strait::new();
+    let output = strait.run(&["help", "exit-codes"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(out(&output).contains("no node answers"), "{}", out(&output));
+    let table: Value = serde_json::from_str(&out(&strait.run(&["exit-codes", "--json"]))).expect("JSON");
+    assert!(table["3"].is_string());
+    for shell in ["bash", "zsh", "fish"] {
+        let output = strait.run(&["completions", shell]);
+        assert!(output.status.success() && out(&output).contains("channel"), "{shell}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_bill_fails_the_verification() {
+    let strait = Strait::new();
+    std::fs::write(strait.home.path().join("bill.json"), "{}").expect("written");
+    let output = strait.run(&["history", "verify", "bill.json"]);
+    assert_eq!(output.status.code(), Some(8), "{}", err(&output));
+    assert!(err(&output).contains("no bill"), "{}", err(&output));
+    let output = strait.run(&["history", "verify", "missing.json"]);
+    assert_eq!(output.status.code(), Some(2));
+}
