@@ -121,7 +121,7 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(async {
-        let context = connect::connect(global)?;
+        let context = connect::connect(global).await?;
         match command {
             Command::Info => info::run(&context).await,
             Command::Peer(args) => peer::run(&context, args).await,

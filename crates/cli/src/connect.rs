@@ -3,13 +3,61 @@
 use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::output::Output;
+use std::fs;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use strait::{Client, ErrorCode};
+use strait_node::config::{Layers, Loaded, admin_token_file};
 
 /// Where a node's API is by default.
 const DEFAULT_URL: &str = "127.0.0.1:4041";
 
-/// Makes a client of the node; it connects with the first call.
-pub(crate) fn connect(global: &Global) -> Result<Context, Failure> {
-    let url = global.url.as_deref().unwrap_or(DEFAULT_URL);
-    Err(Failure::unreachable(format!("no node answers at {url}"))
-        .hint("start one with `strait node`, or say where it is with --url"))
+/// Reaches the node.
+///
+/// # Errors
+/// When none answers, or it does not take the token.
+pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
+    let url = url(global);
+    let token = token(global)?;
+    let client = Client::connect(&url, token.as_deref().unwrap_or_default()).await.map_err(|error| {
+        match (error.code, &token) {
+            (ErrorCode::NodeUnreachable, _) => Failure::from(error).hint(
+                "start the node with `strait node`; if it runs elsewhere, say where with --url or STRAIT_URL",
+            ),
+            (ErrorCode::Unauthorized, None) => Failure::from(error).hint(
+                "the node writes a token to admin.token in its home: say where that is with --home, or give one with --token",
+            ),
+            _ => Failure::from(error),
+        }
+    })?;
+    Ok(Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json)))
+}
+
+fn url(global: &Global) -> String {
+    let url = global.url.clone().or_else(|| configured(global)).unwrap_or_else(|| DEFAULT_URL.to_owned());
+    if url.contains("://") { url } else { format!("http://{url}") }
+}
+
+/// Where the configuration of the home directory has the API; a node elsewhere needs none.
+fn configured(global: &Global) -> Option<String> {
+    let home = global.home().ok()?;
+    let layers = Layers { home, file: None, env: std::env::vars().collect(), flags: Vec::new() };
+    let api = Loaded::load(&layers).ok()?.config.node.api;
+    let is_any = api.ip().is_unspecified();
+    Some(if is_any { format!("127.0.0.1:{}", api.port()) } else { api.to_string() })
+}
+
+/// The token; none when nobody gave one and the home has none.
+fn token(global: &Global) -> Result<Option<String>, Failure> {
+    if let Some(token) = &global.token {
+        return Ok(Some(token.clone()));
+    }
+    let path = admin_token_file(&global.home()?);
+    match fs::read_to_string(&path) {
+        Ok(token) => Ok(Some(token.trim().to_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::local(format!("{} cannot be read: {error}", path.display()))
+            .hint("run as the node's user, or give a token with --token")),
+    }
 }

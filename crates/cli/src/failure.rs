@@ -60,6 +60,7 @@ impl Exit {
             | ErrorCode::ChainNonsense
             | ErrorCode::ChainStale
             | ErrorCode::NotIncluded => Exit::Chain,
+            ErrorCode::NodeUnreachable => Exit::Unreachable,
             ErrorCode::InsufficientBalance | ErrorCode::NoRoute | ErrorCode::InvoiceNotPayable => Exit::Money,
             ErrorCode::InvalidParams
             | ErrorCode::UnknownChain
@@ -103,11 +104,6 @@ impl Failure {
     /// This machine: files, terminal, directories.
     pub(crate) fn local(message: impl fmt::Display) -> Failure {
         Failure::new("local", ErrorKind::Environment, message, Exit::Failed)
-    }
-
-    /// No node answers.
-    pub(crate) fn unreachable(message: impl fmt::Display) -> Failure {
-        Failure::new("node_unreachable", ErrorKind::Environment, message, Exit::Unreachable)
     }
 
     /// The peer does not agree.
