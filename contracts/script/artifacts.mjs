@@ -7,7 +7,11 @@ import { fileURLToPath } from "node:url";
 import solc from "solc";
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
-const CONTRACTS = { Adjudicator: "src/Adjudicator.sol", TestUSDC: "src/test/TestUSDC.sol" };
+const CONTRACTS = {
+  Adjudicator: "src/Adjudicator.sol",
+  IApp: "src/interfaces/IApp.sol",
+  TestUSDC: "src/test/TestUSDC.sol",
+};
 // The adjudicator creates its extension and delegates to it what it does not know: callers see one contract.
 const EXTENSIONS = { Adjudicator: ["src/AdjudicatorExtension.sol", "AdjudicatorExtension"] };
 // As in foundry.toml; test/Artifacts.t.sol proves that both compilations agree.

@@ -204,6 +204,61 @@ await call("depositToken, first", "depositToken", [lib.termsHash(p), p.assets, 0
 await call("depositToken, second", "depositToken", [lib.termsHash(p), p.assets, 0n, 1n, 10n ** 9n]);
 await close("close in a token, both paid", p, stateOf(p, 70_000n, 123_456_789n));
 
+// An app.
+await call("deployApp, the simplest", "deployApp", [lib.PERMISSIVE_APP]);
+const APP = lib.appAddress(adjudicator, lib.PERMISSIVE_APP);
+const move = (p, from) => ({ ...from, version: from.version + 1n, writer: 1 - from.writer, history: lib.structHash("State", full(p, from)), appData: `0x${"02".repeat(64)}` });
+const alone = async (p, from, to) => (await signed("State", full(p, to))).map((sig, side) => (side === from.writer ? sig : lib.NO_SIG));
+p = { ...paramsOf(NATIVE), app: APP };
+await open(false, p);
+s = stateOf(p, 70_000n, PAID, { appData: `0x${"01".repeat(64)}` });
+await challenge("challenge, app", p, s);
+higher = { ...stateOf(p, 70_001n, 2n * PAID), appData: s.appData };
+await call("respond, app", "respond", [p, higher, ...(await signed("State", full(p, higher))), record(p, s)]);
+await test.increaseTime({ seconds: DAY + 1 });
+let next = move(p, higher);
+await call("progress, one forced move", "progress", [p, higher, next, ...(await alone(p, higher, next))]);
+await test.increaseTime({ seconds: DAY + 1 });
+await call("settle, by the app's verdict", "settle", [p, next]);
+
+// A child over a hub, and its lock in a parent.
+const HUB_KEY = keccak256(toHex("hub"));
+const byHub = (type, message) => lib.compactSign(HUB_KEY, lib.digest(domain, type, message));
+const child = async (more) => {
+  const terms = { parent0: keccak256(toHex("parent 0")), version0: 7n, parent1: keccak256(toHex("parent 1")), version1: 8n, hub: privateKeyToAccount(HUB_KEY).address, end: BigInt((await now()) + 30 * DAY), amount0: PAID, amount1: PAID };
+  return [{ ...paramsOf(NATIVE), ...more, child: lib.structHash("ChildTerms", terms) }, terms];
+};
+let [c, terms] = await child({ app: APP });
+s = stateOf(c, 70_000n, PAID / 2n, { appData: `0x${"01".repeat(64)}` });
+const activation = await byHub("Activation", { channelId: idOf(c) });
+const [sig] = await signed("Challenge", { channelId: idOf(c), dispute: 0, stateHash: record(c, s).stateHash });
+await call("challengeChild, with activation", "challengeChild", [c, terms, s, ...(await signed("State", full(c, s))), activation, NOTHING, 0n, sig]);
+higher = { ...s, version: 70_001n };
+await call("respondChild", "respondChild", [c, terms, higher, ...(await signed("State", full(c, higher))), lib.NO_SIG, record(c, s)]);
+await test.increaseTime({ seconds: DAY + 1 });
+next = move(c, higher);
+await call("progressChild, one forced move", "progressChild", [c, terms, higher, next, ...(await alone(c, higher, next))]);
+await test.increaseTime({ seconds: DAY + 1 });
+await call("settleChild, by the app's verdict", "settleChild", [c, terms, next]);
+
+p = paramsOf(NATIVE);
+await open(false, p);
+const childLocks = [{ kind: 1, assetIndex: 0, amount0: PAID, amount1: PAID, ref: idOf(c), expiry: 0n, flip: false }];
+s = stateOf(p, 70_000n, 0n, { locksHash: lib.locksHash(childLocks) });
+s.allocations[0] = { ...s.allocations[0], delta0: -PAID, delta1: -PAID };
+await challenge(undefined, p, s);
+await test.increaseTime({ seconds: DAY + 1 });
+await call(undefined, "settle", [p, s]);
+await call("unlock, one child", "unlock", [p, childLocks]);
+
+[c, terms] = await child({});
+const final = stateOf(c, 70_000n, PAID / 2n, { isFinal: true, validUntil: 2n ** 64n - 1n });
+await call("closeChild, signed by three", "closeChild", [c, terms, final, ...(await signed("State", full(c, final))), await byHub("State", full(c, final))]);
+[c, terms] = await child({});
+s = { ...stateOf(c, 0n, 0n), history: lib.ZERO32 };
+const hubSig = await byHub("Challenge", { channelId: idOf(c), dispute: 0, stateHash: record(c, s).stateHash });
+await call("challengeChild by the hub, at version 0", "challengeChild", [c, terms, s, lib.NO_SIG, lib.NO_SIG, lib.NO_SIG, NOTHING, 2n, hubSig]);
+
 // A batch.
 const items = Array.from({ length: 20 }, () => ({
   terms: lib.termsHash(paramsOf(NATIVE)),

@@ -3,17 +3,22 @@ import {
   concat,
   encodeAbiParameters,
   encodeFunctionData,
+  getContractAddress,
   hashStruct,
   hashTypedData,
   keccak256,
   parseSignature,
   signatureToCompactSignature,
+  toFunctionSelector,
   toHex,
 } from "viem";
 import { sign } from "viem/accounts";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+const VERDICT =
+  "verdict((uint64,uint8,bool,uint64,(int128,int128,uint128,uint128)[],bytes32,bytes32,bytes))";
 
 export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 export const ZERO = `0x${"00".repeat(20)}`;
@@ -48,6 +53,7 @@ export const TYPES = {
     { name: "channelId", type: "bytes32" },
     { name: "dispute", type: "uint16" },
   ],
+  Activation: [{ name: "channelId", type: "bytes32" }],
   ChildTerms: [
     { name: "parent0", type: "bytes32" },
     { name: "version0", type: "uint64" },
@@ -123,7 +129,22 @@ export async function compactSign(privateKey, hash) {
   return { r, vs: yParityAndS };
 }
 
+/** Where `deployApp` of an adjudicator puts an app. */
+export const appAddress = (adjudicator, runtime) =>
+  getContractAddress({ opcode: "CREATE2", from: adjudicator, salt: ZERO32, bytecode: concat(["0x600b5981380380925939f3", runtime]) });
+
+/** The simplest app, for one asset: it allows every move, and nobody ever loses anything. */
+export const PERMISSIVE_APP = concat([
+  // If this asks for the verdict, go to 0x16. Else return 1.
+  "0x5f3560e01c", "0x63", toFunctionSelector(VERDICT), "0x14601657", "0x60015f5260205ff3",
+  // Return the array [[0, 0]].
+  "0x5b60205f52600160205260805ff3",
+]);
+
 export const NO_SIG = { r: ZERO32, vs: ZERO32 };
 
 export const calldata = (name, args) =>
   encodeFunctionData({ abi: artifact("Adjudicator").abi, functionName: name, args });
+
+/** What the adjudicator and nodes ask an app. */
+export const appCalldata = (name, args) => encodeFunctionData({ abi: artifact("IApp").abi, functionName: name, args });

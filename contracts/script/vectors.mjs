@@ -168,13 +168,77 @@ const locks = LOCKS.map(({ name, locks: list }) => {
 
 const children = [{ name: "over a hub", terms: childTerms, child: lib.structHash("ChildTerms", childTerms) }];
 
+const apps = DOMAINS.flatMap(({ adjudicator }) =>
+  [
+    ["one byte", "0x00"],
+    ["permissive", lib.PERMISSIVE_APP],
+    ["longer than a word of its length", toHex(new Uint8Array(300).fill(0x5b))],
+  ].map(([name, runtime]) => ({ name, adjudicator, runtime, app: lib.appAddress(adjudicator, runtime) })),
+);
+
+/** A dispute in a channel with an app: 0 moves alone, after the period. */
+const moves = [];
+/** A child over a hub, through a dispute that is resumed to its end by agreement. */
+const childDisputes = [];
+const HUB_KEY = hash("strait vector hub");
+const HUB = privateKeyToAddress(HUB_KEY);
+for (const { chainId, adjudicator } of DOMAINS) {
+  const domain = lib.domainOf(chainId, adjudicator);
+  const signBy = (key, type, message) => lib.compactSign(key, lib.digest(domain, type, message));
+  const appData = `0x${"c0ffee".repeat(12)}`;
+
+  const params = { ...base, app: lib.appAddress(adjudicator, lib.PERMISSIVE_APP) };
+  const channelId = lib.channelId(chainId, adjudicator, params);
+  const state = { ...blank(params.assets), version: 7n, history: hash("history"), appData: "0x01", allocations: [{ ...flat, delta0: -5n, delta1: 5n }] };
+  const stateHash = lib.structHash("State", { channelId, ...state });
+  const next = { ...state, version: 8n, writer: 1, history: stateHash, appData, allocations: [{ ...flat, delta0: 3n, delta1: -3n }] };
+  const nextHash = lib.structHash("State", { channelId, ...next });
+  const [sig0, sig1] = await both(lib.digest(domain, "State", { channelId, ...state }));
+  const mover = await signBy(KEYS[0], "State", { channelId, ...next });
+  moves.push({
+    name: "0 moves", chainId, adjudicator, params, channelId, runtime: lib.PERMISSIVE_APP, state, stateHash, sig0, sig1, next, nextHash, mover,
+    fingerprint: lib.fingerprint(channelId, 8n, 0n, nextHash),
+    validTransition: lib.appCalldata("validTransition", [state, next]),
+    verdict: lib.appCalldata("verdict", [state]),
+    progress: lib.calldata("progress", [params, state, next, mover, lib.NO_SIG]),
+    settle: lib.calldata("settle", [params, next]),
+  });
+
+  const terms = { ...childTerms, hub: HUB, amount0: 100n, amount1: 50n };
+  const child = { ...params, child: lib.structHash("ChildTerms", terms) };
+  const childId = lib.channelId(chainId, adjudicator, child);
+  const childHash = lib.structHash("State", { channelId: childId, ...state });
+  const final = { ...next, version: 9n, isFinal: true, validUntil: MAX64, appData: "0x" };
+  const sigs = await both(lib.digest(domain, "State", { channelId: childId, ...state }));
+  const finals = await both(lib.digest(domain, "State", { channelId: childId, ...final }));
+  const resumes = await both(lib.digest(domain, "Resume", { channelId: childId, dispute: 0 }));
+  const activation = await signBy(HUB_KEY, "Activation", { channelId: childId });
+  const [challenge] = await both(lib.digest(domain, "Challenge", { channelId: childId, dispute: 0, stateHash: childHash }));
+  const [finalByHub, resumeByHub] = [await signBy(HUB_KEY, "State", { channelId: childId, ...final }), await signBy(HUB_KEY, "Resume", { channelId: childId, dispute: 0 })];
+  const nothing = { version: 0n, stateHash: lib.ZERO32 };
+  const recorded = { version: 7n, stateHash: childHash };
+  childDisputes.push({
+    name: "over a hub", chainId, adjudicator, params: child, terms, channelId: childId, hubKey: HUB_KEY,
+    activationDigest: lib.digest(domain, "Activation", { channelId: childId }), activation,
+    state, sig0: sigs[0], sig1: sigs[1], challenge, final, finalByHub, final0: finals[0], final1: finals[1],
+    resume0: resumes[0], resume1: resumes[1], resumeByHub,
+    challengeChild: lib.calldata("challengeChild", [child, terms, state, ...sigs, activation, nothing, 0n, challenge]),
+    resumeChild: lib.calldata("resumeChild", [child, terms, recorded, ...resumes, resumeByHub]),
+    closeChild: lib.calldata("closeChild", [child, terms, final, ...finals, finalByHub]),
+    respondChild: lib.calldata("respondChild", [child, terms, state, ...sigs, activation, nothing]),
+    progressChild: lib.calldata("progressChild", [child, terms, state, final, ...finals]),
+    settleChild: lib.calldata("settleChild", [child, terms, state]),
+    outcome0: 103n, outcome1: 47n,
+  });
+}
+
 const text = (value) =>
   `${JSON.stringify(value, (_, v) => (typeof v === "bigint" || typeof v === "number" ? v.toString() : v), 2)}\n`;
 
 const check = process.argv.includes("--check");
 let stale = false;
 mkdirSync(OUT, { recursive: true });
-for (const [name, value] of Object.entries({ channels, states, disputes, locks, children })) {
+for (const [name, value] of Object.entries({ channels, states, disputes, locks, children, apps, moves, child_disputes: childDisputes })) {
   const file = join(OUT, `${name}.json`);
   if (!check) {
     writeFileSync(file, text(value));

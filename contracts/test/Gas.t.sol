@@ -4,12 +4,12 @@ pragma solidity ^0.8.28;
 import {ChannelParams, Lock, NativeDeposit, Sig, State} from "../src/interfaces/Types.sol";
 import {TestUSDC} from "../src/test/TestUSDC.sol";
 import {CountingApp} from "./mocks/Apps.sol";
-import {AppTest} from "./utils/AppTest.sol";
+import {ChildTest} from "./utils/ChildTest.sol";
 
 /// @notice What each call costs as a transaction of its own, intrinsic gas and calldata included. The figures are
 /// written to snapshots/Gas.json; the limits here are those that docs/gas.md promises.
 /// forge-config: default.isolate = true
-contract GasTest is AppTest {
+contract GasTest is ChildTest {
     function setUp() public override {
         super.setUp();
         // The token as it is published, and not as tests are built.
@@ -171,6 +171,44 @@ contract GasTest is AppTest {
         ChannelParams memory p = openCounting();
         close(p, finalState(70_000, 1, 0.123_456_789 ether));
         measure("close, app", 72_000);
+    }
+
+    /// Between the same two, so that the keys at hand are enough for the parent, too.
+    function test_child() public {
+        Child memory c = hubChild(counting);
+        State memory s = countState(70_000, 0, 7, 0.123_456_789 ether);
+        challengeChild(c, s, nothing(), 0);
+        measure("challengeChild, with activation", 90_000);
+        State memory higher = countState(70_001, 1, 8, 0.123_456_789 ether);
+        respondChild(c, higher, recordOf(c.params, s));
+        measure("respondChild", 63_000);
+        skip(DURATION + 1);
+        State memory next = countOn(c.params, higher);
+        progressChild(c, higher, next);
+        measure("progressChild", 85_000);
+        skip(DURATION + 1);
+        extension.settleChild(c.params, c.terms, next);
+        measure("settleChild, app's verdict", 74_000);
+        ChannelParams memory p = open();
+        Lock[] memory locks = listOf(childLock(c));
+        State memory parent = lockedState(70_000, 1, locks);
+        challenge(p, parent, nothing(), 0);
+        skip(DURATION + 1);
+        adjudicator.settle(p, parent);
+        adjudicator.unlock(p, locks);
+        measure("unlock, one child", 51_000);
+    }
+
+    function test_closeChild() public {
+        Child memory c = hubChild(counting);
+        closeChild(c, lastState(70_000, 0.123_456_789 ether));
+        measure("closeChild, signed by three", 79_000);
+    }
+
+    function test_hubChallenge() public {
+        Child memory c = hubChild(counting);
+        challengeChild(c, zeroState(1), nothing(), 2);
+        measure("challengeChild by the hub", 75_000);
     }
 
     function test_deployApp() public {

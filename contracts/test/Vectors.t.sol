@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicator} from "../src/interfaces/IAdjudicator.sol";
+import {IAdjudicatorExtension} from "../src/interfaces/IAdjudicatorExtension.sol";
 import {Allocation, ChannelParams, Lock, LockKind, Record, Sig, State} from "../src/interfaces/Types.sol";
 import {ChannelTest} from "./utils/ChannelTest.sol";
 
@@ -72,7 +73,10 @@ contract VectorsTest is ChannelTest {
     /// The adjudicator of the vector, on its chain.
     function useDomain(uint256 i) private {
         vm.chainId(number(i, "chainId"));
-        address at = addr(i, "adjudicator");
+        useAdjudicator(addr(i, "adjudicator"));
+    }
+
+    function useAdjudicator(address at) private {
         if (at.code.length == 0) deployCodeTo("Adjudicator.sol:Adjudicator", at);
         adjudicator = IAdjudicator(at);
     }
@@ -112,8 +116,6 @@ contract VectorsTest is ChannelTest {
             bytes32 stateHash = word(i, "stateHash");
             assertEq(hashOf(p, s), stateHash);
             assertEq(digestOf(stateHash), word(i, "digest"));
-            // This adjudicator judges payment channels only.
-            if (p.app != address(0)) continue;
             uint256 snapshot = vm.snapshotState();
             vm.prank(p.payout0);
             adjudicator.challenge(p, s, sigOf(i, "sig0"), sigOf(i, "sig1"), nothing(), 0, noSig());
@@ -136,7 +138,6 @@ contract VectorsTest is ChannelTest {
             ChannelParams memory p = paramsAt(i);
             State memory s = stateAt(i, p.assets.length);
             (Sig memory a, Sig memory b) = (sigOf(i, "sig0"), sigOf(i, "sig1"));
-            if (p.app != address(0)) continue;
             open("disputes.json");
             checkDisputes(p, s, a, b, 3 * i);
         }
@@ -175,6 +176,90 @@ contract VectorsTest is ChannelTest {
             bytes32 print = keccak256(abi.encode(tag, word(i, "channelId"), word(i, "locksHash")));
             assertEq(bytes25(print), bytes25(vm.parseJsonBytes(json, path(i, "fingerprint"))));
         }
+    }
+
+    function test_apps() public {
+        open("apps.json");
+        uint256 i;
+        for (; has(i); ++i) {
+            vm.chainId(i < 3 ? 1 : 31_337);
+            useAdjudicator(addr(i, "adjudicator"));
+            bytes memory runtime = bytesAt(i, "runtime");
+            assertEq(extension().deployApp(runtime), addr(i, "app"));
+            assertEq(addr(i, "app").code, runtime);
+        }
+        assertGt(i, 3);
+    }
+
+    /// A dispute, a forced move and the settlement, by the calldata of the vectors.
+    function test_moves() public {
+        open("moves.json");
+        for (uint256 i; has(i); ++i) {
+            useDomain(i);
+            ChannelParams memory p = paramsAt(i);
+            assertEq(extension().deployApp(bytesAt(i, "runtime")), p.app);
+            State memory s = stateAt(i, 1);
+            adjudicator.deposit{value: 10}(termsOf(p), 0, 0);
+            adjudicator.deposit{value: 10}(termsOf(p), 0, 1);
+            vm.prank(p.payout0);
+            adjudicator.challenge(p, s, sigOf(i, "sig0"), sigOf(i, "sig1"), nothing(), 0, noSig());
+            skip(1 days + 1);
+            ask(p.app, bytesAt(i, "validTransition"), abi.encode(true));
+            ask(p.app, bytesAt(i, "verdict"), abi.encode(new int128[2][](1)));
+            perform(bytesAt(i, "progress"));
+            (,,, bytes25 print) = adjudicator.channel(word(i, "channelId"));
+            assertEq(print, bytes25(vm.parseJsonBytes(json, path(i, "fingerprint"))));
+            skip(1 days + 1);
+            (uint256 before0, uint256 before1) = (p.payout0.balance, p.payout1.balance);
+            perform(bytesAt(i, "settle"));
+            // The verdict, not the state, whose deltas are 3 and -3.
+            assertEq(p.payout0.balance - before0, 10);
+            assertEq(p.payout1.balance - before1, 10);
+        }
+    }
+
+    /// Challenge, resume and close of a child over a hub, by the calldata of the vectors.
+    function test_childDisputes() public {
+        open("child_disputes.json");
+        for (uint256 i; has(i); ++i) {
+            useDomain(i);
+            bytes32 id = word(i, "channelId");
+            assertEq(adjudicator.channelId(paramsAt(i)), id);
+            uint256 snapshot = vm.snapshotState();
+            perform(bytesAt(i, "challengeChild"));
+            perform(bytesAt(i, "resumeChild"));
+            perform(bytesAt(i, "closeChild"));
+            (bool finalised, uint128 outcome0, uint128 outcome1) = extension().outcome(id);
+            assertTrue(finalised);
+            assertEq(outcome0, number(i, "outcome0"));
+            assertEq(outcome1, number(i, "outcome1"));
+            vm.revertToState(snapshot);
+            perform(bytesAt(i, "challengeChild"));
+            skip(1 days + 1);
+            perform(bytesAt(i, "progressChild"));
+            skip(1);
+            (bool settled,) = address(adjudicator).call(bytesAt(i, "settleChild"));
+            assertFalse(settled, "another state is recorded");
+        }
+    }
+
+    function ask(address app, bytes memory question, bytes memory expected) private view {
+        (bool ok, bytes memory answer) = app.staticcall(question);
+        assertTrue(ok);
+        assertEq(answer, expected);
+    }
+
+    function perform(bytes memory call) private {
+        (bool ok, bytes memory reason) = address(adjudicator).call(call);
+        assertTrue(ok, vm.toString(reason));
+    }
+
+    function bytesAt(uint256 i, string memory key) private view returns (bytes memory) {
+        return vm.parseJsonBytes(json, path(i, key));
+    }
+
+    function extension() private view returns (IAdjudicatorExtension) {
+        return IAdjudicatorExtension(address(adjudicator));
     }
 
     function lockAt(uint256 i, string memory at) private view returns (Lock memory) {

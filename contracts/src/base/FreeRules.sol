@@ -87,7 +87,8 @@ abstract contract FreeRules is Arbitration, IAdjudicatorExtension {
     {
         uint256 deadline = slot.deadline();
         require(deadline != 0, NotDisputed());
-        require(block.timestamp > deadline, PeriodRunning());
+        // A move may be answered in its own block.
+        require(block.timestamp > deadline || slot.moves() != 0, PeriodRunning());
         require(States.version(state) != 0, UnsignedVersion());
         require(!state.isFinal, WrongFinality());
         require(block.timestamp <= _lastWord(params, deadline, lastMove, state), PeriodOver());

@@ -49,6 +49,18 @@ contract FreeRulesTest is AppTest {
         assertEq(payout1.balance, 0.5 ether);
     }
 
+    function test_severalMovesInOneBlock() public {
+        State memory start = countState(3, 0, 0, 0);
+        challengeAndWait(p, start);
+        State memory second = countOn(p, start);
+        progress(p, start, second);
+        State memory third = countOn(p, second);
+        progress(p, second, third);
+        assertTrue(recordedAs(p, third));
+        vm.expectRevert(Errors.PeriodRunning.selector);
+        adjudicator.settle(p, third);
+    }
+
     function test_onlyAfterThePeriodAndWithinTheWritersOwn() public {
         State memory start = countState(3, 0, 0, 0);
         challenge(p, start, nothing(), 0);

@@ -116,6 +116,45 @@ fn impossible_values_are_errors() {
 }
 
 #[test]
+fn a_hub_is_the_third_challenger() {
+    let topics = [keccak256(CHALLENGED), channel().0];
+    let data = |challenger: u8| {
+        (U256::from(challenger), U256::ZERO, U256::from(1_800_000_000u64), solidity_state(0))
+            .abi_encode_params()
+    };
+    let Ok(Some(event)) = decode_event(&topics, &data(2)) else { panic!("decodes") };
+    assert!(matches!(event, AdjudicatorEvent::HubChallenged { deadline: 1_800_000_000, .. }));
+    assert!(event.record().is_some());
+    assert!(decode_event(&topics, &data(3)).is_err());
+}
+
+#[test]
+fn a_forced_move_is_the_record() {
+    const PROGRESSED: &str = "Progressed(bytes32,uint256,uint256,\
+(uint64,uint8,bool,uint64,(int128,int128,uint128,uint128)[],bytes32,bytes32,bytes))";
+    let topics = [keccak256(PROGRESSED), channel().0];
+    let data = (U256::from(2), U256::from(1_800_000_000u64), solidity_state(1)).abi_encode_params();
+    let Ok(Some(event)) = decode_event(&topics, &data) else { panic!("decodes") };
+    let AdjudicatorEvent::Progressed { dispute: 2, deadline: 1_800_000_000, state, .. } = &event else {
+        panic!("{event:?}");
+    };
+    assert_eq!((state.writer, state.version), (Side::One, Version(9)));
+    assert_eq!(event.record().map(|record| record.state_hash), Some(state.hash()));
+    assert_eq!(event.channel(), Some(channel()));
+}
+
+#[test]
+fn an_outcome_is_typed() {
+    let topics = [keccak256("Finalised(bytes32,uint256,uint256)"), channel().0];
+    let outcome = [Amount::from(4), Amount::from(6)];
+    let decoded = decode_event(&topics, &(U256::from(4), U256::from(6)).abi_encode_params());
+    assert_eq!(decoded, Ok(Some(AdjudicatorEvent::Finalised { channel: channel(), outcome })));
+    let app = Address::repeat_byte(7);
+    let topics = [keccak256("AppDeployed(address)"), app.into_word()];
+    assert_eq!(decode_event(&topics, &[]), Ok(Some(AdjudicatorEvent::AppDeployed { app })));
+}
+
+#[test]
 fn other_logs_are_none() {
     assert_eq!(decode_event(&[], &[]), Ok(None));
     assert_eq!(decode_event(&[keccak256("Transfer(address,address,uint256)")], &[1]), Ok(None));

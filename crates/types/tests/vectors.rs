@@ -4,6 +4,8 @@ use alloy_sol_types::{SolStruct, SolValue, sol};
 use serde_json::Value;
 use std::fmt::Debug;
 use std::str::FromStr;
+use strait_types::abi::child::{Challenger, Child, Shown};
+use strait_types::abi::{Record, app, calls};
 use strait_types::{
     Address, Allocation, Amount, AssetIndex, B256, Bytes, ChannelId, ChannelParams, ChildTerms, Domain, Lock,
     LockKind, Participant, Side, Signature, SigningKey, State, Version, child_terms_hash, keccak256,
@@ -200,6 +202,86 @@ fn lock_lists() {
         };
         let ours: Vec<Lock> = reference.iter().map(ours).collect();
         assert_eq!(locks_hash(ours.iter()), reference_locks_hash(&reference), "{}", vector["name"]);
+    }
+}
+
+#[test]
+fn addresses_of_apps() {
+    for vector in vectors("apps") {
+        let runtime: Bytes = read(&vector, "runtime");
+        let address = app::app_address(read(&vector, "adjudicator"), &runtime);
+        assert_eq!(address, read::<Address>(&vector, "app"), "{}", vector["name"]);
+    }
+}
+
+/// A state at another place of a vector than `state`.
+fn state_at(vector: &Value, field: &str) -> State {
+    let mut moved = vector.clone();
+    moved["state"] = vector[field].clone();
+    state(&moved)
+}
+
+#[test]
+fn forced_moves() {
+    for vector in vectors("moves") {
+        let (params, state, next) = (params(&vector), state(&vector), state_at(&vector, "next"));
+        assert_eq!(
+            app::app_address(read(&vector, "adjudicator"), &read::<Bytes>(&vector, "runtime")),
+            params.app
+        );
+        assert_eq!(next.history, state.hash(), "what a move's history is");
+        assert_eq!(next.hash(), read::<B256>(&vector, "nextHash"));
+        let mover = signature(&vector, "mover");
+        assert_eq!(keys()[0].sign(domain(&vector).state_digest(next.hash())), mover);
+        let call = |field| read::<Bytes>(&vector, field);
+        assert_eq!(app::valid_transition(&state, &next), call("validTransition"));
+        assert_eq!(app::verdict(&state), call("verdict"));
+        assert_eq!(app::progress(&params, &state, &next, &mover), call("progress"));
+        assert_eq!(calls::settle(&params, &next), call("settle"));
+    }
+}
+
+#[test]
+fn disputes_of_children() {
+    for vector in vectors("child_disputes") {
+        let (params, state, last) = (params(&vector), state(&vector), state_at(&vector, "final"));
+        let terms = child_terms(&vector["terms"]);
+        assert_eq!(child_terms_hash(&terms), params.child);
+        let (sign, call) = (|field| signature(&vector, field), |field| read::<Bytes>(&vector, field));
+        let digest = domain(&vector).activation_digest(state.channel);
+        assert_eq!(digest, read::<B256>(&vector, "activationDigest"));
+        let hub = SigningKey::from_bytes(read::<B256>(&vector, "hubKey").0).expect("a private key");
+        assert_eq!(hub.address(), terms.hub);
+        let activation = hub.sign(digest);
+        assert_eq!(activation, sign("activation"));
+        assert_eq!(hub.sign(domain(&vector).state_digest(last.hash())), sign("finalByHub"));
+
+        let child = Child { params: &params, terms: &terms };
+        let signatures = [sign("sig0"), sign("sig1")];
+        let shown = Shown { state: &state, signatures: Some(&signatures), activation: Some(&activation) };
+        let challenge = sign("challenge");
+        let challenger = Challenger::Participant(Side::Zero, Some(&challenge));
+        assert_eq!(child.challenge(shown, None, challenger), call("challengeChild"));
+        assert_eq!(child.respond(shown, None), call("respondChild"));
+        let (resumes, by_hub) = ([sign("resume0"), sign("resume1")], sign("resumeByHub"));
+        assert_eq!(child.resume(Record::of(&state), &resumes, Some(&by_hub)), call("resumeChild"));
+        let finals = [sign("final0"), sign("final1")];
+        assert_eq!(child.close(&last, &finals, Some(&sign("finalByHub"))), call("closeChild"));
+        assert_eq!(child.progress_agreed(&state, &last, &finals), call("progressChild"));
+        assert_eq!(child.settle(&state), call("settleChild"));
+    }
+}
+
+fn child_terms(terms: &Value) -> ChildTerms {
+    let amount = |field| Amount::new(read(terms, field)).expect("in range");
+    ChildTerms {
+        parent0: ChannelId(read(terms, "parent0")),
+        version0: read(terms, "version0"),
+        parent1: ChannelId(read(terms, "parent1")),
+        version1: read(terms, "version1"),
+        hub: read(terms, "hub"),
+        end: read(terms, "end"),
+        amounts: [amount("amount0"), amount("amount1")],
     }
 }
 

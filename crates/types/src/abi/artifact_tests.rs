@@ -1,11 +1,12 @@
 //! The declarations of `solidity` against the committed artifacts.
 
-use super::solidity::{Adjudicator, Token};
+use super::solidity::{Adjudicator, App, Token};
 use alloy_sol_types::{SolCall, SolEvent};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub(super) const ADJUDICATOR: &str = include_str!("../../../../contracts/artifacts/Adjudicator.json");
+const APP: &str = include_str!("../../../../contracts/artifacts/IApp.json");
 pub(super) const TOKEN: &str = include_str!("../../../../contracts/artifacts/TestUSDC.json");
 
 fn canonical(parameters: &Value) -> String {
@@ -65,6 +66,8 @@ fn calls_are_those_of_the_contracts() {
     for signature in declared {
         assert!(adjudicator.contains(signature), "{signature} is not in the artifact");
     }
+    let questions = [App::validTransitionCall::SIGNATURE, App::verdictCall::SIGNATURE];
+    assert_eq!(signatures(APP, "function"), questions.into_iter().map(str::to_owned).collect());
     let token = signatures(TOKEN, "function");
     for signature in
         [Token::approveCall::SIGNATURE, Token::balanceOfCall::SIGNATURE, Token::mintCall::SIGNATURE]
