@@ -15,11 +15,12 @@ pub(super) fn header(block: &SealedBlock) -> Header {
 }
 
 pub(super) fn block(block: &SealedBlock, with_transactions: bool) -> RpcBlock {
-    let all = block.transactions.iter().enumerate();
+    let all = block.transactions.iter();
     let transactions = if with_transactions {
-        BlockTransactions::Full(all.map(|(index, one)| included(block, index, one)).collect())
+        let full = all.enumerate().map(|(index, one)| included(block, index, one));
+        BlockTransactions::Full(full.collect())
     } else {
-        BlockTransactions::Hashes(all.map(|(_, one)| one.transaction.hash).collect())
+        BlockTransactions::Hashes(all.map(|one| one.transaction.hash).collect())
     };
     Block::new(header(block), transactions).with_withdrawals(Some(Withdrawals::default()))
 }
