@@ -3,6 +3,7 @@
 pub mod config;
 pub mod server;
 pub mod service;
+pub mod keystore;
 mod shell;
 pub mod transport;
 
