@@ -9,5 +9,6 @@ fi
 "$forge" fmt --check
 node script/artifacts.mjs --check
 node script/vectors.mjs --check
+node script/transport-vectors.mjs --check
 # Gas: test/Gas.t.sol asserts the limits that docs/gas.md promises, and the exact figures must be those of snapshots/.
 "$forge" test --gas-snapshot-check true "$@"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Event, Followed, Receipt, TxHash, TxRequest,
 };
-use strait_node::transport::Limits;
+use strait_node::transport::{Limits, Listen};
 use strait_node::{Capacity, NewChannel, Node, NodeConfig, NodeError, SystemRng};
 use strait_protocol::{ChannelView, Command, Settings};
 use strait_store::{Fault, MemoryDisk};
@@ -105,7 +105,8 @@ async fn start(index: u8, chain: &Stuck, disk: &MemoryDisk) -> Node {
 async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capacity) -> Node {
     let config = NodeConfig {
         signer: Arc::new(key(index)),
-        listen: Some("127.0.0.1:0".parse().expect("an address")),
+        listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
+        payout: strait_types::Address::repeat_byte(1),
         allow_plain_remote: false,
         limits: Limits {
             min_backoff: Duration::from_millis(5),

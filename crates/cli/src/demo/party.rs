@@ -34,7 +34,8 @@ impl Party {
         let store = SqliteStore::open(&directory)?;
         let config = NodeConfig {
             signer: Arc::new(identity.key.clone()),
-            listen: Some(listen),
+            listen: strait_node::transport::Listen::At(listen),
+            payout: identity.payout,
             allow_plain_remote: false,
             limits: strait_node::transport::Limits {
                 min_backoff: Duration::from_millis(20),

@@ -12,8 +12,12 @@ mod waiters;
 
 pub use error::{NodeError, StartError};
 
+<<<<<<< HEAD
 use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
 use chain_thread::Task;
+=======
+use crate::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
+>>>>>>> ae7d3fd (Transport: TLS bound to the handshake, one port for several chains, payout addresses)
 use engine_thread::Message;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -35,8 +39,10 @@ use waiters::{Answer, Waiters};
 pub struct NodeConfig {
     /// The key that signs states.
     pub signer: Arc<dyn Signer>,
-    /// Where peers can connect; `None`: this node only dials.
-    pub listen: Option<SocketAddr>,
+    /// Where peers can connect.
+    pub listen: Listen,
+    /// Where channels pay this node out; peers are told.
+    pub payout: Address,
     /// Allows unencrypted connections beyond this machine.
     pub allow_plain_remote: bool,
     /// Bounds of the transport.
@@ -185,6 +191,7 @@ impl Node {
         };
         let (network, events) = Network::start(NetworkConfig {
             listen: config.listen,
+            payout: config.payout,
             signer: config.signer.clone(),
             domain,
             allow_plain_remote: config.allow_plain_remote,
@@ -263,6 +270,11 @@ impl Node {
     /// Keeps a connection with a peer from now on.
     pub fn add_peer(&self, peer: PeerAddress) {
         self.network.add_peer(peer);
+    }
+
+    /// Where a peer that is connected wants channels to pay it out.
+    pub fn payout_of(&self, peer: Address) -> Option<Address> {
+        self.network.payout_of(peer)
     }
 
     fn ask(&self, input: impl FnOnce(u64) -> Input) -> Asked {
@@ -598,7 +610,7 @@ async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
     let budget = Arc::new(Semaphore::new(FRAME_BUDGET));
     while let Some(event) = events.recv().await {
         let (input, size) = match event {
-            NetworkEvent::Connected { peer } => (Input::Connected { peer }, 0),
+            NetworkEvent::Connected { peer, .. } => (Input::Connected { peer }, 0),
             NetworkEvent::Disconnected { peer, .. } => (Input::Disconnected { peer }, 0),
             NetworkEvent::Frame { peer, bytes } => {
                 let size = bytes.len();

@@ -1,25 +1,41 @@
 //! What a network is started with.
 
+use super::listener::Listener;
+use super::tls::TlsError;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_protocol::{MAX_FRAME_BYTES, Signer};
-use strait_types::Domain;
+use strait_types::{Address, Domain};
 
 /// What a [`super::Network`] needs.
 #[derive(Clone)]
 pub struct NetworkConfig {
-    /// Where peers can connect; `None`: this node only dials.
-    pub listen: Option<SocketAddr>,
+    /// Where peers can connect.
+    pub listen: Listen,
     /// The key that this node proves to hold.
     pub signer: Arc<dyn Signer>,
     /// Peers of another chain or adjudicator are refused.
     pub domain: Domain,
-    /// Allows unencrypted connections beyond this machine: inside a tunnel, a private network, or behind a proxy
-    /// that adds TLS. Otherwise only loopback addresses are listened on and dialled.
+    /// Where channels pay this node out; peers are told.
+    pub payout: Address,
+    /// Takes and opens unencrypted connections beyond this machine: inside a tunnel or a private network. Otherwise
+    /// only connections within the machine are unencrypted.
     pub allow_plain_remote: bool,
     /// Bounds of time and memory.
     pub limits: Limits,
+}
+
+/// Where peers can connect.
+#[derive(Clone, Debug, Default)]
+pub enum Listen {
+    /// Nowhere: this node only dials.
+    #[default]
+    Off,
+    /// At a port of its own, with a certificate that it makes.
+    At(SocketAddr),
+    /// At a port that may serve networks of other chains too.
+    On(Listener),
 }
 
 /// Bounds of time and memory.
@@ -72,12 +88,17 @@ pub enum NetworkError {
         /// The system's error.
         source: std::io::Error,
     },
-    /// Others could read and change what is sent.
+    /// A listener serves each chain once.
     #[error(
-        "listening on {0} would take unencrypted connections from other machines; listen on 127.0.0.1 behind a proxy \
-         that adds TLS, or allow plain remote connections explicitly if the network between the nodes is private"
+        "this port serves a network of chain {chain_id} with the same adjudicator already; configure it once"
     )]
-    PlainListen(SocketAddr),
+    SameDomain {
+        /// The chain.
+        chain_id: u64,
+    },
+    /// No certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Limits with which no node could work.
     #[error("the transport limits do not work: {0}")]
     Limits(&'static str),

@@ -42,7 +42,7 @@ pub(super) async fn run(
     };
     let connected = started.is_ok();
     let mut pending = VecDeque::new();
-    let Session { peer, wire, features } = session;
+    let Session { peer, payout: _, wire, features } = session;
     tracing::debug!(%peer, role = ?live.role, wire, features, connected, "authenticated");
     let reason = match started {
         Err(reason) => reason,
@@ -94,7 +94,7 @@ async fn start(
         predecessor.gone.cancelled().await;
     }
     // Last, so that a start that is given up has not been announced.
-    events.connected(live.peer).await;
+    events.connected(live.peer, live.payout).await;
     Ok(())
 }
 

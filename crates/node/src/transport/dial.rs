@@ -4,10 +4,11 @@ use super::address::PeerAddress;
 use super::connection;
 use super::error::{DialError, HandshakeError};
 use super::handshake::{self, broken};
-use super::link::{BoxLink, StrangerSocket};
+use super::link::{BoundLink, StrangerSocket};
 use super::message::{Rejection, Role};
 use super::network::Shared;
 use super::registry::Live;
+use super::tls;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,8 +80,9 @@ fn report(failed: &watch::Sender<LastFailure>, address: &PeerAddress, error: Dia
 async fn dial(shared: &Arc<Shared>, address: &PeerAddress) -> Result<Arc<Live>, DialError> {
     let limit = shared.limits.handshake_timeout;
     let attempt = async {
-        let stream = connect(address, shared.allow_plain_remote).await?;
-        greet(shared, Box::new(stream), address).await
+        let (stream, place) = connect(address).await?;
+        let link = secure(stream, place, address.host(), shared.allow_plain_remote).await?;
+        greet(shared, link, address).await
     };
     timeout(limit, attempt).await.map_err(|_| HandshakeError::TimedOut)?
 }
@@ -88,12 +90,12 @@ async fn dial(shared: &Arc<Shared>, address: &PeerAddress) -> Result<Arc<Live>, 
 /// Upgrades, shakes hands, and starts the connection if it is to stay.
 pub(super) async fn greet(
     shared: &Arc<Shared>,
-    link: BoxLink,
+    link: BoundLink,
     address: &PeerAddress,
 ) -> Result<Arc<Live>, DialError> {
     let mut socket = StrangerSocket::dialled(link, address.authority()).await.map_err(broken)?;
     let session = handshake::initiate(&mut socket, &shared.identity, address.signer()).await?;
-    match shared.registry.admit(session.peer, Role::Initiator) {
+    match shared.registry.admit(&session, Role::Initiator) {
         Ok(admission) => {
             let live = Arc::clone(&admission.live);
             shared.tasks.spawn(connection::run(Arc::clone(shared), admission, socket, session, None));
@@ -109,25 +111,37 @@ pub(super) async fn greet(
 }
 
 /// Opens a TCP connection to the first address of the host that answers.
-async fn connect(address: &PeerAddress, allow_plain_remote: bool) -> Result<TcpStream, DialError> {
+async fn connect(address: &PeerAddress) -> Result<(TcpStream, SocketAddr), DialError> {
     let unknown = |reason: String| DialError::UnknownHost { host: address.host().to_owned(), reason };
     let places = tokio::net::lookup_host((address.host(), address.port()))
         .await
         .map_err(|error| unknown(error.to_string()))?;
     let mut failure = unknown("it has no address".into());
     for place in places {
-        match connect_to(place, allow_plain_remote).await {
-            Ok(stream) => return Ok(stream),
+        match connect_to(place).await {
+            Ok(stream) => return Ok((stream, place)),
             Err(error) => failure = error,
         }
     }
     Err(failure)
 }
 
-pub(super) async fn connect_to(place: SocketAddr, allow_plain_remote: bool) -> Result<TcpStream, DialError> {
-    if !allow_plain_remote && !place.ip().to_canonical().is_loopback() {
-        return Err(DialError::PlainRemote(place));
+/// Within the machine a connection stays plain, and elsewhere if that is allowed.
+async fn secure(
+    stream: TcpStream,
+    place: SocketAddr,
+    host: &str,
+    allow_plain_remote: bool,
+) -> Result<BoundLink, DialError> {
+    if allow_plain_remote || place.ip().to_canonical().is_loopback() {
+        return Ok(Box::new(stream).into());
     }
+    tls::connect(stream, host, place.ip())
+        .await
+        .map_err(|error| DialError::Tls { place, reason: error.to_string() })
+}
+
+async fn connect_to(place: SocketAddr) -> Result<TcpStream, DialError> {
     let unreachable = |error: std::io::Error| DialError::Unreachable {
         place: place.to_string(),
         reason: error.to_string(),

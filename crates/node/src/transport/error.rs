@@ -58,6 +58,12 @@ pub enum HandshakeError {
     /// The other side refuses, and says why.
     #[error("the peer refuses: {0}")]
     Rejected(Rejection),
+    /// An unencrypted connection from another machine.
+    #[error("an unencrypted connection from another machine was refused; the peer must dial by TLS")]
+    PlainRemote,
+    /// The listener serves nobody any more.
+    #[error("no network takes connections here any more")]
+    NoNetwork,
     /// Our own key cannot be used.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -81,6 +87,8 @@ impl HandshakeError {
             HandshakeError::OwnIdentity => Rejection::OwnIdentity,
             HandshakeError::BadProof(_) => Rejection::BadProof,
             HandshakeError::Signer(_) | HandshakeError::NoRandomness(_) => Rejection::NoKey,
+            HandshakeError::PlainRemote => Rejection::NeedsTls,
+            HandshakeError::NoNetwork => Rejection::ShuttingDown,
             HandshakeError::Broken(_) | HandshakeError::TimedOut | HandshakeError::Rejected(_) => {
                 return None;
             }
@@ -109,12 +117,16 @@ pub enum DialError {
         /// The system's error.
         reason: String,
     },
-    /// The connection would leave this machine unencrypted.
+    /// What answers does not speak TLS.
     #[error(
-        "{0} is on another machine and the connection would not be encrypted; use a tunnel and dial its local end, \
-         or allow plain remote connections explicitly if the network between the nodes is private"
+        "no TLS connection with {place}: {reason}; check that a Strait node listens there, and that no proxy in between ends TLS"
     )]
-    PlainRemote(SocketAddr),
+    Tls {
+        /// Where.
+        place: SocketAddr,
+        /// What went wrong.
+        reason: String,
+    },
     /// Nobody answers.
     #[error("nobody answers at {place}: {reason}; check that the peer runs and that its port is open")]
     Unreachable {

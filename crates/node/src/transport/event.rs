@@ -17,6 +17,8 @@ pub enum NetworkEvent {
     Connected {
         /// The signer that the peer proved to be.
         peer: Address,
+        /// Where the peer wants channels to pay it out.
+        payout: Address,
     },
     /// A frame arrived.
     Frame {
@@ -118,8 +120,8 @@ pub(super) fn event_queue(max_bytes: usize) -> (EventSender, NetworkEvents) {
 }
 
 impl EventSender {
-    pub(super) async fn connected(&self, peer: Address) {
-        self.within_budget(OVERHEAD, NetworkEvent::Connected { peer }).await;
+    pub(super) async fn connected(&self, peer: Address, payout: Address) {
+        self.within_budget(OVERHEAD, NetworkEvent::Connected { peer, payout }).await;
     }
 
     pub(super) async fn frame(&self, peer: Address, bytes: Bytes) {

@@ -30,12 +30,16 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) struct Identity {
     pub(super) signer: Arc<dyn Signer>,
     pub(super) domain: Domain,
+    /// Where channels pay this node out.
+    pub(super) payout: Address,
 }
 
 /// What both sides agreed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Session {
     pub(super) peer: Address,
+    /// Where the peer says that channels pay it out.
+    pub(super) payout: Address,
     /// Version of the frames.
     pub(super) wire: u8,
     /// Features of both.
@@ -58,9 +62,16 @@ pub(super) async fn initiate(
     explain(socket, us, result).await
 }
 
-/// Shakes hands as the side that listened, up to its own proof.
-pub(super) async fn accept(socket: &mut StrangerSocket, us: &Identity) -> Result<Accepted, HandshakeError> {
-    let result = try_accept(socket, us).await;
+/// Shakes hands as the side that listened, from the other's hello up to its own proof.
+pub(super) async fn accept(
+    socket: &mut StrangerSocket,
+    us: &Identity,
+    hello: Result<(Bytes, Hello), HandshakeError>,
+) -> Result<Accepted, HandshakeError> {
+    let result = match hello {
+        Ok(hello) => try_accept(socket, us, hello).await,
+        Err(error) => Err(error),
+    };
     explain(socket, us, result).await
 }
 
@@ -70,24 +81,31 @@ async fn try_initiate(
     expected: Address,
 ) -> Result<Session, HandshakeError> {
     let our_hello = us.hello()?;
+    let binding = socket.binding;
     send(socket, our_hello.clone()).await?;
     let (their_hello, hello) = receive_hello(socket).await?;
     let session = us.agree(&hello)?;
     if session.peer != expected {
         return Err(HandshakeError::WrongIdentity { expected, actual: session.peer });
     }
-    send(socket, us.prove(proof_digest(Role::Initiator, &our_hello, &their_hello)).await?).await?;
-    check_proof(socket, proof_digest(Role::Acceptor, &our_hello, &their_hello), expected).await?;
+    let digest = |role| proof_digest(role, &our_hello, &their_hello, binding);
+    send(socket, us.prove(digest(Role::Initiator)).await?).await?;
+    check_proof(socket, digest(Role::Acceptor), expected).await?;
     Ok(session)
 }
 
-async fn try_accept(socket: &mut StrangerSocket, us: &Identity) -> Result<Accepted, HandshakeError> {
-    let (their_hello, hello) = receive_hello(socket).await?;
+async fn try_accept(
+    socket: &mut StrangerSocket,
+    us: &Identity,
+    (their_hello, hello): (Bytes, Hello),
+) -> Result<Accepted, HandshakeError> {
     let session = us.agree(&hello)?;
     let our_hello = us.hello()?;
     send(socket, our_hello.clone()).await?;
-    check_proof(socket, proof_digest(Role::Initiator, &their_hello, &our_hello), session.peer).await?;
-    let proof = us.prove(proof_digest(Role::Acceptor, &their_hello, &our_hello)).await?;
+    let binding = socket.binding;
+    let digest = |role| proof_digest(role, &their_hello, &our_hello, binding);
+    check_proof(socket, digest(Role::Initiator), session.peer).await?;
+    let proof = us.prove(digest(Role::Acceptor)).await?;
     Ok(Accepted { session, proof })
 }
 
@@ -96,7 +114,7 @@ impl Identity {
         let mut nonce = B256::ZERO;
         getrandom::fill(nonce.as_mut_slice())
             .map_err(|error| HandshakeError::NoRandomness(error.to_string()))?;
-        let hello = Hello::new(&self.domain, self.signer.address(), nonce);
+        let hello = Hello::new(&self.domain, self.signer.address(), self.payout, nonce);
         Ok(HandshakeMessage::Hello(hello).encode().into())
     }
 
@@ -111,7 +129,7 @@ impl Identity {
         if theirs.signer == self.signer.address() {
             return Err(HandshakeError::OwnIdentity);
         }
-        Ok(Session { peer: theirs.signer, wire, features: theirs.features & FEATURES })
+        Ok(Session { peer: theirs.signer, payout: theirs.payout, wire, features: theirs.features & FEATURES })
     }
 
     /// The key may be remote: signing must not hold up a thread of the runtime.
@@ -124,7 +142,8 @@ impl Identity {
     }
 }
 
-async fn receive_hello(socket: &mut StrangerSocket) -> Result<(Bytes, Hello), HandshakeError> {
+/// The other side's first message, as it was sent and as it is read.
+pub(super) async fn receive_hello(socket: &mut StrangerSocket) -> Result<(Bytes, Hello), HandshakeError> {
     let bytes = receive(socket).await?;
     match HandshakeMessage::decode(&bytes)? {
         HandshakeMessage::Hello(hello) => Ok((bytes, hello)),

@@ -1,4 +1,4 @@
-//! Byte streams and the WebSocket on them. TLS, when it comes, is one more kind of [`Link`].
+//! Byte streams, plain or by TLS, and the WebSocket on them.
 
 use super::message::MAX_HANDSHAKE_BYTES;
 use futures_util::ready;
@@ -8,10 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use strait_protocol::MAX_FRAME_BYTES;
+use strait_types::B256;
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, BufReader, ReadBuf};
+use tokio_tungstenite::tungstenite;
+use tokio_tungstenite::tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::http::{StatusCode, Uri, header::ORIGIN};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, http::Uri};
-use tokio_tungstenite::{WebSocketStream, accept_async_with_config, client_async_with_config};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async_with_config, client_async_with_config};
 
 /// A bidirectional stream of bytes.
 pub(super) trait Link: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -20,9 +23,25 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Link for T {}
 /// Any stream of bytes.
 pub(super) type BoxLink = Box<dyn Link>;
 
+/// A stream of bytes, and what binds proofs of identity to it.
+pub(super) struct BoundLink {
+    pub(super) link: BoxLink,
+    /// Known to nobody but the two ends of a TLS session; zero of a plain connection.
+    pub(super) binding: B256,
+}
+
+impl<L: Link + 'static> From<Box<L>> for BoundLink {
+    /// A plain connection.
+    fn from(link: Box<L>) -> BoundLink {
+        BoundLink { link, binding: B256::ZERO }
+    }
+}
+
 /// A WebSocket on which a stranger may send small messages only.
 pub(super) struct StrangerSocket {
     pub(super) socket: WebSocketStream<Stepwise>,
+    /// That of the link below.
+    pub(super) binding: B256,
     role: Role,
 }
 
@@ -32,21 +51,23 @@ pub(super) type PeerSocket = WebSocketStream<Counted>;
 impl StrangerSocket {
     /// Upgrades a connection that this side opened. `authority` is `host:port`.
     pub(super) async fn dialled(
-        link: BoxLink,
+        BoundLink { link, binding }: BoundLink,
         authority: &str,
     ) -> Result<StrangerSocket, tungstenite::Error> {
         let uri = Uri::builder().scheme("ws").authority(authority).path_and_query("/").build()?;
         let (mut socket, _response) =
             client_async_with_config(uri, Stepwise::new(link), Some(small())).await?;
         socket.get_mut().step = true;
-        Ok(StrangerSocket { socket, role: Role::Client })
+        Ok(StrangerSocket { socket, binding, role: Role::Client })
     }
 
     /// Upgrades a connection that the other side opened.
-    pub(super) async fn accepted(link: BoxLink) -> Result<StrangerSocket, tungstenite::Error> {
-        let mut socket = accept_async_with_config(Stepwise::new(link), Some(small())).await?;
+    pub(super) async fn accepted(
+        BoundLink { link, binding }: BoundLink,
+    ) -> Result<StrangerSocket, tungstenite::Error> {
+        let mut socket = accept_hdr_async_with_config(Stepwise::new(link), NoBrowsers, Some(small())).await?;
         socket.get_mut().step = true;
-        Ok(StrangerSocket { socket, role: Role::Server })
+        Ok(StrangerSocket { socket, binding, role: Role::Server })
     }
 
     /// Lifts the limits; also gives the counter of bytes received. What followed the handshake is kept.
@@ -57,6 +78,21 @@ impl StrangerSocket {
         let link = Counted { link: self.socket.into_inner().inner, received: Arc::clone(&received) };
         let socket = WebSocketStream::from_raw_socket(link, self.role, Some(full())).await;
         (socket, received)
+    }
+}
+
+/// Refuses requests that a web page had a browser send: no node sends an origin.
+struct NoBrowsers;
+
+impl Callback for NoBrowsers {
+    #[expect(clippy::result_large_err, reason = "the library's own type, once per connection")]
+    fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
+        if !request.headers().contains_key(ORIGIN) {
+            return Ok(response);
+        }
+        let mut refusal = ErrorResponse::new(Some("Peers connect here, web pages use the API.".to_owned()));
+        *refusal.status_mut() = StatusCode::FORBIDDEN;
+        Err(refusal)
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Hello {
     pub chain_id: u64,
     /// Its adjudicator.
     pub adjudicator: Address,
+    /// Where channels pay it out.
+    pub payout: Address,
 }
 
 /// Inclusive range of wire versions.
@@ -97,6 +99,9 @@ pub enum Rejection {
     /// It stops.
     #[error("it is shutting down; try later")]
     ShuttingDown,
+    /// The connection is not encrypted and comes from another machine.
+    #[error("it takes unencrypted connections only from its own machine; dial it by TLS")]
+    NeedsTls,
 }
 
 /// Which side of a connection.
@@ -137,7 +142,7 @@ impl WireRange {
 
 impl Hello {
     /// What this release says of itself. `nonce` must be fresh and random.
-    pub fn new(domain: &Domain, signer: Address, nonce: B256) -> Hello {
+    pub fn new(domain: &Domain, signer: Address, payout: Address, nonce: B256) -> Hello {
         Hello {
             wire: WireRange::OURS,
             features: FEATURES,
@@ -145,6 +150,7 @@ impl Hello {
             nonce,
             chain_id: domain.chain_id(),
             adjudicator: domain.adjudicator(),
+            payout,
         }
     }
 }
@@ -179,10 +185,11 @@ impl HandshakeMessage {
     }
 }
 
-/// What the side in `role` signs: tag, role, and the hashes of both hellos as they were sent, the initiator's first.
-/// It fits one handshake only (nonces), between these two (signers), in this direction (role), and is no EIP-712 digest.
-pub fn proof_digest(role: Role, initiator_hello: &[u8], acceptor_hello: &[u8]) -> B256 {
-    let mut preimage = Vec::with_capacity(PROOF_TAG.len() + 65);
+/// What the side in `role` signs: tag, role, the hashes of both hellos as they were sent, the initiator's first, and the
+/// binding to the TLS session (zero without one). It fits one handshake only (nonces), between these two (signers), in
+/// this direction (role), over this connection (binding), and is no EIP-712 digest.
+pub fn proof_digest(role: Role, initiator_hello: &[u8], acceptor_hello: &[u8], binding: B256) -> B256 {
+    let mut preimage = Vec::with_capacity(PROOF_TAG.len() + 97);
     preimage.extend_from_slice(PROOF_TAG);
     preimage.push(match role {
         Role::Initiator => 0,
@@ -190,5 +197,6 @@ pub fn proof_digest(role: Role, initiator_hello: &[u8], acceptor_hello: &[u8]) -
     });
     preimage.extend_from_slice(keccak256(initiator_hello).as_slice());
     preimage.extend_from_slice(keccak256(acceptor_hello).as_slice());
+    preimage.extend_from_slice(binding.as_slice());
     keccak256(preimage)
 }

@@ -21,13 +21,16 @@ mod outbox;
 mod registry;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use address::{PeerAddress, PeerAddressError};
-pub use config::{Limits, NetworkConfig, NetworkError};
+pub use config::{Limits, Listen, NetworkConfig, NetworkError};
 pub use error::{DialError, HandshakeError};
 pub use event::{DisconnectReason, NetworkEvent, NetworkEvents};
+pub use listener::{Listener, ListenerConfig};
 pub use message::{
     FEATURES, HANDSHAKE_VERSION, HandshakeMessage, Hello, MAX_HANDSHAKE_BYTES, MessageError, Rejection, Role,
     WireRange, proof_digest,
 };
 pub use network::{Network, PeerStatus, SendError};
+pub use tls::{TlsError, TlsIdentity};

@@ -1,12 +1,12 @@
 //! The handle of a node's network.
 
 use super::address::PeerAddress;
-use super::config::{Limits, NetworkConfig, NetworkError};
+use super::config::{Limits, Listen, NetworkConfig, NetworkError};
 use super::dial;
 use super::error::DialError;
 use super::event::{DisconnectReason, EventSender, NetworkEvents, event_queue};
 use super::handshake::Identity;
-use super::listener::{self, Complaints};
+use super::listener::{Listener, ListenerConfig};
 use super::outbox::Overflow;
 use super::registry::Registry;
 use bytes::Bytes;
@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use strait_protocol::MAX_FRAME_BYTES;
 use strait_types::Address;
-use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +24,6 @@ pub(super) struct Shared {
     pub(super) allow_plain_remote: bool,
     pub(super) registry: Registry,
     pub(super) events: EventSender,
-    pub(super) complaints: Complaints,
     pub(super) shutdown: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -64,20 +62,28 @@ impl Network {
     /// See [`NetworkError`].
     pub async fn start(config: NetworkConfig) -> Result<(Network, NetworkEvents), NetworkError> {
         config.limits.check()?;
-        let listener = match config.listen {
-            Some(address) => Some(bind(address, config.allow_plain_remote).await?),
-            None => None,
+        let own = match config.listen {
+            Listen::At(address) => {
+                let NetworkConfig { allow_plain_remote, limits, .. } = config;
+                Some(
+                    Listener::start(ListenerConfig { address, tls: None, allow_plain_remote, limits })
+                        .await?,
+                )
+            }
+            Listen::Off | Listen::On(_) => None,
+        };
+        let is_own = own.is_some();
+        let listener = match &config.listen {
+            Listen::On(shared) => Some(shared.clone()),
+            Listen::Off | Listen::At(_) => own,
         };
         let (shared, events) = Shared::new(config);
-        let local = match listener {
-            Some((listener, local)) => {
-                shared.tasks.spawn(listener::listen(Arc::clone(&shared), listener));
-                Some(local)
-            }
-            None => None,
-        };
+        if let Some(listener) = &listener {
+            listener.join(&shared)?;
+        }
+        let local = listener.as_ref().map(Listener::local_addr);
         let stop = Arc::new(shared.shutdown.clone().drop_guard());
-        shared.tasks.spawn(Arc::clone(&shared).close_on_shutdown());
+        shared.tasks.spawn(close_on_shutdown(Arc::clone(&shared), listener, is_own));
         Ok((Network { shared, local, _stop: stop }, events))
     }
 
@@ -125,6 +131,11 @@ impl Network {
         })
     }
 
+    /// Where a peer that is connected wants channels to pay it out.
+    pub fn payout_of(&self, peer: Address) -> Option<Address> {
+        self.shared.registry.live(peer).map(|live| live.payout)
+    }
+
     /// Ends the connection with a peer. One that was added is dialled again, ever more rarely if this repeats.
     pub fn disconnect(&self, peer: Address) {
         self.shared.registry.end(peer, DisconnectReason::Requested);
@@ -153,38 +164,29 @@ impl Network {
 
 impl Shared {
     pub(super) fn new(config: NetworkConfig) -> (Arc<Shared>, NetworkEvents) {
-        let NetworkConfig { signer, domain, allow_plain_remote, limits, listen: _ } = config;
+        let NetworkConfig { signer, domain, payout, allow_plain_remote, limits, listen: _ } = config;
         let (sender, events) = event_queue(limits.max_event_bytes);
         let registry = Registry::new(signer.address(), limits.max_incoming, limits.max_queue_bytes);
         let shared = Shared {
-            identity: Identity { signer, domain },
+            identity: Identity { signer, domain, payout },
             limits,
             allow_plain_remote,
             registry,
             events: sender,
-            complaints: Complaints::default(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         (Arc::new(shared), events)
     }
-
-    async fn close_on_shutdown(self: Arc<Shared>) {
-        self.shutdown.cancelled().await;
-        self.registry.close_all();
-        self.tasks.close();
-    }
 }
 
-async fn bind(
-    address: SocketAddr,
-    allow_plain_remote: bool,
-) -> Result<(TcpListener, SocketAddr), NetworkError> {
-    if !allow_plain_remote && !address.ip().to_canonical().is_loopback() {
-        return Err(NetworkError::PlainListen(address));
+async fn close_on_shutdown(shared: Arc<Shared>, listener: Option<Listener>, is_own: bool) {
+    shared.shutdown.cancelled().await;
+    shared.registry.close_all();
+    shared.tasks.close();
+    let Some(listener) = listener else { return };
+    listener.leave(&shared.identity.domain);
+    if is_own {
+        listener.shutdown().await;
     }
-    let failed = |source| NetworkError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let local = listener.local_addr().map_err(failed)?;
-    Ok((listener, local))
 }

@@ -2,6 +2,7 @@
 
 use super::dial::Keeper;
 use super::event::DisconnectReason;
+use super::handshake::Session;
 use super::message::{Rejection, Role};
 use super::outbox::{Outbox, Overflow};
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) peer: Address,
+    /// Where the peer wants channels to pay it out.
+    pub(super) payout: Address,
     /// Our side of it.
     pub(super) role: Role,
     pub(super) outbox: Outbox,
@@ -34,9 +37,10 @@ pub(super) struct Live {
 }
 
 impl Live {
-    fn new(peer: Address, role: Role, order: u64, max_queue_bytes: usize) -> Live {
+    fn new(session: &Session, role: Role, order: u64, max_queue_bytes: usize) -> Live {
         Live {
-            peer,
+            peer: session.peer,
+            payout: session.payout,
             role,
             outbox: Outbox::new(max_queue_bytes),
             order,
@@ -108,7 +112,8 @@ impl Registry {
     /// A second connection of the same initiator replaces the first: a node dials only when it has none, so the
     /// first is dead. When both dialled, the connection opened by the lower address stays. If that is the older
     /// one it might still be dead, so it is asked for a sign of life; the peer dials again.
-    pub(super) fn admit(&self, peer: Address, role: Role) -> Result<Admission, Rejection> {
+    pub(super) fn admit(&self, session: &Session, role: Role) -> Result<Admission, Rejection> {
+        let peer = session.peer;
         let mut state = lock(&self.state);
         if state.closed {
             return Err(Rejection::ShuttingDown);
@@ -126,7 +131,7 @@ impl Registry {
             None => {}
         }
         state.admitted = state.admitted.saturating_add(1);
-        let live = Arc::new(Live::new(peer, role, state.admitted, self.max_queue_bytes));
+        let live = Arc::new(Live::new(session, role, state.admitted, self.max_queue_bytes));
         state.live.insert(peer, Arc::clone(&live));
         Ok(Admission { live, predecessor })
     }

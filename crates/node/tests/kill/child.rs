@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, TxRequest};
-use strait_node::transport::{Limits, PeerAddress};
+use strait_node::transport::{Limits, Listen, PeerAddress};
 use strait_node::{Node, NodeConfig, NodeError, SystemRng};
 use strait_protocol::{CommandError, Payment, Settings};
 use strait_store::SqliteStore;
@@ -109,7 +109,8 @@ async fn start(config: &Config) -> Node {
     let store = SqliteStore::open(&config.directory).expect("the store opens after a kill");
     let node_config = NodeConfig {
         signer: Arc::new(key(config.side)),
-        listen: config.listen,
+        listen: config.listen.map_or(Listen::Off, Listen::At),
+        payout: strait_types::Address::repeat_byte(1),
         allow_plain_remote: false,
         limits: Limits {
             min_backoff: Duration::from_millis(5),

@@ -1,6 +1,6 @@
 //! Who gets through the handshake, and what the others are told.
 
-use super::super::handshake::{Accepted, Session, accept, initiate};
+use super::super::handshake::{Session, initiate};
 use super::*;
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -33,14 +33,15 @@ async fn say(socket: &mut StrangerSocket, bytes: impl Into<Bytes>) {
 }
 
 fn hello(byte: u8) -> Hello {
-    Hello::new(&domain(), address(byte), B256::repeat_byte(byte))
+    Hello::new(&domain(), address(byte), payout(byte), B256::repeat_byte(byte))
 }
 
 #[tokio::test]
 async fn honest_sides_agree() {
     let (near, far) = shake(identity(1), address(2), identity(2)).await;
-    assert_eq!(near.expect("authenticated").peer, address(2));
-    assert_eq!(far.expect("authenticated").peer, address(1));
+    let seen = |session: Session| (session.peer, session.payout);
+    assert_eq!(near.map(seen), Ok((address(2), payout(2))));
+    assert_eq!(far.map(seen), Ok((address(1), payout(1))));
 }
 
 #[tokio::test]
@@ -157,8 +158,12 @@ async fn a_peer_cannot_pass_a_handshake_on_to_impersonate_its_acceptor() {
         let hello_of_two = next(&mut three_dialled).await;
         say(&mut three, hello_of_two.clone()).await;
         let _proof_of_one = next(&mut three).await;
-        let digest =
-            proof_digest(Role::Initiator, &HandshakeMessage::Hello(hello(3)).encode(), &hello_of_two);
+        let digest = proof_digest(
+            Role::Initiator,
+            &HandshakeMessage::Hello(hello(3)).encode(),
+            &hello_of_two,
+            B256::ZERO,
+        );
         say(&mut three_dialled, HandshakeMessage::Proof(key(3).sign(digest)).encode()).await;
         let proof_of_two = next(&mut three_dialled).await;
         say(&mut three, proof_of_two).await;

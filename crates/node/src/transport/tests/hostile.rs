@@ -16,7 +16,7 @@ async fn says(messages: Vec<Message>) -> HandshakeError {
     let (near, far) = duplex(PIPE_BYTES);
     let answered = !messages.is_empty();
     let stranger = async {
-        let mut socket = StrangerSocket::dialled(Box::new(near), "node:1").await.expect("upgrades");
+        let mut socket = StrangerSocket::dialled(Box::new(near).into(), "node:1").await.expect("upgrades");
         for message in messages {
             // The node may have hung up already.
             let _closed = socket.socket.send(message).await;
@@ -25,13 +25,14 @@ async fn says(messages: Vec<Message>) -> HandshakeError {
             while let Some(Ok(_)) = socket.socket.next().await {}
         }
     };
-    let ((), outcome) = tokio::join!(stranger, listener::welcome(&node, Box::new(far)));
+    let ((), outcome) = tokio::join!(stranger, welcome(&node, Box::new(far)));
     outcome.expect_err("nobody was authenticated")
 }
 
 #[tokio::test]
 async fn garbage_in_the_handshake_is_a_typed_error() {
-    let hello = HandshakeMessage::Hello(Hello::new(&domain(), address(2), Default::default())).encode();
+    let hello =
+        HandshakeMessage::Hello(Hello::new(&domain(), address(2), payout(2), Default::default())).encode();
     let proof = HandshakeMessage::Proof(Signature([0xff; 64])).encode();
     let binary = |bytes: &[u8]| Message::Binary(Bytes::copy_from_slice(bytes));
     let unreadable = |error: &HandshakeError| matches!(error, HandshakeError::Unreadable(_));
@@ -69,7 +70,7 @@ async fn what_is_no_websocket_is_a_typed_error() {
             let _closed = near.write_all(request).await;
             drop(near);
         };
-        let ((), outcome) = tokio::join!(stranger, listener::welcome(&node, Box::new(far)));
+        let ((), outcome) = tokio::join!(stranger, welcome(&node, Box::new(far)));
         assert!(outcome.is_err());
     }
 }
@@ -87,7 +88,7 @@ async fn a_handshake_that_drips_ends_in_time() {
             tokio::time::advance(Duration::from_secs(1)).await;
         }
     };
-    let ((), outcome) = tokio::join!(drip, listener::welcome(&node, Box::new(far)));
+    let ((), outcome) = tokio::join!(drip, welcome(&node, Box::new(far)));
     assert_eq!(outcome, Err(HandshakeError::TimedOut));
     assert!(begun.elapsed() <= node.limits.handshake_timeout + Duration::from_secs(2));
 }
@@ -96,9 +97,9 @@ async fn a_handshake_that_drips_ends_in_time() {
 async fn an_upgraded_stranger_who_falls_silent_is_dropped_in_time() {
     let (node, _events) = node(1);
     let (near, far) = duplex(PIPE_BYTES);
-    let stranger = async { StrangerSocket::dialled(Box::new(near), "node:1").await };
+    let stranger = async { StrangerSocket::dialled(Box::new(near).into(), "node:1").await };
     let begun = Instant::now();
-    let (_kept_open, outcome) = tokio::join!(stranger, listener::welcome(&node, Box::new(far)));
+    let (_kept_open, outcome) = tokio::join!(stranger, welcome(&node, Box::new(far)));
     assert_eq!(outcome, Err(HandshakeError::TimedOut));
     assert_eq!(begun.elapsed().as_secs(), node.limits.handshake_timeout.as_secs());
 }

@@ -8,11 +8,18 @@ use strait_types::{B256, Signature};
 /// What `vectors/transport.json` must hold; other implementations are tested with that file.
 fn vectors() -> Value {
     let hello = |byte: u8, nonce: u8| {
-        HandshakeMessage::Hello(Hello::new(&domain(), address(byte), B256::repeat_byte(nonce))).encode()
+        HandshakeMessage::Hello(Hello::new(
+            &domain(),
+            address(byte),
+            Address::repeat_byte(nonce),
+            B256::repeat_byte(nonce),
+        ))
+        .encode()
     };
     let (initiator, acceptor) = (hello(1, 0x11), hello(2, 0x22));
+    let binding = B256::repeat_byte(0x33);
     let proof = |byte: u8, role| {
-        let digest = proof_digest(role, &initiator, &acceptor);
+        let digest = proof_digest(role, &initiator, &acceptor, binding);
         let message = HandshakeMessage::Proof(key(byte).sign(digest)).encode();
         json!({ "digest": digest, "message": hex(&message) })
     };
@@ -27,12 +34,16 @@ fn vectors() -> Value {
         Rejection::Busy,
         Rejection::NoKey,
         Rejection::ShuttingDown,
+        Rejection::NeedsTls,
     ];
     json!({
         "initiator": { "privateKey": B256::repeat_byte(1), "signer": address(1).to_string(), "nonce": B256::repeat_byte(0x11) },
         "acceptor": { "privateKey": B256::repeat_byte(2), "signer": address(2).to_string(), "nonce": B256::repeat_byte(0x22) },
         "chainId": domain().chain_id(),
         "adjudicator": domain().adjudicator().to_string(),
+        "initiatorPayout": Address::repeat_byte(0x11),
+        "acceptorPayout": Address::repeat_byte(0x22),
+        "binding": binding,
         "initiatorHello": hex(&initiator),
         "acceptorHello": hex(&acceptor),
         "initiatorProof": proof(1, Role::Initiator),
@@ -57,13 +68,14 @@ fn bytes_equal_the_golden_vectors() {
 }
 
 #[test]
-fn roles_and_both_hellos_are_in_the_digest() {
-    let digest = proof_digest(Role::Initiator, b"a", b"b");
+fn role_both_hellos_and_binding_are_in_the_digest() {
+    let digest = proof_digest(Role::Initiator, b"a", b"b", B256::ZERO);
     for other in [
-        proof_digest(Role::Acceptor, b"a", b"b"),
-        proof_digest(Role::Initiator, b"b", b"a"),
-        proof_digest(Role::Initiator, b"a", b"c"),
-        proof_digest(Role::Initiator, b"c", b"b"),
+        proof_digest(Role::Acceptor, b"a", b"b", B256::ZERO),
+        proof_digest(Role::Initiator, b"b", b"a", B256::ZERO),
+        proof_digest(Role::Initiator, b"a", b"c", B256::ZERO),
+        proof_digest(Role::Initiator, b"c", b"b", B256::ZERO),
+        proof_digest(Role::Initiator, b"a", b"b", B256::repeat_byte(1)),
     ] {
         assert_ne!(digest, other);
     }
@@ -112,6 +124,7 @@ proptest! {
             nonce: nonce.into(),
             chain_id,
             adjudicator: signer.into(),
+            payout: signer.into(),
         });
         let mut signature = Signature([0; 64]);
         signature.0.copy_from_slice(proof.as_flattened());

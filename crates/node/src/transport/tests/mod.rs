@@ -6,11 +6,13 @@ mod life;
 mod messages;
 mod network;
 mod rivals;
+mod shared_port;
+mod tls;
 
 use super::dial;
-use super::handshake::Identity;
-use super::link::{Link, StrangerSocket};
-use super::listener;
+use super::handshake::{Accepted, Identity};
+use super::link::{BoundLink, Link, StrangerSocket};
+use super::listener::{self, Door};
 use super::network::Shared;
 use super::*;
 use std::sync::Arc;
@@ -34,14 +36,32 @@ fn domain() -> Domain {
 }
 
 fn identity(byte: u8) -> Identity {
-    Identity { signer: Arc::new(key(byte)), domain: domain() }
+    Identity { signer: Arc::new(key(byte)), domain: domain(), payout: payout(byte) }
+}
+
+fn payout(byte: u8) -> Address {
+    Address::repeat_byte(byte)
+}
+
+/// Takes a connection for a node over a stream in memory.
+async fn welcome(node: &Arc<Shared>, link: impl Into<BoundLink>) -> Result<(), HandshakeError> {
+    let door = Door::new(node.limits, None, false);
+    door.join(node).expect("the only one");
+    listener::welcome(&door, link.into()).await
+}
+
+/// Shakes hands as the side that listened.
+async fn accept(socket: &mut StrangerSocket, us: &Identity) -> Result<Accepted, HandshakeError> {
+    let hello = super::handshake::receive_hello(socket).await;
+    super::handshake::accept(socket, us, hello).await
 }
 
 fn config(byte: u8) -> NetworkConfig {
     NetworkConfig {
-        listen: Some(([127, 0, 0, 1], 0).into()),
+        listen: Listen::At(([127, 0, 0, 1], 0).into()),
         signer: Arc::new(key(byte)),
         domain: domain(),
+        payout: payout(byte),
         allow_plain_remote: false,
         limits: Limits { min_backoff: Duration::from_millis(1), ..Limits::default() },
     }
@@ -69,8 +89,8 @@ fn address_of(byte: u8, network: &Network) -> PeerAddress {
 async fn sockets() -> (StrangerSocket, StrangerSocket) {
     let (near, far) = duplex(PIPE_BYTES);
     let (near, far) = tokio::join!(
-        StrangerSocket::dialled(Box::new(near), "peer:1"),
-        StrangerSocket::accepted(Box::new(far))
+        StrangerSocket::dialled(Box::new(near).into(), "peer:1"),
+        StrangerSocket::accepted(Box::new(far).into())
     );
     (near.expect("upgrades"), far.expect("upgrades"))
 }
@@ -88,9 +108,9 @@ async fn client_over<L: Link + 'static>(
 ) -> Result<StrangerSocket, HandshakeError> {
     let (near, far) = duplex(PIPE_BYTES);
     let far = wrap(far);
-    let welcome = async { listener::welcome(node, Box::new(far)).await.expect("the client is honest") };
+    let welcome = async { welcome(node, Box::new(far)).await.expect("the client is honest") };
     let shake = async {
-        let mut socket = StrangerSocket::dialled(Box::new(near), "node:1").await.expect("upgrades");
+        let mut socket = StrangerSocket::dialled(Box::new(near).into(), "node:1").await.expect("upgrades");
         let us = node.identity.signer.address();
         super::handshake::initiate(&mut socket, &identity(byte), us).await.map(|_session| socket)
     };
@@ -103,13 +123,13 @@ async fn link_up(from: &Arc<Shared>, to: (&Arc<Shared>, u8)) -> Result<(), DialE
     let (near, far): (DuplexStream, DuplexStream) = duplex(PIPE_BYTES);
     let target = peer_address(to.1);
     let (greeted, welcomed) =
-        tokio::join!(dial::greet(from, Box::new(near), &target), listener::welcome(to.0, Box::new(far)));
+        tokio::join!(dial::greet(from, Box::new(near).into(), &target), welcome(to.0, Box::new(far)));
     welcomed?;
     greeted.map(|_live| ())
 }
 
 fn connected(byte: u8) -> Option<NetworkEvent> {
-    Some(NetworkEvent::Connected { peer: address(byte) })
+    Some(NetworkEvent::Connected { peer: address(byte), payout: payout(byte) })
 }
 
 fn frame(byte: u8, bytes: impl Into<bytes::Bytes>) -> Option<NetworkEvent> {

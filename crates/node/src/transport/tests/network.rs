@@ -77,17 +77,6 @@ async fn a_wrong_identity_is_shown_to_the_operator() {
 }
 
 #[tokio::test]
-async fn unencrypted_connections_stay_on_this_machine_unless_allowed() {
-    let remote = SocketAddr::from(([192, 0, 2, 1], 4040));
-    assert_eq!(dial::connect_to(remote, false).await.err(), Some(DialError::PlainRemote(remote)));
-    let everywhere = SocketAddr::from(([0, 0, 0, 0], 0));
-    let refused = Network::start(NetworkConfig { listen: Some(everywhere), ..config(1) }).await;
-    assert!(matches!(refused.err(), Some(NetworkError::PlainListen(_))));
-    let allowed = NetworkConfig { listen: Some(everywhere), allow_plain_remote: true, ..config(1) };
-    assert!(Network::start(allowed).await.is_ok());
-}
-
-#[tokio::test]
 async fn limits_that_cannot_work_are_refused() {
     let limits = Limits { silence_timeout: Duration::from_secs(1), ..Limits::default() };
     let refused = Network::start(NetworkConfig { limits, ..config(1) }).await;
