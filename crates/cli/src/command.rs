@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
-    backup, channel, completions, connect, demo, devnet, exit_codes, history, info, invoice, pay, peer,
-    restore, token,
+    backup, channel, completions, config, connect, demo, devnet, doctor, exit_codes, history, info, init,
+    invoice, key, node, pay, peer, restore, token,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -66,6 +66,16 @@ impl Global {
 pub(crate) enum Command {
     /// Shows the whole life of a channel on an embedded chain: over 100,000 payments, a crash, a cheat, a settlement.
     Demo(demo::DemoArgs),
+    /// Makes a home directory with a key and a configuration.
+    Init(init::InitArgs),
+    /// Runs a node in the foreground.
+    Node(node::NodeArgs),
+    /// Makes, lists, imports and exports keys.
+    Key(key::KeyArgs),
+    /// Shows the configuration and where each value comes from.
+    Config(config::ConfigArgs),
+    /// Says what is wrong with the set-up, before it costs money.
+    Doctor(doctor::DoctorArgs),
     /// Runs a chain for development on this machine: contracts deployed, accounts funded, any Ethereum tool can use it.
     Devnet(devnet::DevnetArgs),
     /// Shows the node: its address, chains and assets.
@@ -103,6 +113,11 @@ impl Cli {
         let result = match command {
             Command::Demo(args) => return demo::run(&args),
             Command::Devnet(args) => return devnet::run(&args),
+            Command::Init(args) => init::run(&global, &args, &Output::new(json)),
+            Command::Node(args) => node::run(&global, &args, &Output::new(json)),
+            Command::Key(args) => key::run(&global, &args, &Output::new(json)),
+            Command::Config(args) => config::run(&global, &args, &Output::new(json)),
+            Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
             Command::Completions(args) => Ok(completions::run(&args)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),
@@ -132,11 +147,8 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
             Command::History(args) => history::run(&context, args).await,
             Command::Token(args) => token::run(&context, args).await,
             Command::Backup(args) => backup::run(&context, args).await,
-            Command::Demo(_)
-            | Command::Devnet(_)
-            | Command::Completions(_)
-            | Command::Restore(_)
-            | Command::ExitCodes => Ok(()),
+            // Run without a node.
+            _ => Ok(()),
         }
     })
 }

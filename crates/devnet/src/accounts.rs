@@ -51,6 +51,11 @@ pub(crate) fn accounts() -> Vec<Account> {
     KEYS.into_iter().map(account).collect()
 }
 
+/// The private key of an account; `None` beyond the last. Everybody knows it.
+pub fn account_secret(number: usize) -> Option<B256> {
+    KEYS.get(number).copied()
+}
+
 /// What each account has at first, in wei.
 pub(crate) fn endowment() -> U256 {
     U256::from(COINS) * U256::from(10).pow(U256::from(18))

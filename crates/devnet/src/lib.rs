@@ -11,6 +11,6 @@ mod node;
 mod rpc;
 mod server;
 
-pub use accounts::{ACCOUNT_COUNT, Account};
+pub use accounts::{ACCOUNT_COUNT, Account, account_secret};
 pub use config::{DevnetConfig, DevnetError, Mining};
 pub use server::Devnet;

@@ -1,9 +1,10 @@
 //! The tokio shell around the engine: a node to embed.
 
 pub mod config;
+pub mod daemon;
+pub mod keystore;
 pub mod server;
 pub mod service;
-pub mod keystore;
 mod shell;
 pub mod transport;
 

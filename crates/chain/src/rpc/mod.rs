@@ -15,6 +15,7 @@ mod fees;
 mod follow;
 mod history;
 mod logs;
+mod probe;
 mod transactions;
 mod wire;
 

@@ -17,7 +17,7 @@ mod units;
 pub use assets::{AmountTextError, AssetList, NamedAsset};
 pub use error::{ConfigError, Problem};
 pub use layers::{Flag, Layers, Source, default_home};
-pub use show::Row;
+pub use show::{Row, without_secrets};
 pub use template::{Template, TemplateAsset, TemplateChain};
 pub use units::{parse_duration, show_duration};
 
@@ -58,6 +58,12 @@ pub struct NodeSection {
     pub advertise: Option<String>,
     /// Where the API listens.
     pub api: SocketAddr,
+    /// Names under which the API is reached besides `localhost` and IP addresses.
+    pub api_hosts: Vec<String>,
+    /// Web pages that may call the API from a browser, as `https://wallet.example`.
+    pub api_origins: Vec<String>,
+    /// Serves the API unencrypted beyond this machine.
+    pub api_allow_plain_remote: bool,
     /// Name of the key that signs.
     pub key: String,
     /// The file that holds the key's password.
@@ -101,8 +107,8 @@ pub struct ChainSection {
     pub rpc: Vec<String>,
     /// The contract.
     pub adjudicator: Address,
-    /// Block in which it was deployed, or one before it.
-    pub deployed_at: u64,
+    /// Block in which it was deployed; `None`: it is searched for.
+    pub deployed_at: Option<u64>,
     /// When a deposit counts.
     pub confirmations: Confirmations,
     /// How often the chain is asked for new blocks.
@@ -111,6 +117,8 @@ pub struct ChainSection {
     pub account: String,
     /// Seconds to answer a challenge, in channels that this node opens without saying.
     pub challenge_duration: u32,
+    /// Whether this machine's clock must agree with the chain's; off for development chains, which travel in time.
+    pub check_clock: bool,
     /// What channels are driven by; `confirmations` in it is that of this section.
     pub settings: Settings,
 }
@@ -197,6 +205,14 @@ impl Config {
     pub fn admin_token_file(&self) -> PathBuf {
         admin_token_file(&self.home)
     }
+}
+
+/// Checks the name of a key or a chain, which becomes the name of a file.
+///
+/// # Errors
+/// A text that says what it is made of.
+pub fn check_name(text: &str) -> Result<String, String> {
+    resolve::check_name(text)
 }
 
 /// The file of a key in a home directory.

@@ -29,6 +29,9 @@ pub(super) struct RawNode {
     pub(super) listen: Option<Text>,
     pub(super) advertise: Option<Text>,
     pub(super) api: Option<Text>,
+    pub(super) api_hosts: Texts,
+    pub(super) api_origins: Texts,
+    pub(super) api_allow_plain_remote: bool,
     pub(super) key: Option<Text>,
     pub(super) password_file: Option<Text>,
     pub(super) payout: Option<Text>,
@@ -51,11 +54,12 @@ pub(super) struct RawChain {
     pub(super) chain_id: Option<u64>,
     pub(super) rpc: Texts,
     pub(super) adjudicator: Option<Text>,
-    pub(super) deployed_at: u64,
+    pub(super) deployed_at: Option<u64>,
     pub(super) confirmations: Option<Text>,
     pub(super) poll_ms: Option<u64>,
     pub(super) account: Option<Text>,
     pub(super) challenge_duration: Option<Text>,
+    pub(super) check_clock: Option<bool>,
     pub(super) settings: RawSettings,
 }
 

@@ -4,6 +4,8 @@ mod chain;
 mod node;
 mod policy;
 
+pub(super) use node::key_name as check_name;
+
 use super::error::{ConfigError, Problem};
 use super::layers::{Layers, Source, Stack};
 use super::raw::{Raw, Text};

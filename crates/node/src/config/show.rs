@@ -61,6 +61,9 @@ impl Table<'_> {
         self.row("node.listen", node.listen.map_or_else(|| text("off"), text));
         self.optional("node.advertise", node.advertise.as_ref());
         self.row("node.api", text(node.api));
+        self.row("node.api_hosts", list(node.api_hosts.iter().cloned()));
+        self.row("node.api_origins", list(node.api_origins.iter().cloned()));
+        self.row("node.api_allow_plain_remote", node.api_allow_plain_remote.to_string());
         self.row("node.key", text(&node.key));
         self.optional("node.password_file", node.password_file.as_ref().map(|path| path.display()));
         self.optional("node.payout", node.payout);
@@ -81,7 +84,9 @@ impl Table<'_> {
         self.row(at("chain_id"), chain.chain_id.to_string());
         self.row(at("rpc"), list(chain.rpc.iter().map(|url| without_secrets(url))));
         self.row(at("adjudicator"), text(chain.adjudicator));
-        self.row(at("deployed_at"), chain.deployed_at.to_string());
+        let deployed_at =
+            chain.deployed_at.map_or_else(|| "(searched for)".to_owned(), |block| block.to_string());
+        self.row(at("deployed_at"), deployed_at);
         let confirmations = match chain.confirmations {
             Confirmations::Blocks(blocks) => blocks.to_string(),
             Confirmations::Finalized => text("finalized"),
@@ -90,6 +95,7 @@ impl Table<'_> {
         self.row(at("poll_ms"), chain.poll.as_millis().to_string());
         self.row(at("account"), text(&chain.account));
         self.row(at("challenge_duration"), seconds(u64::from(chain.challenge_duration)));
+        self.row(at("check_clock"), chain.check_clock.to_string());
         let settings = &chain.settings;
         let at = |key: &str| format!("chains.{name}.settings.{key}");
         self.row(at("window"), settings.window.to_string());
@@ -148,7 +154,7 @@ impl Table<'_> {
 }
 
 /// An endpoint without what providers use as a password: user, path and query.
-pub(super) fn without_secrets(url: &str) -> String {
+pub fn without_secrets(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);

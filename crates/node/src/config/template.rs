@@ -37,14 +37,16 @@ pub struct TemplateChain {
     pub rpc: Vec<String>,
     /// The contract.
     pub adjudicator: Address,
-    /// Block in which it was deployed.
-    pub deployed_at: u64,
+    /// Block in which it was deployed, if that is known.
+    pub deployed_at: Option<u64>,
     /// As it is written: a number, or `"finalized"`.
     pub confirmations: String,
     /// Milliseconds.
     pub poll_ms: u64,
     /// The account's key, if it is not the node's.
     pub account: Option<String>,
+    /// Its time is not real.
+    pub is_development: bool,
 }
 
 /// A token in a new file.
@@ -156,7 +158,16 @@ impl TemplateChain {
         )?;
         writeln!(out, "rpc = [{}]", rpc.join(", "))?;
         writeln!(out, "adjudicator = {}", quoted(&self.adjudicator.to_string()))?;
-        writeln!(out, "deployed_at = {}", self.deployed_at)?;
+        match self.deployed_at {
+            Some(block) => writeln!(out, "deployed_at = {block}")?,
+            None => writeln!(
+                out,
+                "# Its block; without it the node searches for it at every start.\n# deployed_at = 0"
+            )?,
+        }
+        if self.is_development {
+            writeln!(out, "# A development chain may travel in time.\ncheck_clock = false")?;
+        }
         writeln!(out, "# Blocks on top of a deposit before it counts, or \"finalized\".")?;
         writeln!(out, "confirmations = {}", self.confirmations)?;
         writeln!(out, "poll_ms = {}", self.poll_ms)?;

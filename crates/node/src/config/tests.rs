@@ -211,7 +211,8 @@ fn a_new_file_is_right_and_says_what_could_be() {
         chain_id: 31_337,
         rpc: vec!["http://127.0.0.1:8545".into()],
         adjudicator: Address::repeat_byte(7),
-        deployed_at: 1,
+        deployed_at: Some(1),
+        is_development: true,
         confirmations: "1".into(),
         poll_ms: 200,
         account: None,
@@ -232,6 +233,7 @@ fn a_new_file_is_right_and_says_what_could_be() {
     let config = load(&text).unwrap_or_else(|error| panic!("{error}\n{text}")).config;
     assert_eq!(config.chains["local"].adjudicator, Address::repeat_byte(7));
     assert_eq!(config.policy.min_challenge, 3_600);
+    assert!(!config.chains["local"].check_clock);
     assert_eq!(config.assets.named("local", "USDC").map(|asset| asset.address), Some(token));
     assert_eq!(config.node.password_file, Some(config.home.join("a \"quoted\" path")));
 }

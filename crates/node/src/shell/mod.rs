@@ -12,12 +12,8 @@ mod waiters;
 
 pub use error::{NodeError, StartError};
 
-<<<<<<< HEAD
-use crate::transport::{Limits, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
-use chain_thread::Task;
-=======
 use crate::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
->>>>>>> ae7d3fd (Transport: TLS bound to the handshake, one port for several chains, payout addresses)
+use chain_thread::Task;
 use engine_thread::Message;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -524,6 +520,13 @@ impl Node {
             }
             rounds.changed().await.map_err(|_| self.shared.stopped())?;
         }
+    }
+
+    /// Waits until the node stops, and says why.
+    pub async fn stopped(&self) -> NodeError {
+        // Only a dropped sender could fail it, and it is held here.
+        drop(self.shared.dead.subscribe().wait_for(|dead| *dead).await);
+        self.shared.stopped()
     }
 
     /// Stops cleanly: what was accepted is durable, snapshots are renewed.

@@ -10,7 +10,7 @@ use strait_api::{
 };
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_node::service::{ChainNode, Retention, Service, ServiceConfig};
-use strait_node::transport::Limits;
+use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
 use strait_protocol::Settings;
 use strait_store::SqliteStore;
@@ -65,7 +65,8 @@ impl World {
         let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
         let config = NodeConfig {
             signer: Arc::new(key(index)),
-            listen: Some("127.0.0.1:0".parse().expect("an address")),
+            listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
+            payout: Address::repeat_byte(0xb0 + index),
             allow_plain_remote: false,
             limits: Limits {
                 min_backoff: Duration::from_millis(5),

@@ -76,6 +76,7 @@ pub(super) fn chain(
         poll: Duration::from_millis(poll),
         account,
         challenge_duration,
+        check_clock: raw.check_clock.unwrap_or(true),
         settings,
     })
 }

@@ -49,6 +49,9 @@ pub(super) fn node(checker: &mut Checker<'_>, home: &Path, raw: RawNode) -> Node
         listen,
         advertise: checker.read("node.advertise", raw.advertise, advertised),
         api,
+        api_hosts: raw.api_hosts.0,
+        api_origins: raw.api_origins.0,
+        api_allow_plain_remote: raw.api_allow_plain_remote,
         key,
         password_file,
         payout,
@@ -77,10 +80,10 @@ pub(super) fn tls(checker: &mut Checker<'_>, home: &Path, raw: RawTls) -> Option
 }
 
 /// A key's name is a file's name.
-pub(super) fn key_name(text: &str) -> Result<String, String> {
+pub(in crate::config) fn key_name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     if text.is_empty() || text.len() > 64 || !text.chars().all(fits) {
-        return Err(format!("'{text}' is no key name; it is made of letters, digits, - and _"));
+        return Err(format!("'{text}' is no name for a file; it is made of letters, digits, - and _"));
     }
     Ok(text.to_owned())
 }

@@ -1,0 +1,296 @@
+//! `strait doctor`: what is wrong with the set-up, before it costs money.
+
+use crate::command::Global;
+use crate::failure::Failure;
+use crate::init::connect;
+use crate::local::{ConfigFlags, given_password, is_open_to_others, load};
+use crate::output::Output;
+use clap::Args;
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use strait_chain::rpc::{ConnectError, RpcChain};
+use strait_node::config::{ChainSection, Config, without_secrets};
+use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
+use strait_node::keystore;
+use strait_types::{Address, Amount, U256};
+
+/// Less free space than this is a warning, a tenth of it a failure.
+const ENOUGH_DISK: u64 = 1 << 30;
+/// Seconds by which clock and chain may differ.
+const CLOCK_TOLERANCE: u64 = 60;
+/// Chain time older than this is suspicious, in seconds.
+const OLD_HEAD: u64 = 900;
+
+/// Options of `strait doctor`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Examples:\n  strait doctor\n  strait doctor --json | jq '.[] | select(.level != \"ok\")'\n\nIt changes nothing and sends nothing. Exit code: 0 when nothing fails, 1 when something does, 2 for wrong options."
+)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    flags: ConfigFlags,
+    /// The file that holds the key's password.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Level {
+    fn name(self) -> &'static str {
+        match self {
+            Level::Ok => "ok",
+            Level::Warn => "warn",
+            Level::Fail => "FAIL",
+        }
+    }
+}
+
+struct Finding {
+    level: Level,
+    what: String,
+    text: String,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, level: Level, what: impl Into<String>, text: impl Into<String>) {
+        self.0.push(Finding { level, what: what.into(), text: text.into() });
+    }
+}
+
+/// Runs all checks.
+///
+/// # Errors
+/// When one fails.
+pub(crate) fn run(global: &Global, args: &DoctorArgs, out: &Output) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    match load(global, &args.flags, Vec::new()) {
+        Err(failure) => findings.add(Level::Fail, "configuration", failure.to_string()),
+        Ok(loaded) => {
+            let config = loaded.config;
+            let chains = config.chains.len();
+            if chains == 0 {
+                findings.add(Level::Fail, "configuration", "no chain is configured; run `strait init`");
+            } else {
+                let text = format!("{} with {chains} chain(s)", config.home.display());
+                findings.add(Level::Ok, "configuration", text);
+            }
+            check_keys(&config, args, &mut findings);
+            check_ports(&config, &mut findings);
+            check_disk(&config.home, &mut findings);
+            for (name, chain) in &config.chains {
+                check_chain(&config, name, chain, &mut findings);
+            }
+        }
+    }
+    report(&findings, out)
+}
+
+fn report(Findings(findings): &Findings, out: &Output) -> Result<(), Failure> {
+    let value: Vec<_> = findings
+        .iter()
+        .map(|found| json!({ "level": found.level.name().to_lowercase(), "what": found.what, "text": found.text }))
+        .collect();
+    out.result(&value, |out| {
+        let rows = findings
+            .iter()
+            .map(|found| vec![found.level.name().to_owned(), found.what.clone(), found.text.clone()]);
+        out.table(&[], rows)
+    })?;
+    match findings.iter().filter(|found| found.level == Level::Fail).count() {
+        0 => Ok(()),
+        count => Err(Failure::local(format!("{count} of {} checks fail", findings.len())).told()),
+    }
+}
+
+fn check_keys(config: &Config, args: &DoctorArgs, findings: &mut Findings) {
+    let mut names = vec![&config.node.key];
+    names.extend(config.chains.values().map(|chain| &chain.account));
+    names.sort();
+    names.dedup();
+    let password = given_password(args.password_file.as_deref(), config.node.password_file.as_deref());
+    for name in names {
+        let path = config.key_file(name);
+        let what = format!("key {name}");
+        let file = match keystore::load(&path) {
+            Ok(file) => file,
+            Err(error) => {
+                findings.add(Level::Fail, what, error.to_string());
+                continue;
+            }
+        };
+        if is_open_to_others(&path) {
+            findings.add(Level::Warn, &what, format!("others can read it; chmod 600 {}", path.display()));
+        }
+        match &password {
+            Err(failure) => findings.add(Level::Fail, what, failure.to_string()),
+            Ok(None) => {
+                let text = "the password was not tried: it is asked for at the start; set node.password_file for a node that starts by itself";
+                findings.add(Level::Warn, what, text);
+            }
+            Ok(Some(password)) => match file.decrypt(password).and_then(|secret| secret.address()) {
+                Ok(address) => findings.add(Level::Ok, what, format!("{address}, the password opens it")),
+                Err(error) => findings.add(Level::Fail, what, error.to_string()),
+            },
+        }
+    }
+}
+
+fn check_ports(config: &Config, findings: &mut Findings) {
+    if is_running(&config.home) {
+        findings.add(Level::Ok, "node", "it runs, so its ports are its own");
+        return;
+    }
+    for (what, address) in
+        [("port for peers", config.node.listen), ("port for the API", Some(config.node.api))]
+    {
+        let Some(address) = address else {
+            findings.add(Level::Ok, what, "off: this node only dials");
+            continue;
+        };
+        match free(address) {
+            Ok(()) => findings.add(Level::Ok, what, format!("{address} is free")),
+            Err(error) => {
+                let text = format!("{address}: {error}; choose another port, or stop what uses it");
+                findings.add(Level::Fail, what, text);
+            }
+        }
+    }
+    if let Some(listen) = config.node.listen
+        && listen.ip().is_unspecified()
+        && config.node.advertise.is_none()
+    {
+        let text = "peers cannot be told where to connect; set node.advertise = \"host:port\"";
+        findings.add(Level::Warn, "port for peers", text);
+    }
+}
+
+fn free(address: SocketAddr) -> std::io::Result<()> {
+    TcpListener::bind(address).map(drop)
+}
+
+fn check_disk(home: &Path, findings: &mut Findings) {
+    let existing = home.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    match nix::sys::statvfs::statvfs(existing) {
+        Err(error) => findings.add(Level::Warn, "disk", format!("its free space is not known: {error}")),
+        Ok(disk) => {
+            // The types differ between systems.
+            #[allow(clippy::useless_conversion)]
+            let free = u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size()));
+            let level = match free {
+                free if free >= ENOUGH_DISK => Level::Ok,
+                free if free >= ENOUGH_DISK / 10 => Level::Warn,
+                _ => Level::Fail,
+            };
+            let advice = if level == Level::Ok { "" } else { "; make room, a full disk stops the node" };
+            findings.add(level, "disk", format!("{} MiB free{advice}", free >> 20));
+        }
+    }
+}
+
+fn check_chain(config: &Config, name: &str, chain: &ChainSection, findings: &mut Findings) {
+    let mut reached = None;
+    for url in &chain.rpc {
+        let what = format!("chain {name}: {}", without_secrets(url));
+        match connect(std::slice::from_ref(url), chain.chain_id, chain.adjudicator) {
+            Ok(connected) => {
+                findings.add(
+                    Level::Ok,
+                    what,
+                    format!("answers, chain {}, the contract is there", chain.chain_id),
+                );
+                reached = reached.or(Some(connected));
+            }
+            Err(error @ ConnectError::Chain(_)) => findings.add(Level::Warn, what, error.to_string()),
+            Err(error) => findings.add(Level::Fail, what, error.to_string()),
+        }
+    }
+    let Some(mut connected) = reached else {
+        findings.add(
+            Level::Fail,
+            format!("chain {name}"),
+            "no endpoint can be used; the node could not see disputes",
+        );
+        return;
+    };
+    if chain.rpc.len() == 1 && chain.check_clock {
+        let text = "there is one endpoint; a second of another operator survives its failure, and is compared with it";
+        findings.add(Level::Warn, format!("chain {name}"), text);
+    }
+    check_clock(name, chain, &mut connected, findings);
+    check_account(config, name, chain, &mut connected, findings);
+}
+
+fn check_clock(name: &str, chain: &ChainSection, connected: &mut RpcChain, findings: &mut Findings) {
+    let what = format!("chain {name}: clock");
+    let Ok((_, time)) = connected.head() else { return };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (behind, age) = (time.saturating_sub(now), now.saturating_sub(time));
+    if !chain.check_clock {
+        findings.add(Level::Ok, what, "not compared, as configured");
+    } else if behind > CLOCK_TOLERANCE {
+        let text = format!("this machine is {behind} seconds behind the chain; timedatectl set-ntp true");
+        findings.add(Level::Fail, what, text);
+    } else if age > OLD_HEAD {
+        let text = format!(
+            "the newest block is {age} seconds old: this machine's clock is ahead, or the chain stands still; compare with another clock"
+        );
+        findings.add(Level::Fail, what, text);
+    } else {
+        findings.add(Level::Ok, what, format!("the newest block is {age} seconds old"));
+    }
+}
+
+fn check_account(
+    config: &Config,
+    name: &str,
+    chain: &ChainSection,
+    connected: &mut RpcChain,
+    findings: &mut Findings,
+) {
+    let what = format!("chain {name}: account {}", chain.account);
+    let Ok(account) = keystore::read_address(&config.key_file(&chain.account)) else {
+        findings.add(Level::Warn, what, "its address is not known without its key");
+        return;
+    };
+    match (connected.balance(account), connected.gas_price()) {
+        (Ok(balance), Ok(price)) => {
+            let needed = price.saturating_mul(U256::from(GAS_OF_A_DISPUTE));
+            let symbol = config.assets.find(name, Address::ZERO).map_or("coins", |coin| coin.symbol.as_str());
+            let decimals = config.assets.find(name, Address::ZERO).map_or(18, |coin| coin.decimals);
+            let show = |wei: U256| format!("{} {symbol}", decimal(wei, decimals));
+            if balance < needed {
+                let text = format!(
+                    "{account} holds {}, a deposit and a dispute cost about {} of gas now; send it some",
+                    show(balance),
+                    show(needed)
+                );
+                findings.add(Level::Fail, what, text);
+            } else {
+                let text = format!(
+                    "{account} holds {}, a deposit and a dispute cost about {} of gas",
+                    show(balance),
+                    show(needed)
+                );
+                findings.add(Level::Ok, what, text);
+            }
+        }
+        (Err(error), _) | (_, Err(error)) => findings.add(Level::Warn, what, error.to_string()),
+    }
+}
+
+fn decimal(wei: U256, decimals: u8) -> String {
+    let amount = u128::try_from(wei).ok().and_then(Amount::new).unwrap_or(Amount::MAX);
+    amount.format_decimal(decimals)
+}

@@ -1,0 +1,146 @@
+//! The parts of a daemon from their sections of the configuration.
+
+use super::{DaemonConfig, DaemonError, payout};
+use crate::config::{ChainSection, Config, Confirmations};
+use crate::service::{ChainNode, Retention, ServiceConfig};
+use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, TlsIdentity};
+use crate::{Capacity, Node, NodeConfig, SystemClock, SystemRng};
+use std::sync::Arc;
+use strait_api::AssetInfo;
+use strait_engine::ports::Chain;
+use strait_engine::{Alarms, Policy};
+use strait_protocol::Settings;
+use strait_store::SqliteStore;
+use strait_types::Address;
+
+/// Longest age of a finalised block, with room.
+const FINALITY_SECONDS: u64 = 3_600;
+
+pub(super) async fn listener(config: &Config) -> Result<Option<Listener>, DaemonError> {
+    let Some(address) = config.node.listen else { return Ok(None) };
+    let tls = match &config.tls {
+        None => None,
+        Some(files) => {
+            let read = |path: &std::path::Path| {
+                std::fs::read(path).map_err(|source| DaemonError::Io { path: path.to_owned(), source })
+            };
+            Some(TlsIdentity::from_pem(&read(&files.cert)?, &read(&files.key)?)?)
+        }
+    };
+    let allow_plain_remote = config.node.allow_plain_remote;
+    let listener = ListenerConfig { address, tls, allow_plain_remote, limits: Limits::default() };
+    Ok(Some(Listener::start(listener).await?))
+}
+
+/// Under which addresses peers reach this node.
+pub(super) fn addresses(config: &Config, signer: Address, listener: Option<&Listener>) -> Vec<PeerAddress> {
+    let Some(listener) = listener else { return Vec::new() };
+    let advertised = config.node.advertise.as_ref().map(|place| format!("strait://{signer}@{place}").parse());
+    let local = listener.local_addr();
+    let address = match advertised {
+        Some(Ok(address)) => Some(address),
+        _ => PeerAddress::new(signer, &local.ip().to_string(), local.port()).ok(),
+    };
+    address.into_iter().collect()
+}
+
+fn policy(config: &Config, chain: &str) -> Policy {
+    let policy = &config.policy;
+    let deposits = policy.min_deposits.iter().filter(|((name, _), _)| name == chain);
+    Policy {
+        assets: policy.assets.get(chain).cloned().unwrap_or_default(),
+        apps: policy.apps.clone(),
+        min_challenge: policy.min_challenge,
+        max_challenge: policy.max_challenge,
+        min_deposits: deposits.map(|((_, asset), amount)| (*asset, *amount)).collect(),
+        channels_per_peer: policy.channels_per_peer,
+        unfunded_channels: policy.unfunded_channels,
+        manual_approval: policy.manual_approval,
+        proposals: policy.proposals,
+    }
+}
+
+/// Only finalised blocks are looked at when these decide, so that nothing more is waited for.
+fn settings(section: &ChainSection) -> Settings {
+    match section.confirmations {
+        Confirmations::Blocks(_) => section.settings.clone(),
+        Confirmations::Finalized => Settings { confirmations: 0, ..section.settings.clone() },
+    }
+}
+
+/// A chain whose time is not real alarms nobody, and finalised blocks are minutes old.
+fn alarms(section: &ChainSection) -> Alarms {
+    let normal = Alarms::default();
+    match (section.check_clock, section.confirmations) {
+        (false, _) => Alarms { stale_after: u64::MAX, clock_skew: u64::MAX },
+        (true, Confirmations::Finalized) => Alarms { stale_after: FINALITY_SECONDS, ..normal },
+        (true, Confirmations::Blocks(_)) => normal,
+    }
+}
+
+pub(super) async fn node(
+    daemon: &DaemonConfig,
+    name: &str,
+    section: &ChainSection,
+    account: Address,
+    chain: Box<dyn Chain>,
+    listener: Option<Listener>,
+) -> Result<ChainNode, DaemonError> {
+    let config = &daemon.config;
+    let directory = config.chain_directory(name);
+    let store = SqliteStore::open(&directory)
+        .map_err(|source| DaemonError::Store { chain: name.to_owned(), source })?;
+    let copy = store.backup_source();
+    let payout = payout(config, daemon.signer.address());
+    let settings = settings(section);
+    let node = NodeConfig {
+        signer: Arc::new(daemon.signer.clone()),
+        listen: listener.map_or(Listen::Off, Listen::On),
+        payout,
+        allow_plain_remote: config.node.allow_plain_remote,
+        limits: Limits::default(),
+        policy: policy(config, name),
+        capacity: Capacity::default(),
+        settings: settings.clone(),
+        poll: section.poll,
+        alarms: alarms(section),
+        restored: daemon.restored,
+        rng: Box::new(SystemRng),
+    };
+    let started = Node::start(node, chain, Box::new(store)).await;
+    let node = started.map_err(|source| DaemonError::Node { chain: name.to_owned(), source })?;
+    Ok(ChainNode {
+        name: name.to_owned(),
+        node,
+        account,
+        payout,
+        settings: settings.clone(),
+        challenge_duration: section.challenge_duration,
+        copy_store: Some(Arc::new(move |target| copy.copy_to(target))),
+        transactions: Some(directory.join("transactions.db")),
+    })
+}
+
+pub(super) fn service(
+    daemon: &DaemonConfig,
+    nodes: Vec<ChainNode>,
+    addresses: Vec<PeerAddress>,
+) -> ServiceConfig {
+    let config = &daemon.config;
+    let named = config.assets.all().iter().filter_map(|asset| {
+        let chain = config.chains.get(&asset.chain)?;
+        let (symbol, decimals) = (asset.symbol.clone(), asset.decimals);
+        Some(AssetInfo { chain_id: chain.chain_id, asset: asset.address, symbol, decimals })
+    });
+    ServiceConfig {
+        nodes,
+        signer: Arc::new(daemon.signer.clone()),
+        assets: named.collect(),
+        addresses,
+        database: config.database("service.db"),
+        restored: daemon.restored,
+        retention: Retention::default(),
+        clock: Arc::new(SystemClock::start()),
+        rng: Box::new(SystemRng),
+    }
+}
