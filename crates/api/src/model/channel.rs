@@ -33,6 +33,21 @@ pub struct ChannelOpen {
     pub idempotency_key: Option<String>,
 }
 
+impl ChannelOpen {
+    /// With a peer, by default values; nothing is deposited.
+    pub fn new(peer: impl Into<String>) -> ChannelOpen {
+        ChannelOpen {
+            chain_id: None,
+            peer: peer.into(),
+            peer_payout: None,
+            assets: Vec::new(),
+            challenge_duration: None,
+            deposit: Vec::new(),
+            idempotency_key: None,
+        }
+    }
+}
+
 /// A channel that was opened, with what came of the deposits. It is open whatever came of them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct ChannelOpened {

@@ -29,6 +29,13 @@ pub struct Pay {
     pub idempotency_key: Option<String>,
 }
 
+impl Pay {
+    /// Of the channel's only asset, without more.
+    pub fn new(channel: ChannelId, amount: Amount) -> Pay {
+        Pay { channel, asset: None, amount, invoice: None, memo: String::new(), idempotency_key: None }
+    }
+}
+
 /// A payment that both have signed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Paid {
