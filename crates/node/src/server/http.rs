@@ -102,7 +102,7 @@ async fn root(
     match (request.method().clone(), upgrade) {
         (Method::POST, _) => {
             let (parts, body) = request.into_parts();
-            post(&context.shared, token, &parts.headers, body).await
+            post(&context.shared, &token, &parts.headers, body).await
         }
         (_, Ok(upgrade)) => websocket::upgrade(context.shared, token, upgrade, context.place),
         _ => {
@@ -115,7 +115,7 @@ async fn root(
     }
 }
 
-async fn post(shared: &Arc<Shared>, token: Arc<Token>, headers: &HeaderMap, body: Body) -> Response {
+async fn post(shared: &Arc<Shared>, token: &Arc<Token>, headers: &HeaderMap, body: Body) -> Response {
     if !headers::is_json(headers) {
         let error = ApiError::new(ErrorCode::InvalidRequest, "the body is not declared as JSON")
             .hint("send the header 'Content-Type: application/json'");
@@ -130,8 +130,8 @@ async fn post(shared: &Arc<Shared>, token: Arc<Token>, headers: &HeaderMap, body
         Err(error) => return refusal(status(&error), &error),
     };
     let answer = match incoming {
-        Incoming::One(item) => one(shared, &token, item).await,
-        Incoming::Batch(items) => batch(shared, &token, items).await,
+        Incoming::One(item) => one(shared, token, item).await,
+        Incoming::Batch(items) => batch(shared, token, items).await,
     };
     match answer {
         Some(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
