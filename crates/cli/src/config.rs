@@ -21,8 +21,12 @@ pub(crate) struct ConfigArgs {
 #[derive(Subcommand, Clone, Debug)]
 enum ConfigCommand {
     /// Shows every value that counts and where it comes from: default, file and line, environment, or flag.
+    #[command(
+        after_help = "Examples:\n  strait config show\n  strait config show --set node.listen=0.0.0.0:4040"
+    )]
     Show(ConfigFlags),
     /// Says whether the configuration is right, and what is wrong with it.
+    #[command(after_help = "Example:\n  strait config check --config /etc/strait/strait.toml")]
     Check(ConfigFlags),
 }
 

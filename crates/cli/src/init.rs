@@ -19,6 +19,8 @@ use strait_types::{Address, SigningKey};
 
 /// Id of a development chain, unless told otherwise.
 const DEVNET_ID: u64 = 31_337;
+/// In the home directory: the password of a key that everybody knows.
+const PASSWORD_FILE: &str = "password";
 /// Decimals of the development chain's USDC.
 const USDC_DECIMALS: u8 = 6;
 
@@ -129,21 +131,22 @@ fn key(home: &Path, args: &InitArgs) -> Result<(String, Option<PathBuf>), Failur
     let no_account = || Failure::usage(format!("the development chain has no account {number}"));
     let secret = strait_devnet::account_secret(number.into()).ok_or_else(no_account)?;
     let secret = Secret::from_hex(&secret.to_string())?;
-    let password_file = match given {
-        Some(path) => path,
+    let (password_file, configured) = match given {
+        Some(path) => (path.clone(), path),
         None if std::env::var_os("STRAIT_PASSWORD").is_some() => {
             let address = make(home, &args.key, &secret, None, Cost::Light)?;
             return Ok((address, None));
         }
         None => {
             // The key itself is public, so its password may lie beside it.
-            let path = home.join("password");
+            let path = home.join(PASSWORD_FILE);
             write_new(&path, "devnet\n")?;
-            path
+            // Paths in the configuration start at the home directory.
+            (path, PathBuf::from(PASSWORD_FILE))
         }
     };
     let address = make(home, &args.key, &secret, Some(&password_file), Cost::Light)?;
-    Ok((address, Some(password_file)))
+    Ok((address, Some(configured)))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

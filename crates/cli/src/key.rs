@@ -26,6 +26,7 @@ pub(crate) struct KeyArgs {
 #[derive(Subcommand, Clone, Debug)]
 enum KeyCommand {
     /// Makes a new key.
+    #[command(after_help = "Examples:\n  strait key new\n  strait key new gas --password-file password")]
     New {
         /// Its name.
         #[arg(default_value = "node", value_parser = key_name)]
@@ -35,8 +36,12 @@ enum KeyCommand {
         password_file: Option<PathBuf>,
     },
     /// Lists the keys.
+    #[command(after_help = "Example:\n  strait key list --json")]
     List,
     /// Takes a key over: from a wallet's file, or a private key from standard input.
+    #[command(
+        after_help = "Examples:\n  strait key import gas --keystore UTC--2026-01-01--wallet.json\n  strait key import gas < private-key"
+    )]
     Import {
         /// Its name here.
         #[arg(value_parser = key_name)]
@@ -49,6 +54,9 @@ enum KeyCommand {
         password_file: Option<PathBuf>,
     },
     /// Prints a key's file, for another wallet or machine. It still needs its password.
+    #[command(
+        after_help = "Examples:\n  strait key export node > node.json\n  strait key export node --private-key"
+    )]
     Export {
         /// Which key.
         #[arg(default_value = "node", value_parser = key_name)]
@@ -61,6 +69,7 @@ enum KeyCommand {
         password_file: Option<PathBuf>,
     },
     /// Prints a key's address.
+    #[command(after_help = "Example:\n  strait key address node")]
     Address {
         /// Which key.
         #[arg(default_value = "node", value_parser = key_name)]

@@ -140,7 +140,6 @@ async fn serve(daemon: DaemonConfig, out: &Output) -> Result<(), Failure> {
     };
     for text in daemon.notes() {
         tracing::warn!("{text}");
-        note(out.is_json(), &format!("note: {text}"));
     }
     announce(&daemon, &config, &signer.to_string(), out)?;
     let failure = tokio::select! {

@@ -4,6 +4,7 @@ use super::DaemonError;
 use super::clock::{self, Verdict};
 use crate::config::{ChainSection, Config, Confirmations, without_secrets};
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 use strait_chain::rpc::{ConnectError, EndpointConfig, Head, RpcChain, RpcConfig, SqliteJournal, Url};
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
@@ -12,6 +13,9 @@ use strait_types::{Address, Bytes, ChannelId, SigningKey, U256};
 
 /// Gas of a deposit into a new channel, a challenge, and the settlement after it, as `docs/gas.md` gives them, with room.
 pub const GAS_OF_A_DISPUTE: u64 = 500_000;
+
+/// Between two attempts to reach a chain.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// What a chain is connected with.
 #[derive(Clone)]
@@ -50,8 +54,24 @@ impl RpcParts {
     }
 
     fn connect(&self) -> Result<RpcChain, ConnectError> {
+        let is_new = !self.journal.exists();
         let journal = SqliteJournal::open(&self.journal, self.rpc.endpoints.chain_id)?;
-        RpcChain::connect(self.rpc.clone(), Box::new(journal))
+        let connected = RpcChain::connect(self.rpc.clone(), Box::new(journal));
+        if is_new && connected.is_err() {
+            self.remove_journal();
+        }
+        connected
+    }
+
+    /// A journal belongs to its chain for good. An empty one of a chain that was configured by mistake must not be in the
+    /// way of the right one.
+    fn remove_journal(&self) {
+        for suffix in ["", "-wal", "-shm"] {
+            let mut path = self.journal.clone().into_os_string();
+            path.push(suffix);
+            // What is not there needs no removal, and what stays is reported at the next start.
+            let _stays = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -88,7 +108,7 @@ fn connect_now(parts: RpcParts) -> Result<(Box<dyn Chain>, Vec<String>), DaemonE
         }
         Err(source) => return Err(DaemonError::Chain { chain: chain_name(), source }),
     };
-    Ok((Box::new(PatientChain { parts, connected }), notes))
+    Ok((Box::new(PatientChain { parts, connected, tried: Instant::now() }), notes))
 }
 
 /// Says that the account cannot pay for a dispute, before it has to.
@@ -107,6 +127,8 @@ fn gas_money(name: &str, chain: &mut RpcChain) -> Option<String> {
 struct PatientChain {
     parts: RpcParts,
     connected: Option<RpcChain>,
+    /// When it was tried last.
+    tried: Instant,
 }
 
 impl PatientChain {
@@ -114,6 +136,10 @@ impl PatientChain {
         match &mut self.connected {
             Some(chain) => Ok(chain),
             slot => {
+                if self.tried.elapsed() < PAUSE {
+                    return Err(ChainError::Unreachable("no endpoint answered a moment ago".to_owned()));
+                }
+                self.tried = Instant::now();
                 let chain = self.parts.connect().map_err(|error| match error {
                     ConnectError::Chain(error) => error,
                     other => ChainError::Nonsense(other.to_string()),
