@@ -1,4 +1,4 @@
-use super::{InvoicePayment, Phase};
+use super::{InvoiceIssue, InvoicePayment, Phase};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strait_types::{Address, Amount, B256, ChannelId};
@@ -93,6 +93,25 @@ pub enum Event {
         id: B256,
         /// What paid it.
         payment: InvoicePayment,
+    },
+    /// A payment names an invoice of this node and does not complete it. The money is received all the same.
+    InvoiceMispaid {
+        /// The invoice's id.
+        #[schemars(with = "String")]
+        id: B256,
+        /// The payment.
+        payment: InvoicePayment,
+        /// In which asset it came.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// In the smallest unit.
+        #[schemars(with = "String")]
+        amount: Amount,
+        /// All that came for the invoice so far, in its asset.
+        #[schemars(with = "String")]
+        received: Amount,
+        /// Why it does not complete the invoice.
+        issue: InvoiceIssue,
     },
     /// The peer locked an amount for this node.
     LockOffered {

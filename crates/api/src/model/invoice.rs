@@ -63,8 +63,29 @@ pub struct Invoice {
     pub text: String,
     /// Where it stands.
     pub status: InvoiceStatus,
-    /// The payment, once there is one.
+    /// The payment that completed it, once there is one.
     pub payment: Option<InvoicePayment>,
+    /// All that came in its asset, also too little, too late, or twice.
+    #[schemars(with = "String")]
+    pub received: Amount,
+    /// How many payments named it.
+    pub payments: u64,
+}
+
+/// Why a payment that names an invoice does not complete it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum InvoiceIssue {
+    /// More is needed; what came is counted.
+    Partial,
+    /// It is in another asset, or on another chain.
+    OtherAsset,
+    /// It was paid before.
+    PaidAlready,
+    /// Its time was over.
+    Expired,
+    /// It was taken back.
+    Cancelled,
 }
 
 /// Where an invoice stands.

@@ -25,7 +25,7 @@ impl Api for Service {
     }
 
     async fn channel_open(&self, request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
-        self.core.open(&request).await
+        self.core.open(request).await
     }
 
     async fn channel_list(&self, request: ChannelList) -> Result<Channels, ApiError> {
@@ -37,11 +37,11 @@ impl Api for Service {
     }
 
     async fn channel_deposit(&self, request: ChannelMove) -> Result<Submitted, ApiError> {
-        self.core.deposit(&request).await
+        self.core.deposit(request).await
     }
 
     async fn channel_withdraw(&self, request: ChannelMove) -> Result<Agreed, ApiError> {
-        self.core.withdraw(&request).await
+        self.core.withdraw(request).await
     }
 
     async fn channel_close(&self, request: ChannelRef) -> Result<Agreed, ApiError> {
@@ -77,7 +77,7 @@ impl Api for Service {
     }
 
     async fn lock_add(&self, request: LockAdd) -> Result<LockNumber, ApiError> {
-        self.core.lock_add(&request).await
+        self.core.lock_add(request).await
     }
 
     async fn lock_settle(&self, request: LockSettle) -> Result<Nothing, ApiError> {
@@ -89,27 +89,27 @@ impl Api for Service {
     }
 
     async fn invoice_create(&self, request: InvoiceCreate) -> Result<Invoice, ApiError> {
-        Err(later(&request))
+        self.core.invoice_create(request).await
     }
 
     async fn invoice_list(&self, request: InvoiceList) -> Result<Invoices, ApiError> {
-        Err(later(&request))
+        self.core.invoice_list(request).await
     }
 
     async fn invoice_show(&self, request: InvoiceRef) -> Result<Invoice, ApiError> {
-        Err(later(&request))
+        self.core.invoice_show(request.id).await
     }
 
     async fn invoice_cancel(&self, request: InvoiceRef) -> Result<Invoice, ApiError> {
-        Err(later(&request))
+        self.core.invoice_cancel(request.id).await
     }
 
     async fn invoice_read(&self, request: InvoiceText) -> Result<InvoiceTerms, ApiError> {
-        Err(later(&request))
+        super::invoices::read(&request.text)
     }
 
     async fn invoice_pay(&self, request: InvoicePay) -> Result<Paid, ApiError> {
-        Err(later(&request))
+        self.core.invoice_pay(request).await
     }
 
     async fn history(&self, request: HistoryQuery) -> Result<History, ApiError> {
@@ -137,7 +137,7 @@ impl Api for Service {
     }
 
     async fn backup(&self, request: BackupTo) -> Result<BackupDone, ApiError> {
-        Err(later(&request))
+        self.core.backup(request).await
     }
 }
 
@@ -145,9 +145,4 @@ impl Api for Service {
 fn no_tokens() -> ApiError {
     ApiError::new(ErrorCode::UnknownMethod, "an embedded node has no tokens")
         .hint("tokens are made and checked by the JSON-RPC server; whoever embeds the node needs none")
-}
-
-/// Methods of the interface that this release lacks.
-fn later(_: &impl std::fmt::Debug) -> ApiError {
-    ApiError::new(ErrorCode::UnknownMethod, "this release does not have the method yet")
 }

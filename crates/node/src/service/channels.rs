@@ -2,14 +2,15 @@
 
 use super::Core;
 use super::convert::{asset_index, bad_cursor, channel_info, page_limit};
+use super::keys::{Intention, Keyed};
 use super::registry::Known;
 use std::collections::HashMap;
 use std::sync::Arc;
 use strait_api::{
     Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Submitted,
 };
-use strait_protocol::{Command, Outcome};
-use strait_types::{Amount, ChannelId};
+use strait_protocol::{Command, Operation, Outcome};
+use strait_types::{Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
@@ -79,20 +80,44 @@ impl Core {
         }
     }
 
-    pub(crate) async fn deposit(&self, request: &ChannelMove) -> Result<Submitted, ApiError> {
+    pub(crate) async fn deposit(self: &Arc<Core>, mut request: ChannelMove) -> Result<Submitted, ApiError> {
         let known = self.known(request.channel).await?;
         let asset = asset_index(&known, request.asset)?;
         positive(request.amount)?;
-        self.check_account(known.chain, &[(known.asset(asset), request.amount)]).await?;
-        let transaction = self.node(&known)?.deposit(known.id, asset, request.amount).await?;
+        let amount = request.amount;
+        let Some(key) = request.idempotency_key.take() else {
+            return self.deposit_now(&known, asset, amount).await;
+        };
+        let keyed = Keyed::new(self, &key, "channel_deposit", &request, Some(&known))?;
+        let facts = self.node(&known)?.facts(known.id).await?;
+        let before = facts.deposits.get(asset.index()).map_or(Amount::ZERO, |pair| pair[known.side.index()]);
+        let intention = Intention::Deposit { asset, amount, before, at_ms: self.clock.now_ms() };
+        let act = move |core: Arc<Core>| async move { core.deposit_now(&known, asset, amount).await };
+        self.once(keyed, intention, act).await
+    }
+
+    async fn deposit_now(
+        &self,
+        known: &Known,
+        asset: AssetIndex,
+        amount: Amount,
+    ) -> Result<Submitted, ApiError> {
+        self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
+        let transaction = self.node(known)?.deposit(known.id, asset, amount).await?;
         Ok(Submitted { transaction })
     }
 
-    pub(crate) async fn withdraw(&self, request: &ChannelMove) -> Result<Agreed, ApiError> {
+    pub(crate) async fn withdraw(self: &Arc<Core>, mut request: ChannelMove) -> Result<Agreed, ApiError> {
         let known = self.known(request.channel).await?;
         let asset = asset_index(&known, request.asset)?;
         positive(request.amount)?;
-        self.agree(&known, Command::Withdraw { asset, amount: request.amount }).await
+        let amount = request.amount;
+        let command = Command::Withdraw { asset, amount };
+        let Some(key) = request.idempotency_key.take() else { return self.agree(&known, command).await };
+        let keyed = Keyed::new(self, &key, "channel_withdraw", &request, Some(&known))?;
+        let wanted = Operation::Withdraw { side: known.side, asset, amount, valid_until: 0 };
+        let intention = self.intention(&known, vec![wanted], false).await?;
+        self.once(keyed, intention, |core| async move { core.agree(&known, command).await }).await
     }
 
     pub(crate) async fn close(&self, id: ChannelId) -> Result<Agreed, ApiError> {

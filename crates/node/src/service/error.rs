@@ -131,3 +131,85 @@ fn of_chain(error: &ChainError) -> ApiError {
     };
     ApiError::new(code, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_api::ErrorKind;
+    use strait_engine::PolicyError;
+    use strait_engine::ports::{RngError, StoreError};
+    use strait_protocol::SignerError;
+    use strait_types::{Address, Amount, B256, ChannelId, U256};
+
+    const ID: ChannelId = ChannelId(B256::ZERO);
+
+    fn commands() -> Vec<(CommandError, ErrorCode)> {
+        vec![
+            (CommandError::ZeroAmount, ErrorCode::InvalidAmount),
+            (
+                CommandError::InsufficientBalance { available: Amount::ZERO, wanted: Amount::MAX },
+                ErrorCode::InsufficientBalance,
+            ),
+            (CommandError::PeerOffline, ErrorCode::PeerOffline),
+            (CommandError::NotOpen, ErrorCode::ChannelNotOpen),
+            (CommandError::Restoring, ErrorCode::ChannelRestoring),
+            (CommandError::AwaitingDeposit, ErrorCode::AwaitingDeposit),
+            (CommandError::Rule(Rule::LockExpiry), ErrorCode::InvalidParams),
+            (CommandError::Rule(Rule::Overflow), ErrorCode::InvalidAmount),
+            (CommandError::Rule(Rule::LocksPending), ErrorCode::ChannelBusy),
+            (CommandError::PeerRefused(Rule::HoldTimeout), ErrorCode::PeerRefused),
+            (CommandError::Busy, ErrorCode::ChannelBusy),
+            (CommandError::Signer(SignerError("away".into())), ErrorCode::KeyUnavailable),
+        ]
+    }
+
+    fn engine() -> Vec<(EngineError, ErrorCode)> {
+        let chain = |error, code| (EngineError::Chain(error), code);
+        vec![
+            (EngineError::UnknownChannel(ID), ErrorCode::UnknownChannel),
+            (EngineError::NotProposed(ID), ErrorCode::UnknownProposal),
+            (EngineError::Declined("no".into()), ErrorCode::PeerRefused),
+            (EngineError::AlreadyOpen(ID), ErrorCode::ChannelExists),
+            (EngineError::NotOurs, ErrorCode::PolicyRefused),
+            (EngineError::NotParticipant(Address::ZERO), ErrorCode::PolicyRefused),
+            (EngineError::Policy(PolicyError::TooMany(1)), ErrorCode::PolicyRefused),
+            (EngineError::Rule(Rule::UnknownAsset), ErrorCode::UnknownAsset),
+            (EngineError::ZeroAmount, ErrorCode::InvalidAmount),
+            (EngineError::Closed, ErrorCode::ChannelNotOpen),
+            chain(ChainError::Unreachable("x".into()), ErrorCode::ChainUnreachable),
+            chain(ChainError::Reverts { reason: "x".into() }, ErrorCode::TransactionReverts),
+            chain(
+                ChainError::NotEnoughGasMoney {
+                    account: Address::ZERO,
+                    balance: U256::ZERO,
+                    needed: U256::ONE,
+                },
+                ErrorCode::NotEnoughGasMoney,
+            ),
+            chain(ChainError::NotIncluded(B256::ZERO), ErrorCode::NotIncluded),
+            chain(ChainError::Nonsense("x".into()), ErrorCode::ChainNonsense),
+            chain(ChainError::Journal("x".into()), ErrorCode::StoreFailed),
+        ]
+    }
+
+    #[test]
+    fn every_error_has_its_code_and_its_own_words_and_only_bugs_are_internal() {
+        let mut cases: Vec<(NodeError, ErrorCode)> = vec![
+            (NodeError::UnknownChannel(ID), ErrorCode::UnknownChannel),
+            (NodeError::Store(StoreError::DiskFull { path: "x".into() }), ErrorCode::StoreFailed),
+            (NodeError::Busy { commands: 1, bytes: 1 }, ErrorCode::Busy),
+            (NodeError::Rng(RngError("x".into())), ErrorCode::KeyUnavailable),
+            (NodeError::Stopped("x".into()), ErrorCode::Stopping),
+        ];
+        cases.extend(commands().into_iter().map(|(error, code)| (error.into(), code)));
+        cases.extend(engine().into_iter().map(|(error, code)| (error.into(), code)));
+        for (error, code) in cases {
+            let text = error.to_string();
+            let mapped = ApiError::from(error);
+            assert_eq!((mapped.code, mapped.message.as_str()), (code, text.as_str()));
+            assert_ne!(mapped.code.kind(), ErrorKind::Bug, "{mapped}");
+            assert!(!mapped.hint.is_empty());
+        }
+        assert_eq!(ApiError::from(NodeError::Mismatch).code, ErrorCode::Internal);
+    }
+}

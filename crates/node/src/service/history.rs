@@ -5,11 +5,12 @@ use super::convert::{bad_cursor, memo, page_limit};
 use super::registry::Known;
 use crate::{Node, NodeError};
 use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use strait_api::{ApiError, History, HistoryEntry, HistoryLine, HistoryQuery};
 use strait_engine::ports::StoreError;
 use strait_protocol::{Bill, BillLine, Operation, Record};
-use strait_types::Amount;
+use strait_types::{Amount, Version};
 
 /// Records that are read from the store at once.
 const RECORDS: usize = 256;
@@ -19,7 +20,9 @@ const RECORDS: usize = 256;
 /// Versions of ours stand in the history twice: when they are written, and when the peer's countersignature makes them
 /// agreed. So the place lies before the oldest version of ours that was not agreed when the place was taken; whatever
 /// was agreed before it is behind it, and what lies between is not counted again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
 pub(crate) struct Mark {
     /// Position of the last record before the place.
     pub(crate) after: Option<u64>,
@@ -89,6 +92,11 @@ impl<'a> Scan<'a> {
     /// The place after the last record that was read, for those who read records and no bill.
     pub(crate) fn here(&self) -> Mark {
         Mark { after: self.position, ..self.mark() }
+    }
+
+    /// Versions of ours that were written and are not agreed.
+    pub(crate) fn pending(&self) -> impl Iterator<Item = (Version, &[Operation])> {
+        self.bill.pending()
     }
 
     pub(crate) async fn read(&mut self) -> Result<Piece, NodeError> {

@@ -2,6 +2,7 @@
 //! [`strait_api::Api`], with what must outlive them in a small database: events, invoices, idempotency keys, peers.
 
 mod api;
+mod backup;
 mod channels;
 mod config;
 mod convert;
@@ -10,6 +11,9 @@ mod error;
 mod events;
 mod history;
 mod info;
+mod invoices;
+mod keys;
+mod metrics;
 mod open;
 mod pay;
 mod registry;
@@ -50,6 +54,9 @@ pub enum ServiceError {
     /// A node with another key.
     #[error("the node on chain {0} has another key than the service; use one key for all chains")]
     OtherSigner(u64),
+    /// What became of requests that the last stop interrupted cannot be told.
+    #[error("what became of interrupted requests cannot be told: {0}; {hint}", hint = .0.hint)]
+    Keys(ApiError),
     /// The system gives no randomness.
     #[error(transparent)]
     Rng(#[from] RngError),
@@ -59,6 +66,8 @@ pub enum ServiceError {
 pub struct Service {
     core: Arc<Core>,
     pumps: Mutex<Vec<JoinHandle<()>>>,
+    /// What is done from time to time.
+    chores: JoinHandle<()>,
 }
 
 /// What the service's tasks share.
@@ -73,6 +82,8 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<dyn Clock + Send + Sync>,
     pub(crate) rng: Mutex<Box<dyn Rng>>,
     pub(crate) started_ms: u64,
+    pub(crate) running: keys::Running,
+    pub(crate) metrics: metrics::Metrics,
 }
 
 impl std::fmt::Debug for Service {
@@ -118,17 +129,21 @@ impl Service {
             registry: Registry::default(),
             clock: config.clock,
             rng: Mutex::new(rng),
+            running: keys::Running::default(),
+            metrics: metrics::Metrics::register(),
         });
-        let mut pumps = Vec::new();
-        for pump in Pump::start_all(&core).await? {
-            pumps.push(tokio::spawn(pump.run()));
-        }
+        let pumps = Pump::start_all(&core).await?;
+        // Before anything new is taken, so that it is not taken for what was before.
+        core.decide_keys().await.map_err(ServiceError::Keys)?;
         core.dial_known_peers().await?;
-        Ok(Arc::new(Service { core, pumps: Mutex::new(pumps) }))
+        let pumps = pumps.into_iter().map(|pump| tokio::spawn(pump.run())).collect();
+        let chores = tokio::spawn(metrics::chores(Arc::downgrade(&core)));
+        Ok(Arc::new(Service { core, pumps: Mutex::new(pumps), chores }))
     }
 
     /// Stops the nodes cleanly, then the service: what was accepted is durable, all events are written.
     pub async fn shutdown(&self) {
+        self.chores.abort();
         for chain in &self.core.nodes {
             chain.node.clone().shutdown().await;
         }
@@ -141,6 +156,7 @@ impl Service {
 
     /// Stops nodes and service like a crash: nothing more is written or sent.
     pub async fn kill(&self) {
+        self.chores.abort();
         self.core.database.kill().await;
         for pump in self.take_pumps() {
             pump.abort();

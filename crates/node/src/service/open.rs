@@ -1,35 +1,53 @@
 //! Opening channels, and the peers that they are opened with.
 
 use super::channels::positive;
+use super::keys::{Intention, Keyed};
 use super::{ChainNode, Core, DatabaseError};
 use crate::transport::{PeerAddress, PeerStatus};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use strait_api::{
     ApiError, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers, Phase,
 };
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
-use strait_protocol::Settings;
-use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, U256};
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, Side, U256};
 
 impl Core {
-    pub(crate) async fn open(&self, request: &ChannelOpen) -> Result<ChannelOpened, ApiError> {
+    pub(crate) async fn open(self: &Arc<Core>, mut request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
-        let params = self.terms(chain, &peer, request)?;
+        let params = self.terms(chain, &peer, &request)?;
         let deposits = deposits(&params, &request.deposit)?;
-        let wanted: Vec<_> = request.deposit.iter().map(|part| (part.asset, part.amount)).collect();
+        let Some(key) = request.idempotency_key.take() else {
+            return self.open_now(index, &peer, params, &deposits).await;
+        };
+        let keyed = Keyed::new(self, &key, "channel_open", &request, None)?;
+        let intention = Intention::Open { params: params.clone() };
+        let act = move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits).await };
+        self.once(keyed, intention, act).await
+    }
+
+    async fn open_now(
+        &self,
+        index: usize,
+        peer: &Peer,
+        params: ChannelParams,
+        deposits: &[(AssetIndex, Amount)],
+    ) -> Result<ChannelOpened, ApiError> {
+        let missing = || ApiError::new(ErrorCode::UnknownChain, "the chain is not configured");
+        let chain = self.nodes.get(index).ok_or_else(missing)?;
+        let asset = |index: AssetIndex| params.assets.get(index.index()).copied().unwrap_or_default();
+        let wanted: Vec<_> = deposits.iter().map(|(index, amount)| (asset(*index), *amount)).collect();
         self.check_account(index, &wanted).await?;
-        if let Peer::At(address) = &peer {
+        if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
         }
-        let settings = Settings { ..chain.settings.clone() };
-        let id = chain.node.open(params.clone(), settings).await?;
-        let side = strait_types::Side::Zero;
-        self.registry.add(index, id, params, side, None);
+        let id = chain.node.open(params.clone(), chain.settings.clone()).await?;
+        self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
         for (asset, amount) in deposits {
-            results.push(match chain.node.deposit(id, asset, amount).await {
+            results.push(match chain.node.deposit(id, *asset, *amount).await {
                 Ok(transaction) => DepositResult::Submitted { transaction },
                 Err(error) => {
                     let ApiError { code, message, hint } = error.into();

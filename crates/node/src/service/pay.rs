@@ -3,63 +3,120 @@
 use super::Core;
 use super::channels::positive;
 use super::convert::asset_index;
+use super::keys::Keyed;
 use super::registry::Known;
+use std::sync::Arc;
+use std::time::Instant;
 use strait_api::{
     ApiError, ErrorCode, LockAdd, LockNumber, LockRef, LockSettle, Nothing, Paid, PaidMany, Pay, PayItem,
     PayMany, PayResult,
 };
-use strait_protocol::{Command, MAX_MEMO_BYTES, Outcome, Payment};
-use strait_types::{Address, Amount, B256};
+use strait_protocol::{Command, MAX_MEMO_BYTES, Operation, Outcome, Payment};
+use strait_types::{Address, Amount, AssetIndex, B256, Lock};
 
 /// Most payments in one request.
 const MAX_PAYMENTS: usize = 10_000;
 
 impl Core {
-    pub(crate) async fn pay(&self, request: Pay) -> Result<Paid, ApiError> {
+    pub(crate) async fn pay(self: &Arc<Core>, mut request: Pay) -> Result<Paid, ApiError> {
         let known = self.known(request.channel).await?;
+        let key = request.idempotency_key.take();
+        let keyed = match &key {
+            Some(key) => Some(Keyed::new(self, key, "pay", &request, Some(&known))?),
+            None => None,
+        };
         let payment = payment(&known, request.asset, request.amount, request.invoice, request.memo)?;
-        self.pay_now(&known, payment).await
+        let Some(keyed) = keyed else { return self.pay_now(&known, payment).await };
+        let intention = self.intention(&known, vec![Operation::Pay(payment.clone())], false).await?;
+        self.once(keyed, intention, |core| async move { core.pay_now(&known, payment).await }).await
     }
 
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
+        let started = Instant::now();
         match self.node(known)?.pay(known.id, payment).await? {
-            Outcome::Paid { number, version } => Ok(Paid { channel: known.id, number, version: version.0 }),
+            Outcome::Paid { number, version } => {
+                self.metrics.paid(started.elapsed());
+                Ok(Paid { channel: known.id, number, version: version.0 })
+            }
             _ => Err(crate::NodeError::Mismatch.into()),
         }
     }
 
-    pub(crate) async fn pay_many(&self, request: PayMany) -> Result<PaidMany, ApiError> {
+    pub(crate) async fn pay_many(self: &Arc<Core>, mut request: PayMany) -> Result<PaidMany, ApiError> {
         let known = self.known(request.channel).await?;
         check_count(request.payments.len())?;
-        let node = self.node(&known)?;
-        // All are handed over before any answer is awaited, so that they share versions.
-        let hand_over = |item: PayItem| {
-            let payment = payment(&known, item.asset, item.amount, item.invoice, item.memo)?;
-            Ok(node.pay(known.id, payment))
+        let Some(key) = request.idempotency_key.take() else {
+            return self.pay_all(&known, payments(&known, request.payments)).await;
         };
-        let waiting: Vec<_> = request.payments.into_iter().map(hand_over).collect();
+        let keyed = Keyed::new(self, &key, "pay_many", &request, Some(&known))?;
+        let payments = payments(&known, request.payments);
+        // One that cannot be paid is looked for in vain: nothing in a history is a payment of nothing.
+        let nothing =
+            || Payment { asset: AssetIndex(0), amount: Amount::ZERO, invoice: None, memo: Vec::new() };
+        let wanted = payments.iter().map(|payment| payment.clone().unwrap_or_else(|_| nothing()));
+        let intention = self.intention(&known, wanted.map(Operation::Pay).collect(), true).await?;
+        self.once(keyed, intention, |core| async move { core.pay_all(&known, payments).await }).await
+    }
+
+    async fn pay_all(
+        &self,
+        known: &Known,
+        payments: Vec<Result<Payment, ApiError>>,
+    ) -> Result<PaidMany, ApiError> {
+        let node = self.node(known)?;
+        // All are handed over before any answer is awaited, so that they share versions.
+        let waiting: Vec<_> =
+            payments.into_iter().map(|payment| payment.map(|payment| node.pay(known.id, payment))).collect();
         let mut results = Vec::with_capacity(waiting.len());
+        let mut stopped = None;
         for paying in waiting {
             let ended = match paying {
                 Ok(paying) => paying.await.map_err(ApiError::from),
                 Err(error) => Err(error),
             };
             results.push(match ended {
-                Ok(Outcome::Paid { number, version }) => PayResult::Paid { number, version: version.0 },
+                Ok(Outcome::Paid { number, version }) => {
+                    self.metrics.sent.increment(1);
+                    PayResult::Paid { number, version: version.0 }
+                }
                 Ok(_) => failed(crate::NodeError::Mismatch.into()),
-                Err(error) => failed(error),
+                Err(error) => {
+                    if error.code == ErrorCode::Stopping {
+                        stopped = Some(error.clone());
+                    }
+                    failed(error)
+                }
             });
         }
-        Ok(PaidMany { results })
+        // Whoever has a key learns after the restart which of them were made.
+        stopped.map_or(Ok(PaidMany { results }), Err)
     }
 
-    pub(crate) async fn lock_add(&self, request: &LockAdd) -> Result<LockNumber, ApiError> {
+    pub(crate) async fn lock_add(self: &Arc<Core>, mut request: LockAdd) -> Result<LockNumber, ApiError> {
         let known = self.known(request.channel).await?;
         positive(request.amount)?;
         let asset = asset_index(&known, request.asset)?;
-        let LockAdd { amount, hash, expiry, .. } = *request;
+        let key = request.idempotency_key.take();
+        let LockAdd { amount, hash, expiry, .. } = request;
+        let Some(key) = key else { return self.lock_now(&known, asset, amount, hash, expiry).await };
+        let keyed = Keyed::new(self, &key, "lock_add", &request, Some(&known))?;
+        let wanted = Operation::AddLock(Lock::hash(known.side, asset, amount, hash, expiry));
+        let intention = self.intention(&known, vec![wanted], false).await?;
+        let act =
+            move |core: Arc<Core>| async move { core.lock_now(&known, asset, amount, hash, expiry).await };
+        self.once(keyed, intention, act).await
+    }
+
+    async fn lock_now(
+        &self,
+        known: &Known,
+        asset: AssetIndex,
+        amount: Amount,
+        hash: B256,
+        expiry: u64,
+    ) -> Result<LockNumber, ApiError> {
         let command = Command::AddLock { asset, amount, hash, expiry };
-        match self.node(&known)?.command(known.id, command).await? {
+        match self.node(known)?.command(known.id, command).await? {
             Outcome::Locked { number } => Ok(LockNumber { number }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }
@@ -105,6 +162,11 @@ pub(crate) fn payment(
         return Err(ApiError::new(ErrorCode::InvalidParams, message).hint("shorten the memo"));
     }
     Ok(Payment { asset: asset_index(known, asset)?, amount, invoice, memo: memo.into_bytes() })
+}
+
+fn payments(known: &Known, items: Vec<PayItem>) -> Vec<Result<Payment, ApiError>> {
+    let payment = |item: PayItem| payment(known, item.asset, item.amount, item.invoice, item.memo);
+    items.into_iter().map(payment).collect()
 }
 
 fn failed(error: ApiError) -> PayResult {

@@ -1,7 +1,8 @@
 //! Which channels there are, on which chain, and in which order they became known.
 
+use super::history::Mark;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use strait_types::{Address, AssetIndex, ChannelId, ChannelParams, Side};
 
 /// A channel's terms, as the service needs them.
@@ -16,11 +17,21 @@ pub(crate) struct Known {
     /// Which participant this node is.
     pub(crate) side: Side,
     pub(crate) assets: Arc<[Address]>,
+    /// A place in its history from which a look at what is new begins.
+    mark: Mutex<Mark>,
 }
 
 impl Known {
     pub(crate) fn peer(&self) -> Address {
         self.params.participant(self.side.other()).signer
+    }
+
+    pub(crate) fn mark(&self) -> Mark {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_mark(&self, mark: Mark) {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
     }
 
     pub(crate) fn asset(&self, index: AssetIndex) -> Address {
@@ -58,7 +69,8 @@ impl Registry {
         }
         let next = channels.by_number.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         let assets = params.assets.clone().into();
-        let known = Arc::new(Known { id, chain, number: number.unwrap_or(next), params, side, assets });
+        let number = number.unwrap_or(next);
+        let known = Arc::new(Known { id, chain, number, params, side, assets, mark: Mutex::default() });
         channels.by_id.insert(id, known.clone());
         channels.by_number.insert(known.number, known.clone());
         known
@@ -69,6 +81,14 @@ impl Registry {
         let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let before = channels.by_number.range(..number.unwrap_or(u64::MAX));
         before.rev().take(limit).map(|(_, known)| known.clone()).collect()
+    }
+
+    /// The channels with a peer on a chain.
+    pub(crate) fn with_peer(&self, chain: usize, peer: Address) -> Vec<Arc<Known>> {
+        let channels = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let with_peer =
+            channels.by_number.values().filter(|known| known.chain == chain && known.peer() == peer);
+        with_peer.cloned().collect()
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Known>> {

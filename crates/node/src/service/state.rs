@@ -138,3 +138,87 @@ pub fn typed_data(domain: &Domain, state: &State) -> Value {
         },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_types::{Address, B256, Side, U256, Version, keccak256};
+
+    /// `encodeType` of EIP-712, by the types that the JSON itself lists.
+    fn type_text(types: &Value, name: &str) -> String {
+        let fields = types[name].as_array().expect("fields");
+        let field_text = |field: &Value| format!("{} {}", text(&field["type"]), text(&field["name"]));
+        let own = format!("{name}({})", fields.iter().map(field_text).collect::<Vec<_>>().join(","));
+        let nested = fields.iter().map(|field| base(text_of(&field["type"])).to_owned());
+        let mut nested: Vec<_> = nested.filter(|name| types.get(name).is_some()).collect();
+        nested.sort();
+        nested.iter().fold(own, |all, name| all + &type_text(types, name))
+    }
+
+    fn text(value: &Value) -> String {
+        text_of(value).to_owned()
+    }
+
+    fn text_of(value: &Value) -> &str {
+        value.as_str().expect("text")
+    }
+
+    fn base(kind: &str) -> &str {
+        kind.trim_end_matches("[]")
+    }
+
+    fn word(types: &Value, kind: &str, value: &Value) -> B256 {
+        if kind.ends_with("[]") {
+            let items = value.as_array().expect("a list").iter();
+            return keccak256(items.flat_map(|item| word(types, base(kind), item).0).collect::<Vec<_>>());
+        }
+        match kind {
+            "string" => keccak256(text(value)),
+            "bytes" => keccak256(text(value).parse::<Bytes>().expect("hex")),
+            "bytes32" => text(value).parse().expect("32 bytes"),
+            "address" => text(value).parse::<Address>().expect("an address").into_word(),
+            "bool" => U256::from(value.as_bool().expect("a bool")).into(),
+            "int128" => {
+                let number: i128 = text(value).parse().expect("a number");
+                let mut word = [if number < 0 { 0xff } else { 0 }; 32];
+                word[16..].copy_from_slice(&number.to_be_bytes());
+                word.into()
+            }
+            kind if kind.starts_with("uint") => {
+                let digits = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                digits.parse::<U256>().expect("a number").into()
+            }
+            name => struct_hash(types, name, value),
+        }
+    }
+
+    fn struct_hash(types: &Value, name: &str, value: &Value) -> B256 {
+        let mut words = keccak256(type_text(types, name)).to_vec();
+        for field in types[name].as_array().expect("fields") {
+            words.extend(word(types, text_of(&field["type"]), &value[text_of(&field["name"])]).0);
+        }
+        keccak256(words)
+    }
+
+    #[test]
+    fn what_a_wallet_would_sign_is_the_digest() {
+        let domain = Domain::new(10, Address::repeat_byte(9));
+        let mut state = State::zero(ChannelId(keccak256("channel")), 2);
+        state.version = Version(u64::MAX);
+        state.writer = Side::One;
+        state.is_final = true;
+        state.valid_until = 1_800_000_000;
+        state.allocations[0] = Allocation { delta: [i128::MIN, i128::MAX], withdrawn: [1, u128::MAX] };
+        state.locks_hash = keccak256("locks");
+        state.history = keccak256("history");
+        state.app_data = vec![1, 2, 3];
+        let data = typed_data(&domain, &state);
+        let types = &data["types"];
+        let separator = struct_hash(types, "EIP712Domain", &data["domain"]);
+        assert_eq!(separator, domain.separator());
+        let hash = struct_hash(types, text_of(&data["primaryType"]), &data["message"]);
+        assert_eq!(hash, state.hash());
+        let digest = keccak256([&[0x19, 0x01][..], separator.as_slice(), hash.as_slice()].concat());
+        assert_eq!(digest, domain.state_digest(state.hash()));
+    }
+}

@@ -1,4 +1,9 @@
-//! Two services, each over a node of its own, on one embedded chain: what a client of the interface relies on.
+//! Services over nodes of their own, on one embedded chain: what a client of the interface relies on.
 
+mod backup;
+mod events;
+mod invoices;
+mod keys;
 mod life;
+mod misuse;
 mod world;

@@ -1,19 +1,22 @@
 //! The stage: a chain, and services that can be stopped, killed and started again.
 
 use futures_util::StreamExt;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait_api::{
     Api, ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelRef, Event, EventQuery, EventRecord,
     EventStream, Link, Pay, PayMany, Subscribe,
 };
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
-use strait_node::service::{ChainNode, Retention, Service, ServiceConfig};
+use strait_engine::ports::{Clock, StoreError};
+use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig};
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
 use strait_protocol::Settings;
-use strait_store::SqliteStore;
+use strait_store::{BackupSource, SqliteStore};
 use strait_types::{Address, Amount, ChannelId, SigningKey, U256};
 use tempfile::TempDir;
 
@@ -24,6 +27,27 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) chain: SharedChain,
     directory: TempDir,
+    copies_fail: Arc<AtomicBool>,
+    /// Of the stores, by party.
+    sources: Mutex<HashMap<u8, BackupSource>>,
+}
+
+/// The system's clock, which a test can put forward.
+pub(crate) struct TestClock {
+    system: SystemClock,
+    ahead_ms: AtomicU64,
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.ahead_ms.fetch_add(seconds * 1_000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now_ms(&self) -> u64 {
+        self.system.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+    }
 }
 
 pub(crate) fn key(index: u8) -> SigningKey {
@@ -44,7 +68,12 @@ impl World {
         let accounts = (1..=4).map(|index| (account(index), U256::from(ETHER) * U256::from(1_000))).collect();
         let config = DevChainConfig { genesis_time: now, accounts, ..DevChainConfig::default() };
         let chain = SharedChain::new(DevChain::new(config).expect("a chain"));
-        World { chain, directory: TempDir::new().expect("a directory") }
+        World {
+            chain,
+            directory: TempDir::new().expect("a directory"),
+            copies_fail: Arc::default(),
+            sources: Mutex::default(),
+        }
     }
 
     pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
@@ -63,6 +92,7 @@ impl World {
     /// A node alone, over what its last life left.
     pub(crate) async fn node(&self, index: u8) -> Node {
         let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
+        self.sources.lock().expect("no panic").insert(index, store.backup_source());
         let config = NodeConfig {
             signer: Arc::new(key(index)),
             listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
@@ -85,8 +115,24 @@ impl World {
         Node::start(config, chain, Box::new(store)).await.expect("starts")
     }
 
+    /// From now on no store can be copied.
+    pub(crate) fn break_copies(&self) {
+        self.copies_fail.store(true, Ordering::Relaxed);
+    }
+
+    fn copy_store(&self, index: u8) -> CopyStore {
+        let source = self.sources.lock().expect("no panic").get(&index).cloned().expect("a store");
+        let fail = self.copies_fail.clone();
+        Arc::new(move |to| {
+            if fail.load(Ordering::Relaxed) {
+                return Err(StoreError::DiskFull { path: to.display().to_string() });
+            }
+            source.copy_to(to)
+        })
+    }
+
     pub(crate) async fn serve(&self, index: u8, node: Node, retention: Retention) -> Party {
-        let store = self.path(format!("store-{index}"));
+        let clock = Arc::new(TestClock { system: SystemClock::start(), ahead_ms: AtomicU64::new(0) });
         let config = ServiceConfig {
             nodes: vec![ChainNode {
                 name: "dev".into(),
@@ -94,7 +140,7 @@ impl World {
                 payout: Address::repeat_byte(0xb0 + index),
                 settings: settings(),
                 challenge_duration: 24 * 3_600,
-                copy_store: None,
+                copy_store: Some(self.copy_store(index)),
                 transactions: None,
                 node,
             }],
@@ -104,11 +150,10 @@ impl World {
             database: self.path(format!("service-{index}.db")),
             restored: false,
             retention,
-            clock: Arc::new(SystemClock::start()),
+            clock: clock.clone(),
             rng: Box::new(SystemRng),
         };
-        drop(store);
-        Party { service: Service::start(config).await.expect("starts") }
+        Party { service: Service::start(config).await.expect("starts"), clock }
     }
 
     /// Two services with a channel into which the first has deposited ten ether, ready to be paid over.
@@ -125,6 +170,7 @@ pub(crate) fn settings() -> Settings {
 
 pub(crate) struct Party {
     pub(crate) service: Arc<Service>,
+    pub(crate) clock: Arc<TestClock>,
 }
 
 impl Party {

@@ -13,10 +13,13 @@ const MIGRATIONS: [&str; 1] = [
          kind INTEGER NOT NULL, body BLOB NOT NULL, total INTEGER NOT NULL) STRICT;
      CREATE INDEX event_of_channel ON event (channel, cursor);
      CREATE TABLE invoice (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, terms TEXT NOT NULL, text TEXT NOT NULL,
-         expires INTEGER NOT NULL, is_cancelled INTEGER NOT NULL, received TEXT NOT NULL, payment TEXT) STRICT;
+         is_cancelled INTEGER NOT NULL, received TEXT NOT NULL, payments INTEGER NOT NULL, payment TEXT) STRICT;
      CREATE TABLE idempotency (number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, request BLOB NOT NULL,
-         at_ms INTEGER NOT NULL, channel BLOB, note TEXT NOT NULL, result TEXT) STRICT;
-     CREATE INDEX idempotency_of_channel ON idempotency (channel);
+         at_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, channel BLOB, note TEXT NOT NULL, result TEXT,
+         done_ms INTEGER) STRICT;
+     CREATE INDEX idempotency_of_channel ON idempotency (channel, done_ms);
+     CREATE INDEX idempotency_undecided ON idempotency (number) WHERE result IS NULL;
+     CREATE INDEX idempotency_until ON idempotency (until_ms);
      CREATE TABLE peer (signer BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
      CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
 ];

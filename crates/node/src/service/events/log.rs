@@ -4,6 +4,7 @@ use super::entry::{Body, Draft, Entry, KIND_JSON, parse_cursor};
 use super::told::ToldRow;
 use crate::service::config::Retention;
 use crate::service::database::{Database, DatabaseError};
+use crate::service::invoices::{self, Incoming};
 use crate::service::registry::Registry;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::VecDeque;
@@ -122,6 +123,11 @@ impl Log {
     /// Tells who listens whenever there is more; `None`: there never will be.
     pub(crate) fn newest(&self) -> watch::Receiver<Option<u64>> {
         self.shared.newest.subscribe()
+    }
+
+    /// How many listen.
+    pub(crate) fn listeners(&self) -> usize {
+        self.shared.newest.receiver_count()
     }
 
     /// Nothing more will be told.
@@ -309,7 +315,8 @@ fn write(db: &Connection, epoch: u32, drafts: Vec<Draft>) -> rusqlite::Result<Ve
     let (mut cursor, mut total) = newest(db)?;
     let mut insert = db.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
     let mut entries = Vec::with_capacity(drafts.len());
-    for draft in drafts {
+    // What a payment means for an invoice is told right after the payment.
+    for draft in with_invoices(db, drafts)? {
         let (kind, body) = draft.body.encode();
         cursor = cursor.saturating_add(1);
         total = total.saturating_add(body.len() as u64).saturating_add(64);
@@ -318,6 +325,29 @@ fn write(db: &Connection, epoch: u32, drafts: Vec<Draft>) -> rusqlite::Result<Ve
         entries.push(Arc::new(Entry::new(epoch, cursor, draft)));
     }
     Ok(entries)
+}
+
+/// The events with what they mean for this node's invoices, each after its cause.
+fn with_invoices(db: &Connection, drafts: Vec<Draft>) -> rusqlite::Result<Vec<Draft>> {
+    let mut all = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let Body::Received { batch, assets } = &draft.body else {
+            all.push(draft);
+            continue;
+        };
+        let (batch, assets) = (batch.clone(), assets.clone());
+        let (at_ms, chain_id, channel) = (draft.at_ms, draft.chain_id, draft.channel);
+        all.push(draft);
+        for (number, payment) in (batch.first..).zip(&batch.payments) {
+            let Some(channel) = channel.filter(|_| payment.invoice.is_some()) else { continue };
+            let asset = assets.get(payment.asset.index()).copied().unwrap_or_default();
+            let incoming = Incoming { chain_id, channel, number, asset, payment, at: at_ms / 1_000 };
+            if let Some(event) = invoices::count(db, &incoming)? {
+                all.push(Draft { at_ms, chain_id, channel: Some(channel), body: Body::Other(event) });
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Deletes a little more than was added, so that no deletion takes long.

@@ -2,7 +2,7 @@
 //! it compares what the channels are with what was told; see [`super::reconcile`].
 
 use super::entry::{Batch, Body, Draft};
-use super::told::{Told, ToldRow, phase_number};
+use super::told::{DISPUTED, Told, ToldRow, phase_number};
 use crate::NodeError;
 use crate::service::convert;
 use crate::service::history::Mark;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_api::Event;
 use strait_engine::Notice;
-use strait_protocol::{ChainNews, Event as ChannelEvent};
+use strait_protocol::{ChainNews, Event as ChannelEvent, Phase};
 use strait_types::{Amount, ChannelId};
 use tokio::sync::mpsc;
 
@@ -78,6 +78,7 @@ impl Pump {
             let signers = params.participants.map(|participant| participant.signer);
             if let (Some(row), Some(side)) = (rows.remove(&id), self.core.side_of(&signers)) {
                 let known = self.core.registry.add(self.chain, id, params, side, Some(row.number));
+                known.set_mark(row.mark);
                 let account = Account { known, told: row.told, mark: row.mark, ended_locks: BTreeSet::new() };
                 self.accounts.insert(id, account);
             }
@@ -110,8 +111,10 @@ impl Pump {
             }
             for notice in batch {
                 if self.take(&notice).await.is_err() {
-                    // Only a node that has stopped does not answer; a restart tells the rest.
-                    break;
+                    // Only a node that has stopped does not answer. What follows must not be told without this; the
+                    // next start tells it all.
+                    self.write().await;
+                    return;
                 }
             }
             self.write().await;
@@ -264,6 +267,7 @@ impl Pump {
             return;
         }
         batch.first = batch.first.saturating_add(told as u64);
+        self.core.metrics.received.increment(batch.payments.len() as u64);
         account.told.received = batch.first.saturating_add(batch.payments.len() as u64);
         let body = Body::received(&account.known, batch);
         self.changed.insert(id);
@@ -287,22 +291,18 @@ impl Pump {
     }
 
     async fn chain_news(&mut self, id: ChannelId, news: ChainNews) -> Result<(), NodeError> {
-        // The account changes only with what is told here, so that a comparison finds the rest.
+        // Looked up first: a node that has stopped must not leave an account that says more than was told.
+        let facts = self.node().node.facts(id).await?;
         let Some(account) = self.accounts.get_mut(&id) else { return Ok(()) };
         match news {
             ChainNews::Deposited { side, asset, amount } => {
-                let told_before = account.told.clone();
-                account.told.deposited(asset.index(), side, amount);
-                let facts = self.node().node.facts(id).await?;
-                let is_news = facts.deposits.get(asset.index()).is_none_or(|now| {
-                    let told = told_before.deposits.get(asset.index()).copied().unwrap_or([Amount::ZERO; 2]);
-                    now[side.index()] > told[side.index()]
-                });
-                if is_news {
+                let at = |deposits: &[[Amount; 2]]| {
+                    deposits.get(asset.index()).map_or(Amount::ZERO, |pair| pair[side.index()])
+                };
+                // Else a comparison has told it already.
+                if at(&facts.deposits) > at(&account.told.deposits) {
+                    account.told.deposited(asset.index(), side, amount);
                     self.tell_deposit(id, news);
-                } else if let Some(account) = self.accounts.get_mut(&id) {
-                    // A comparison has told it already.
-                    account.told = told_before;
                 }
             }
             ChainNews::Withdrawn { version } if version > account.told.withdrawn => {
@@ -312,21 +312,22 @@ impl Pump {
             ChainNews::Withdrawn { .. } => {}
             ChainNews::Challenged { version, challenger, deadline } => {
                 let is_ours = challenger == account.known.side;
-                self.tell_event(id, Event::Challenged { version: version.0, is_ours, deadline });
+                let is_told = account.told.phase == DISPUTED;
+                if !is_told {
+                    self.tell_event(id, Event::Challenged { version: version.0, is_ours, deadline });
+                }
             }
             ChainNews::Responded { version } => self.tell_event(id, Event::Responded { version: version.0 }),
             ChainNews::Resumed | ChainNews::Settled | ChainNews::Unlocked | ChainNews::Closed => {}
             ChainNews::Reorganised => {
+                account.told.deposits.clone_from(&facts.deposits);
+                account.told.withdrawn = facts.withdrawn;
                 self.tell_event(id, Event::Reorganised);
-                let facts = self.node().node.facts(id).await?;
-                if let Some(account) = self.accounts.get_mut(&id) {
-                    account.told.deposits.clone_from(&facts.deposits);
-                    account.told.withdrawn = facts.withdrawn;
-                }
             }
         }
         self.changed.insert(id);
-        self.tell_phase(id).await
+        self.tell_phase(id, &facts.phase);
+        Ok(())
     }
 
     pub(super) fn tell_deposit(&mut self, id: ChannelId, news: ChainNews) {
@@ -339,14 +340,12 @@ impl Pump {
     }
 
     /// Tells the phase that the channel is in now, unless that was told.
-    pub(super) async fn tell_phase(&mut self, id: ChannelId) -> Result<(), NodeError> {
-        let phase = self.node().node.facts(id).await?.phase;
-        let Some(account) = self.accounts.get_mut(&id) else { return Ok(()) };
-        if account.told.phase != phase_number(&phase) {
-            account.told.phase = phase_number(&phase);
+    fn tell_phase(&mut self, id: ChannelId, phase: &Phase) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        if account.told.phase != phase_number(phase) {
+            account.told.phase = phase_number(phase);
             self.changed.insert(id);
-            self.tell_event(id, Event::PhaseChanged { phase: convert::phase(&phase) });
+            self.tell_event(id, Event::PhaseChanged { phase: convert::phase(phase) });
         }
-        Ok(())
     }
 }

@@ -100,6 +100,7 @@ impl Pump {
     fn advance(&mut self, id: ChannelId, mark: Mark, read_through: Option<Version>) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         account.mark = mark;
+        account.known.set_mark(mark);
         account.told.read_through = read_through.unwrap_or(account.told.read_through);
         self.changed.insert(id);
     }

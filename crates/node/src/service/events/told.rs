@@ -24,10 +24,13 @@ pub(crate) struct Told {
     pub(crate) read_through: Version,
 }
 
+/// The number of a disputed channel's phase.
+pub(crate) const DISPUTED: u8 = 1;
+
 pub(crate) fn phase_number(phase: &Phase) -> u8 {
     match phase {
         Phase::Open => 0,
-        Phase::Disputed { .. } => 1,
+        Phase::Disputed { .. } => DISPUTED,
         Phase::Settled(_) => 2,
         Phase::Closed => 3,
     }

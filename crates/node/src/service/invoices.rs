@@ -1,0 +1,246 @@
+//! Invoices: made, told apart, paid.
+//!
+//! What comes in is counted in the same transaction that writes the event of the payment, so each payment counts once,
+//! also across a crash. An invoice is paid when what came in its asset and before its end reaches its amount. A payment
+//! that names an invoice and does not do that is received all the same, since it is signed and the payer cannot take
+//! it back: it is added to what the invoice received, its status stays, and the event `invoice_mispaid` says why.
+
+mod received;
+mod table;
+mod text;
+
+pub(crate) use received::{Incoming, count};
+pub(crate) use text::read;
+
+use super::Core;
+use super::convert::{bad_cursor, page_limit};
+use super::keys::{Intention, Keyed};
+use super::registry::Known;
+use crate::transport::PeerAddress;
+use std::sync::Arc;
+use strait_api::{
+    ApiError, ErrorCode, Invoice, InvoiceCreate, InvoiceList, InvoicePay, InvoiceStatus, InvoiceTerms,
+    Invoices, Paid,
+};
+use strait_protocol::MAX_MEMO_BYTES;
+use strait_types::{Address, Amount, B256};
+use table::Stored;
+
+/// Longest description, in bytes: it becomes the payment's memo.
+const MAX_DESCRIPTION: usize = MAX_MEMO_BYTES;
+/// Seconds until an invoice ends, where its maker says nothing.
+const DEFAULT_SECONDS: u64 = 3_600;
+/// Longest time, in seconds.
+const MAX_SECONDS: u64 = 365 * 24 * 3_600;
+
+impl Core {
+    pub(crate) async fn invoice_create(
+        self: &Arc<Core>,
+        mut request: InvoiceCreate,
+    ) -> Result<Invoice, ApiError> {
+        let Some(key) = request.idempotency_key.take() else { return self.make_invoice(&request).await };
+        let keyed = Keyed::new(self, &key, "invoice_create", &request, None)?;
+        // An invoice that a crash left without its key's result was never shown to anybody.
+        self.once(keyed, Intention::Nothing, |core| async move { core.make_invoice(&request).await }).await
+    }
+
+    async fn make_invoice(&self, request: &InvoiceCreate) -> Result<Invoice, ApiError> {
+        let (_, chain) = self.chain(request.chain_id)?;
+        super::channels::positive(request.amount)?;
+        if request.description.len() > MAX_DESCRIPTION {
+            let message = format!("the description has more than {MAX_DESCRIPTION} bytes");
+            return Err(ApiError::new(ErrorCode::InvalidParams, message).hint("shorten the description"));
+        }
+        let seconds = request.expires_in.unwrap_or(DEFAULT_SECONDS);
+        if seconds == 0 || seconds > MAX_SECONDS {
+            let message = format!("the invoice would end in {seconds} seconds; give 1 to {MAX_SECONDS}");
+            return Err(ApiError::new(ErrorCode::InvalidParams, message));
+        }
+        let created = self.now();
+        let payee = match self.addresses.first() {
+            Some(address) => address.to_string(),
+            None => match chain.node.address() {
+                Some(address) => address.to_string(),
+                None => self.signer.address().to_string(),
+            },
+        };
+        let terms = InvoiceTerms {
+            id: self.random::<32>()?.into(),
+            payee,
+            chain_id: chain.node.domain().chain_id(),
+            adjudicator: chain.node.domain().adjudicator(),
+            asset: request.asset.unwrap_or(Address::ZERO),
+            amount: request.amount,
+            description: request.description.clone(),
+            created,
+            expires: created.saturating_add(seconds),
+        };
+        let text = text::write(&terms, self.signer.as_ref())?;
+        let stored = Stored {
+            number: 0,
+            terms,
+            text,
+            is_cancelled: false,
+            received: Amount::ZERO,
+            payments: 0,
+            payment: None,
+        };
+        let row = stored.clone();
+        self.database.write(move |db| row.insert(db)).await?;
+        Ok(stored.invoice(created))
+    }
+
+    pub(crate) async fn invoice_list(&self, request: InvoiceList) -> Result<Invoices, ApiError> {
+        let limit = page_limit(request.limit, 100, 1_000)?;
+        let mut before = match &request.cursor {
+            Some(cursor) => cursor.parse::<u64>().map_err(|_| bad_cursor(cursor))?,
+            None => u64::from(u32::MAX) << 16,
+        };
+        let now = self.now();
+        let mut invoices = Vec::new();
+        loop {
+            let page = self.database.read(move |db| Stored::page(db, before, limit)).await?;
+            let is_last = page.len() < limit;
+            for stored in page {
+                before = stored.number;
+                if request.status.is_none_or(|status| stored.status(now) == status) {
+                    invoices.push(stored.invoice(now));
+                }
+                if invoices.len() == limit {
+                    return Ok(Invoices { invoices, next: Some(before.to_string()) });
+                }
+            }
+            if is_last {
+                return Ok(Invoices { invoices, next: None });
+            }
+        }
+    }
+
+    pub(crate) async fn invoice_show(&self, id: B256) -> Result<Invoice, ApiError> {
+        let stored = self.database.read(move |db| Stored::find(db, id)).await?;
+        Ok(stored.ok_or_else(|| unknown(id))?.invoice(self.now()))
+    }
+
+    pub(crate) async fn invoice_cancel(&self, id: B256) -> Result<Invoice, ApiError> {
+        let now = self.now();
+        let stored = self.database.write(move |db| {
+            let Some(stored) = Stored::find(db, id)? else { return Ok(None) };
+            if stored.status(now) == InvoiceStatus::Open {
+                Stored::cancel(db, id)?;
+            }
+            Ok(Some(stored))
+        });
+        let stored = stored.await?.ok_or_else(|| unknown(id))?;
+        match stored.status(now) {
+            InvoiceStatus::Open | InvoiceStatus::Cancelled => self.invoice_show(id).await,
+            status => {
+                let message = format!("the invoice {id} is {} and cannot be taken back", name(status));
+                Err(ApiError::new(ErrorCode::InvoiceNotPayable, message)
+                    .hint("refund it with a payment, if need be"))
+            }
+        }
+    }
+
+    pub(crate) async fn invoice_pay(self: &Arc<Core>, request: InvoicePay) -> Result<Paid, ApiError> {
+        let terms = read(&request.text)?;
+        let payee = payee_of(&terms)?;
+        let (chain, node) = self.chain(Some(terms.chain_id))?;
+        if node.node.domain().adjudicator() != terms.adjudicator {
+            let message =
+                format!("the invoice is for the adjudicator {}, not for this node's", terms.adjudicator);
+            return Err(ApiError::new(ErrorCode::UnknownChain, message)
+                .hint("use a node that is configured with the payee's adjudicator"));
+        }
+        if payee == self.signer.address() {
+            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, "the invoice is this node's own"));
+        }
+        // A paid one answers as it did, even after its end.
+        let key = format!("invoice:{}", terms.id);
+        let is_paid = self.database.read(move |db| super::keys::has_result(db, &key)).await?;
+        if !is_paid && self.now() > terms.expires {
+            let message = format!("the invoice {} could be paid until {}", terms.id, terms.expires);
+            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, message));
+        }
+        let channel = match request.channel {
+            Some(channel) => self.known(channel).await?,
+            None => self.route(chain, payee, &terms, is_paid).await?,
+        };
+        if channel.peer() != payee || channel.chain != chain {
+            let message = format!("the channel {} is not one with the payee {payee}", channel.id);
+            return Err(ApiError::new(ErrorCode::NoRoute, message));
+        }
+        let payment = super::pay::payment(
+            &channel,
+            Some(terms.asset),
+            terms.amount,
+            Some(terms.id),
+            terms.description.clone(),
+        )?;
+        let keyed = Keyed::invoice(self, terms.id, terms.expires, &channel);
+        let intention =
+            self.intention(&channel, vec![strait_protocol::Operation::Pay(payment.clone())], false);
+        let intention = intention.await?;
+        self.once(keyed, intention, |core| async move { core.pay_now(&channel, payment).await }).await
+    }
+
+    /// The channel with the payee that holds enough; the fullest, so that small ones are not used up in vain.
+    async fn route(
+        &self,
+        chain: usize,
+        payee: Address,
+        terms: &InvoiceTerms,
+        is_paid: bool,
+    ) -> Result<Arc<Known>, ApiError> {
+        let with_payee = self.registry.with_peer(chain, payee);
+        let infos = self.look(&with_payee).await?;
+        let mut best: Option<(Amount, bool, Arc<Known>)> = None;
+        for (known, info) in with_payee.iter().zip(&infos) {
+            let balance = info.balances.iter().find(|balance| balance.asset == terms.asset);
+            let Some(balance) = balance else { continue };
+            let can_pay = info.can_pay;
+            if best.as_ref().is_none_or(|(own, can, _)| (can_pay, balance.own) > (*can, *own)) {
+                best = Some((balance.own, can_pay, known.clone()));
+            }
+        }
+        let missing = |message: String| Err(ApiError::new(ErrorCode::NoRoute, message));
+        match best {
+            Some((own, true, known)) if own >= terms.amount || is_paid => Ok(known),
+            Some((_, _, known)) if is_paid => Ok(known),
+            Some((own, true, known)) => {
+                let short = terms.amount.checked_sub(own).unwrap_or(terms.amount);
+                missing(format!(
+                    "the fullest channel with the payee, {}, holds {own} of the asset {}; {short} are missing",
+                    known.id, terms.asset
+                ))
+            }
+            Some((_, false, known)) => missing(format!(
+                "no channel with the payee can pay now; {} is not connected, empty, or in dispute",
+                known.id
+            )),
+            None => missing(format!(
+                "there is no channel with the payee {payee} that holds the asset {}; {} are needed",
+                terms.asset, terms.amount
+            )),
+        }
+    }
+}
+
+fn payee_of(terms: &InvoiceTerms) -> Result<Address, ApiError> {
+    if let Ok(address) = terms.payee.parse::<PeerAddress>() {
+        return Ok(address.signer());
+    }
+    terms.payee.parse().map_err(|_| text::invalid("its payee is no address"))
+}
+
+fn unknown(id: B256) -> ApiError {
+    ApiError::new(ErrorCode::UnknownInvoice, format!("this node has made no invoice {id}"))
+}
+
+fn name(status: InvoiceStatus) -> &'static str {
+    match status {
+        InvoiceStatus::Open => "open",
+        InvoiceStatus::Paid => "paid",
+        InvoiceStatus::Expired => "expired",
+        InvoiceStatus::Cancelled => "cancelled",
+    }
+}

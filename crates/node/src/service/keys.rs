@@ -1,0 +1,243 @@
+//! Requests that are carried out once, however often they come, also across a crash.
+//!
+//! The key and what is intended are durable before anything is handed to the engine; the result is durable before the
+//! caller is told. What a crash leaves without a result is decided by the channel's own durable history when the
+//! service starts, before it takes anything new. The engine knows no keys, so the history is compared by content: what
+//! the key's request wanted, among this node's operations that were written after the key was. Two payments of
+//! identical content (asset, amount, invoice, memo) are interchangeable: nothing that either party holds tells them
+//! apart, so whichever of two requests is credited with which of two payments, the sums are the same. It is enough,
+//! therefore, to count: each payment in the history is credited to one request at most, the keys that have a result
+//! keep theirs, and what is left over is credited to the undecided ones in the order in which they came. A key is
+//! thereby never paid twice. Where identical payments *without* a key were under way at the crash too, their caller
+//! asked for no memory, and one of them may be credited to the key.
+
+mod decide;
+mod table;
+
+pub(crate) use table::{Decided, Intention};
+
+use super::registry::Known;
+use super::{Core, DatabaseError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use strait_api::{ApiError, ErrorCode};
+use strait_protocol::Operation;
+use strait_types::{B256, ChannelId, keccak256};
+pub(crate) use table::has_result;
+use table::{Begun, Row};
+use tokio::sync::watch;
+
+/// Longest key, in bytes.
+const MAX_KEY: usize = 128;
+/// How long a key is kept.
+pub(crate) const KEPT_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// How long a repetition waits for the first request.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How a request ended: its result as JSON.
+type Ended = Result<String, ApiError>;
+type Waiting = watch::Receiver<Option<Ended>>;
+
+/// Requests with a key that are being carried out.
+#[derive(Default)]
+pub(crate) struct Running(Mutex<HashMap<String, (B256, Waiting)>>);
+
+/// A request with its key.
+#[derive(Clone)]
+pub(crate) struct Keyed {
+    key: String,
+    request: B256,
+    channel: Option<ChannelId>,
+    /// When the key is forgotten, Unix milliseconds.
+    until_ms: u64,
+}
+
+impl Keyed {
+    /// For a key that a client gave.
+    pub(crate) fn new(
+        core: &Core,
+        key: &str,
+        method: &str,
+        request: &impl Serialize,
+        channel: Option<&Known>,
+    ) -> Result<Keyed, ApiError> {
+        if key.is_empty() || key.len() > MAX_KEY {
+            let message = format!("the idempotency key has {} bytes; give 1 to {MAX_KEY}", key.len());
+            return Err(ApiError::new(ErrorCode::InvalidParams, message).hint("use a random UUID, say"));
+        }
+        let content = serde_json::to_vec(&(method, request))
+            .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))?;
+        Ok(Keyed {
+            key: format!("client:{key}"),
+            request: keccak256(content),
+            channel: channel.map(|known| known.id),
+            until_ms: core.clock.now_ms().saturating_add(KEPT_MS),
+        })
+    }
+
+    /// For the payment of an invoice, which is its own key until the invoice cannot be paid any more.
+    pub(crate) fn invoice(core: &Core, id: B256, expires: u64, channel: &Known) -> Keyed {
+        let expires_ms = expires.saturating_mul(1_000).max(core.clock.now_ms());
+        Keyed {
+            key: format!("invoice:{id}"),
+            request: id,
+            channel: Some(channel.id),
+            until_ms: expires_ms.saturating_add(KEPT_MS),
+        }
+    }
+}
+
+impl Core {
+    /// Carries a request out once. `act` is run to its end even when the caller gives up.
+    pub(crate) async fn once<R, F>(
+        self: &Arc<Core>,
+        keyed: Keyed,
+        intention: Intention,
+        act: impl FnOnce(Arc<Core>) -> F + Send + 'static,
+    ) -> Result<R, ApiError>
+    where
+        R: Serialize + DeserializeOwned + Send,
+        F: Future<Output = Result<R, ApiError>> + Send,
+    {
+        let (sender, mut waiting) = watch::channel(None);
+        let is_first = {
+            let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match running.get(&keyed.key) {
+                Some((request, _)) if *request != keyed.request => return Err(conflict()),
+                Some((_, first)) => {
+                    waiting = first.clone();
+                    false
+                }
+                None => {
+                    running.insert(keyed.key.clone(), (keyed.request, waiting.clone()));
+                    true
+                }
+            }
+        };
+        if is_first {
+            let core = self.clone();
+            tokio::spawn(async move {
+                let key = keyed.key.clone();
+                let ended = core.carry_out(keyed, intention, act).await;
+                sender.send_replace(Some(ended));
+                core.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            });
+        }
+        let ended = tokio::time::timeout(PATIENCE, waiting.wait_for(Option::is_some)).await;
+        match ended {
+            Ok(Ok(ended)) => match ended.clone() {
+                Some(ended) => read_result(&ended?),
+                None => Err(pending()),
+            },
+            // The task was dropped with the runtime, or it takes long.
+            Ok(Err(_)) | Err(_) => Err(pending()),
+        }
+    }
+
+    async fn carry_out<R, F>(
+        self: &Arc<Core>,
+        keyed: Keyed,
+        intention: Intention,
+        act: impl FnOnce(Arc<Core>) -> F + Send,
+    ) -> Ended
+    where
+        R: Serialize + Send,
+        F: Future<Output = Result<R, ApiError>> + Send,
+    {
+        let mut begun = self.begin(&keyed, &intention).await?;
+        if let Begun::Undecided(row) = &begun {
+            match self.decide_late(row).await? {
+                Decided::Done(result) => return Ok(result),
+                Decided::Unknown => return Err(pending()),
+                Decided::NotMade => begun = self.begin(&keyed, &intention).await?,
+            }
+        }
+        match begun {
+            Begun::New => {}
+            Begun::Done(result) => return Ok(result),
+            Begun::Conflict => return Err(conflict()),
+            Begun::Undecided(_) => return Err(pending()),
+        }
+        match act(self.clone()).await {
+            Ok(result) => {
+                let result = serde_json::to_string(&result)
+                    .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+                let (stored, now_ms) = (result.clone(), self.clock.now_ms());
+                self.database.write(move |db| table::finish(db, &keyed.key, &stored, now_ms)).await?;
+                Ok(result)
+            }
+            // It may have happened all the same; the next look at the history tells.
+            Err(error) if is_uncertain(error.code) => Err(error),
+            Err(error) => {
+                self.database.write(move |db| table::remove(db, &keyed.key)).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn begin(&self, keyed: &Keyed, intention: &Intention) -> Result<Begun, ApiError> {
+        let note = serde_json::to_string(intention)
+            .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+        let (keyed, now_ms) = (keyed.clone(), self.clock.now_ms());
+        let row = Row {
+            key: keyed.key,
+            request: keyed.request,
+            at_ms: now_ms,
+            until_ms: keyed.until_ms,
+            channel: keyed.channel,
+            note,
+        };
+        Ok(self.database.write(move |db| table::begin(db, row)).await?)
+    }
+
+    /// What operations in a channel are to be looked for after a crash.
+    pub(crate) async fn intention(
+        &self,
+        known: &Known,
+        operations: Vec<Operation>,
+        many: bool,
+    ) -> Result<Intention, ApiError> {
+        // Before the look at the channel, so that it lies before all that the look does not show.
+        let mark = known.mark();
+        let view = self.node(known)?.view(known.id).await?;
+        let (payments, version) = (view.payments[0], view.version);
+        Ok(Intention::Operations { operations, many, mark, payments, version })
+    }
+
+    /// Forgets keys whose time is over.
+    pub(crate) async fn forget_keys(&self) -> Result<(), DatabaseError> {
+        let now_ms = self.clock.now_ms();
+        self.database.write(move |db| table::forget(db, now_ms)).await
+    }
+}
+
+/// Whether nothing can be said about what has moved.
+fn is_uncertain(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Stopping
+            | ErrorCode::Internal
+            | ErrorCode::StoreFailed
+            | ErrorCode::ChainUnreachable
+            | ErrorCode::NotIncluded
+            | ErrorCode::IdempotencyPending
+    )
+}
+
+fn read_result<R: DeserializeOwned>(result: &str) -> Result<R, ApiError> {
+    serde_json::from_str(result).map_err(|error| {
+        let message = format!("the stored result of the key cannot be read: {error}");
+        ApiError::new(ErrorCode::IdempotencyConflict, message)
+    })
+}
+
+fn conflict() -> ApiError {
+    ApiError::new(ErrorCode::IdempotencyConflict, "the idempotency key was used for another request")
+}
+
+fn pending() -> ApiError {
+    ApiError::new(ErrorCode::IdempotencyPending, "the first request with this idempotency key has not ended")
+}

@@ -1,0 +1,316 @@
+//! What became of requests that a crash left without a result.
+
+use super::table::{self, Decided, Found, Intention, Undecided};
+use crate::service::Core;
+use crate::service::history::{Mark, Scan};
+use crate::service::registry::Known;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use strait_api::{ApiError, ChannelOpened, ErrorCode, LockNumber, Paid, PaidMany, PayResult, Submitted};
+use strait_protocol::{Operation, Phase};
+use strait_types::{B256, ChannelId, Version};
+
+/// How long a repetition waits for the peer's answer to what is in flight.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A deposit that is not on chain after this time, in milliseconds, was not made.
+const DEPOSIT_MS: u64 = 3_600_000;
+
+/// An operation of ours in the history, to be credited to one request.
+struct Candidate {
+    operation: Operation,
+    found: Found,
+    is_agreed: bool,
+    is_taken: bool,
+}
+
+impl Core {
+    /// Decides what can be decided before anything new is taken; what was not made is forgotten, so that a repetition
+    /// carries it out.
+    pub(crate) async fn decide_keys(&self) -> Result<(), ApiError> {
+        self.forget_keys().await?;
+        let undecided = self.database.read(table::undecided).await?;
+        let mut by_channel: BTreeMap<ChannelId, Vec<(Undecided, Intention)>> = BTreeMap::new();
+        for row in undecided {
+            let Ok(intention) = serde_json::from_str::<Intention>(&row.note) else { continue };
+            if let (Some(channel), Intention::Operations { .. }) = (row.channel, &intention) {
+                by_channel.entry(channel).or_default().push((row, intention));
+            }
+        }
+        for (channel, rows) in by_channel {
+            if let Ok(known) = self.known(channel).await {
+                self.credit(&known, rows).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Credits each undecided request of a channel with what the history holds of it.
+    async fn credit(&self, known: &Known, rows: Vec<(Undecided, Intention)>) -> Result<(), ApiError> {
+        let mut wanted = Vec::new();
+        let (mut mark, mut since_ms) = (None, u64::MAX);
+        for (row, intention) in &rows {
+            if let Intention::Operations { operations, mark: from, .. } = intention {
+                wanted.extend(operations.iter().cloned());
+                // Marks of one channel only go forward.
+                mark = mark.filter(|mark: &Mark| mark.after <= from.after).or(Some(*from));
+                since_ms = since_ms.min(row.at_ms);
+            }
+        }
+        let mut candidates = self.candidates(known, mark.unwrap_or_default(), &wanted).await?;
+        let channel = known.id;
+        let results = self.database.read(move |db| table::results_since(db, channel, since_ms)).await?;
+        let taken: BTreeSet<u64> = results.iter().flat_map(|result| numbers(result)).collect();
+        for candidate in &mut candidates {
+            let is_payment = matches!(candidate.operation, Operation::Pay(_));
+            candidate.is_taken = is_payment && taken.contains(&candidate.found.number);
+        }
+        for (row, intention) in rows {
+            self.credit_one(known, &row, intention, &mut candidates).await?;
+        }
+        Ok(())
+    }
+
+    async fn credit_one(
+        &self,
+        known: &Known,
+        row: &Undecided,
+        intention: Intention,
+        candidates: &mut [Candidate],
+    ) -> Result<(), ApiError> {
+        let Intention::Operations { operations, many, mark, payments, version } = intention else {
+            return Ok(());
+        };
+        let mut is_open = false;
+        let mut found = Vec::with_capacity(operations.len());
+        for operation in &operations {
+            let is_after = |found: &Found| match operation {
+                Operation::Pay(_) => found.number >= payments,
+                _ => found.version > version,
+            };
+            let credited = candidates
+                .iter_mut()
+                .find(|candidate| {
+                    !candidate.is_taken && candidate.operation == *operation && is_after(&candidate.found)
+                })
+                .map(|candidate| {
+                    candidate.is_taken = true;
+                    is_open |= !candidate.is_agreed;
+                    candidate.found
+                });
+            found.push(credited);
+        }
+        let key = row.key.clone();
+        if found.iter().all(Option::is_none) {
+            self.database.write(move |db| table::remove(db, &key)).await?;
+            return Ok(());
+        }
+        if is_open {
+            let note = serde_json::to_string(&Intention::Found { operations, found, many, mark })
+                .unwrap_or_default();
+            self.database.write(move |db| table::renote(db, &key, &note)).await?;
+            return Ok(());
+        }
+        let (result, now_ms) = (result_of(known, &operations, &found, many), self.clock.now_ms());
+        self.database.write(move |db| table::finish(db, &key, &result, now_ms)).await?;
+        Ok(())
+    }
+
+    /// This node's operations in the history after a place that are wanted, agreed ones first.
+    async fn candidates(
+        &self,
+        known: &Known,
+        mark: Mark,
+        wanted: &[Operation],
+    ) -> Result<Vec<Candidate>, ApiError> {
+        let mut scan = Scan::new(self.node(known)?, known, mark);
+        let mut candidates = Vec::new();
+        let mut take = |operation: &Operation, number: Option<u64>, version, is_agreed| {
+            let operation = without_limit(operation);
+            if wanted.contains(&operation) {
+                let found = Found { number: number.unwrap_or_default(), version };
+                candidates.push(Candidate { operation, found, is_agreed, is_taken: false });
+            }
+        };
+        loop {
+            let piece = scan.read().await?;
+            for line in piece.lines.iter().filter(|line| line.writer == known.side) {
+                take(&line.operation, line.number, line.version, true);
+            }
+            if piece.is_last {
+                break;
+            }
+        }
+        let (mut payments, mut locks) = (scan.mark().payments[known.side.index()], scan.mark().locks);
+        for (version, operations) in scan.pending() {
+            for operation in operations {
+                let counter = match operation {
+                    Operation::Pay(_) => Some(&mut payments),
+                    Operation::AddLock(_) => Some(&mut locks),
+                    _ => None,
+                };
+                let number = counter.map(|counter| std::mem::replace(counter, counter.saturating_add(1)));
+                take(operation, number, version, false);
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Decides one when it is asked for again.
+    pub(super) async fn decide_late(&self, row: &Undecided) -> Result<Decided, ApiError> {
+        let decided = self.look_again(row).await?;
+        let (key, now_ms) = (row.key.clone(), self.clock.now_ms());
+        match &decided {
+            Decided::Done(result) => {
+                let result = result.clone();
+                self.database.write(move |db| table::finish(db, &key, &result, now_ms)).await?;
+            }
+            Decided::NotMade => self.database.write(move |db| table::remove(db, &key)).await?,
+            Decided::Unknown => {}
+        }
+        Ok(decided)
+    }
+
+    async fn look_again(&self, row: &Undecided) -> Result<Decided, ApiError> {
+        let intention = serde_json::from_str::<Intention>(&row.note).map_err(|error| {
+            ApiError::new(
+                ErrorCode::StoreFailed,
+                format!("what was noted with the key cannot be read: {error}"),
+            )
+        })?;
+        let channel = match (&intention, row.channel) {
+            (Intention::Open { params }, _) => return self.look_for_channel(params).await,
+            (_, Some(channel)) => channel,
+            (_, None) => return Ok(Decided::NotMade),
+        };
+        let known = self.known(channel).await?;
+        match intention {
+            Intention::Found { operations, found, many, mark } => {
+                let standing = self.look_for(&known, &operations, &found, mark).await?;
+                Ok(match standing {
+                    None => Decided::Unknown,
+                    Some(standing) if standing.iter().all(Option::is_none) => Decided::NotMade,
+                    Some(standing) => Decided::Done(result_of(&known, &operations, &standing, many)),
+                })
+            }
+            Intention::Deposit { asset, amount, before, at_ms } => {
+                let facts = self.node(&known)?.facts(known.id).await?;
+                let now = facts.deposits.get(asset.index()).map(|pair| pair[known.side.index()]);
+                let has_come =
+                    now.zip(before.checked_add(amount)).is_some_and(|(now, expected)| now >= expected);
+                if has_come {
+                    // Its hash was lost with the life that sent it.
+                    return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO })));
+                }
+                let is_over = self.clock.now_ms() > at_ms.saturating_add(DEPOSIT_MS);
+                Ok(if is_over { Decided::NotMade } else { Decided::Unknown })
+            }
+            // It failed in this life in a way that tells nothing.
+            Intention::Operations { .. } => Ok(Decided::Unknown),
+            Intention::Open { .. } | Intention::Nothing => Ok(Decided::NotMade),
+        }
+    }
+
+    async fn look_for_channel(&self, params: &strait_types::ChannelParams) -> Result<Decided, ApiError> {
+        for chain in &self.nodes {
+            let domain = chain.node.domain();
+            let id = params.id(domain.chain_id(), domain.adjudicator());
+            if let Ok(channel) = self.show(id).await {
+                // What was deposited the channel itself shows.
+                return Ok(Decided::Done(json(&ChannelOpened { channel, deposits: Vec::new() })));
+            }
+        }
+        Ok(Decided::NotMade)
+    }
+
+    /// Waits for the peer's answer to what is in flight, and tells which of it stands. `None`: there is no answer yet.
+    async fn look_for(
+        &self,
+        known: &Known,
+        operations: &[Operation],
+        found: &[Option<Found>],
+        mark: Mark,
+    ) -> Result<Option<Vec<Option<Found>>>, ApiError> {
+        let node = self.node(known)?;
+        let highest = found.iter().flatten().map(|found| found.version).max().unwrap_or_default();
+        let is_answered = |view: &strait_protocol::ChannelView| {
+            view.in_flight == 0 || view.version >= highest || matches!(view.phase, "settled" | "closed")
+        };
+        match tokio::time::timeout(PATIENCE, node.wait_until(known.id, is_answered)).await {
+            Ok(view) => view?,
+            Err(_) => return Ok(None),
+        };
+        let mut stands = vec![false; found.len()];
+        let mut scan = Scan::new(node, known, mark);
+        loop {
+            let piece = scan.read().await?;
+            for line in piece.lines.iter().filter(|line| line.writer == known.side) {
+                let at = Found { number: line.number.unwrap_or_default(), version: line.version };
+                for ((place, wanted), stands) in found.iter().zip(operations).zip(&mut stands) {
+                    *stands |= *place == Some(at) && without_limit(&line.operation) == *wanted;
+                }
+            }
+            if piece.is_last {
+                break;
+            }
+        }
+        // The chain has the last word on what the peer never answered.
+        let facts = node.facts(known.id).await?;
+        let paid_by = match facts.phase {
+            Phase::Settled(_) | Phase::Closed => facts.recorded.as_ref().map(|state| state.version),
+            Phase::Open | Phase::Disputed { .. } => None,
+        };
+        let stands = found.iter().zip(stands).map(|(place, stands)| {
+            place.filter(|place| stands || paid_by.is_some_and(|version: Version| place.version <= version))
+        });
+        Ok(Some(stands.collect()))
+    }
+}
+
+/// Without the limit that its writing set.
+fn without_limit(operation: &Operation) -> Operation {
+    match operation {
+        Operation::Withdraw { side, asset, amount, .. } => {
+            Operation::Withdraw { side: *side, asset: *asset, amount: *amount, valid_until: 0 }
+        }
+        other => other.clone(),
+    }
+}
+
+/// The answer that the caller would have got.
+fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], many: bool) -> String {
+    if many {
+        let result = |found: &Option<Found>| match found {
+            Some(found) => PayResult::Paid { number: found.number, version: found.version.0 },
+            None => PayResult::Failed {
+                code: ErrorCode::Stopping,
+                message: "the node stopped before this payment was made; nothing has moved".into(),
+                hint: "pay it again with a new key".into(),
+            },
+        };
+        return json(&PaidMany { results: found.iter().map(result).collect() });
+    }
+    let Some(found) = found.first().copied().flatten() else { return String::new() };
+    match operations.first() {
+        Some(Operation::AddLock(_)) => json(&LockNumber { number: found.number }),
+        Some(Operation::Withdraw { .. }) => json(&strait_api::Agreed { version: found.version.0 }),
+        _ => json(&Paid { channel: known.id, number: found.number, version: found.version.0 }),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // These have no maps with other keys than text.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Numbers of the payments that a result tells of.
+fn numbers(result: &str) -> Vec<u64> {
+    if let Ok(paid) = serde_json::from_str::<Paid>(result) {
+        return vec![paid.number];
+    }
+    let many = serde_json::from_str::<PaidMany>(result).map(|many| many.results).unwrap_or_default();
+    let number = |result: PayResult| match result {
+        PayResult::Paid { number, .. } => Some(number),
+        PayResult::Failed { .. } => None,
+    };
+    many.into_iter().filter_map(number).collect()
+}

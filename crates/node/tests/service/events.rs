@@ -1,0 +1,129 @@
+//! Events: each once, in order, across restarts and for listeners of any speed.
+
+use crate::world::{World, event, many, soon, told_memos};
+use futures_util::StreamExt;
+use strait_api::{Api, ErrorCode, Event, EventQuery, EventRecord, Subscribe};
+use strait_node::service::Retention;
+
+fn received(records: &[EventRecord]) -> u64 {
+    let count = |record: &EventRecord| match &record.event {
+        Event::Received { payments, .. } => payments.len() as u64,
+        _ => 0,
+    };
+    records.iter().map(count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_resumes_after_its_cursor_across_kills_and_misses_nothing() {
+    let world = World::new();
+    let (alice, mut bob, channel) = world.pair().await;
+    let mut cursor = None;
+    let mut told = Vec::new();
+    for life in 0..5_u64 {
+        let request = many(channel, vec![1; 40], &life.to_string());
+        // The last payments come while the service is being killed.
+        let paying = tokio::spawn({
+            let service = alice.service.clone();
+            async move { service.pay_many(request).await }
+        });
+        bob.until(channel, |info| info.payments_received > life * 40).await;
+        soon("the kill", bob.service.kill()).await;
+        // The node alone, without a service: what is paid now is told later.
+        let node = world.node(2).await;
+        alice.node().add_peer(node.address().expect("it listens"));
+        soon("the payments", paying).await.expect("no panic").expect("answered");
+        let caught_up = |view: &strait_protocol::ChannelView| view.payments[1] >= (life + 1) * 40;
+        soon("the payments", node.wait_until(channel, caught_up)).await.expect("it runs");
+        bob = world.serve(2, node, Retention::default()).await;
+        let query = EventQuery { after: cursor.clone(), limit: Some(10_000), channel: Some(channel) };
+        let events = bob.service.events(query).await.expect("events");
+        assert_eq!(received(&events.events), 40, "life {life}");
+        cursor = Some(events.cursor);
+        told.extend(events.events);
+    }
+    let expected: Vec<_> = (0..5).flat_map(|life| vec![life.to_string(); 40]).collect();
+    assert_eq!(told_memos(&told), expected);
+    let mut firsts = 0;
+    for record in &told {
+        if let Event::Received { first, payments, .. } = &record.event {
+            assert_eq!(*first, firsts);
+            firsts += payments.len() as u64;
+        }
+    }
+    assert_eq!(told.iter().filter(|record| matches!(record.event, Event::Opened { .. })).count(), 1);
+    let deposits = told.iter().filter(|record| matches!(record.event, Event::Deposited { .. })).count();
+    assert_eq!(deposits, 1, "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_that_is_too_old_or_foreign_says_so() {
+    let world = World::new();
+    let alice = world.start(1).await;
+    let bob = world.start_with(2, Retention { count: 5, bytes: u64::MAX }).await;
+    let channel = alice.open(&bob, 1_000).await;
+    let first =
+        bob.service.events(EventQuery { limit: Some(1), ..Default::default() }).await.expect("events");
+    for index in 0..20 {
+        alice.pay(channel, 1, &index.to_string()).await.expect("paid");
+    }
+    let mut news = bob.listen(None).await;
+    alice.pay(channel, 1, "last").await.expect("paid");
+    event(
+        &mut news,
+        "the last",
+        |event| matches!(event, Event::Received { payments, .. } if payments[0].memo == "last"),
+    )
+    .await;
+    let old = EventQuery { after: Some(first.cursor), ..EventQuery::default() };
+    assert_eq!(bob.service.events(old.clone()).await.expect_err("lost").code, ErrorCode::EventsLost);
+    let lost = bob.service.subscribe(old).await.err().expect("lost");
+    assert_eq!(lost.code, ErrorCode::EventsLost);
+    for (cursor, code) in [("00000000.1", ErrorCode::EventsLost), ("7", ErrorCode::InvalidParams)] {
+        let query = EventQuery { after: Some(cursor.into()), ..EventQuery::default() };
+        assert_eq!(bob.service.events(query).await.expect_err("no cursor").code, code);
+    }
+    let kept = bob.all_events().await;
+    assert!(kept.len() <= 6, "{}", kept.len());
+    soon("the shutdown", bob.service.shutdown()).await;
+    let end = soon("the end", news.next()).await.expect("an item").expect_err("the end");
+    assert_eq!(end.code, ErrorCode::Stopping);
+    assert!(soon("the end", news.next()).await.is_none());
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split_whitespace().nth(1).expect("a figure").parse().expect("a number");
+    pages * 4_096
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_listeners_that_do_not_read_take_no_memory_and_miss_nothing() {
+    const BATCHES: u64 = 40;
+    const BATCH: u64 = 1_000;
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let mut listeners = Vec::new();
+    for _ in 0..100 {
+        listeners.push(bob.listen(None).await);
+    }
+    let before = resident_bytes();
+    let memo = "m".repeat(400);
+    for _ in 0..BATCHES {
+        let request = many(channel, vec![1; BATCH as usize], &memo);
+        soon("a batch", alice.service.pay_many(request)).await.expect("paid");
+    }
+    // 16 MB of memos: a queue for each listener would be 1.6 GB.
+    let grown = resident_bytes().saturating_sub(before);
+    assert!(grown < 400 << 20, "{grown} bytes");
+    for mut listener in listeners {
+        let (mut count, mut next) = (0, 0);
+        while count < BATCHES * BATCH {
+            let record = soon("an event", listener.next()).await.expect("goes on").expect("no error");
+            if let Event::Received { first, payments, .. } = record.event {
+                assert_eq!(first, next);
+                count += payments.len() as u64;
+                next = first + payments.len() as u64;
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Invoices: paid at most once by the payer, counted once by the payee.
+
+use crate::world::{ETHER, Party, World, event, payment, soon};
+use rusqlite::Connection;
+use strait_api::{
+    Api, ApiError, ErrorCode, Event, Invoice, InvoiceCreate, InvoiceIssue, InvoiceList, InvoicePay,
+    InvoiceRef, InvoiceStatus, InvoiceText, Paid, Pay,
+};
+use strait_types::{Address, Amount, B256, ChannelId};
+
+async fn make(party: &Party, amount: u64) -> Invoice {
+    let request = InvoiceCreate {
+        chain_id: None,
+        asset: None,
+        amount: Amount::from(amount),
+        description: "a cup of tea".into(),
+        expires_in: Some(600),
+        idempotency_key: None,
+    };
+    party.service.invoice_create(request).await.expect("made")
+}
+
+async fn pay(party: &Party, invoice: &Invoice) -> Result<Paid, ApiError> {
+    let request = InvoicePay { text: invoice.text.clone(), channel: None };
+    soon("the payment", party.service.invoice_pay(request)).await
+}
+
+async fn show(party: &Party, invoice: &Invoice) -> Invoice {
+    party.service.invoice_show(InvoiceRef { id: invoice.terms.id }).await.expect("known")
+}
+
+fn towards(channel: ChannelId, amount: u64, id: B256) -> Pay {
+    Pay { invoice: Some(id), ..payment(channel, amount, "by hand") }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invoice_is_paid_once_however_often_it_is_asked_for() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let mut news = bob.listen(None).await;
+    let invoice = make(&bob, 500).await;
+    let read = alice.service.invoice_read(InvoiceText { text: invoice.text.clone() }).await;
+    assert_eq!(read, Ok(invoice.terms.clone()));
+
+    let paid = pay(&alice, &invoice).await.expect("paid");
+    assert_eq!(paid.channel, channel);
+    let record = event(&mut news, "the invoice", |event| matches!(event, Event::InvoicePaid { .. })).await;
+    let Event::InvoicePaid { id, payment } = record.event else { panic!("{record:?}") };
+    assert_eq!((id, payment.channel, payment.number), (invoice.terms.id, channel, paid.number));
+    let now = show(&bob, &invoice).await;
+    assert_eq!(
+        (now.status, now.payment, now.received),
+        (InvoiceStatus::Paid, Some(payment), Amount::from(500))
+    );
+    assert_eq!(pay(&alice, &invoice).await, Ok(paid));
+
+    // A crash before the result was stored changes nothing.
+    soon("the kill", alice.service.kill()).await;
+    let db = Connection::open(world.path("service-1.db")).expect("opens");
+    assert_eq!(db.execute("UPDATE idempotency SET result = NULL, done_ms = NULL", ()).expect("changes"), 1);
+    drop(db);
+    let alice = world.start(1).await;
+    alice.until(channel, |info| info.can_pay).await;
+    assert_eq!(pay(&alice, &invoice).await, Ok(paid));
+    assert_eq!(bob.show(channel).await.expect("known").payments_received, 1);
+    let list = bob.service.invoice_list(InvoiceList::default()).await.expect("a list");
+    assert_eq!(list.invoices, [now]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_the_whole_amount_in_time_pays_and_the_rest_is_surfaced() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let mut news = bob.listen(None).await;
+    let [invoice, cancelled, late] = [make(&bob, 100).await, make(&bob, 100).await, make(&bob, 100).await];
+    let taken_back =
+        bob.service.invoice_cancel(InvoiceRef { id: cancelled.terms.id }).await.expect("taken back");
+    assert_eq!(taken_back.status, InvoiceStatus::Cancelled);
+    let id = invoice.terms.id;
+    let mut step = async |amount: u64, id: B256| {
+        soon("a payment", alice.service.pay(towards(channel, amount, id))).await.expect("paid");
+        let about = |event: &Event| matches!(event, Event::InvoicePaid { .. } | Event::InvoiceMispaid { .. });
+        match event(&mut news, "the invoice's event", about).await.event {
+            Event::InvoiceMispaid { issue, received, amount: given, .. } => {
+                assert_eq!(given, Amount::from(amount));
+                Some((issue, received))
+            }
+            _ => None,
+        }
+    };
+    assert_eq!(step(60, id).await, Some((InvoiceIssue::Partial, Amount::from(60))));
+    assert_eq!(step(40, id).await, None);
+    assert_eq!(step(7, id).await, Some((InvoiceIssue::PaidAlready, Amount::from(107))));
+    assert_eq!(step(100, cancelled.terms.id).await, Some((InvoiceIssue::Cancelled, Amount::from(100))));
+    bob.clock.advance(601);
+    assert_eq!(step(100, late.terms.id).await, Some((InvoiceIssue::Expired, Amount::from(100))));
+    let statuses = [&invoice, &cancelled, &late].map(|invoice| show(&bob, invoice));
+    let [paid, cancelled_now, late_now] = statuses;
+    let (paid, cancelled_now, late_now) = tokio::join!(paid, cancelled_now, late_now);
+    assert_eq!((paid.status, paid.payments), (InvoiceStatus::Paid, 3));
+    assert_eq!(cancelled_now.status, InvoiceStatus::Cancelled);
+    assert_eq!(late_now.status, InvoiceStatus::Expired);
+    // The payer's own clock still allows it; the payee says what came of it.
+    alice.clock.advance(601);
+    let error = pay(&alice, &late).await.expect_err("its time is over");
+    assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
+    let error = bob.service.invoice_cancel(InvoiceRef { id }).await.expect_err("it is paid");
+    assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_way_to_the_payee_it_says_what_is_missing() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let carol = world.start(3).await;
+    let error = pay(&alice, &make(&carol, 5).await).await.expect_err("no channel");
+    assert_eq!(error.code, ErrorCode::NoRoute);
+    assert!(error.message.contains(&carol.node().signer().to_string()), "{error}");
+    let error = pay(&alice, &make(&bob, 11 * ETHER).await).await.expect_err("too much");
+    assert_eq!(error.code, ErrorCode::NoRoute);
+    assert!(error.message.contains(&format!("{ETHER} are missing")), "{error}");
+    let error = pay(&bob, &make(&bob, 5).await).await.expect_err("its own");
+    assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
+    let with_bob = InvoicePay { text: make(&carol, 5).await.text, channel: Some(channel) };
+    let error = alice.service.invoice_pay(with_bob).await.expect_err("another peer");
+    assert_eq!(error.code, ErrorCode::NoRoute);
+    let error = alice.service.invoice_show(InvoiceRef { id: B256::ZERO }).await.expect_err("unknown");
+    assert_eq!(error.code, ErrorCode::UnknownInvoice);
+    let nothing = InvoiceCreate {
+        chain_id: None,
+        asset: Some(Address::ZERO),
+        amount: Amount::ZERO,
+        description: String::new(),
+        expires_in: None,
+        idempotency_key: None,
+    };
+    let error = alice.service.invoice_create(nothing).await.expect_err("of nothing");
+    assert_eq!(error.code, ErrorCode::InvalidAmount);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invoice_with_a_key_is_made_once() {
+    let world = World::new();
+    let bob = world.start(2).await;
+    let request = InvoiceCreate {
+        chain_id: Some(31_337),
+        asset: None,
+        amount: Amount::from(5),
+        description: "tea".into(),
+        expires_in: None,
+        idempotency_key: Some("order 7".into()),
+    };
+    let first = bob.service.invoice_create(request.clone()).await.expect("made");
+    assert_eq!(bob.service.invoice_create(request).await, Ok(first));
+}
