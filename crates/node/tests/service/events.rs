@@ -2,7 +2,7 @@
 
 use crate::world::{World, event, many, soon, told_memos};
 use futures_util::StreamExt;
-use strait_api::{Api, ErrorCode, Event, EventQuery, EventRecord, Subscribe};
+use strait_api::{Api, ErrorCode, Event, EventQuery, EventRecord, PayResult, Subscribe};
 use strait_node::service::Retention;
 
 fn received(records: &[EventRecord]) -> u64 {
@@ -20,18 +20,26 @@ async fn a_client_resumes_after_its_cursor_across_kills_and_misses_nothing() {
     let mut cursor = None;
     let mut told = Vec::new();
     for life in 0..5_u64 {
-        let request = many(channel, vec![1; 40], &life.to_string());
-        // The last payments come while the service is being killed.
+        // The last payments come while the service is being killed; what found no connection is paid again.
         let paying = tokio::spawn({
-            let service = alice.service.clone();
-            async move { service.pay_many(request).await }
+            let (service, node) = (alice.service.clone(), alice.node().clone());
+            async move {
+                let mut left = 40;
+                while left > 0 {
+                    let up = |view: &strait_protocol::ChannelView| view.link == "up";
+                    node.wait_until(channel, up).await.expect("it runs");
+                    let request = many(channel, vec![1; left], &life.to_string());
+                    let results = service.pay_many(request).await.expect("answered").results;
+                    left = results.iter().filter(|result| matches!(result, PayResult::Failed { .. })).count();
+                }
+            }
         });
         bob.until(channel, |info| info.payments_received > life * 40).await;
         soon("the kill", bob.service.kill()).await;
         // The node alone, without a service: what is paid now is told later.
         let node = world.node(2).await;
         alice.node().add_peer(node.address().expect("it listens"));
-        soon("the payments", paying).await.expect("no panic").expect("answered");
+        soon("the payments", paying).await.expect("no panic");
         let caught_up = |view: &strait_protocol::ChannelView| view.payments[1] >= (life + 1) * 40;
         soon("the payments", node.wait_until(channel, caught_up)).await.expect("it runs");
         bob = world.serve(2, node, Retention::default()).await;

@@ -186,12 +186,14 @@ impl Pump {
                     format!("the call '{call}' was not sent, it is tried again while needed: {error}");
                 self.tell_event(*channel, Event::Alarm { message });
             }
-            Notice::DeadlineInDanger { channel, call, quarters_left, .. } => {
-                let message = format!(
-                    "the call '{call}', which guards money, is not on chain yet, and {quarters_left} of 4 quarters of its \
-                     time are left; check the gas account and the chain's endpoint"
-                );
-                self.tell_event(*channel, Event::Alarm { message });
+            Notice::DeadlineInDanger { channel, deadline, .. } => {
+                let head_time = self.node().node.head().await?.map_or(0, |(_, time)| time);
+                let (deadline, left) = (*deadline, deadline.saturating_sub(head_time));
+                self.tell_event(*channel, Event::DeadlineInDanger { deadline, left });
+            }
+            Notice::Connected { peer } => self.tell(None, Body::Other(Event::PeerConnected { peer: *peer })),
+            Notice::Disconnected { peer } => {
+                self.tell(None, Body::Other(Event::PeerDisconnected { peer: *peer }));
             }
             Notice::ChainStale { .. } => {
                 let message = "no new block has come for long: neither dangers nor deposits are seen; check the \
@@ -208,8 +210,6 @@ impl Pump {
             | Notice::Rejected { .. }
             | Notice::Included { .. }
             | Notice::NotIncluded { .. }
-            | Notice::Connected { .. }
-            | Notice::Disconnected { .. }
             | Notice::ChainFresh { .. } => {}
         }
         Ok(())

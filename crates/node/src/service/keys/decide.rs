@@ -17,10 +17,19 @@ const DEPOSIT_MS: u64 = 3_600_000;
 
 /// An operation of ours in the history, to be credited to one request.
 struct Candidate {
-    operation: Operation,
     found: Found,
+    is_payment: bool,
     is_agreed: bool,
     is_taken: bool,
+}
+
+/// Candidates by their content, in the order of the history.
+type Candidates = BTreeMap<Vec<u8>, Vec<Candidate>>;
+
+/// What makes two operations interchangeable.
+fn content(operation: &Operation) -> Vec<u8> {
+    // Writing to a Vec cannot fail.
+    borsh::to_vec(&without_limit(operation)).unwrap_or_default()
 }
 
 impl Core {
@@ -46,23 +55,22 @@ impl Core {
 
     /// Credits each undecided request of a channel with what the history holds of it.
     async fn credit(&self, known: &Known, rows: Vec<(Undecided, Intention)>) -> Result<(), ApiError> {
-        let mut wanted = Vec::new();
+        let mut wanted = Candidates::new();
         let (mut mark, mut since_ms) = (None, u64::MAX);
         for (row, intention) in &rows {
             if let Intention::Operations { operations, mark: from, .. } = intention {
-                wanted.extend(operations.iter().cloned());
+                wanted.extend(operations.iter().map(|operation| (content(operation), Vec::new())));
                 // Marks of one channel only go forward.
                 mark = mark.filter(|mark: &Mark| mark.after <= from.after).or(Some(*from));
                 since_ms = since_ms.min(row.at_ms);
             }
         }
-        let mut candidates = self.candidates(known, mark.unwrap_or_default(), &wanted).await?;
+        let mut candidates = self.candidates(known, mark.unwrap_or_default(), wanted).await?;
         let channel = known.id;
         let results = self.database.read(move |db| table::results_since(db, channel, since_ms)).await?;
         let taken: BTreeSet<u64> = results.iter().flat_map(|result| numbers(result)).collect();
-        for candidate in &mut candidates {
-            let is_payment = matches!(candidate.operation, Operation::Pay(_));
-            candidate.is_taken = is_payment && taken.contains(&candidate.found.number);
+        for candidate in candidates.values_mut().flatten() {
+            candidate.is_taken = candidate.is_payment && taken.contains(&candidate.found.number);
         }
         for (row, intention) in rows {
             self.credit_one(known, &row, intention, &mut candidates).await?;
@@ -75,7 +83,7 @@ impl Core {
         known: &Known,
         row: &Undecided,
         intention: Intention,
-        candidates: &mut [Candidate],
+        candidates: &mut Candidates,
     ) -> Result<(), ApiError> {
         let Intention::Operations { operations, many, mark, payments, version } = intention else {
             return Ok(());
@@ -87,12 +95,9 @@ impl Core {
                 Operation::Pay(_) => found.number >= payments,
                 _ => found.version > version,
             };
-            let credited = candidates
-                .iter_mut()
-                .find(|candidate| {
-                    !candidate.is_taken && candidate.operation == *operation && is_after(&candidate.found)
-                })
-                .map(|candidate| {
+            let mut alike = candidates.get_mut(&content(operation)).into_iter().flatten();
+            let credited =
+                alike.find(|candidate| !candidate.is_taken && is_after(&candidate.found)).map(|candidate| {
                     candidate.is_taken = true;
                     is_open |= !candidate.is_agreed;
                     candidate.found
@@ -115,20 +120,19 @@ impl Core {
         Ok(())
     }
 
-    /// This node's operations in the history after a place that are wanted, agreed ones first.
+    /// This node's operations in the history after a place, of those that are wanted; agreed ones come first.
     async fn candidates(
         &self,
         known: &Known,
         mark: Mark,
-        wanted: &[Operation],
-    ) -> Result<Vec<Candidate>, ApiError> {
+        mut wanted: Candidates,
+    ) -> Result<Candidates, ApiError> {
         let mut scan = Scan::new(self.node(known)?, known, mark);
-        let mut candidates = Vec::new();
         let mut take = |operation: &Operation, number: Option<u64>, version, is_agreed| {
-            let operation = without_limit(operation);
-            if wanted.contains(&operation) {
+            if let Some(alike) = wanted.get_mut(&content(operation)) {
                 let found = Found { number: number.unwrap_or_default(), version };
-                candidates.push(Candidate { operation, found, is_agreed, is_taken: false });
+                let is_payment = matches!(operation, Operation::Pay(_));
+                alike.push(Candidate { found, is_payment, is_agreed, is_taken: false });
             }
         };
         loop {
@@ -152,7 +156,7 @@ impl Core {
                 take(operation, number, version, false);
             }
         }
-        Ok(candidates)
+        Ok(wanted)
     }
 
     /// Decides one when it is asked for again.
