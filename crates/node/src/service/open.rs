@@ -6,6 +6,7 @@ use super::{ChainNode, Core, DatabaseError};
 use crate::transport::{PeerAddress, PeerStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use strait_api::{
     ApiError, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers, Phase,
 };
@@ -13,12 +14,20 @@ use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, Side, U256};
 
+/// How often, and how many times, a new peer's connection is looked for: ten seconds in all.
+const CONNECTION_LOOK: Duration = Duration::from_millis(20);
+const CONNECTION_LOOKS: u32 = 500;
+
 impl Core {
     pub(crate) async fn open(self: &Arc<Core>, mut request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
-        let params = self.terms(chain, &peer, &request)?;
+        let mut params = self.terms(chain, &peer, &request)?;
         let deposits = deposits(&params, &request.deposit)?;
+        params.participants[1].payout = match request.peer_payout {
+            Some(payout) => payout,
+            None => self.announced_payout(chain, &peer).await?,
+        };
         let Some(key) = request.idempotency_key.take() else {
             return self.open_now(index, &peer, params, &deposits).await;
         };
@@ -58,6 +67,25 @@ impl Core {
         Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
     }
 
+    /// Where the peer's node says that it is paid out, once it is connected.
+    async fn announced_payout(&self, chain: &ChainNode, peer: &Peer) -> Result<Address, ApiError> {
+        if let Peer::At(address) = peer {
+            self.keep_peer(address).await?;
+        }
+        let mut looks = tokio::time::interval(CONNECTION_LOOK);
+        for _ in 0..CONNECTION_LOOKS {
+            if let Some(payout) = chain.node.payout_of(peer.signer()) {
+                return Ok(payout);
+            }
+            looks.tick().await;
+        }
+        let message =
+            format!("the peer {} is not connected and cannot say where it is paid out", peer.signer());
+        Err(ApiError::new(ErrorCode::PeerOffline, message).hint(
+            "repeat when the peer is connected, or give the address that it is paid to as `peer_payout`",
+        ))
+    }
+
     fn terms(
         &self,
         chain: &ChainNode,
@@ -83,7 +111,7 @@ impl Core {
         Ok(ChannelParams {
             participants: [
                 Participant { signer: self.signer.address(), payout: chain.payout },
-                Participant { signer, payout: request.peer_payout.unwrap_or(signer) },
+                Participant { signer, payout: signer },
             ],
             challenge_duration: request.challenge_duration.unwrap_or(chain.challenge_duration),
             nonce: u64::from_be_bytes(self.random()?),
