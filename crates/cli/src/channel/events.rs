@@ -2,7 +2,7 @@
 
 use crate::amount::Assets;
 use crate::text::{one_line, short, time};
-use strait_api::{Event, EventRecord, Phase, ReceivedPayment};
+use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
 
 /// One event on one line.
 pub(super) fn line(record: &EventRecord, assets: &Assets) -> String {
@@ -22,6 +22,20 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::Received { first, payments, .. } => received(*first, payments, amount),
         Event::InvoicePaid { id, payment } => {
             format!("invoice {} is paid, payment {}", short(id), payment.number)
+        }
+        Event::InvoiceMispaid { id, payment, issue, .. } => {
+            let why = match issue {
+                InvoiceIssue::Partial => "more is needed",
+                InvoiceIssue::OtherAsset => "it is in another asset",
+                InvoiceIssue::PaidAlready => "it was paid before",
+                InvoiceIssue::Expired => "its time was over",
+                InvoiceIssue::Cancelled => "it was taken back",
+            };
+            format!(
+                "payment {} for invoice {} is received and does not pay it: {why}",
+                payment.number,
+                short(id)
+            )
         }
         // The lock's asset is not told.
         Event::LockOffered { number, amount, expiry, .. } => {
