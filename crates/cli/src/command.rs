@@ -79,6 +79,7 @@ pub(crate) enum Command {
     /// Runs a chain for development on this machine: contracts deployed, accounts funded, any Ethereum tool can use it.
     Devnet(devnet::DevnetArgs),
     /// Shows the node: its address, chains and assets.
+    #[command(after_help = "Examples:\n  strait info\n  strait info --json | jq -r .addresses[0]")]
     Info,
     /// The peers that the node keeps connections with.
     Peer(peer::PeerArgs),
