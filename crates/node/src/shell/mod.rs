@@ -170,6 +170,7 @@ impl Node {
         mut store: Box<dyn Store>,
     ) -> Result<Node, StartError> {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
+        let network_config = network_config(&config, domain);
         let mut engine = Engine::recover(
             domain,
             config.signer.clone(),
@@ -185,15 +186,7 @@ impl Node {
             Some(staged) => staged.commit(store.as_mut())?,
             None => Vec::new(),
         };
-        let (network, events) = Network::start(NetworkConfig {
-            listen: config.listen,
-            payout: config.payout,
-            signer: config.signer.clone(),
-            domain,
-            allow_plain_remote: config.allow_plain_remote,
-            limits: config.limits,
-        })
-        .await?;
+        let (network, events) = Network::start(network_config).await?;
         let shared = Arc::new(Shared::new(config.capacity));
         let (to_engine, from_callers) = channel();
         let (to_committer, from_engine) = sync_channel(1);
@@ -556,6 +549,17 @@ impl Node {
             drop(threads.chain.join());
         });
         drop(joined.await);
+    }
+}
+
+fn network_config(config: &NodeConfig, domain: Domain) -> NetworkConfig {
+    NetworkConfig {
+        listen: config.listen.clone(),
+        payout: config.payout,
+        signer: config.signer.clone(),
+        domain,
+        allow_plain_remote: config.allow_plain_remote,
+        limits: config.limits,
     }
 }
 

@@ -85,7 +85,6 @@ impl StrangerSocket {
 struct NoBrowsers;
 
 impl Callback for NoBrowsers {
-    #[expect(clippy::result_large_err, reason = "the library's own type, once per connection")]
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
         if !request.headers().contains_key(ORIGIN) {
             return Ok(response);

@@ -200,10 +200,10 @@ pub(super) async fn receive(door: &Door, stream: TcpStream, from: SocketAddr) ->
     let is_local = from.ip().to_canonical().is_loopback();
     let secured = async {
         let mut first = [0];
-        let count = stream.peek(&mut first).await.map_err(lost)?;
+        let count = stream.peek(&mut first).await.map_err(|error| lost(&error))?;
         match &door.tls {
             Some(identity) if count == 1 && first == [tls::FIRST_BYTE] => {
-                shake(door, tls::accept(identity, stream).await.map_err(lost)?).await
+                shake(door, tls::accept(identity, stream).await.map_err(|error| lost(&error))?).await
             }
             _ if is_local || door.allow_plain_remote => shake(door, Box::new(stream).into()).await,
             _ => {
@@ -218,7 +218,7 @@ pub(super) async fn receive(door: &Door, stream: TcpStream, from: SocketAddr) ->
     Ok(())
 }
 
-fn lost(error: std::io::Error) -> HandshakeError {
+fn lost(error: &std::io::Error) -> HandshakeError {
     HandshakeError::Broken(error.to_string())
 }
 
