@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
-    backup, channel, completions, config, connect, demo, devnet, doctor, exit_codes, history, info, init,
-    invoice, key, node, pay, peer, restore, token,
+    backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit_codes, history, info,
+    init, invoice, key, node, pay, peer, restore, token,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     /// Puts a backup into a home without data.
     Restore(restore::RestoreArgs),
+    /// Deploys the adjudicator to a chain, or finds it there.
+    Deploy(deploy::DeployArgs),
     /// Prints a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Lists the exit codes.
@@ -120,6 +122,7 @@ impl Cli {
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
             Command::Completions(args) => Ok(completions::run(&args)),
+            Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),
             Command::History(args) if args.is_offline() => history::offline(&args, &Output::new(json)),

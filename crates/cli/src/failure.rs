@@ -106,6 +106,11 @@ impl Failure {
         Failure::new("local", ErrorKind::Environment, message, Exit::Failed)
     }
 
+    /// The chain, or the way to it.
+    pub(crate) fn chain(message: impl fmt::Display) -> Failure {
+        Failure::new("chain", ErrorKind::Environment, message, Exit::Chain)
+    }
+
     /// The peer does not agree.
     pub(crate) fn peer(message: impl fmt::Display) -> Failure {
         Failure::new("peer_refused", ErrorKind::Peer, message, Exit::Peer)

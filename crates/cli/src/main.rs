@@ -9,6 +9,7 @@ mod config;
 mod connect;
 mod context;
 mod demo;
+mod deploy;
 mod devnet;
 mod doctor;
 mod exit_codes;
@@ -29,6 +30,7 @@ mod restore;
 mod testing;
 mod text;
 mod token;
+mod unlock;
 
 use clap::Parser;
 use command::Cli;
