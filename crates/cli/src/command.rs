@@ -121,7 +121,10 @@ impl Cli {
             Command::Key(args) => key::run(&global, &args, &Output::new(json)),
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
-            Command::Completions(args) => Ok(completions::run(&args)),
+            Command::Completions(args) => {
+                completions::run(&args);
+                Ok(())
+            }
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),

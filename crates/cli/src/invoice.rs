@@ -283,7 +283,7 @@ mod tests {
                 "description": "order 17", "created": 1, "expires": 253_402_300_000_u64,
             },
             "text": "straitinvoice1abc", "status": status,
-            "payment": if status == "paid" { payment } else { Value::Null },
+            "payment": if status == "paid" { payment } else { Value::Null }, "received": "0", "payments": 0,
         })
     }
 

@@ -18,6 +18,7 @@ pub(crate) fn one_line(text: &str) -> String {
 }
 
 /// The first digits of an id or address: enough to name it again.
+#[allow(clippy::needless_pass_by_value)] // ids are small and copied
 pub(crate) fn short(id: impl ToString) -> String {
     let text = id.to_string();
     text.get(..10).map_or(text.clone(), str::to_lowercase)

@@ -38,7 +38,7 @@ impl DevnetDriver {
 
     fn ask(&self, method: &'static str, params: Value) -> Value {
         let answer = self.provider.raw_request(method.into(), params);
-        self.runtime.block_on(async { answer.await }).unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.runtime.block_on(answer).unwrap_or_else(|error| panic!("{method}: {error}"))
     }
 
     fn number(&self, method: &'static str, params: Value) -> U256 {

@@ -7,7 +7,12 @@ use crate::follow::Follow;
 use crate::text::{duration, short, time};
 use clap::Args;
 use std::io::{IsTerminal, stderr, stdin};
-use strait_api::{ChannelInfo, ChannelRef, Phase};
+use std::time::Duration;
+use strait_api::{Agreed, ChannelInfo, ChannelRef, ErrorCode, Phase};
+use strait_types::ChannelId;
+
+/// How often is asked whether a withdrawal has ended.
+const WITHDRAWAL_POLL: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 #[command(
@@ -41,7 +46,7 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     let channel = info.channel;
     let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
     let line = context.out.wait("asking the peer");
-    let agreed = context.api.channel_close(ChannelRef { channel }).await?;
+    let agreed = agree(context, channel, args.wait).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel, follow, line };
@@ -64,6 +69,22 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
         };
         format!("{} {end} (version {})", short(channel), agreed.version)
     })
+}
+
+/// Who waits anyway also waits for the end of a withdrawal that is under way, or joins a close that is.
+async fn agree(context: &Context, channel: ChannelId, waits: bool) -> Result<Agreed, Failure> {
+    loop {
+        match context.api.channel_close(ChannelRef { channel }).await {
+            Err(error) if waits && error.code == ErrorCode::ChannelBusy => {
+                let info = context.api.channel_show(ChannelRef { channel }).await?;
+                if info.is_closing {
+                    return Ok(Agreed { version: info.version });
+                }
+                tokio::time::sleep(WITHDRAWAL_POLL).await;
+            }
+            done => return Ok(done?),
+        }
+    }
 }
 
 pub(super) async fn dispute(context: &Context, args: DisputeArgs) -> Result<(), Failure> {

@@ -117,6 +117,7 @@ mod tests {
     use crate::testing::{MAINNET, USDC, channel_info, node_info};
     use serde_json::{Value, json};
 
+    #[allow(clippy::needless_pass_by_value)] // as `json!` makes it
     fn told(event: Value) -> String {
         let mut record = json!({"cursor": "a", "at_ms": 1_700_000_000_999_u64, "chain_id": MAINNET,
             "channel": channel_info(0xab).channel});

@@ -181,6 +181,7 @@ mod tests {
         serde_json::to_value(info).expect("JSON")
     }
 
+    #[allow(clippy::needless_pass_by_value)] // as `json!` makes it
     fn opened(deposit: Value) -> Value {
         json!({"channel": not_yet(), "deposits": [deposit]})
     }
@@ -189,6 +190,7 @@ mod tests {
         opened(json!({"submitted": {"transaction": strait_types::B256::repeat_byte(3)}}))
     }
 
+    #[allow(clippy::needless_pass_by_value)] // as `json!` makes it
     fn event(event: Value) -> Value {
         let mut record =
             json!({"cursor": "a", "at_ms": 0, "chain_id": MAINNET, "channel": channel_info(0xab).channel});

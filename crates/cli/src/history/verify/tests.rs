@@ -143,6 +143,9 @@ fn a_new_channel_has_an_empty_bill() {
 #[test]
 fn no_record_can_be_changed_left_out_swapped_or_repeated() {
     let proof = busy().proof();
+    // What was refused leaves nothing, and a version of the peer's answers all below it: some records say nothing new.
+    let bill = |proof: &HistoryProof| verify(proof).map(|bill| serde_json::to_value(bill).expect("JSON"));
+    let is_refused_or_the_same = |other: &HistoryProof| bill(other).is_err() || bill(other) == bill(&proof);
     for index in 0..proof.records.len() {
         for byte in 0..proof.records[index].len() {
             let mut changed = proof.clone();
@@ -154,23 +157,16 @@ fn no_record_can_be_changed_left_out_swapped_or_repeated() {
         }
         let mut less = proof.clone();
         less.records.remove(index);
-        assert!(verify(&less).is_err() || is_nothing(&proof, index), "without record {index}");
+        assert!(is_refused_or_the_same(&less), "without record {index}");
         let mut twice = proof.clone();
         twice.records.insert(index, proof.records[index].clone());
-        assert!(verify(&twice).is_err() || is_nothing(&proof, index), "record {index} twice");
+        assert!(is_refused_or_the_same(&twice), "record {index} twice");
         if index > 0 {
             let mut swapped = proof.clone();
             swapped.records.swap(index - 1, index);
-            assert!(verify(&swapped).is_err(), "records {} and {index} swapped", index - 1);
+            assert!(is_refused_or_the_same(&swapped), "records {} and {index} swapped", index - 1);
         }
     }
-}
-
-/// A version that was refused leaves nothing, and so does forgetting it twice.
-fn is_nothing(proof: &HistoryProof, index: usize) -> bool {
-    matches!(Record::decode(&proof.records[index]), Ok(Record::RolledBack | Record::Wrote(_)))
-        && proof.records.len() > index + 1
-        && [2, 3].contains(&index)
 }
 
 #[test]
@@ -186,6 +182,10 @@ fn nothing_around_the_records_can_be_changed() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= flip;
             let Ok(changed) = String::from_utf8(bytes) else { continue };
+            // Hex says the same in either case.
+            if changed.eq_ignore_ascii_case(&text) {
+                continue;
+            }
             if read(&changed).and_then(|proof| proof::verify(&proof)).is_ok() {
                 survivors.push(changed[at.saturating_sub(20)..(at + 10).min(changed.len())].to_owned());
             }

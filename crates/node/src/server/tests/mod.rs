@@ -227,7 +227,7 @@ impl World {
     }
 
     fn token(&self, scope: Scope) -> String {
-        self.make(TokenCreate {
+        self.make(&TokenCreate {
             name: "test".into(),
             scopes: vec![scope],
             limits: SpendLimits::default(),
@@ -235,8 +235,8 @@ impl World {
         })
     }
 
-    fn make(&self, wish: TokenCreate) -> String {
-        self.tokens.create(&wish).expect("a token").secret
+    fn make(&self, wish: &TokenCreate) -> String {
+        self.tokens.create(wish).expect("a token").secret
     }
 
     /// Sends a whole request and reads the whole answer: status, headers, body.

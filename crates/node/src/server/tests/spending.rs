@@ -19,7 +19,7 @@ impl World {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_two_payers_at_once_spend_the_limit_and_no_more() {
     let world = Arc::new(World::new().await);
-    let token = world.make(limited(1000, 100));
+    let token = world.make(&limited(1000, 100));
     let payers: Vec<_> = (0..32)
         .map(|_| {
             let (world, token) = (world.clone(), token.clone());
@@ -48,7 +48,7 @@ async fn thirty_two_payers_at_once_spend_the_limit_and_no_more() {
 #[tokio::test]
 async fn only_what_was_certainly_not_paid_may_be_spent_again() {
     let world = World::new().await;
-    let token = world.make(limited(100, 1000));
+    let token = world.make(&limited(100, 1000));
     let pay = json!({ "channel": channel(), "amount": "60" });
     *lock(&world.fake.fails_with) = Some(ErrorCode::PeerOffline);
     assert_eq!(failed(&world.call(&token, "strait_pay", pay.clone()).await), ErrorCode::PeerOffline);
@@ -64,7 +64,7 @@ async fn only_what_was_certainly_not_paid_may_be_spent_again() {
 #[tokio::test]
 async fn a_repetition_spends_once() {
     let world = World::new().await;
-    let token = world.make(limited(100, 1000));
+    let token = world.make(&limited(100, 1000));
     let pay = json!({ "channel": channel(), "amount": "60", "idempotency_key": "order 7" });
     for _ in 0..3 {
         assert!(world.call(&token, "strait_pay", pay.clone()).await["result"].is_object());
@@ -80,7 +80,7 @@ async fn a_repetition_spends_once() {
 #[tokio::test]
 async fn every_way_to_pay_counts() {
     let world = World::new().await;
-    let token = world.make(limited(100, 1000));
+    let token = world.make(&limited(100, 1000));
     let lock_add = json!({ "channel": channel(), "amount": "10", "hash": B256::ZERO, "expiry": 9 });
     assert!(world.call(&token, "strait_lock_add", lock_add).await["result"].is_object());
     let items = json!([{ "amount": "20" }, { "amount": "30", "memo": "fails" }, { "amount": "5" }]);

@@ -77,7 +77,7 @@ async fn revoking_a_token_ends_its_subscriptions_and_connections() {
 #[tokio::test]
 async fn a_token_whose_time_is_over_loses_its_connection() {
     let world = World::new().await;
-    let token = world.make(TokenCreate {
+    let token = world.make(&TokenCreate {
         name: "short".into(),
         scopes: vec![Scope::Read],
         limits: SpendLimits::default(),

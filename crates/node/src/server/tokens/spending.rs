@@ -89,8 +89,8 @@ impl Tokens {
                 .map_err(failed)?;
         }
         let limits = &token.info().limits;
-        for (asset, amount) in &spend.amounts {
-            reservation.count(&transaction, &limits.per_channel, &limits.per_day, *asset, *amount)?;
+        for (asset, amount) in spend.amounts {
+            reservation.count(&transaction, &limits.per_channel, &limits.per_day, asset, amount)?;
         }
         transaction.commit().map_err(failed)?;
         drop(writer);

@@ -1,0 +1,192 @@
+//! The whole life of a channel with real processes: a chain, a customer, a store, and the commands of both.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// No step takes longer, even on a busy machine.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A process that goes on, and the first line that it printed.
+struct Running {
+    child: Child,
+    said: Value,
+}
+
+impl Running {
+    fn start(home: &Path, words: &[&str]) -> Running {
+        let mut child = strait(home, words).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
+        let said = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{words:?}: {error}: {line:?}"));
+        Running { child, said }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+        let _ended = self.child.wait();
+    }
+}
+
+fn strait(home: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+    command
+        .args(words)
+        .env_clear()
+        .env("HOME", home)
+        .env("STRAIT_HOME", home)
+        .env("STRAIT_PASSWORD", "lifecycle")
+        .stdin(Stdio::null());
+    command
+}
+
+/// A node with its commands.
+struct Party {
+    home: TempDir,
+    node: Running,
+}
+
+impl Party {
+    fn start(rpc: &str, account: &str) -> Party {
+        let home = TempDir::new().expect("a directory");
+        let words = [
+            "init",
+            "--devnet",
+            rpc,
+            "--dev-key",
+            account,
+            "--listen",
+            "127.0.0.1:0",
+            "--api",
+            "127.0.0.1:0",
+        ];
+        let output = strait(home.path(), &words).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let node = Running::start(home.path(), &["node", "--json", "--log", "error"]);
+        Party { home, node }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let url = self.node.said["api"].as_str().expect("the API's address");
+        strait(self.home.path(), &[words, &["--url", url]].concat())
+    }
+
+    /// What a command prints for programs.
+    fn json(&self, words: &[&str]) -> Value {
+        let output = self.command(&[words, &["--json"]].concat()).output().expect("it runs");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{words:?}: {told}");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {told}"))
+    }
+
+    /// The exit code and the error of a command that fails.
+    fn fails(&self, words: &[&str]) -> (i32, Value) {
+        let output = self.command(&[words, &["--json"]].concat()).output().expect("it runs");
+        let error: Value = serde_json::from_slice(&output.stderr).expect("one JSON value");
+        (output.status.code().expect("an exit code"), error["error"].clone())
+    }
+
+    fn address(&self) -> &str {
+        self.node.said["addresses"][0].as_str().expect("an address")
+    }
+
+    fn show(&self, channel: &str) -> Value {
+        self.json(&["channel", "show", channel])
+    }
+
+    /// Asks until a channel is as wanted.
+    fn wait(&self, channel: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        loop {
+            let info = self.show(channel);
+            if wanted(&info) {
+                return info;
+            }
+            assert!(start.elapsed() < LIMIT, "{what} did not come: {info}");
+        }
+    }
+}
+
+/// Asks the chain over plain HTTP.
+#[allow(clippy::needless_pass_by_value)] // as `json!` makes it
+fn rpc(url: &str, method: &str, params: Value) -> Value {
+    let address = url.strip_prefix("http://").expect("an address").trim_end_matches('/');
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+    let mut stream = TcpStream::connect(address).expect("the chain");
+    write!(
+        stream,
+        "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let body = answer.split("\r\n\r\n").nth(1).expect("a body");
+    let start = body.find('{').expect("JSON");
+    let end = body.rfind('}').expect("JSON");
+    let value: Value = serde_json::from_str(&body[start..=end]).expect("JSON");
+    assert!(value["error"].is_null(), "{method}: {value}");
+    value["result"].clone()
+}
+
+fn ether(text: &str) -> String {
+    strait_types::Amount::parse_decimal(text, 18).expect("an amount").to_string()
+}
+
+#[test]
+fn open_pay_top_up_withdraw_close_and_dispute() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint").to_owned();
+    let (customer, store) = (Party::start(&url, "1"), Party::start(&url, "2"));
+
+    let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
+    let channel = opened["channel"]["channel"].as_str().expect("an id").to_owned();
+    let short = &channel[..10];
+    assert_eq!(opened["channel"]["can_pay"], true);
+
+    customer.json(&["pay", short, "0.25", "ether", "--memo", "coffee"]);
+    store.json(&["pay", short, "0.05 ether", "--memo", "refund"]);
+    let invoice = store.json(&["request", "0.1 ether", "--for", "order 17"]);
+    customer.json(&["pay", invoice["text"].as_str().expect("an invoice")]);
+    let paid = store.json(&["invoice", "wait", invoice["terms"]["id"].as_str().expect("an id")]);
+    assert_eq!(paid["status"], "paid");
+    let (code, error) = customer.fails(&["pay", short, "5 ether"]);
+    assert_eq!((code, error["code"].as_str()), (7, Some("insufficient_balance")));
+
+    customer.json(&["channel", "deposit", short, "0.5 ether", "--wait"]);
+    store.json(&["channel", "withdraw", short, "0.2 ether", "--wait"]);
+    let info = customer.wait(short, "the balance", |info| info["balances"][0]["own"] == ether("1.2"));
+    assert_eq!(info["balances"][0]["peer_withdrawn"], ether("0.2"));
+
+    let bill = directory.path().join("bill.json");
+    let bill = bill.to_str().expect("a path");
+    customer.json(&["history", "export", short, "--proof", bill]);
+    let output = strait(directory.path(), &["history", "verify", bill, "--json"]).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let verified: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(verified["totals"][0]["paid"], json!([ether("0.35"), ether("0.05")]));
+
+    customer.json(&["channel", "close", short, "--wait"]);
+    assert_eq!(store.wait(short, "the close", |info| info["phase"] == "closed")["phase"], "closed");
+
+    let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
+    let second = opened["channel"]["channel"].as_str().expect("an id");
+    customer.json(&["pay", second, "0.4 ether"]);
+    store.json(&["channel", "dispute", second, "--yes"]);
+    let info = store.wait(second, "the dispute", |info| info["phase"] == "disputed");
+    let period = info["challenge_duration"].as_u64().expect("seconds") + 60;
+    rpc(&url, "evm_increaseTime", json!([period]));
+    let info = store.wait(second, "the settlement", |info| info["phase"] == "closed");
+    assert_eq!(info["balances"][0]["own"], ether("0.4"));
+}

@@ -1,0 +1,205 @@
+//! A whole node from the command line: set up, started, used, stopped, and what stands in its way.
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use strait_devnet::{Devnet, DevnetConfig, Mining};
+use tempfile::TempDir;
+
+struct Home {
+    directory: TempDir,
+}
+
+/// A command that runs on; it is killed should the test fail.
+struct Running {
+    child: Child,
+    out: BufReader<ChildStdout>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ended = self.child.kill();
+    }
+}
+
+impl Running {
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.out.read_line(&mut line).expect("readable");
+        line
+    }
+
+    fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(self.child.id().try_into().expect("an id"));
+        nix::sys::signal::kill(id, signal).expect("it runs");
+    }
+
+    /// The exit code, and what was written to standard error.
+    fn ended(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().expect("it ends").code();
+        let mut text = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
+        (code, text)
+    }
+}
+
+impl Home {
+    fn new() -> Home {
+        Home { directory: TempDir::new().expect("a directory") }
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
+        command.args(words).env_clear().env("STRAIT_HOME", self.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("it starts")
+    }
+
+    fn start(&self, words: &[&str]) -> Running {
+        let mut command = self.command(words);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let out = BufReader::new(child.stdout.take().expect("piped"));
+        Running { child, out }
+    }
+
+    /// A set-up node for a chain, on ports that the system chooses.
+    fn init(url: &str) -> Home {
+        let home = Home::new();
+        let words =
+            ["init", "--devnet", url, "--dev-key", "1", "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+        let output = home.run(&words);
+        assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+        home
+    }
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+async fn devnet() -> Devnet {
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let config = DevnetConfig { listen, mining: Mining::Instant, ..DevnetConfig::default() };
+    Devnet::start(config).await.expect("starts")
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("there").permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_set_up_started_asked_and_stopped() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    for file in ["strait.toml", "keys/node.json", "password"] {
+        assert_eq!(mode(&home.path().join(file)), 0o600, "{file}");
+    }
+    let doctor = home.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(0), "{}", String::from_utf8_lossy(&doctor.stdout));
+    let mut node = home.start(&["node", "--json"]);
+    let told: Value = serde_json::from_str(&node.line()).expect("JSON");
+    assert!(told["addresses"][0].as_str().expect("an address").starts_with("strait://0x"));
+    assert_eq!(mode(&home.path().join("admin.token")), 0o600);
+    let api = told["api"].as_str().expect("a URL");
+    let info = home.run(&["info", "--json", "--url", api]);
+    let shown: Value = serde_json::from_slice(&info.stdout).unwrap_or_else(|_| panic!("{}", err(&info)));
+    let signer = |value: &Value| value["signer"].as_str().expect("an address").to_lowercase();
+    assert_eq!(signer(&shown), signer(&told));
+    assert_eq!(shown["chains"][0]["chain_id"], 31_337);
+    // The same home a second time.
+    let second = home.run(&["node"]);
+    assert_eq!(second.status.code(), Some(1));
+    assert!(err(&second).contains("runs in"), "{}", err(&second));
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = node.ended();
+    assert_eq!(code, Some(0), "{log}");
+    // All is released: it starts again.
+    let mut again = home.start(&["node", "--json"]);
+    assert!(again.line().contains("addresses"));
+    again.signal(nix::sys::signal::Signal::SIGINT);
+    assert_eq!(again.ended().0, Some(0));
+    chain.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_the_way_is_said_with_the_next_step() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let place = taken.local_addr().expect("bound").to_string();
+    let nobody = "chains.devnet.adjudicator=0x00000000000000000000000000000000000000aa";
+    let usdc = format!("chains.devnet.adjudicator={}", chain.usdc());
+    std::fs::write(home.path().join("wrong"), "wrong").expect("written");
+    for (words, code, said) in [
+        (vec!["--set", "chains.devnet.chain_id=5"], 2, "is of chain 31337, 5 is configured"),
+        (vec!["--set", nobody], 2, "there is no contract at"),
+        (vec!["--set", &usdc], 2, "is not this version's adjudicator"),
+        (vec!["--password-file", "wrong"], 2, "the password does not open the key"),
+        (vec!["--set", "node.key=other"], 2, "there is no key file"),
+        (vec!["--set", "node.lisen=x"], 2, "did you mean 'listen'"),
+        (vec!["--listen", &place], 1, "choose another port"),
+        (vec!["--api", &place], 1, "choose another port"),
+    ] {
+        let mut command = home.command(&[&["node"], words.as_slice()].concat());
+        let output = command.current_dir(home.path()).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains(said), "{words:?}: {}", err(&output));
+    }
+    chain.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_does_not_answer_is_waited_for() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("bound");
+    let rpc = format!("chains.devnet.rpc=http://{dead}");
+    let mut node = home.start(&["node", "--json", "--set", &rpc]);
+    assert!(node.line().contains("addresses"));
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = node.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("The node starts nevertheless"), "{log}");
+    let doctor = home.run(&["doctor", "--set", &rpc]);
+    assert_eq!(doctor.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("no endpoint can be used"));
+    chain.shutdown().await;
+}
+
+#[test]
+fn keys_are_made_listed_moved_and_opened_by_their_password_only() {
+    let (home, other) = (Home::new(), Home::new());
+    std::fs::write(home.path().join("password"), "correct horse\n").expect("written");
+    let password = home.path().join("password").display().to_string();
+    let made = home.run(&["key", "new", "gas", "--password-file", &password, "--json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap_or_else(|_| panic!("{}", err(&made)));
+    let again = home.run(&["key", "new", "gas", "--password-file", &password]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(err(&again).contains("never overwritten"), "{}", err(&again));
+    let exported = home.run(&["key", "export", "gas"]);
+    let file = other.path().join("exported.json");
+    std::fs::write(&file, &exported.stdout).expect("written");
+    let file = file.display().to_string();
+    let wrong =
+        other.command(&["key", "import", "node", "--keystore", &file]).env("STRAIT_PASSWORD", "no").output();
+    let wrong = wrong.expect("it starts");
+    assert!(err(&wrong).contains("the password does not open the key"), "{}", err(&wrong));
+    let right = other.run(&["key", "import", "node", "--keystore", &file, "--password-file", &password]);
+    assert_eq!(right.status.code(), Some(0), "{}", err(&right));
+    let address = other.run(&["key", "address", "node", "--json"]);
+    let address: Value = serde_json::from_slice(&address.stdout).expect("JSON");
+    assert_eq!(address["address"], made["address"]);
+    let listed = other.run(&["key", "list", "--json"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
+    assert_eq!(listed[0]["name"], "node");
+}
