@@ -40,6 +40,8 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::Restoring => ErrorCode::ChannelRestoring,
         CommandError::AwaitingDeposit => ErrorCode::AwaitingDeposit,
         CommandError::Rule(rule) => return of_rule(*rule, error.to_string()),
+        // The peer has not yet seen that our withdrawal or its own is over.
+        CommandError::PeerRefused(Rule::ExecutionPending) => ErrorCode::ChannelBusy,
         CommandError::PeerRefused(_) => ErrorCode::PeerRefused,
         CommandError::Busy => ErrorCode::ChannelBusy,
         CommandError::Signer(_) => ErrorCode::KeyUnavailable,
@@ -157,6 +159,7 @@ mod tests {
             (CommandError::Rule(Rule::LockExpiry), ErrorCode::InvalidParams),
             (CommandError::Rule(Rule::Overflow), ErrorCode::InvalidAmount),
             (CommandError::Rule(Rule::LocksPending), ErrorCode::ChannelBusy),
+            (CommandError::PeerRefused(Rule::ExecutionPending), ErrorCode::ChannelBusy),
             (CommandError::PeerRefused(Rule::HoldTimeout), ErrorCode::PeerRefused),
             (CommandError::Busy, ErrorCode::ChannelBusy),
             (CommandError::Signer(SignerError("away".into())), ErrorCode::KeyUnavailable),
