@@ -132,6 +132,11 @@ impl Failure {
         self
     }
 
+    /// Whether nothing is left to say.
+    pub(crate) fn is_told(&self) -> bool {
+        self.is_quiet
+    }
+
     /// The next step.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());

@@ -4,7 +4,7 @@ use crate::amount::{Among, Assets};
 use crate::context::{Context, pick};
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::text::{one_line, parse_duration, short, time};
 use clap::{Args, Subcommand, ValueEnum};
 use std::pin::pin;
@@ -143,16 +143,17 @@ pub(crate) async fn create(context: &Context, args: CreateArgs) -> Result<(), Fa
         idempotency_key: args.key,
     };
     let made = context.api.invoice_create(request).await?;
-    context.out.result(&made, |_| {
-        format!(
-            "{}\n\ninvoice {} over {}, to be paid until {}\nthe payer runs: strait pay straitinvoice1...\nawait it with: strait invoice wait {}",
-            made.text,
-            short(made.terms.id),
-            assets.write(made.terms.chain_id, made.terms.asset, made.terms.amount),
-            time(made.terms.expires),
-            short(made.terms.id)
-        )
-    })
+    let id = short(made.terms.id);
+    let until = time(made.terms.expires);
+    let amount = assets.write(made.terms.chain_id, made.terms.asset, made.terms.amount);
+    note(
+        context.out.is_json(),
+        &format!(
+            "invoice {id} over {amount}, to be paid until {until}\nthe payer runs: strait pay straitinvoice1...\nawait it with: strait invoice wait {id}"
+        ),
+    );
+    // Alone on standard output, so that `$(strait request ...)` is the invoice.
+    context.out.result(&made, |_| made.text.clone())
 }
 
 async fn all(context: &Context, status: Option<InvoiceStatus>) -> Result<Vec<Invoice>, Failure> {
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_is_exact_and_shows_the_text_first() {
+    async fn a_request_is_exact_and_prints_the_invoice_alone() {
         let (context, seen) = Fake::new(false).on("strait_invoice_create", |_| Ok(invoice("open"))).start();
         let words =
             ["request", "12.50", "USDC", "--for", "order 17", "--expires-in", "24h", "--chain", "mainnet"];
@@ -302,7 +303,7 @@ mod tests {
         let asked = &seen.asked("strait_invoice_create")[0];
         assert_eq!((&asked["amount"], &asked["asset"]), (&json!("12500000"), &json!(USDC)));
         assert_eq!((&asked["expires_in"], &asked["description"]), (&json!(86_400), &json!("order 17")));
-        assert_eq!(seen.text().lines().next(), Some("straitinvoice1abc"));
+        assert_eq!(seen.text(), "straitinvoice1abc\n");
     }
 
     fn paid(id: B256) -> Result<Value, ApiError> {

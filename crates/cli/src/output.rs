@@ -47,7 +47,11 @@ impl Output {
     ) -> Result<(), Failure> {
         let text =
             if self.json { serde_json::to_string(value).map_err(Failure::local)? } else { human(self) };
-        self.raw(text.trim_end_matches('\n'))
+        match self.raw(text.trim_end_matches('\n')) {
+            // The command is done, whether or not its reader has seen enough.
+            Err(failure) if failure.is_told() => Ok(()),
+            printed => printed,
+        }
     }
 
     /// Lines as they are.
@@ -161,8 +165,29 @@ pub(crate) fn note(json: bool, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::testing::Page;
     use serde_json::json;
+
+    /// A reader that has seen enough, such as `head`.
+    struct Gone;
+
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_has_seen_enough_fails_no_command_that_is_done() {
+        let out = Output::to(Box::new(Gone), false, None);
+        out.result(&json!({}), |_| "a line".into()).expect("the command itself did what it should");
+        assert!(out.raw("one of many lines").is_err(), "a stream ends when nobody reads");
+    }
 
     #[test]
     fn a_table_fits_the_terminal_and_loses_nothing() {
