@@ -5,7 +5,7 @@ import {Errors} from "../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../src/interfaces/IAdjudicator.sol";
 import {IAdjudicatorExtension} from "../src/interfaces/IAdjudicatorExtension.sol";
 import {ChannelParams, ChildTerms, Sig, State} from "../src/interfaces/Types.sol";
-import {CallingBack} from "./mocks/Receivers.sol";
+import {CallingBack, Rejecting} from "./mocks/Receivers.sol";
 import {AppTest} from "./utils/AppTest.sol";
 
 /// @notice How the adjudicator and its extension act as one contract.
@@ -89,6 +89,17 @@ contract AdjudicatorExtensionTest is AppTest {
         assertTrue(receiver.called());
         assertFalse(receiver.succeeded());
         assertEq(p.payout0.balance, 1 ether);
+    }
+
+    /// What the extension could not pay is pulled from the adjudicator.
+    function test_creditsAreShared() public {
+        ChannelParams memory p = appParams(counting);
+        p.payout0 = address(new Rejecting());
+        depositNative(p, 0, 1 ether);
+        close(p, finalState(5, 1, 0));
+        assertEq(adjudicator.credits(p.payout0, address(0)), 1 ether);
+        Rejecting(p.payout0).withdrawCredit(adjudicator, address(0), stranger);
+        assertEq(address(adjudicator).balance, 0);
     }
 
     function test_afterAForkTheDomainIsTheNewChains() public {
