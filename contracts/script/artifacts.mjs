@@ -11,6 +11,9 @@ const CONTRACTS = {
   Adjudicator: "src/Adjudicator.sol",
   IApp: "src/interfaces/IApp.sol",
   TestUSDC: "src/test/TestUSDC.sol",
+  ConnectFour: "src/examples/ConnectFour.sol",
+  FairExchange: "src/examples/FairExchange.sol",
+  RockPaperScissors: "src/examples/RockPaperScissors.sol",
 };
 // The adjudicator creates its extension and delegates to it what it does not know: callers see one contract.
 const EXTENSIONS = { Adjudicator: ["src/AdjudicatorExtension.sol", "AdjudicatorExtension"] };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Board, ConnectFour} from "../../src/examples/ConnectFour.sol";
+import {Board} from "../../src/examples/ConnectFour.sol";
 import {IApp} from "../../src/interfaces/IApp.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
@@ -14,7 +14,7 @@ contract ConnectFourTest is GameTest {
 
     function setUp() public override {
         super.setUp();
-        start(type(ConnectFour).runtimeCode, 0, abi.encode(Board(STAKE, 0, 0)));
+        start("ConnectFour", 0, abi.encode(Board(STAKE, 0, 0)));
     }
 
     function board() private view returns (Board memory) {

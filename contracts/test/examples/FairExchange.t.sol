@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Exchange, FairExchange} from "../../src/examples/FairExchange.sol";
+import {Exchange} from "../../src/examples/FairExchange.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
 
@@ -21,7 +21,7 @@ contract FairExchangeTest is GameTest {
 
     function setUp() public override {
         super.setUp();
-        start(type(FairExchange).runtimeCode, 1, exchange(0));
+        start("FairExchange", 1, exchange(0));
     }
 
     function test_paidExactlyWhenTheKeyIsRevealed() public {
@@ -44,7 +44,7 @@ contract FairExchangeTest is GameTest {
     function test_sellerZero() public {
         delete game;
         Exchange memory terms = Exchange(0, 0.25 ether, keccak256(abi.encode(KEY)), 0);
-        start(type(FairExchange).runtimeCode, 0, abi.encode(terms));
+        start("FairExchange", 0, abi.encode(terms));
         terms.key = KEY;
         refused(paid(following(1, abi.encode(terms)), 0.25 ether));
         move(paid(following(1, abi.encode(terms)), -0.25 ether));

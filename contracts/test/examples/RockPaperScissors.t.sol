@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Phase, RockPaperScissors, Rounds} from "../../src/examples/RockPaperScissors.sol";
+import {Phase, Rounds} from "../../src/examples/RockPaperScissors.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
 
@@ -14,7 +14,7 @@ contract RockPaperScissorsTest is GameTest {
         super.setUp();
         Rounds memory g;
         (g.stake, g.total) = (STAKE, 3);
-        start(type(RockPaperScissors).runtimeCode, 0, abi.encode(g));
+        start("RockPaperScissors", 0, abi.encode(g));
     }
 
     function now_() private view returns (Rounds memory) {

@@ -12,9 +12,9 @@ abstract contract GameTest is AppTest {
     /// abi.encode of the states of a game, one after the other.
     bytes[] internal game;
 
-    /// A channel of the app in which each deposited one coin, and its first state.
-    function start(bytes memory runtime, uint8 writer, bytes memory appData) internal {
-        p = appParams(extension.deployApp(runtime));
+    /// A channel of the app, as committed in artifacts/, in which each deposited one coin, and its first state.
+    function start(string memory app, uint8 writer, bytes memory appData) internal {
+        p = appParams(extension.deployApp(artifactCode(app, ".deployedBytecode")));
         depositNative(p, 0, 1 ether);
         depositNative(p, 1, 1 ether);
         State memory s = paidState(1, 1, 0.1 ether);
