@@ -16,6 +16,7 @@ mod operation;
 mod position;
 mod record;
 mod rule;
+mod rules;
 mod settings;
 mod signer;
 
@@ -30,5 +31,6 @@ pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment, history_
 pub use position::{NumberedLock, Position, Violation};
 pub use record::Record;
 pub use rule::Rule;
+pub use rules::{NoRules, Refused, Rules, RulesProvider};
 pub use settings::Settings;
 pub use signer::{Signer, SignerError};
