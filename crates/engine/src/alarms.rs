@@ -93,6 +93,7 @@ impl Engine {
 
     /// Looks at what time alone brings about.
     pub(crate) fn raise_alarms(&mut self, now_ms: u64) {
+        self.remind_of_halt(now_ms);
         if self.alarm.due().is_none_or(|due| due > now_ms) {
             return;
         }

@@ -41,6 +41,10 @@ impl Engine {
     /// Hands out the calls that a channel wants and that are not under way.
     pub(crate) fn hand_out_calls(&mut self, now_ms: u64, channel: ChannelId) {
         let Some(entry) = self.channels.get(&channel) else { return };
+        if self.fetching.contains(&channel) {
+            // Without its events it would want what is long done.
+            return;
+        }
         let ctx = self.context(now_ms, entry);
         let wanted = entry.channel.wanted(&ctx);
         let params = entry.channel.params();

@@ -1,7 +1,7 @@
 //! Following the chain: events reach their channels once and in order, and a reorg takes them back.
 
 use crate::engine::Engine;
-use crate::input::{Effect, Notice};
+use crate::input::Effect;
 use crate::ports::{Block, BlockRef, Followed};
 use crate::status::BlockView;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -31,6 +31,12 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
+    /// As if the first block ever seen were this one.
+    pub(crate) fn at(block: BlockRef, time: u64) -> Cursor {
+        let seen = VecDeque::from([Seen { number: block.number, hash: block.hash, time }]);
+        Cursor { seen, forgot: true }
+    }
+
     pub(crate) fn known(&self) -> Vec<BlockRef> {
         self.seen.iter().rev().map(|seen| BlockRef { number: seen.number, hash: seen.hash }).collect()
     }
@@ -51,7 +57,7 @@ impl Cursor {
         (head.time, deep.map_or(0, |seen| seen.time))
     }
 
-    fn contains(&self, block: BlockRef) -> bool {
+    pub(crate) fn contains(&self, block: BlockRef) -> bool {
         self.seen.iter().any(|seen| seen.number == block.number && seen.hash == block.hash)
     }
 
@@ -83,17 +89,20 @@ impl Engine {
         let before = self.cursor.clone();
         if let Some(head) = self.cursor.head() {
             match followed.fork {
+                Some(fork) if self.cursor.contains(fork) && fork.number >= head.number => {}
+                Some(fork) if self.cursor.contains(fork) && self.is_reversible_to(fork.number) => {
+                    self.rollback(now_ms, fork.number);
+                }
                 Some(fork) if self.cursor.contains(fork) => {
-                    if fork.number < head.number {
-                        self.rollback(now_ms, fork.number);
-                    }
+                    self.on_deep_reorg(now_ms, followed);
+                    return;
                 }
                 // The answer belongs to an earlier question, and the next one will do.
                 Some(_) => return,
                 // All that was ever processed is gone: the answer begins at the deployment, and so do we.
-                None if !self.cursor.forgot && self.is_all_reversible() => self.rollback(now_ms, 0),
+                None if !self.cursor.forgot && self.is_reversible_to(0) => self.rollback(now_ms, 0),
                 None => {
-                    self.effects.push(Effect::Notify(Notice::DeepReorg));
+                    self.on_deep_reorg(now_ms, followed);
                     return;
                 }
             }
@@ -119,9 +128,9 @@ impl Engine {
         }
     }
 
-    /// Whether starting over from the deployment counts nothing twice.
-    fn is_all_reversible(&self) -> bool {
-        self.channels.values().all(|entry| entry.channel.is_chain_reversible())
+    /// Whether going on from a height counts nothing twice and keeps nothing that is gone.
+    fn is_reversible_to(&self, height: u64) -> bool {
+        self.channels.values().all(|entry| entry.channel.is_chain_reversible_to(height))
     }
 
     fn with_recent_events(&self) -> Vec<ChannelId> {
@@ -150,7 +159,7 @@ impl Engine {
             }
             _ => {
                 if let Some(id) = event.channel()
-                    && self.channels.get(&id).is_some_and(|entry| !entry.fetching)
+                    && !self.fetching.contains(&id)
                 {
                     self.apply_event(now_ms, id, block, event);
                 }
@@ -177,14 +186,18 @@ impl Engine {
         }
         self.refetch();
         self.check_deadlines(now_ms);
+        self.end_halt();
+        self.save_cursor();
+    }
+
+    pub(crate) fn save_cursor(&mut self) {
         self.batch.set_meta(CURSOR_KEY, borsh::to_vec(&self.cursor).unwrap_or_default());
     }
 
     /// A channel that becomes known late may have been funded before.
     pub(crate) fn fetch_events(&mut self, channel: ChannelId) {
         let through = self.cursor.head().map(|head| BlockRef { number: head.number, hash: head.hash });
-        let Some(entry) = self.channels.get_mut(&channel) else { return };
-        entry.fetching = true;
+        self.fetching.insert(channel);
         // Before the first block is followed there is nothing to miss; see `refetch`.
         if let Some(through) = through {
             self.effects.push(Effect::FetchEvents { channel, through });
@@ -193,9 +206,7 @@ impl Engine {
 
     /// Asks again for channels whose answer is outstanding: each new block makes the last question stale.
     fn refetch(&mut self) {
-        let waiting: Vec<_> =
-            self.channels.iter().filter(|(_, entry)| entry.fetching).map(|(id, _)| *id).collect();
-        for id in waiting {
+        for id in self.fetching.clone() {
             self.fetch_events(id);
         }
     }
@@ -209,10 +220,9 @@ impl Engine {
     ) {
         let is_current =
             self.cursor.head().is_some_and(|head| head.number == through.number && head.hash == through.hash);
-        let Some(entry) = self.channels.get_mut(&id).filter(|entry| entry.fetching && is_current) else {
+        if !is_current || !self.fetching.remove(&id) {
             return;
-        };
-        entry.fetching = false;
+        }
         for block in blocks {
             for event in &block.events {
                 self.apply_event(now_ms, id, block, &event.event);
@@ -223,5 +233,6 @@ impl Engine {
             let through = head.saturating_sub(channel.confirmations());
             channel.chain(ctx, ChainDelta::Final { through }, out);
         });
+        self.end_halt();
     }
 }

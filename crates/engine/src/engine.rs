@@ -2,6 +2,7 @@
 
 use crate::alarms::{Alarm, Alarms};
 use crate::chain::Cursor;
+use crate::halt::Halt;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::offers::Declined;
 use crate::peers::Peers;
@@ -33,12 +34,12 @@ pub(crate) struct Entry {
     pub(crate) introduced: bool,
     /// It does not take it.
     pub(crate) declined: Option<Declined>,
-    /// Its past events are being fetched; what happens meanwhile waits.
-    pub(crate) fetching: bool,
     /// Its life on chain is over.
     pub(crate) closed: bool,
     /// When its timer is set for.
     pub(crate) tick: Option<u64>,
+    /// Locks whose registration was asked for.
+    pub(crate) looked_up: BTreeSet<B256>,
     /// Deadlines that the user was told of, with the quarters that were left then.
     pub(crate) alarmed: Vec<(Deadline, u8)>,
     /// Journal bytes since the last snapshot.
@@ -58,6 +59,12 @@ pub struct Engine {
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
     pub(crate) alarm: Alarm,
+    /// After a reorg that cannot be undone.
+    pub(crate) halt: Option<Halt>,
+    /// Channels whose past events are being fetched; what happens meanwhile waits.
+    pub(crate) fetching: BTreeSet<ChannelId>,
+    /// Questions to the registry that are open, by channel.
+    pub(crate) lookups: BTreeMap<ChannelId, usize>,
     /// The account that pays gas, as the chain told it last.
     pub(crate) account: Option<AccountStatus>,
     /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
@@ -97,6 +104,9 @@ impl Engine {
             proposals: Proposals::default(),
             cursor: Cursor::default(),
             alarm: Alarm::default(),
+            halt: None,
+            fetching: BTreeSet::new(),
+            lookups: BTreeMap::new(),
             account: None,
             calls: BTreeMap::new(),
             unfunded: BTreeSet::new(),
@@ -125,6 +135,9 @@ impl Engine {
             Input::Followed(followed) => self.on_followed(now_ms, &followed),
             Input::ChannelEvents { channel, through, blocks } => {
                 self.on_channel_events(now_ms, channel, through, &blocks);
+            }
+            Input::Registered { channel, through, registered } => {
+                self.on_registered(now_ms, channel, through, &registered);
             }
             Input::Submitted { key, result } => self.on_submitted(key, result),
             Input::Mined { key, transaction, receipt } => self.on_mined(key, transaction, receipt.as_ref()),
@@ -159,6 +172,7 @@ impl Engine {
         let mut signed = Ok(());
         self.drive(now_ms, id, |channel, ctx, out| signed = channel.flush(ctx, out));
         self.touched.remove(&id);
+        self.look_up_locks(id);
         self.hand_out_calls(now_ms, id);
         let Some(entry) = self.channels.get_mut(&id) else { return };
         if entry.channel.needs_attention() {
@@ -206,7 +220,7 @@ impl Engine {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
         let ctx =
-            Context { now_ms, head_time, final_time, domain: &self.domain, signer: self.signer.as_ref() };
+            Context { now_ms, head_time, final_time, halted: self.halt.is_some(), domain: &self.domain, signer: self.signer.as_ref() };
         let mut out = Outputs::default();
         work(&mut entry.channel, &ctx, &mut out);
         self.touched.insert(id);
@@ -225,7 +239,7 @@ impl Engine {
 
     pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        Context { now_ms, head_time, final_time, domain: &self.domain, signer: self.signer.as_ref() }
+        Context { now_ms, head_time, final_time, halted: self.halt.is_some(), domain: &self.domain, signer: self.signer.as_ref() }
     }
 
     fn on_tick(&mut self, now_ms: u64) {
@@ -246,7 +260,7 @@ impl Engine {
     /// When [`Input::Tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        [timer, self.alarm.due()].into_iter().flatten().min()
+        [timer, self.alarm.due(), self.halt.map(|halt| halt.due())].into_iter().flatten().min()
     }
 
     /// Sets when the operator is told; before the first input.

@@ -4,7 +4,7 @@ use crate::calls::{Submission, SubmissionKey};
 use crate::ports::{Account, Block, BlockRef, ChainError, Followed, Receipt, TxHash};
 use crate::status::BlockView;
 use strait_protocol::{Command, Event, FrameError, Rule, Settings, SignerError, Token};
-use strait_types::{Address, Amount, AssetIndex, ChannelId, ChannelParams};
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams};
 
 /// An input.
 #[derive(Clone, Debug)]
@@ -80,6 +80,15 @@ pub enum Input {
         /// Its past.
         blocks: Vec<Block>,
     },
+    /// The answer to [`Effect::LookUp`].
+    Registered {
+        /// Which channel.
+        channel: ChannelId,
+        /// The newest block that was followed when the registry was read.
+        through: BlockRef,
+        /// Hashes whose preimages are registered, with the time of the registration in Unix seconds.
+        registered: Vec<(B256, u64)>,
+    },
     /// The answer to [`Effect::Submit`].
     Submitted {
         /// Which submission.
@@ -122,6 +131,18 @@ pub enum Effect {
         channel: ChannelId,
         /// Up to which block.
         through: BlockRef,
+    },
+    /// Read the registry of preimages: a lock became known, whose preimage may have been registered before.
+    LookUp {
+        /// For which channel.
+        channel: ChannelId,
+        /// Hashes of its locks.
+        hashes: Vec<B256>,
+    },
+    /// Follow the chain from these blocks now, newest first, whatever was asked before.
+    FollowFrom {
+        /// See [`crate::ports::Chain::follow`].
+        known: Vec<BlockRef>,
     },
     /// The peer sends what no honest node sends: close the connection.
     Disconnect {
@@ -244,8 +265,21 @@ pub enum Notice {
         /// The peer's reason.
         reason: String,
     },
-    /// The chain's history changed below what this node remembers; it takes no value until an operator has looked.
-    DeepReorg,
+    /// The chain's history changed deeper than can be undone; deposits may be gone. Nothing of value moves until each
+    /// channel's events are read anew, which begins at once; then comes [`Notice::ChainRebuilt`].
+    DeepReorg {
+        /// Height of the chain as it is now.
+        head: u64,
+    },
+    /// The events that a deep reorg made necessary are still not read; check the chain's endpoint.
+    Halted {
+        /// Since when nothing of value moves, in milliseconds since the Unix epoch.
+        since_ms: u64,
+        /// Channels whose events are awaited.
+        waiting: usize,
+    },
+    /// Every channel's events are read anew after a deep reorg, and value moves again where deposits cover it.
+    ChainRebuilt,
     /// The key could not be used; what was to be signed waits, and it is tried again.
     NoSigner {
         /// For which channel.

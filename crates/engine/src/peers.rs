@@ -232,9 +232,9 @@ impl Engine {
             peer,
             introduced,
             declined: None,
-            fetching: false,
             closed: false,
             tick: None,
+            looked_up: BTreeSet::new(),
             alarmed: Vec::new(),
             journal_bytes,
         };

@@ -2,8 +2,10 @@
 
 use crate::chain::{CURSOR_KEY, Cursor};
 use crate::engine::{Engine, Entry};
+use crate::halt::HALT_KEY;
 use crate::policy::Policy;
 use crate::ports::{Recovered, Signer, Store, StoreError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use strait_protocol::{Channel, RecoverError, Settings};
 use strait_types::{Address, ChannelId, Domain};
@@ -67,6 +69,9 @@ impl Engine {
         if let Some(bytes) = store.meta(CURSOR_KEY)? {
             engine.cursor = borsh::from_slice::<Cursor>(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
+        if let Some(bytes) = store.meta(HALT_KEY)? {
+            engine.halt = Some(borsh::from_slice(&bytes).map_err(EngineRecoverError::Cursor)?);
+        }
         let mut failure = None;
         store.recover(&mut |recovered| {
             if failure.is_none() {
@@ -122,9 +127,9 @@ impl Engine {
             peer,
             introduced: false,
             declined: None,
-            fetching: false,
             closed: false,
             tick: None,
+            looked_up: BTreeSet::new(),
             alarmed: Vec::new(),
             journal_bytes,
         };

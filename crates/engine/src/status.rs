@@ -75,11 +75,24 @@ impl AccountStatus {
     }
 }
 
+/// A halt after a reorg deeper than can be undone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct HaltView {
+    /// Since when, in milliseconds since the Unix epoch.
+    pub since_ms: u64,
+    /// Height of the chain that took the place of the one that was known.
+    pub head: u64,
+    /// Channels whose events are still awaited.
+    pub waiting: usize,
+}
+
 /// The engine at a glance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Status {
     /// How far the chain is followed.
     pub chain: ChainStatus,
+    /// Nothing of value moves: the channels' events are read anew. It ends by itself.
+    pub halted: Option<HaltView>,
     /// Channels that are known and not closed.
     pub open_channels: usize,
     /// Channels that peers opened and nobody has funded yet.
@@ -103,6 +116,7 @@ impl Engine {
                 processed: self.cursor.head_view(),
                 stale: self.alarm.is_stale(),
             },
+            halted: self.halt_view(),
             open_channels: self.channels.values().filter(|entry| !entry.closed).count(),
             unfunded_channels: self.unfunded.len(),
             proposals: self.proposals().count(),

@@ -75,6 +75,11 @@ pub enum CommandError {
         "the channel was restored from a backup: it waits until what it may have forgotten can no longer be executed, and for the peer to sign a rebase; if it never does, force-close it"
     )]
     Restoring,
+    /// The chain's history was replaced deeper than was thought possible.
+    #[error(
+        "the chain was reorganised so deeply that deposits may be gone; nothing of value moves until this node has read the channels' events anew, which it does by itself"
+    )]
+    Halted,
     /// The peer's deposit is below what we demand.
     #[error(
         "the peer has not deposited the minimum that this node demands, or its deposit lacks confirmations; wait for it, or force-close the channel"

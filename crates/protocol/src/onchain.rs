@@ -64,9 +64,10 @@ impl Facts {
         self.registered.iter().find(|entry| entry.0 == hash).map(|entry| entry.2)
     }
 
-    /// The preimage of a hash, if registered.
+    /// The preimage of a hash, if it is registered and was shown: who asks the registry learns only the time.
     pub fn preimage(&self, hash: B256) -> Option<B256> {
-        self.registered.iter().find(|entry| entry.0 == hash).map(|entry| entry.1)
+        let registered = self.registered.iter().find(|entry| entry.0 == hash).map(|entry| entry.1);
+        registered.filter(|preimage| crate::position::sha256(*preimage) == hash)
     }
 
     /// The recorded version, as calls show it.
@@ -161,6 +162,8 @@ pub enum ChainDelta {
         /// Height.
         through: u64,
     },
+    /// The chain's history was replaced deeper than can be undone: nothing is known, and all events follow anew.
+    Reset,
 }
 
 /// Blocks below the required depth for which events are still kept apart: a reorg may be deeper than was hoped.
@@ -172,6 +175,8 @@ pub struct ChainView {
     /// What no reorg is expected to reach.
     base: Facts,
     recent: Vec<Dated>,
+    /// Height of the newest event in `base`.
+    settled: u64,
     /// Height through which events have their confirmations.
     through: u64,
     counted: Facts,
@@ -182,7 +187,7 @@ impl ChainView {
     /// Before anything happened.
     pub fn new(assets: usize) -> ChainView {
         let facts = Facts::new(assets);
-        ChainView { base: facts.clone(), recent: Vec::new(), through: 0, counted: facts.clone(), head: facts }
+        ChainView { base: facts.clone(), recent: Vec::new(), settled: 0, through: 0, counted: facts.clone(), head: facts }
     }
 
     /// As of the head: what may happen to us next.
@@ -199,6 +204,7 @@ impl ChainView {
     pub fn concerns(&self, delta: &ChainDelta) -> bool {
         match delta {
             ChainDelta::Event { .. } => true,
+            ChainDelta::Reset => *self != ChainView::new(self.base.deposits.len()),
             ChainDelta::Rollback { to } => self.recent.iter().any(|dated| dated.block > *to),
             ChainDelta::Final { through } => self.recent.iter().any(|dated| {
                 dated.block <= *through && (dated.block > self.through || is_settled(dated, *through))
@@ -209,6 +215,7 @@ impl ChainView {
     /// Takes a delta in.
     pub fn apply(&mut self, delta: &ChainDelta) {
         match delta {
+            ChainDelta::Reset => *self = ChainView::new(self.base.deposits.len()),
             ChainDelta::Event { block, time, event } => {
                 self.head.apply(*time, event);
                 self.recent.push(Dated { block: *block, time: *time, event: event.clone() });
@@ -226,6 +233,7 @@ impl ChainView {
                     recent.into_iter().partition(|dated| is_settled(dated, *through));
                 self.recent = kept;
                 for dated in settled {
+                    self.settled = self.settled.max(dated.block);
                     self.base.apply(dated.time, &dated.event);
                 }
                 self.counted = self.facts_through(self.through);
@@ -242,9 +250,9 @@ impl ChainView {
         facts
     }
 
-    /// Whether all that was ever seen can still be taken back.
-    pub fn is_reversible(&self) -> bool {
-        self.base == Facts::new(self.base.deposits.len())
+    /// Whether all events above a height can still be taken back.
+    pub fn is_reversible_to(&self, height: u64) -> bool {
+        self.settled <= height
     }
 
     /// Events that may still be taken back.

@@ -1,6 +1,7 @@
 //! Drives a node as the real one does: inputs, a round, a commit, and only then the effects.
 
 use crate::check::book::Book;
+use crate::check::money;
 use crate::failure::{Broken, Property};
 use crate::mutation::Mutation;
 use crate::node::records_of;
@@ -266,6 +267,20 @@ impl World {
                 self.submit_later(node, submission);
                 Ok(())
             }
+            Effect::LookUp { channel, hashes } => {
+                let Some(through) =
+                    self.nodes[node].process.as_ref().and_then(|p| p.engine.known_blocks().first().copied())
+                else {
+                    return Ok(());
+                };
+                let registered = self.chain.with(|chain| money::registered(chain, &hashes))?;
+                let delay = self.lag();
+                let input = Input::Registered { channel, through, registered };
+                self.after(delay, Event::Take { node, life, input });
+                Ok(())
+            }
+            // Each look at the chain begins with what the engine knows.
+            Effect::FollowFrom { .. } => Ok(()),
             Effect::FetchEvents { channel, through } => {
                 let account = &mut self.nodes[node].account;
                 // A reorg in the meantime makes the question void; the next block asks it again.

@@ -11,6 +11,8 @@ use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::abi::{AdjudicatorEvent, decode_event};
 use strait_types::{Side, State, U256};
 
+/// Blocks that a node does not undo.
+const DEEP: usize = 132;
 /// Blocks between counts of the money.
 const COUNT_EVERY: u64 = 8;
 
@@ -66,6 +68,7 @@ impl World {
 
     fn maybe_reorg(&mut self) {
         let plan = self.plan.chain.clone();
+        self.maybe_reorg_deeply();
         if self.calm || !self.weather.chance(plan.reorg) {
             return;
         }
@@ -79,6 +82,20 @@ impl World {
         if self.chain.with(|chain| chain.reorg(depth, &reinclude)).is_ok() {
             self.report.count("fault", "reorg");
             self.note(format_args!("the last {depth} blocks are replaced, {reinclude:?}"));
+        }
+    }
+
+    /// Replaces more blocks than any node can undo. The transactions stay: what deposits cover is another matter.
+    fn maybe_reorg_deeply(&mut self) {
+        let possible = self.chain.with(|chain| chain.replaceable());
+        let due = self.plan.chain.deep_reorg > 0 && possible > DEEP && !self.calm;
+        if !due || !self.weather.chance(self.plan.chain.deep_reorg) {
+            return;
+        }
+        let depth = self.weather.within(&(DEEP as u64..=possible.min(200) as u64)) as usize;
+        if self.chain.with(|chain| chain.reorg(depth, &Reinclude::Same)).is_ok() {
+            self.report.count("fault", "deep reorg");
+            self.note(format_args!("the last {depth} blocks are replaced"));
         }
     }
 
@@ -133,7 +150,7 @@ impl World {
 
     /// Property 5: an honest side answers each dispute once, but for what was in flight.
     fn count_answer(&mut self, sender: Option<usize>, state: &State, dispute: u16) -> Result<(), Broken> {
-        if sender.is_some_and(|node| self.plan.is_honest(node)) && self.plan.chain.reorg == 0 {
+        if sender.is_some_and(|node| self.plan.is_honest(node)) && self.plan.chain.reorg + self.plan.chain.deep_reorg == 0 {
             let count = self.answers.entry((state.channel, dispute)).or_default();
             *count += 1;
             // What was in flight when the dispute began may be acknowledged, and shown, later.

@@ -88,8 +88,15 @@ impl World {
                 self.note(format_args!("{} {token} fails: {error}", self.name(node)));
                 self.end_call(node, token, Progress::Ended)
             }
-            Notice::DeepReorg => {
-                Err(Property::Progress.broken("a reorg was deeper than what the engine remembers"))
+            Notice::DeepReorg { .. } => {
+                self.report.count("defence", "halted by a deep reorg");
+                self.note(format_args!("{} halts: a reorg cannot be undone", self.name(node)));
+                Ok(())
+            }
+            Notice::ChainRebuilt => {
+                self.report.count("defence", "rebuilt after a deep reorg");
+                self.note(format_args!("{} has read the chain anew", self.name(node)));
+                Ok(())
             }
             Notice::CallFailed { call, error, .. } => {
                 self.note(format_args!("{} cannot call {call}: {error}", self.name(node)));

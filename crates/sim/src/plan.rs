@@ -108,6 +108,8 @@ pub(crate) struct ChainPlan {
     /// Of 1,000 blocks.
     pub(crate) reorg: u64,
     pub(crate) depth: u64,
+    /// Of 1,000 blocks: as many are replaced as no node can undo, with the same transactions.
+    pub(crate) deep_reorg: u64,
     /// Of 1,000 requests: no answer.
     pub(crate) unreachable: u64,
 }
@@ -155,6 +157,10 @@ impl Plan {
         if mutation == Some(Mutation::CountsDepositsAtHead) {
             settings.iter_mut().for_each(|settings| settings.confirmations = 0);
             (chain.reorg, chain.depth) = (400, 3);
+        }
+        // From dice of its own, so that it changes no other seed.
+        if Dice::new(seed, 4).chance(60) {
+            chain.deep_reorg = 20;
         }
         let restores = if dice.chance(250) { 700 } else { 0 };
         if slow || restores > 0 {
@@ -287,6 +293,7 @@ fn chain(dice: &mut Dice, stormy: bool, depth: u64) -> ChainPlan {
         wait,
         reorg: if depth == 0 { 0 } else { reorg },
         depth,
+        deep_reorg: 0,
         unreachable,
     }
 }

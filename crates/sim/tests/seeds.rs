@@ -33,6 +33,7 @@ fn every_property_holds_and_every_fault_occurs() {
         "crash before a commit",
         "crash between effects",
         "crash with a torn commit",
+        "deep reorg",
         "disk full",
         "disk full after a commit",
         "endpoint unreachable",

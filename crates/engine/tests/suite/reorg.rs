@@ -1,11 +1,13 @@
 //! Reorgs that leave nothing of what an engine has seen.
 
+use crate::world::World;
 use std::sync::Arc;
+use strait_chain::dev::Reinclude;
 use strait_engine::ports::{Block, BlockRef, Followed};
 use strait_engine::{Effect, Engine, Input, Notice, Policy};
 use strait_protocol::Settings;
 use strait_store::MemoryStore;
-use strait_types::{Address, Domain, SigningKey, keccak256};
+use strait_types::{Address, ChannelId, Domain, SigningKey, keccak256};
 
 const NOW_MS: u64 = 1_800_000_000_000;
 
@@ -52,8 +54,91 @@ fn a_reorg_below_all_that_is_remembered_is_told() {
         follow(&mut engine, &mut store, fork, block(number, "first"));
         fork = Some(block(number, "first"));
     }
-    let before = engine.known_blocks();
     let effects = follow(&mut engine, &mut store, None, block(201, "second"));
-    assert!(matches!(effects[..], [Effect::Notify(Notice::DeepReorg)]), "{effects:?}");
-    assert_eq!(engine.known_blocks(), before);
+    let told = |wanted: Notice| {
+        effects.iter().any(|effect| matches!(effect, Effect::Notify(notice) if *notice == wanted))
+    };
+    assert!(told(Notice::DeepReorg { head: 201 }) && told(Notice::ChainRebuilt), "{effects:?}");
+    assert_eq!(engine.known_blocks(), [block(201, "second")], "it goes on from there");
+}
+
+/// A channel with a deposit of 1,000 and a payment of 100, and many blocks on top.
+fn old_channel() -> (World, ChannelId) {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.pay(0, channel, 100);
+    world.settle();
+    mine(&mut world, 150);
+    (world, channel)
+}
+
+fn mine(world: &mut World, blocks: usize) {
+    world.nodes[0].port.chain().with(|chain| {
+        for _ in 0..blocks {
+            chain.mine();
+        }
+    });
+    world.follow();
+}
+
+fn reorganise(world: &mut World, reinclude: &Reinclude) {
+    let chain = world.nodes[0].port.chain().clone();
+    chain.with(|chain| chain.reorg(chain.replaceable(), reinclude)).expect("it can");
+    world.follow();
+    mine(world, 1);
+}
+
+fn told(world: &World, wanted: impl Fn(&Notice) -> bool) -> usize {
+    world.nodes[0].notices.iter().filter(|notice| wanted(notice)).count()
+}
+
+#[test]
+fn a_deposit_counts_once_after_a_reorg_that_cannot_be_undone() {
+    let (mut world, channel) = old_channel();
+    reorganise(&mut world, &Reinclude::Same);
+    assert_eq!(told(&world, |notice| matches!(notice, Notice::DeepReorg { .. })), 1);
+    assert_eq!(told(&world, |notice| *notice == Notice::ChainRebuilt), 1);
+    assert_eq!((world.own(0, channel), world.own(1, channel)), (900, 100));
+    let token = world.pay(0, channel, 50);
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "{:?}", world.outcome(0, token));
+    world.restart(0);
+    assert_eq!(world.own(0, channel), 850);
+    assert!(world.nodes[0].engine.status().halted.is_none());
+}
+
+#[test]
+fn a_deposit_that_is_gone_is_not_spent() {
+    let (mut world, channel) = old_channel();
+    reorganise(&mut world, &Reinclude::Never);
+    let token = world.pay(0, channel, 50);
+    world.settle();
+    let error = world.outcome(0, token).expect("at once").expect_err("nothing is there");
+    assert!(error.contains("balance is 0"), "{error}");
+}
+
+#[test]
+fn nothing_of_value_moves_before_the_events_are_read_anew_and_a_restart_changes_nothing() {
+    let (mut world, channel) = old_channel();
+    world.nodes[0].blind = true;
+    reorganise(&mut world, &Reinclude::Same);
+    for _ in 0..2 {
+        let halted = world.nodes[0].engine.status().halted.expect("it waits");
+        assert_eq!(halted.waiting, 1);
+        let token = world.pay(0, channel, 50);
+        let error = world.outcome(0, token).expect("at once").expect_err("halted");
+        assert!(error.contains("reorganised so deeply"), "{error}");
+        world.pass(1_300_000);
+        assert!(told(&world, |notice| matches!(notice, Notice::Halted { waiting: 1, .. })) >= 2);
+        world.restart(0);
+        world.disconnect(0, 1);
+        world.connect(0, 1);
+    }
+    world.nodes[0].blind = false;
+    mine(&mut world, 1);
+    assert!(world.nodes[0].engine.status().halted.is_none());
+    let token = world.pay(0, channel, 50);
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "{:?}", world.outcome(0, token));
 }

@@ -9,6 +9,7 @@ use strait_engine::ports::{Chain, StoreError};
 use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
 use strait_protocol::{Command, Event, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
+use strait_types::abi::views;
 use strait_types::{
     Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Signature, SigningKey,
     U256,
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) disconnects: Vec<Address>,
     /// Its calls to the chain are lost on the way.
     pub(crate) mute: bool,
+    /// Its questions for past events are not answered.
+    pub(crate) blind: bool,
     /// What it handed to the chain.
     pub(crate) submitted: Vec<SubmissionKey>,
     /// The key; switched off, it cannot be used.
@@ -94,6 +97,7 @@ impl World {
                 notices: Vec::new(),
                 disconnects: Vec::new(),
                 mute: false,
+                blind: false,
                 submitted: Vec::new(),
                 key,
             }
@@ -149,6 +153,19 @@ impl World {
             Effect::Send { peer, frame } => self.wire.push_back((from, peer, frame)),
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
+            Effect::FollowFrom { .. } => {}
+            Effect::LookUp { channel, hashes } => {
+                let through = self.nodes[node].engine.known_blocks()[0];
+                let port = &mut self.nodes[node].port;
+                let mut registered = Vec::new();
+                for hash in hashes {
+                    let data = views::registered_at(hash);
+                    let answer = port.call(port.adjudicator(), data).expect("answers");
+                    let time = views::read_registered_at(&answer).expect("an answer");
+                    registered.extend(time.map(|time| (hash, time)));
+                }
+                self.input(node, Input::Registered { channel, through, registered }).expect("commits");
+            }
             Effect::Submit(submission) if self.nodes[node].mute => {
                 self.nodes[node].submitted.push(submission.key);
             }
@@ -162,6 +179,7 @@ impl World {
                 self.nodes[node].submitted.push(key);
                 self.input(node, Input::Submitted { key, result }).expect("commits");
             }
+            Effect::FetchEvents { .. } if self.nodes[node].blind => {}
             Effect::FetchEvents { channel, through } => {
                 let blocks = self.nodes[node].port.events_of(channel, through).expect("answers");
                 self.input(node, Input::ChannelEvents { channel, through, blocks }).expect("commits");

@@ -9,7 +9,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Followed, TxHash};
 use strait_engine::{Input, Submission, SubmissionKey};
-use strait_types::ChannelId;
+use strait_types::abi::views;
+use strait_types::{B256, ChannelId};
 use tokio::sync::Semaphore;
 
 /// Blocks asked for at once.
@@ -34,6 +35,10 @@ pub(crate) enum Task {
     Submit(Submission),
     Fetch(ChannelId),
     Ask(ChainQuery),
+    /// Follow from these blocks, newest first.
+    FollowFrom(Vec<BlockRef>),
+    /// Which of these hashes' preimages are registered.
+    LookUp(ChannelId, Vec<B256>),
 }
 
 pub(crate) struct ChainThread {
@@ -47,6 +52,10 @@ pub(crate) struct ChainThread {
     pub(crate) plans: VecDeque<Plan>,
     /// Channels whose past is asked for; each once, however often it was asked.
     pub(crate) fetches: BTreeSet<ChannelId>,
+    /// Hashes of locks whose registration is asked for.
+    pub(crate) lookups: VecDeque<(ChannelId, Vec<B256>)>,
+    /// The last such question was not answered.
+    pub(crate) is_registry_away: bool,
     /// Transactions whose receipts the user is told of, with the head when they were sent.
     pub(crate) sent: VecDeque<(SubmissionKey, TxHash, u64)>,
     /// The head when receipts were last looked for.
@@ -71,13 +80,15 @@ impl ChainThread {
             self.advance_plans();
             self.look_at_receipts();
             self.look_at_account();
-            let wait = if self.fetches.is_empty() { self.poll } else { Duration::ZERO };
+            let idle = self.lookups.is_empty() || self.is_registry_away;
+            let wait = if self.fetches.is_empty() && idle { self.poll } else { Duration::ZERO };
             match tasks.recv_timeout(wait) {
                 Ok(first) => std::iter::once(first).chain(tasks.try_iter()).for_each(|task| self.take(task)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.fetch_one();
+            self.look_up_one();
         }
     }
 
@@ -88,13 +99,15 @@ impl ChainThread {
             let followed = self.chain.follow(&self.known, LIMIT)?;
             let last = followed.blocks.last().map(|block| block.at);
             let is_news = last.is_some() || followed.fork != self.known.first().copied();
+            // The engine may want to go on from elsewhere.
+            let lost = followed.fork.is_none() && !self.known.is_empty();
             let complete = last.or(followed.fork) == Some(followed.head) || last.is_none();
             if is_news {
                 self.remember(&followed);
                 // The engine's thread ends only with the node.
                 drop(self.engine.send(Message::Metered(Input::Followed(followed), permit)));
             }
-            if complete || self.shared.is_dead() {
+            if complete || lost || self.shared.is_dead() {
                 return Ok(());
             }
         }
@@ -129,6 +142,8 @@ impl ChainThread {
                 self.advance_plans();
             }
             Task::Ask(question) => question(self.chain.as_mut()),
+            Task::LookUp(channel, hashes) => self.lookups.push_back((channel, hashes)),
+            Task::FollowFrom(known) => self.known = known,
             Task::Fetch(channel) => {
                 self.fetches.insert(channel);
             }
@@ -143,6 +158,25 @@ impl ChainThread {
             self.plans.pop_front();
             self.note_sent(key, &result);
             self.tell(Input::Submitted { key, result });
+        }
+    }
+
+    fn look_up_one(&mut self) {
+        let Some((channel, hashes)) = self.lookups.pop_front() else { return };
+        let Some(through) = self.known.first().copied() else {
+            self.lookups.push_back((channel, hashes));
+            return;
+        };
+        match look_up(self.chain.as_mut(), &hashes) {
+            Ok(registered) => {
+                self.is_registry_away = false;
+                self.tell(Input::Registered { channel, through, registered });
+            }
+            Err(error) => {
+                tracing::warn!(%channel, %error, "the registry of preimages cannot be read; tried again");
+                self.is_registry_away = true;
+                self.lookups.push_back((channel, hashes));
+            }
         }
     }
 
@@ -193,4 +227,16 @@ impl ChainThread {
             }
         }
     }
+}
+
+/// When the preimages of hashes were registered, by chain time; those that were.
+fn look_up(chain: &mut dyn Chain, hashes: &[B256]) -> Result<Vec<(B256, u64)>, ChainError> {
+    let adjudicator = chain.adjudicator();
+    let mut registered = Vec::new();
+    for hash in hashes {
+        let answer = chain.call(adjudicator, views::registered_at(*hash))?;
+        let time = views::read_registered_at(&answer).map_err(|error| ChainError::Nonsense(error.to_string()))?;
+        registered.extend(time.map(|time| (*hash, time)));
+    }
+    Ok(registered)
 }

@@ -72,6 +72,8 @@ impl Committer {
                 // The chain's thread ends only with the node.
                 Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
                 Effect::FetchEvents { channel, .. } => drop(self.chain.send(Task::Fetch(channel))),
+                Effect::LookUp { channel, hashes } => drop(self.chain.send(Task::LookUp(channel, hashes))),
+                Effect::FollowFrom { known } => drop(self.chain.send(Task::FollowFrom(known))),
                 Effect::Disconnect { peer, reason } => {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
                     self.transport.disconnect(peer);
@@ -99,9 +101,15 @@ impl Committer {
 /// What an operator must see, whether anybody subscribes or not.
 fn log(notice: &Notice) {
     match notice {
-        Notice::DeepReorg => tracing::error!(
-            "the chain's history changed below what this node remembers, it follows the chain no more; check that the endpoint serves the right chain, then start again"
+        Notice::DeepReorg { head } => tracing::error!(
+            head,
+            "the chain's history changed deeper than can be undone: nothing of value moves until the channels' events are read anew; check that the endpoint serves the right chain"
         ),
+        Notice::Halted { waiting, .. } => tracing::error!(
+            waiting,
+            "the channels' events are still not read anew after a deep reorg, and nothing of value moves; check the chain's endpoint"
+        ),
+        Notice::ChainRebuilt => tracing::warn!("the channels' events are read anew, value moves again"),
         Notice::NoSigner { channel, error } => {
             tracing::warn!(%channel, %error, "a signature waits for the key")
         }

@@ -206,6 +206,8 @@ impl Node {
             poll: config.poll,
             plans: VecDeque::new(),
             fetches: BTreeSet::new(),
+            lookups: VecDeque::new(),
+            is_registry_away: false,
             sent: VecDeque::new(),
             looked_at: 0,
             account: None,

@@ -180,7 +180,7 @@ impl Channel {
         if self.durable.restore.is_some() || self.volatile.peer_restoring {
             return Err(Rule::Restoring);
         }
-        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close {
+        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close || ctx.halted {
             return Err(Rule::NotOpen);
         }
         if self.durable.execution.is_some() {

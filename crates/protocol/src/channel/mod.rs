@@ -39,6 +39,8 @@ pub struct Context<'a> {
     pub head_time: u64,
     /// Timestamp of the newest block that has its confirmations, Unix seconds.
     pub final_time: u64,
+    /// The chain's facts are not to be relied on: nothing of value is written or accepted.
+    pub halted: bool,
     /// Chain and adjudicator.
     pub domain: &'a Domain,
     /// Our key in this channel.
@@ -259,6 +261,9 @@ impl Channel {
             self.learn_preimage(number, preimage, out);
         }
         self.check_usable()?;
+        if ctx.halted {
+            return Err(CommandError::Halted);
+        }
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
             Command::AddLock { asset, amount, hash, expiry } => {
@@ -486,7 +491,7 @@ impl Channel {
         if self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
-        if self.volatile.link != Link::Up {
+        if self.volatile.link != Link::Up || ctx.halted {
             return Ok(());
         }
         self.drive_intent(ctx, out);
@@ -534,7 +539,7 @@ impl Channel {
 
 fn chain_news(delta: &ChainDelta) -> Option<ChainNews> {
     let ChainDelta::Event { event, .. } = delta else {
-        return matches!(delta, ChainDelta::Rollback { .. }).then_some(ChainNews::Reorganised);
+        return matches!(delta, ChainDelta::Rollback { .. } | ChainDelta::Reset).then_some(ChainNews::Reorganised);
     };
     match event {
         AdjudicatorEvent::Deposited { side, asset, amount, .. } => {

@@ -122,6 +122,7 @@ impl Channel {
         }
         let may_count = self.durable.chain.head().phase == Phase::Open
             && !self.is_chain_stale(ctx)
+            && !ctx.halted
             && !self.is_blocked_by_execution()
             && self.is_funded(&position);
         if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold(Rule::HoldTimeout.into()) }

@@ -2,6 +2,7 @@
 
 use super::{Channel, Link};
 use crate::onchain::{ChainView, Facts, Phase};
+use crate::position::sha256;
 use serde::Serialize;
 use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
 
@@ -168,14 +169,25 @@ impl Channel {
             || durable.restore.is_some()
     }
 
-    /// Whether a reorg could still take back every event that was ever seen.
-    pub fn is_chain_reversible(&self) -> bool {
-        self.durable.chain.is_reversible()
+    /// Whether a reorg could still take back every event above a height.
+    pub fn is_chain_reversible_to(&self, height: u64) -> bool {
+        self.durable.chain.is_reversible_to(height)
     }
 
     /// Whether no event of the chain was ever seen.
     pub fn knows_nothing_of_chain(&self) -> bool {
         self.durable.chain == ChainView::new(self.durable.params.assets.len())
+    }
+
+    /// Hashes of the locks of all versions that could come to the chain.
+    pub fn lock_hashes(&self) -> std::collections::BTreeSet<B256> {
+        let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
+        lists.flatten().map(|entry| entry.lock.reference).collect()
+    }
+
+    /// The preimage of a hash, if this side has learnt it.
+    pub fn known_preimage(&self, hash: B256) -> Option<B256> {
+        self.durable.preimages.iter().copied().find(|preimage| sha256(*preimage) == hash)
     }
 
     /// Whether a lock of any version that could come to the chain has this hash.

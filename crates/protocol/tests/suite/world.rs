@@ -258,6 +258,7 @@ impl World {
             now_ms: self.now_ms,
             head_time: self.chain.block(node.seen).time,
             final_time: self.chain.block(depth).time,
+            halted: false,
             domain: &self.domain,
             signer: &node.key,
         };

@@ -73,6 +73,15 @@ pub(crate) fn registered_at(chain: &DevChain, hash: B256) -> Result<Option<u64>,
     read(views::read_registered_at(&view(chain, chain.adjudicator(), views::registered_at(hash))?))
 }
 
+/// Which of these hashes' preimages are registered, and when.
+pub(crate) fn registered(chain: &DevChain, hashes: &[B256]) -> Result<Vec<(B256, u64)>, Broken> {
+    let mut registered = Vec::new();
+    for hash in hashes {
+        registered.extend(registered_at(chain, *hash)?.map(|time| (*hash, time)));
+    }
+    Ok(registered)
+}
+
 /// The least that a side is owed of an asset: by its last durable state, or by one that it signed above.
 pub(crate) fn owed(chain: &DevChain, book: &Book, asset: usize, deposit: u128) -> Result<i128, Broken> {
     let mut least = i128::MAX;

@@ -173,9 +173,9 @@ impl Pump {
             Notice::Declined { channel, reason } => {
                 self.tell_event(*channel, Event::Declined { reason: reason.clone() });
             }
-            Notice::DeepReorg => {
-                let message = "the chain's history changed below what this node remembers, it follows the chain no \
-                     more; check that the endpoint serves the right chain, then start again";
+            Notice::DeepReorg { .. } | Notice::Halted { .. } => {
+                let message = "the chain's history changed deeper than can be undone: nothing of value moves until the \
+                     channels' events are read anew; check that the endpoint serves the right chain";
                 self.tell(None, Body::Other(Event::Alarm { message: message.into() }));
             }
             Notice::NoSigner { channel, error } => {
@@ -210,6 +210,7 @@ impl Pump {
             | Notice::Rejected { .. }
             | Notice::Included { .. }
             | Notice::NotIncluded { .. }
+            | Notice::ChainRebuilt
             | Notice::ChainFresh { .. } => {}
         }
         Ok(())
