@@ -1,5 +1,6 @@
 //! What a run can find.
 
+use crate::mutation::Mutation;
 use std::fmt;
 
 /// A property of `docs/protocol.md`, or one that the simulator adds.
@@ -70,6 +71,8 @@ impl Property {
 pub struct Failure {
     /// Replays the run.
     pub seed: u64,
+    /// The fault that was built in, if any.
+    pub mutation: Option<Mutation>,
     /// What broke.
     pub property: Property,
     /// How.
@@ -81,7 +84,8 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {} breaks property {}: {}", self.seed, self.property, self.what)?;
-        writeln!(f, "replay it with `cargo xtask sim {}`; the last that happened:", self.seed)?;
+        let mutation = self.mutation.map(|mutation| format!(" {mutation:?}")).unwrap_or_default();
+        writeln!(f, "replay it with `cargo xtask sim {}{mutation}`; the last that happened:", self.seed)?;
         self.trace.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }

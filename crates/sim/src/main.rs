@@ -6,26 +6,48 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use strait_sim::{Failure, Mutation, Options, Report, run};
 
+/// What is asked for.
+enum Task {
+    Replay { seed: u64, mutation: Option<Mutation> },
+    Many { start: u64, count: u64 },
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |name: &str| {
-        let at = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(at + 1)?.parse::<u64>().ok()
-    };
-    let seed = arguments.first().and_then(|seed| seed.parse().ok());
-    match (seed, number("--seeds")) {
-        (Some(seed), None) => replay(seed, arguments.get(1).map(String::as_str)),
-        (None, Some(count)) => many(number("--start").unwrap_or(0), count),
-        _ => {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match parse(&arguments) {
+        Ok(Task::Replay { seed, mutation }) => replay(seed, mutation),
+        Ok(Task::Many { start, count }) => many(start, count),
+        Err(problem) => {
+            let names: Vec<String> = Mutation::ALL.iter().map(|one| format!("{one:?}")).collect();
+            eprintln!("{problem}");
             eprintln!("usage: strait-sim SEED [MUTATION] | strait-sim --seeds N [--start S]");
+            eprintln!("mutations: {}", names.join(", "));
             ExitCode::from(2)
         }
     }
 }
 
-fn replay(seed: u64, mutation: Option<&str>) -> ExitCode {
+fn parse(arguments: &[&str]) -> Result<Task, String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is not a number"));
+    let mutation = |name: &str| {
+        let found = Mutation::ALL.into_iter().find(|one| format!("{one:?}") == name);
+        found.ok_or_else(|| format!("there is no mutation '{name}'"))
+    };
+    match arguments {
+        ["--seeds", count] => Ok(Task::Many { start: 0, count: number(count)? }),
+        ["--seeds", count, "--start", start] | ["--start", start, "--seeds", count] => {
+            Ok(Task::Many { start: number(start)?, count: number(count)? })
+        }
+        [seed] => Ok(Task::Replay { seed: number(seed)?, mutation: None }),
+        [seed, name] => Ok(Task::Replay { seed: number(seed)?, mutation: Some(mutation(name)?) }),
+        [] => Err("give a seed, or how many".into()),
+        _ => Err(format!("'{}' is not understood", arguments.join(" "))),
+    }
+}
+
+fn replay(seed: u64, mutation: Option<Mutation>) -> ExitCode {
     println!("seed {seed}");
-    let mutation = mutation.and_then(|name| Mutation::ALL.into_iter().find(|one| format!("{one:?}") == name));
     match run(seed, &Options { trace: true, mutation }) {
         Ok(report) => {
             report.trace.iter().for_each(|line| println!("{line}"));

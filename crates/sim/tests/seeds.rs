@@ -1,6 +1,6 @@
 //! Seeds hold, replay exactly, and make occur what is meant to occur.
 
-use strait_sim::{Failure, Options, Property, Report, run};
+use strait_sim::{Failure, Mutation, Options, Property, Report, run};
 
 /// Seeds that broke a property once. What a seed stands for changes with the simulator; they cost little.
 const REGRESSIONS: [u64; 31] = [
@@ -101,11 +101,13 @@ fn first_difference(a: &Report, b: &Report) -> Option<(String, String)> {
 fn a_failure_begins_with_its_seed_and_ends_with_its_trace() {
     let failure = Failure {
         seed: 17,
+        mutation: Some(Mutation::NeverSettles),
         property: Property::Safety,
         what: "bob is short".into(),
         trace: vec!["first".into(), "last".into()],
     };
     let text = failure.to_string();
     assert!(text.starts_with("seed 17 breaks property 2, safety: bob is short\n"));
+    assert!(text.contains("`cargo xtask sim 17 NeverSettles`"), "{text}");
     assert!(text.ends_with("first\nlast\n"));
 }
