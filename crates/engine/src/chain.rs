@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::input::Effect;
 use crate::ports::{Block, BlockRef, Followed};
+use crate::registry::Age;
 use crate::status::BlockView;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::VecDeque;
@@ -85,7 +86,6 @@ impl Engine {
     }
 
     pub(crate) fn on_followed(&mut self, now_ms: u64, followed: &Followed) {
-        self.note_head(now_ms, followed);
         let before = self.cursor.clone();
         if let Some(head) = self.cursor.head() {
             match followed.fork {
@@ -107,6 +107,7 @@ impl Engine {
                 }
             }
         }
+        self.note_head(now_ms, followed);
         for block in &followed.blocks {
             if self.cursor.head().is_some_and(|head| block.at.number <= head.number) {
                 continue;
@@ -183,6 +184,7 @@ impl Engine {
         }
         for id in self.watched.clone() {
             self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
+            self.look_up_locks(id, Age::ABlock);
         }
         self.refetch();
         self.check_deadlines(now_ms);

@@ -38,8 +38,8 @@ pub(crate) struct Entry {
     pub(crate) closed: bool,
     /// When its timer is set for.
     pub(crate) tick: Option<u64>,
-    /// Locks whose registration was asked for.
-    pub(crate) looked_up: BTreeSet<B256>,
+    /// Hashes of pending locks as of the last block, and whether the registry was asked for them.
+    pub(crate) lookups: BTreeMap<B256, bool>,
     /// Deadlines that the user was told of, with the quarters that were left then.
     pub(crate) alarmed: Vec<(Deadline, u8)>,
     /// Journal bytes since the last snapshot.
@@ -172,7 +172,6 @@ impl Engine {
         let mut signed = Ok(());
         self.drive(now_ms, id, |channel, ctx, out| signed = channel.flush(ctx, out));
         self.touched.remove(&id);
-        self.look_up_locks(id);
         self.hand_out_calls(now_ms, id);
         let Some(entry) = self.channels.get_mut(&id) else { return };
         if entry.channel.needs_attention() {
@@ -219,8 +218,14 @@ impl Engine {
     ) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        let ctx =
-            Context { now_ms, head_time, final_time, halted: self.halt.is_some(), domain: &self.domain, signer: self.signer.as_ref() };
+        let ctx = Context {
+            now_ms,
+            head_time,
+            final_time,
+            halted: self.halt.is_some(),
+            domain: &self.domain,
+            signer: self.signer.as_ref(),
+        };
         let mut out = Outputs::default();
         work(&mut entry.channel, &ctx, &mut out);
         self.touched.insert(id);
@@ -239,7 +244,14 @@ impl Engine {
 
     pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        Context { now_ms, head_time, final_time, halted: self.halt.is_some(), domain: &self.domain, signer: self.signer.as_ref() }
+        Context {
+            now_ms,
+            head_time,
+            final_time,
+            halted: self.halt.is_some(),
+            domain: &self.domain,
+            signer: self.signer.as_ref(),
+        }
     }
 
     fn on_tick(&mut self, now_ms: u64) {

@@ -5,6 +5,7 @@ use crate::chain::Cursor;
 use crate::engine::Engine;
 use crate::input::{Effect, Notice};
 use crate::ports::Followed;
+use crate::registry::Age;
 use crate::status::HaltView;
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_protocol::ChainDelta;
@@ -37,11 +38,12 @@ impl Halt {
 impl Engine {
     /// Begins anew at the head: no older block is known to be the chain's.
     pub(crate) fn on_deep_reorg(&mut self, now_ms: u64, followed: &Followed) {
+        self.note_head(now_ms, followed);
         let head = followed.head.number;
         let since_ms = self.halt.map_or(now_ms, |halt| halt.since_ms);
         let halt = Halt { since_ms, head, remind_ms: now_ms.saturating_add(REMIND_MS) };
         self.halt = Some(halt);
-        self.batch.set_meta(HALT_KEY, borsh::to_vec(&halt).unwrap_or_default());
+        self.save_halt();
         self.effects.push(Effect::Notify(Notice::DeepReorg { head }));
         self.cursor = Cursor::at(followed.head, followed.head_time);
         self.save_cursor();
@@ -54,9 +56,9 @@ impl Engine {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Reset, out));
             self.fetch_events(id);
             if let Some(entry) = self.channels.get_mut(&id) {
-                entry.looked_up.clear();
+                entry.lookups.clear();
             }
-            self.look_up_locks(id);
+            self.look_up_locks(id, Age::Any);
         }
         self.end_halt();
     }
@@ -65,10 +67,14 @@ impl Engine {
     pub(crate) fn end_halt(&mut self) {
         if self.halt.is_some() && self.fetching.is_empty() && self.lookups.is_empty() {
             self.halt = None;
-            self.batch.set_meta(HALT_KEY, Vec::new());
+            self.save_halt();
             self.effects.push(Effect::Notify(Notice::ChainRebuilt));
             self.touched.extend(self.channels.keys().copied());
         }
+    }
+
+    fn save_halt(&mut self) {
+        self.batch.set_meta(HALT_KEY, borsh::to_vec(&self.halt).unwrap_or_default());
     }
 
     pub(crate) fn remind_of_halt(&mut self, now_ms: u64) {

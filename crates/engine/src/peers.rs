@@ -234,7 +234,7 @@ impl Engine {
             declined: None,
             closed: false,
             tick: None,
-            looked_up: BTreeSet::new(),
+            lookups: BTreeMap::new(),
             alarmed: Vec::new(),
             journal_bytes,
         };

@@ -5,7 +5,7 @@ use crate::engine::{Engine, Entry};
 use crate::halt::HALT_KEY;
 use crate::policy::Policy;
 use crate::ports::{Recovered, Signer, Store, StoreError};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use strait_protocol::{Channel, RecoverError, Settings};
 use strait_types::{Address, ChannelId, Domain};
@@ -70,7 +70,7 @@ impl Engine {
             engine.cursor = borsh::from_slice::<Cursor>(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
         if let Some(bytes) = store.meta(HALT_KEY)? {
-            engine.halt = Some(borsh::from_slice(&bytes).map_err(EngineRecoverError::Cursor)?);
+            engine.halt = borsh::from_slice(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
         let mut failure = None;
         store.recover(&mut |recovered| {
@@ -129,7 +129,7 @@ impl Engine {
             declined: None,
             closed: false,
             tick: None,
-            looked_up: BTreeSet::new(),
+            lookups: BTreeMap::new(),
             alarmed: Vec::new(),
             journal_bytes,
         };

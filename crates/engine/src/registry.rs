@@ -1,5 +1,5 @@
-//! Preimages that were registered before their lock was known here: the registry is read when a lock appears, and
-//! after a deep reorg.
+//! Preimages that were registered before their lock was known here: the registry is read for every lock that outlives
+//! a block, long before its margin, and after a deep reorg. Most locks are settled earlier and cost no question.
 
 use crate::engine::Engine;
 use crate::input::Effect;
@@ -8,15 +8,30 @@ use strait_protocol::ChainDelta;
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{B256, ChannelId};
 
+/// Which locks the registry is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Age {
+    /// Those that were there a block ago.
+    ABlock,
+    /// All.
+    Any,
+}
+
 impl Engine {
     /// Asks for the registrations of a channel's locks, once for each.
-    pub(crate) fn look_up_locks(&mut self, id: ChannelId) {
-        let is_following = self.cursor.head_view().is_some();
-        let Some(entry) = self.channels.get_mut(&id).filter(|_| is_following) else { return };
-        let locks = entry.channel.lock_hashes();
-        entry.looked_up.retain(|hash| locks.contains(hash));
-        let asked = &mut entry.looked_up;
-        let hashes: Vec<B256> = locks.into_iter().filter(|hash| asked.insert(*hash)).collect();
+    pub(crate) fn look_up_locks(&mut self, id: ChannelId, age: Age) {
+        let Some(entry) = self.channels.get_mut(&id) else { return };
+        let pending = entry.channel.lock_hashes();
+        let mut before = std::mem::take(&mut entry.lookups);
+        let mut hashes = Vec::new();
+        for hash in pending {
+            let asked = before.remove(&hash);
+            let is_due = asked == Some(false) || asked.is_none() && age == Age::Any;
+            if is_due {
+                hashes.push(hash);
+            }
+            entry.lookups.insert(hash, is_due || asked == Some(true));
+        }
         if !hashes.is_empty() {
             *self.lookups.entry(id).or_default() += 1;
             self.effects.push(Effect::LookUp { channel: id, hashes });
@@ -39,8 +54,7 @@ impl Engine {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         if !self.cursor.contains(through) {
             // A reorg made the answer void; it is asked again.
-            entry.looked_up.clear();
-            self.touched.insert(id);
+            entry.lookups.values_mut().for_each(|asked| *asked = false);
             return;
         }
         for (hash, time) in registered {

@@ -187,7 +187,14 @@ impl ChainView {
     /// Before anything happened.
     pub fn new(assets: usize) -> ChainView {
         let facts = Facts::new(assets);
-        ChainView { base: facts.clone(), recent: Vec::new(), settled: 0, through: 0, counted: facts.clone(), head: facts }
+        ChainView {
+            base: facts.clone(),
+            recent: Vec::new(),
+            settled: 0,
+            through: 0,
+            counted: facts.clone(),
+            head: facts,
+        }
     }
 
     /// As of the head: what may happen to us next.

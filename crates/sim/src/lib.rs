@@ -72,7 +72,13 @@ pub fn run(seed: u64, options: &Options) -> Result<Report, Failure> {
         }
         Some(broken) => {
             let trace = if options.trace { trace.into_lines() } else { trace.last_lines() };
-            Err(Failure { seed, mutation: options.mutation, property: broken.property, what: broken.what, trace })
+            Err(Failure {
+                seed,
+                mutation: options.mutation,
+                property: broken.property,
+                what: broken.what,
+                trace,
+            })
         }
     }
 }

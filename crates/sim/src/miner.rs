@@ -150,7 +150,9 @@ impl World {
 
     /// Property 5: an honest side answers each dispute once, but for what was in flight.
     fn count_answer(&mut self, sender: Option<usize>, state: &State, dispute: u16) -> Result<(), Broken> {
-        if sender.is_some_and(|node| self.plan.is_honest(node)) && self.plan.chain.reorg + self.plan.chain.deep_reorg == 0 {
+        if sender.is_some_and(|node| self.plan.is_honest(node))
+            && self.plan.chain.reorg + self.plan.chain.deep_reorg == 0
+        {
             let count = self.answers.entry((state.channel, dispute)).or_default();
             *count += 1;
             // What was in flight when the dispute began may be acknowledged, and shown, later.

@@ -7,8 +7,10 @@ use crate::queue::Event;
 use crate::world::World;
 use sha2::{Digest, Sha256};
 use strait_engine::Input;
+use strait_engine::ports::{Chain, TxRequest};
 use strait_protocol::{ChannelView, Command, Payment, Token};
-use strait_types::{Amount, AssetIndex, B256, ChannelId};
+use strait_types::abi::calls;
+use strait_types::{Amount, AssetIndex, B256, ChannelId, U256};
 
 /// Kinds of operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,6 +173,9 @@ impl World {
         let preimage = B256::new(self.users.word());
         let hash = sha256(preimage);
         self.preimages.insert(hash, preimage);
+        if self.users.chance(50) {
+            self.register_beforehand(node, preimage);
+        }
         let (margin, horizon) = {
             let settings = &self.plan.settings[node];
             (settings.lock_margin, settings.lock_horizon)
@@ -182,6 +187,16 @@ impl World {
         let amount = self.users.within(&(1..=most)).into();
         let expiry = self.now / 1_000 + life;
         self.command(node, channel, "add lock", Command::AddLock { asset, amount, hash, expiry })
+    }
+
+    /// Whoever knows a preimage may register it before there is a lock, and nobody is told of that again.
+    fn register_beforehand(&mut self, node: usize, preimage: B256) {
+        let adjudicator = self.chain.with(|chain| chain.adjudicator());
+        let request =
+            TxRequest { to: adjudicator, value: U256::ZERO, data: calls::register_preimage(preimage) };
+        if self.nodes[node].account.submit(&request).is_ok() {
+            self.report.count("operation", "register beforehand");
+        }
     }
 
     fn settle_lock(&mut self, node: usize, channel: ChannelId, view: &ChannelView) -> Result<(), Broken> {

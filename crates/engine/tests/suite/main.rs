@@ -4,5 +4,6 @@ mod abuse;
 mod alarms;
 mod bad_input;
 mod policy;
+mod registry;
 mod reorg;
 mod world;

@@ -27,7 +27,7 @@ pub(crate) struct Node {
     pub(crate) disconnects: Vec<Address>,
     /// Its calls to the chain are lost on the way.
     pub(crate) mute: bool,
-    /// Its questions for past events are not answered.
+    /// Its questions for the past are not answered.
     pub(crate) blind: bool,
     /// What it handed to the chain.
     pub(crate) submitted: Vec<SubmissionKey>,
@@ -154,6 +154,7 @@ impl World {
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
             Effect::FollowFrom { .. } => {}
+            Effect::LookUp { .. } | Effect::FetchEvents { .. } if self.nodes[node].blind => {}
             Effect::LookUp { channel, hashes } => {
                 let through = self.nodes[node].engine.known_blocks()[0];
                 let port = &mut self.nodes[node].port;
@@ -179,7 +180,6 @@ impl World {
                 self.nodes[node].submitted.push(key);
                 self.input(node, Input::Submitted { key, result }).expect("commits");
             }
-            Effect::FetchEvents { .. } if self.nodes[node].blind => {}
             Effect::FetchEvents { channel, through } => {
                 let blocks = self.nodes[node].port.events_of(channel, through).expect("answers");
                 self.input(node, Input::ChannelEvents { channel, through, blocks }).expect("commits");

@@ -44,6 +44,7 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::PeerRefused(Rule::ExecutionPending) => ErrorCode::ChannelBusy,
         CommandError::PeerRefused(_) => ErrorCode::PeerRefused,
         CommandError::Busy => ErrorCode::ChannelBusy,
+        CommandError::Halted => ErrorCode::ChainStale,
         CommandError::Signer(_) => ErrorCode::KeyUnavailable,
     };
     ApiError::new(code, error.to_string())

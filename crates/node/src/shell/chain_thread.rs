@@ -235,7 +235,8 @@ fn look_up(chain: &mut dyn Chain, hashes: &[B256]) -> Result<Vec<(B256, u64)>, C
     let mut registered = Vec::new();
     for hash in hashes {
         let answer = chain.call(adjudicator, views::registered_at(*hash))?;
-        let time = views::read_registered_at(&answer).map_err(|error| ChainError::Nonsense(error.to_string()))?;
+        let time =
+            views::read_registered_at(&answer).map_err(|error| ChainError::Nonsense(error.to_string()))?;
         registered.extend(time.map(|time| (*hash, time)));
     }
     Ok(registered)

@@ -539,7 +539,8 @@ impl Channel {
 
 fn chain_news(delta: &ChainDelta) -> Option<ChainNews> {
     let ChainDelta::Event { event, .. } = delta else {
-        return matches!(delta, ChainDelta::Rollback { .. } | ChainDelta::Reset).then_some(ChainNews::Reorganised);
+        return matches!(delta, ChainDelta::Rollback { .. } | ChainDelta::Reset)
+            .then_some(ChainNews::Reorganised);
     };
     match event {
         AdjudicatorEvent::Deposited { side, asset, amount, .. } => {
