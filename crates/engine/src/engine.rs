@@ -180,10 +180,11 @@ impl Engine {
             self.watched.remove(&id);
         }
         let closed = entry.channel.facts().phase == Phase::Closed;
-        if closed != entry.closed {
-            entry.closed = closed;
+        let was_closed = std::mem::replace(&mut entry.closed, closed);
+        if closed != was_closed {
             self.peers.set_closed(entry.peer, id, closed);
         }
+        let is_reopened = closed != was_closed && !closed && self.peers.is_connected(entry.peer);
         if self.unfunded.contains(&id) && !entry.channel.knows_nothing_of_chain() {
             self.unfunded.remove(&id);
         }
@@ -206,6 +207,9 @@ impl Engine {
         if entry.journal_bytes >= SNAPSHOT_BYTES {
             entry.journal_bytes = 0;
             self.batch.snapshot(id, entry.channel.snapshot());
+        }
+        if is_reopened {
+            self.connect_channel(now_ms, id);
         }
     }
 

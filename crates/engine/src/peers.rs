@@ -38,6 +38,12 @@ impl Peers {
         self.by_signer.get(&peer).map(|peer| peer.channels.iter().copied().collect()).unwrap_or_default()
     }
 
+    /// Channels with a peer that are not closed: only of them there is anything to say.
+    fn open_channels(&self, peer: Address) -> Vec<ChannelId> {
+        let open = |peer: &Peer| peer.channels.difference(&peer.closed).copied().collect();
+        self.by_signer.get(&peer).map(open).unwrap_or_default()
+    }
+
     /// Channels with a peer that are not closed.
     fn count(&self, peer: Address) -> usize {
         self.by_signer.get(&peer).map_or(0, |peer| peer.channels.len().saturating_sub(peer.closed.len()))
@@ -93,7 +99,7 @@ impl Engine {
         if self.peers.set_connected(now_ms, peer, true) {
             self.effects.push(Effect::Notify(Notice::Connected { peer }));
         }
-        for channel in self.peers.channels(peer) {
+        for channel in self.peers.open_channels(peer) {
             self.connect_channel(now_ms, channel);
         }
     }

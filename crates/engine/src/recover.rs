@@ -8,7 +8,7 @@ use crate::ports::{Recovered, Signer, Store, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use strait_protocol::{Channel, RecoverError, Settings};
-use strait_types::{Address, ChannelId, Domain};
+use strait_types::{Address, ChannelId, Domain, Version};
 
 /// Name in the store of the chain and adjudicator that it was made for.
 const DOMAIN_KEY: &str = "domain";
@@ -122,10 +122,12 @@ impl Engine {
         let peer = channel.params().participant(channel.side().other()).signer;
         let journal_bytes = recovered.records.iter().map(Vec::len).sum();
         self.peers.add_channel(peer, id);
+        // What the peer has signed it knows, and may not decline any more.
+        let introduced = channel.best_version() > Version::ZERO;
         let entry = Entry {
             channel,
             peer,
-            introduced: false,
+            introduced,
             declined: None,
             closed: false,
             tick: None,

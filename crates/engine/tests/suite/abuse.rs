@@ -130,3 +130,44 @@ fn a_data_directory_of_another_chain_is_refused_even_without_channels() {
         assert!(matches!(recovered, Err(EngineRecoverError::OtherDomain { .. })));
     }
 }
+
+/// Frames that a node sends when another connects.
+fn frames_on_connection(world: &mut World, from: usize, to: usize) -> Vec<Frame> {
+    let peer = world.signer(to);
+    world.wire.clear();
+    world.input(from, Input::Connected { peer }).expect("commits");
+    world.wire.iter().map(|(_, _, bytes)| Frame::decode(bytes).expect("our own")).collect()
+}
+
+#[test]
+fn of_a_closed_channel_nothing_is_said_on_later_connections() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    command(&mut world, 0, channel, Command::Close);
+    world.follow();
+    world.disconnect(0, 1);
+    world.restart(0);
+    world.follow();
+    assert!(frames_on_connection(&mut world, 0, 1).is_empty());
+}
+
+#[test]
+fn a_peer_that_declines_a_channel_with_agreed_states_changes_nothing() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.pay(0, channel, 10);
+    world.settle();
+    world.disconnect(0, 1);
+    world.restart(1);
+    let frames = frames_on_connection(&mut world, 1, 0);
+    assert!(!frames.iter().any(|frame| matches!(frame, Frame::Open { .. })), "{frames:?}");
+    let peer = world.signer(0);
+    let decline = Frame::Decline { channel, reason: "never heard of it".into() };
+    world.input(1, Input::Frame { peer, bytes: decline.encode() }).expect("commits");
+    world.connect(0, 1);
+    let token = world.pay(1, channel, 5);
+    world.settle();
+    assert!(matches!(world.outcome(1, token), Some(Ok(_))), "{:?}", world.outcome(1, token));
+}
