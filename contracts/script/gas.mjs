@@ -228,13 +228,14 @@ const child = async (more) => {
   const terms = { parent0: keccak256(toHex("parent 0")), version0: 7n, parent1: keccak256(toHex("parent 1")), version1: 8n, hub: privateKeyToAccount(HUB_KEY).address, end: BigInt((await now()) + 30 * DAY), amount0: PAID, amount1: PAID };
   return [{ ...paramsOf(NATIVE), ...more, child: lib.structHash("ChildTerms", terms) }, terms];
 };
+const shown = (state, [sig0, sig1], activation, previous) => ({ state, sig0, sig1, activation, previous });
 let [c, terms] = await child({ app: APP });
 s = stateOf(c, 70_000n, PAID / 2n, { appData: `0x${"01".repeat(64)}` });
 const activation = await byHub("Activation", { channelId: idOf(c) });
 const [sig] = await signed("Challenge", { channelId: idOf(c), dispute: 0, stateHash: record(c, s).stateHash });
-await call("challengeChild, with activation", "challengeChild", [c, terms, s, ...(await signed("State", full(c, s))), activation, NOTHING, 0n, sig]);
+await call("challengeChild, with activation", "challengeChild", [c, terms, shown(s, await signed("State", full(c, s)), activation, NOTHING), 0n, sig]);
 higher = { ...s, version: 70_001n };
-await call("respondChild", "respondChild", [c, terms, higher, ...(await signed("State", full(c, higher))), lib.NO_SIG, record(c, s)]);
+await call("respondChild", "respondChild", [c, terms, shown(higher, await signed("State", full(c, higher)), lib.NO_SIG, record(c, s))]);
 await test.increaseTime({ seconds: DAY + 1 });
 next = move(c, higher);
 await call("progressChild, one forced move", "progressChild", [c, terms, higher, next, ...(await alone(c, higher, next))]);
@@ -257,7 +258,7 @@ await call("closeChild, signed by three", "closeChild", [c, terms, final, ...(aw
 [c, terms] = await child({});
 s = { ...stateOf(c, 0n, 0n), history: lib.ZERO32 };
 const hubSig = await byHub("Challenge", { channelId: idOf(c), dispute: 0, stateHash: record(c, s).stateHash });
-await call("challengeChild by the hub, at version 0", "challengeChild", [c, terms, s, lib.NO_SIG, lib.NO_SIG, lib.NO_SIG, NOTHING, 2n, hubSig]);
+await call("challengeChild by the hub, at version 0", "challengeChild", [c, terms, shown(s, [lib.NO_SIG, lib.NO_SIG], lib.NO_SIG, NOTHING), 2n, hubSig]);
 
 // A batch.
 const items = Array.from({ length: 20 }, () => ({

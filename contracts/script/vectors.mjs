@@ -216,16 +216,17 @@ for (const { chainId, adjudicator } of DOMAINS) {
   const [challenge] = await both(lib.digest(domain, "Challenge", { channelId: childId, dispute: 0, stateHash: childHash }));
   const [finalByHub, resumeByHub] = [await signBy(HUB_KEY, "State", { channelId: childId, ...final }), await signBy(HUB_KEY, "Resume", { channelId: childId, dispute: 0 })];
   const nothing = { version: 0n, stateHash: lib.ZERO32 };
+  const shown = { state, sig0: sigs[0], sig1: sigs[1], activation, previous: nothing };
   const recorded = { version: 7n, stateHash: childHash };
   childDisputes.push({
     name: "over a hub", chainId, adjudicator, params: child, terms, channelId: childId, hubKey: HUB_KEY,
     activationDigest: lib.digest(domain, "Activation", { channelId: childId }), activation,
     state, sig0: sigs[0], sig1: sigs[1], challenge, final, finalByHub, final0: finals[0], final1: finals[1],
     resume0: resumes[0], resume1: resumes[1], resumeByHub,
-    challengeChild: lib.calldata("challengeChild", [child, terms, state, ...sigs, activation, nothing, 0n, challenge]),
+    challengeChild: lib.calldata("challengeChild", [child, terms, shown, 0n, challenge]),
     resumeChild: lib.calldata("resumeChild", [child, terms, recorded, ...resumes, resumeByHub]),
     closeChild: lib.calldata("closeChild", [child, terms, final, ...finals, finalByHub]),
-    respondChild: lib.calldata("respondChild", [child, terms, state, ...sigs, activation, nothing]),
+    respondChild: lib.calldata("respondChild", [child, terms, shown]),
     progressChild: lib.calldata("progressChild", [child, terms, state, final, ...finals]),
     settleChild: lib.calldata("settleChild", [child, terms, state]),
     outcome0: 103n, outcome1: 47n,

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicatorExtension} from "../interfaces/IAdjudicatorExtension.sol";
-import {ChannelParams, ChildTerms, Record, Sig, State} from "../interfaces/Types.sol";
+import {ChannelParams, ChildTerms, Record, Shown, Sig, State} from "../interfaces/Types.sol";
 import {Apps} from "../libraries/Apps.sol";
 import {Children} from "../libraries/Children.sol";
 import {Division} from "../libraries/Division.sol";
@@ -60,39 +60,31 @@ abstract contract ChildChannels is FreeRules {
     function challengeChild(
         ChannelParams calldata params,
         ChildTerms calldata terms,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Sig calldata activation,
-        Record calldata previous,
+        Shown calldata shown,
         uint256 challenger,
         Sig calldata sig
     ) external whenIdle {
         bytes32 id = Children.check(params, terms);
-        _requireActive(terms, id, state, previous, activation);
-        bytes32 challengeHash = _challenge(params, id, state, sig0, sig1, previous, challenger);
+        State calldata state = shown.state;
+        _requireActive(terms, id, shown);
+        bytes32 challengeHash = _challenge(params, id, state, shown.sig0, shown.sig1, shown.previous, challenger);
         if (challenger != HUB || terms.hub == address(0)) {
             _requireChallenger(params, challengeHash, challenger, sig);
             return;
         }
-        bool atRecord = state.version == previous.version;
+        bool atRecord = state.version == shown.previous.version;
         require(atRecord && (state.version == 0 || block.timestamp >= terms.end), HubNotEntitled());
         if (msg.sender != terms.hub) _requireHub(terms, challengeHash, sig);
     }
 
     /// @inheritdoc IAdjudicatorExtension
-    function respondChild(
-        ChannelParams calldata params,
-        ChildTerms calldata terms,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Sig calldata activation,
-        Record calldata previous
-    ) external whenIdle {
+    function respondChild(ChannelParams calldata params, ChildTerms calldata terms, Shown calldata shown)
+        external
+        whenIdle
+    {
         bytes32 id = Children.check(params, terms);
-        _requireActive(terms, id, state, previous, activation);
-        _respond(params, id, state, sig0, sig1, previous);
+        _requireActive(terms, id, shown);
+        _respond(params, id, shown.state, shown.sig0, shown.sig1, shown.previous);
     }
 
     /// @inheritdoc IAdjudicatorExtension
@@ -140,15 +132,9 @@ abstract contract ChildChannels is FreeRules {
 
     /// @dev Above version 0 nothing counts before the hub has signed that it is bound in both parents. What is recorded
     /// above version 0 was recorded with that.
-    function _requireActive(
-        ChildTerms calldata terms,
-        bytes32 id,
-        State calldata state,
-        Record calldata previous,
-        Sig calldata activation
-    ) private view {
-        if (state.version != 0 && previous.version == 0) {
-            _requireHub(terms, Hashing.activation(id), activation);
+    function _requireActive(ChildTerms calldata terms, bytes32 id, Shown calldata shown) private view {
+        if (shown.state.version != 0 && shown.previous.version == 0) {
+            _requireHub(terms, Hashing.activation(id), shown.activation);
         }
     }
 

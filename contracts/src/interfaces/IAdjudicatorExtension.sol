@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ChannelParams, ChildTerms, Record, Sig, State} from "./Types.sol";
+import {ChannelParams, ChildTerms, Record, Shown, Sig, State} from "./Types.sol";
 
 /// @title The arbiter of channels with an app or a parent
 /// @notice Called at the adjudicator's address. A channel that is funded by deposits and has an app is closed, resumed,
@@ -59,29 +59,15 @@ interface IAdjudicatorExtension {
     ) external;
     /// @notice Like `challenge`. A hub is challenger 2: it starts a dispute at what is recorded, from `end` on or while that
     /// is version 0.
-    /// @param activation of the hub on Activation(channelId), with the first state above version 0; else all zero.
     function challengeChild(
         ChannelParams calldata params,
         ChildTerms calldata terms,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Sig calldata activation,
-        Record calldata previous,
+        Shown calldata shown,
         uint256 challenger,
         Sig calldata sig
     ) external;
     /// @notice Like `respond`.
-    /// @param activation of the hub on Activation(channelId), with the first state above version 0; else all zero.
-    function respondChild(
-        ChannelParams calldata params,
-        ChildTerms calldata terms,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Sig calldata activation,
-        Record calldata previous
-    ) external;
+    function respondChild(ChannelParams calldata params, ChildTerms calldata terms, Shown calldata shown) external;
     /// @notice Like `progress`. With a hub nobody moves any more when four challenge durations have passed since `end`.
     function progressChild(
         ChannelParams calldata params,

@@ -106,6 +106,18 @@ struct Sig {
     bytes32 vs;
 }
 
+/// @notice What is shown of a child channel, above what is recorded.
+struct Shown {
+    State state;
+    /// Of both participants; all zero for version 0 and for the recorded state itself.
+    Sig sig0;
+    Sig sig1;
+    /// Of the hub on Activation(channelId), with the first state above version 0; else all zero.
+    Sig activation;
+    /// What is recorded; all zero when nothing is.
+    Record previous;
+}
+
 /// @notice One item of a payable batch of deposits in the native coin.
 struct NativeDeposit {
     bytes32 terms;

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Errors} from "../interfaces/Errors.sol";
-import {Allocation, ChannelParams, ChildTerms} from "../interfaces/Types.sol";
+import {ChannelParams, ChildTerms} from "../interfaces/Types.sol";
 import {Hashing} from "./Hashing.sol";
 import {Holdings} from "./Holdings.sol";
 import {Params} from "./Params.sol";

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 import {IAdjudicatorExtension} from "../../src/interfaces/IAdjudicatorExtension.sol";
-import {Record, Sig, State} from "../../src/interfaces/Types.sol";
+import {Record, Shown, Sig, State} from "../../src/interfaces/Types.sol";
 import {HostileApp} from "../mocks/Apps.sol";
 import {ChildTest} from "../utils/ChildTest.sol";
 

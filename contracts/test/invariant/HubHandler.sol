@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {ChannelParams, Lock, Record, Sig, State} from "../../src/interfaces/Types.sol";
+import {ChannelParams, Lock, Record, Shown, Sig, State} from "../../src/interfaces/Types.sol";
 import {HostileApp} from "../mocks/Apps.sol";
 import {ChildTest} from "../utils/ChildTest.sol";
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Errors} from "../../src/interfaces/Errors.sol";
-import {ChannelParams, ChildTerms, Lock, LockKind, Record, Sig, State} from "../../src/interfaces/Types.sol";
+import {ChannelParams, ChildTerms, Lock, LockKind, Record, Shown, Sig, State} from "../../src/interfaces/Types.sol";
 import {AppTest} from "./AppTest.sol";
 
 /// @notice A hub, its channels with the two, and a child of theirs over it.
@@ -82,15 +82,6 @@ abstract contract ChildTest is AppTest {
         extension.closeChild(c.params, c.terms, s, a, b, hubSig(c, s));
     }
 
-    /// What is shown in a call, and how it is signed.
-    struct Shown {
-        State state;
-        Sig sig0;
-        Sig sig1;
-        Sig activation;
-        Record previous;
-    }
-
     function shown(Child memory c, State memory s, Record memory previous) internal view returns (Shown memory x) {
         (x.state, x.previous) = (s, previous);
         if (s.version == 0) return x;
@@ -116,7 +107,7 @@ abstract contract ChildTest is AppTest {
     }
 
     function challengeChild(Child memory c, Shown memory x, uint256 challenger, Sig memory sig) internal {
-        extension.challengeChild(c.params, c.terms, x.state, x.sig0, x.sig1, x.activation, x.previous, challenger, sig);
+        extension.challengeChild(c.params, c.terms, x, challenger, sig);
     }
 
     function respondChild(Child memory c, State memory s, Record memory previous) internal {
@@ -124,7 +115,7 @@ abstract contract ChildTest is AppTest {
     }
 
     function respondChild(Child memory c, Shown memory x) internal {
-        extension.respondChild(c.params, c.terms, x.state, x.sig0, x.sig1, x.activation, x.previous);
+        extension.respondChild(c.params, c.terms, x);
     }
 
     function resumeChild(Child memory c, State memory recorded, uint256 dispute) internal {

@@ -258,11 +258,16 @@ fn disputes_of_children() {
 
         let child = Child { params: &params, terms: &terms };
         let signatures = [sign("sig0"), sign("sig1")];
-        let shown = Shown { state: &state, signatures: Some(&signatures), activation: Some(&activation) };
+        let shown = Shown {
+            state: &state,
+            signatures: Some(&signatures),
+            activation: Some(&activation),
+            previous: None,
+        };
         let challenge = sign("challenge");
         let challenger = Challenger::Participant(Side::Zero, Some(&challenge));
-        assert_eq!(child.challenge(shown, None, challenger), call("challengeChild"));
-        assert_eq!(child.respond(shown, None), call("respondChild"));
+        assert_eq!(child.challenge(shown, challenger), call("challengeChild"));
+        assert_eq!(child.respond(shown), call("respondChild"));
         let (resumes, by_hub) = ([sign("resume0"), sign("resume1")], sign("resumeByHub"));
         assert_eq!(child.resume(Record::of(&state), &resumes, Some(&by_hub)), call("resumeChild"));
         let finals = [sign("final0"), sign("final1")];

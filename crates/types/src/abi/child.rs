@@ -1,7 +1,7 @@
 //! Channels that are funded by a lock in a parent, or over a hub in two.
 
 use super::convert::{self, Reader};
-use super::solidity::Adjudicator;
+use super::solidity::{self, Adjudicator};
 use super::{AbiError, HUB, Record};
 use crate::{Amount, ChannelId, ChannelParams, ChildTerms, Side, Signature, State};
 use alloy_primitives::{Bytes, U256};
@@ -38,6 +38,20 @@ pub struct Shown<'a> {
     pub signatures: Option<&'a [Signature; 2]>,
     /// The hub's, with the first state above version 0.
     pub activation: Option<&'a Signature>,
+    /// What is recorded; none when nothing is.
+    pub previous: Option<Record>,
+}
+
+impl Shown<'_> {
+    fn convert(&self) -> solidity::Shown {
+        solidity::Shown {
+            state: convert::state(self.state),
+            sig0: convert::signature(self.signatures.map(|[zero, _]| zero)),
+            sig1: convert::signature(self.signatures.map(|[_, one]| one)),
+            activation: convert::signature(self.activation),
+            previous: convert::record(self.previous),
+        }
+    }
 }
 
 impl Child<'_> {
@@ -70,7 +84,7 @@ impl Child<'_> {
     }
 
     /// Starts a dispute at a state.
-    pub fn challenge(&self, shown: Shown<'_>, previous: Option<Record>, challenger: Challenger<'_>) -> Bytes {
+    pub fn challenge(&self, shown: Shown<'_>, challenger: Challenger<'_>) -> Bytes {
         let (number, authorisation) = match challenger {
             Challenger::Participant(side, authorisation) => (side as u8, authorisation),
             Challenger::Hub(authorisation) => (HUB, authorisation),
@@ -78,11 +92,7 @@ impl Child<'_> {
         let call = Adjudicator::challengeChildCall {
             params: convert::params(self.params),
             terms: convert::child_terms(self.terms),
-            state: convert::state(shown.state),
-            sig0: convert::signature(shown.signatures.map(|[zero, _]| zero)),
-            sig1: convert::signature(shown.signatures.map(|[_, one]| one)),
-            activation: convert::signature(shown.activation),
-            previous: convert::record(previous),
+            shown: shown.convert(),
             challenger: U256::from(number),
             sig: convert::signature(authorisation),
         };
@@ -90,15 +100,11 @@ impl Child<'_> {
     }
 
     /// Replaces what is recorded by a higher state that both signed, within the period.
-    pub fn respond(&self, shown: Shown<'_>, previous: Option<Record>) -> Bytes {
+    pub fn respond(&self, shown: Shown<'_>) -> Bytes {
         let call = Adjudicator::respondChildCall {
             params: convert::params(self.params),
             terms: convert::child_terms(self.terms),
-            state: convert::state(shown.state),
-            sig0: convert::signature(shown.signatures.map(|[zero, _]| zero)),
-            sig1: convert::signature(shown.signatures.map(|[_, one]| one)),
-            activation: convert::signature(shown.activation),
-            previous: convert::record(previous),
+            shown: shown.convert(),
         };
         call.abi_encode().into()
     }

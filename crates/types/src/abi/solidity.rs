@@ -69,6 +69,14 @@ alloy_sol_types::sol! {
         bytes32 vs;
     }
 
+    struct Shown {
+        State state;
+        Sig sig0;
+        Sig sig1;
+        Sig activation;
+        Record previous;
+    }
+
     struct NativeDeposit {
         bytes32 terms;
         bytes32 moreAssets;
@@ -113,8 +121,8 @@ alloy_sol_types::sol! {
 
         function closeChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata hubSig) external;
         function resumeChild(ChannelParams calldata params, ChildTerms calldata terms, Record calldata recorded, Sig calldata sig0, Sig calldata sig1, Sig calldata hubSig) external;
-        function challengeChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata activation, Record calldata previous, uint256 challenger, Sig calldata sig) external;
-        function respondChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, Sig calldata sig0, Sig calldata sig1, Sig calldata activation, Record calldata previous) external;
+        function challengeChild(ChannelParams calldata params, ChildTerms calldata terms, Shown calldata shown, uint256 challenger, Sig calldata sig) external;
+        function respondChild(ChannelParams calldata params, ChildTerms calldata terms, Shown calldata shown) external;
         function progressChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state, State calldata next, Sig calldata sig0, Sig calldata sig1) external;
         function settleChild(ChannelParams calldata params, ChildTerms calldata terms, State calldata state) external;
         function outcome(bytes32 id) external view returns (bool finalised, uint128 outcome0, uint128 outcome1);
