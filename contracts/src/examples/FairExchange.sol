@@ -33,6 +33,8 @@ contract FairExchange is IApp {
     /// @inheritdoc IApp
     /// @dev What the state says: the price is paid in it, or not.
     function verdict(State calldata state) external pure returns (int128[2][] memory deltas) {
+        // Reverts for data that are none of this app, so that nobody begins with them.
+        abi.decode(state.appData, (Exchange));
         deltas = new int128[2][](state.allocations.length);
         for (uint256 k = 0; k < deltas.length; ++k) {
             deltas[k] = [state.allocations[k].delta0, state.allocations[k].delta1];
