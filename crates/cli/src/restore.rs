@@ -2,28 +2,35 @@
 
 use crate::command::Global;
 use crate::failure::Failure;
+use crate::local::{ConfigFlags, load};
 use crate::output::Output;
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use strait_engine::ports::{Batch, Kind, Store, StoreError};
+use strait_node::config::{CONFIG_FILE, Config};
 use strait_protocol::Record;
 use strait_store::SqliteStore;
 
 /// What a store's directory holds.
 const DATABASE: &str = "strait.db";
+/// A backup names a chain's directory by this and the chain's id, since names are each configuration's own.
+const BY_ID: &str = "chain-";
 
 /// Options of `strait restore`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are. Every channel is marked as restored:\nafter `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid\nuntil both have signed again. Never run the old data and the restored data of one key at the same time."
+    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are, and every chain of the backup must be\nconfigured. Every channel is marked as restored:\nafter `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid\nuntil both have signed again. Never run the old data and the restored data of one key at the same time."
 )]
 pub(crate) struct RestoreArgs {
     /// A directory that `strait backup` wrote.
     directory: PathBuf,
+    #[command(flatten)]
+    config: ConfigFlags,
 }
 
 /// What was restored.
@@ -42,10 +49,10 @@ struct RestoredChain {
 /// Puts a backup into the home directory.
 ///
 /// # Errors
-/// When there is data already, or the backup is none.
+/// When there is data already, the backup is none, or one of its chains is not configured.
 pub(crate) fn run(global: &Global, args: &RestoreArgs, out: &Output) -> Result<(), Failure> {
-    let data = global.home()?.join("data");
-    let done = restore(&args.directory, &data)?;
+    let config = load(global, &args.config, Vec::new())?.config;
+    let done = restore(&args.directory, &config)?;
     out.result(&done, |_| {
         let mut text = String::new();
         for chain in &done.chains {
@@ -57,8 +64,9 @@ pub(crate) fn run(global: &Global, args: &RestoreArgs, out: &Output) -> Result<(
     })
 }
 
-fn restore(backup: &Path, data: &Path) -> Result<Restored, Failure> {
-    let chains = stores(backup)?;
+fn restore(backup: &Path, config: &Config) -> Result<Restored, Failure> {
+    let data = &config.home.join("data");
+    let chains = destinations(&stores(backup)?, config)?;
     if is_used(data).map_err(Failure::local)? {
         return Err(Failure::usage(format!("{} holds data already", data.display())).hint(
             "restore into another --home, or move the data away; two copies of one node must never run",
@@ -71,19 +79,53 @@ fn restore(backup: &Path, data: &Path) -> Result<Restored, Failure> {
     }
     copy(backup, &partial)
         .map_err(|error| Failure::local(format!("the backup cannot be copied: {error}")))?;
-    let mut done = Restored { data: data.to_owned(), chains: Vec::new() };
-    for name in chains {
-        let channels = mark(&partial.join(&name)).map_err(Failure::local)?;
+    let mut done = Restored { data: data.clone(), chains: Vec::new() };
+    for (name, directory) in chains {
+        let place = partial.join(&name);
+        fs::rename(partial.join(directory), &place).map_err(Failure::local)?;
+        let channels = mark(&place).map_err(Failure::local)?;
         done.chains.push(RestoredChain { name, channels });
     }
+    sync(&partial).map_err(Failure::local)?;
     if data.exists() {
         fs::remove_dir(data).map_err(Failure::local)?;
     }
-    fs::rename(&partial, data).map_err(Failure::local)?;
+    fs::rename(&partial, data).and_then(|()| sync(&config.home)).map_err(Failure::local)?;
     Ok(done)
 }
 
-/// The names of the chains in a backup.
+/// By the name that the node looks for each chain under: its directory in the backup.
+///
+/// # Errors
+/// When a chain is not configured: its channels would lie where nobody defends them.
+fn destinations(stores: &[String], config: &Config) -> Result<BTreeMap<String, String>, Failure> {
+    let mut found = BTreeMap::new();
+    for directory in stores {
+        let id = directory.strip_prefix(BY_ID).and_then(|id| id.parse::<u64>().ok());
+        let Some(id) = id.filter(|id| *directory == format!("{BY_ID}{id}")) else {
+            return Err(Failure::usage(format!("the directory {directory} is of no backup")).hint(
+                "give the directory that `strait backup` wrote; it has a directory chain-ID per chain",
+            ));
+        };
+        let Some((name, _)) = config.chains.iter().find(|(_, chain)| chain.chain_id == id) else {
+            return Err(Failure::usage(format!(
+                "the backup has channels on the chain with the id {id}, and no such chain is configured; nothing was restored"
+            ))
+            .hint(format!(
+                "first configure [chains.NAME] with chain_id = {id} in {}",
+                config.home.join(CONFIG_FILE).display()
+            )));
+        };
+        found.insert(name.clone(), directory.clone());
+    }
+    Ok(found)
+}
+
+fn sync(directory: &Path) -> io::Result<()> {
+    fs::File::open(directory)?.sync_all()
+}
+
+/// The chains' directories in a backup.
 ///
 /// # Errors
 /// When it is no backup.
@@ -134,7 +176,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
             target.sync_all()?;
         }
     }
-    fs::File::open(to)?.sync_all()
+    sync(to)
 }
 
 /// Tells every channel of a store that its data comes from a backup; gives how many there are.
@@ -160,6 +202,7 @@ fn mark(directory: &Path) -> Result<usize, StoreError> {
 mod tests {
     use super::*;
     use crate::failure::Exit;
+    use strait_node::config::{Layers, Loaded};
     use strait_protocol::{Channel, Settings};
     use strait_types::{Address, B256, ChannelParams, Participant, Side};
 
@@ -176,22 +219,34 @@ mod tests {
         };
         let id = params.id(1, Address::repeat_byte(3));
         let (_, opened) = Channel::open(id, params, Side::Zero, Settings::default());
-        let mut store = SqliteStore::open(directory.join("mainnet")).expect("a store");
+        let mut store = SqliteStore::open(directory.join("chain-1")).expect("a store");
         let mut batch = Batch::default();
         batch.record(id, Kind::Working, borsh::to_vec(&opened).expect("bytes"));
         store.commit(&batch).expect("on disk");
         id
     }
 
+    /// A configuration with a chain of this id and name.
+    fn configured(home: &Path, id: u64) -> Config {
+        let text = format!(
+            "[chains.mine]\nchain_id = {id}\nrpc = [\"http://127.0.0.1:1\"]\nadjudicator = \"{}\"\n",
+            Address::repeat_byte(3)
+        );
+        fs::create_dir_all(home).expect("a home");
+        fs::write(home.join(CONFIG_FILE), text).expect("written");
+        let layers = Layers { home: home.to_owned(), ..Layers::default() };
+        Loaded::load(&layers).expect("a configuration").config
+    }
+
     #[test]
-    fn every_channel_knows_that_it_was_restored() {
+    fn every_channel_lies_where_the_node_looks_and_knows_that_it_was_restored() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (backup, data) = (directory.path().join("backup"), directory.path().join("home/data"));
-        fs::create_dir(directory.path().join("home")).expect("a home");
+        let (backup, home) = (directory.path().join("backup"), directory.path().join("home"));
         let id = filled(&backup);
-        let done = restore(&backup, &data).expect("restored");
-        assert_eq!(done.chains, [RestoredChain { name: "mainnet".into(), channels: 1 }]);
-        let store = SqliteStore::open(data.join("mainnet")).expect("a store");
+        let config = configured(&home, 1);
+        let done = restore(&backup, &config).expect("restored");
+        assert_eq!(done.chains, [RestoredChain { name: "mine".into(), channels: 1 }]);
+        let store = SqliteStore::open(config.chain_directory("mine")).expect("a store");
         let mut views = Vec::new();
         store
             .recover(&mut |found| {
@@ -200,25 +255,41 @@ mod tests {
             })
             .expect("read");
         assert_eq!(views, [(id, true)]);
+        let names: Vec<_> =
+            fs::read_dir(&done.data).expect("data").map(|entry| entry.expect("one").file_name()).collect();
+        assert_eq!(names, ["mine"]);
+    }
+
+    #[test]
+    fn a_chain_that_is_not_configured_is_refused() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (backup, home) = (directory.path().join("backup"), directory.path().join("home"));
+        filled(&backup);
+        let failure = restore(&backup, &configured(&home, 5)).expect_err("another chain");
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert!(failure.to_string().contains("id 1"), "{failure}");
+        assert!(!home.join("data").exists());
     }
 
     #[test]
     fn data_that_is_there_is_never_touched() {
         let directory = tempfile::tempdir().expect("a directory");
-        let (backup, data) = (directory.path().join("backup"), directory.path().join("data"));
+        let (backup, home) = (directory.path().join("backup"), directory.path().join("home"));
         filled(&backup);
-        fs::create_dir(&data).expect("made");
-        fs::write(data.join("service.db"), "mine").expect("written");
-        let failure = restore(&backup, &data).expect_err("there is data");
+        let config = configured(&home, 1);
+        fs::create_dir(home.join("data")).expect("made");
+        fs::write(home.join("data/service.db"), "mine").expect("written");
+        let failure = restore(&backup, &config).expect_err("there is data");
         assert_eq!(failure.exit(), Exit::Usage);
-        assert_eq!(fs::read_to_string(data.join("service.db")).expect("there"), "mine");
+        assert_eq!(fs::read_to_string(home.join("data/service.db")).expect("there"), "mine");
     }
 
     #[test]
     fn what_is_no_backup_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
-        let failure = restore(directory.path(), &directory.path().join("data")).expect_err("empty");
+        let config = configured(&directory.path().join("home"), 1);
+        let failure = restore(directory.path(), &config).expect_err("empty");
         assert!(failure.to_string().contains("holds no backup"), "{failure}");
-        assert!(!directory.path().join("data").exists());
+        assert!(!directory.path().join("home/data").exists());
     }
 }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
-use strait_api::{ApiError, ChannelInfo, PayItem, PayMany, PayResult};
+use strait_api::{ApiError, ChannelInfo, ErrorCode, PayItem, PayMany, PayResult};
+use strait_engine::ports::Rng;
+use strait_node::SystemRng;
 use strait_types::B256;
 
 /// Most payments in one call.
@@ -33,14 +35,30 @@ struct Line {
     amount: String,
     memo: String,
     #[serde(flatten)]
-    result: PayResult,
+    end: End,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum End {
+    /// The call failed as a whole: the line may be paid or not.
+    Unknown { code: ErrorCode, message: String, hint: String },
+    /// An earlier call failed, so that this line was not asked for.
+    NotSent { hint: String },
+    /// The node says.
+    #[serde(untagged)]
+    Known(PayResult),
 }
 
 /// What became of all.
 #[derive(Serialize)]
 struct Report {
+    /// Makes a repetition with the same file pay nothing twice.
+    key: String,
     paid: usize,
     failed: usize,
+    unknown: usize,
+    not_sent: usize,
     lines: Vec<Line>,
 }
 
@@ -54,58 +72,130 @@ pub(super) async fn run(
     let assets = context.assets().await?;
     let rows = read(path)?;
     let items = items(&rows, assets, channel)?;
+    let key = match key {
+        Some(key) => key,
+        None => {
+            let key = random_key()?;
+            // Before the first payment: whoever interrupts this needs it.
+            if context.out.is_json() {
+                eprintln!("{}", serde_json::json!({ "key": key }));
+            } else {
+                eprintln!("key {key}: with the same file and --key {key} no line is paid twice");
+            }
+            key
+        }
+    };
+    let ends = pay(context, channel, &items, &key).await;
+    let line = |((line, row), end): ((u64, Row), End)| Line { line, amount: row.amount, memo: row.memo, end };
+    let report = Report::new(key, rows.into_iter().zip(ends).map(line).collect());
+    print(context, channel, &report)?;
+    if report.paid < report.lines.len() {
+        Err(Failure::local("not all lines were paid").told())
+    } else {
+        Ok(())
+    }
+}
+
+/// One end per item; what follows a failed call is not sent.
+async fn pay(context: &Context, channel: &ChannelInfo, items: &[PayItem], key: &str) -> Vec<End> {
     let line = context.out.count(items.len() as u64);
-    let mut results = Vec::with_capacity(items.len());
+    let mut ends = Vec::with_capacity(items.len());
+    let mut failed = false;
     for (index, chunk) in items.chunks(CHUNK).enumerate() {
+        if failed {
+            ends.extend(chunk.iter().map(|_| End::NotSent { hint: repeat(key) }));
+            continue;
+        }
         let request = PayMany {
             channel: channel.channel,
             payments: chunk.to_vec(),
-            idempotency_key: key.as_ref().map(|key| format!("{key}/{index}")),
+            idempotency_key: Some(format!("{key}/{index}")),
         };
         match context.api.pay_many(request).await {
-            Ok(done) => results.extend(done.results),
+            Ok(done) => ends.extend(done.results.into_iter().map(End::Known)),
             Err(error) => {
-                let unknown = rows.len().saturating_sub(results.len());
-                results.extend(std::iter::repeat_n(failed(error), unknown));
-                break;
+                failed = true;
+                ends.extend(chunk.iter().map(|_| unknown(&error, key)));
             }
         }
         line.advance(chunk.len() as u64);
     }
-    drop(line);
-    let lines: Vec<_> = rows
-        .into_iter()
-        .zip(results)
-        .map(|((line, row), result)| Line { line, amount: row.amount, memo: row.memo, result })
-        .collect();
-    let failed = lines.iter().filter(|line| matches!(line.result, PayResult::Failed { .. })).count();
-    let report = Report { paid: lines.len().saturating_sub(failed), failed, lines };
-    print(context, channel, &report)?;
-    if failed > 0 { Err(Failure::local("not all lines were paid").told()) } else { Ok(()) }
+    ends
 }
 
-/// The call failed as a whole: what it got done is not known.
-fn failed(error: ApiError) -> PayResult {
-    let hint =
-        "the history tells what was paid; with the same file and --key a repetition pays only the rest";
-    PayResult::Failed { code: error.code, message: error.message, hint: hint.to_owned() }
+fn unknown(error: &ApiError, key: &str) -> End {
+    End::Unknown { code: error.code, message: error.message.clone(), hint: repeat(key) }
+}
+
+/// A repetition gives each call the same end as before, and carries out what has none.
+fn repeat(key: &str) -> String {
+    format!("repeat the same file with --key {key}: no line is paid twice")
+}
+
+/// 16 bytes in hex.
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    SystemRng.fill(&mut bytes).map_err(Failure::local)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+impl Report {
+    fn new(key: String, lines: Vec<Line>) -> Report {
+        let count = |is: fn(&End) -> bool| lines.iter().filter(|line| is(&line.end)).count();
+        Report {
+            key,
+            paid: count(|end| matches!(end, End::Known(PayResult::Paid { .. }))),
+            failed: count(|end| matches!(end, End::Known(PayResult::Failed { .. }))),
+            unknown: count(|end| matches!(end, End::Unknown { .. })),
+            not_sent: count(|end| matches!(end, End::NotSent { .. })),
+            lines,
+        }
+    }
+
+    /// What to do about lines that are not paid.
+    fn next(&self) -> Option<String> {
+        if self.unknown > 0 {
+            return Some(format!(
+                "next: {}; lines that it reports as not paid then go into a new file with a new key",
+                repeat(&self.key)
+            ));
+        }
+        (self.failed > 0).then(|| {
+            "next: put the lines that are not paid into a new file, with a new key; this key reports the same again"
+                .to_owned()
+        })
+    }
+}
+
+impl End {
+    fn text(&self) -> String {
+        match self {
+            End::Known(PayResult::Paid { number, .. }) => format!("paid, payment {number}"),
+            End::Known(PayResult::Failed { message, hint, .. }) => format!("not paid: {message}; {hint}"),
+            End::Unknown { message, .. } => format!("unknown: {message}"),
+            End::NotSent { .. } => "not sent".to_owned(),
+        }
+    }
 }
 
 fn print(context: &Context, channel: &ChannelInfo, report: &Report) -> Result<(), Failure> {
     context.out.result(report, |out| {
-        let rows: Vec<_> = report
-            .lines
-            .iter()
-            .map(|line| {
-                let end = match &line.result {
-                    PayResult::Paid { number, .. } => format!("paid, payment {number}"),
-                    PayResult::Failed { message, hint, .. } => format!("not paid: {message}; {hint}"),
-                };
-                vec![line.line.to_string(), line.amount.clone(), one_line(&line.memo), end]
-            })
-            .collect();
-        let table = out.table(&["LINE", "AMOUNT", "MEMO", "RESULT"], rows);
-        format!("{table}\n\n{} paid over {}, {} not", report.paid, short(channel.channel), report.failed)
+        let row = |line: &Line| {
+            vec![line.line.to_string(), line.amount.clone(), one_line(&line.memo), line.end.text()]
+        };
+        let table = out.table(&["LINE", "AMOUNT", "MEMO", "RESULT"], report.lines.iter().map(row));
+        let mut text = format!("{table}\n\n{} paid over {}", report.paid, short(channel.channel));
+        for (count, what) in
+            [(report.failed, "not paid"), (report.unknown, "unknown"), (report.not_sent, "not sent")]
+        {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        if let Some(next) = report.next() {
+            text.push_str(&format!("\n{next}"));
+        }
+        text
     })
 }
 
@@ -246,16 +336,47 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_paid_before_a_failure_is_told() {
-        let rows: String = (0..1_500).map(|_| "1 wei\n").collect();
+    async fn after_a_failed_call_nothing_is_claimed_and_a_repetition_pays_the_rest() {
+        let rows: String = (0..2_500).map(|_| "1 wei\n").collect();
         let (_directory, path) = file(&format!("amount\n{rows}"));
         let fake = Fake::new(true).on("strait_pay_many", |asked| match asked["idempotency_key"].as_str() {
             Some("k/0") => Ok(pays(&asked)),
-            _ => Err(ApiError::new(ErrorCode::PeerOffline, "gone")),
+            _ => Err(ApiError::new(ErrorCode::NoAnswer, "gone")),
         });
         let (context, seen) = fake.start();
-        run(&context, args(&[&id(), "--file", &path, "--key", "k"])).await.expect_err("half");
+        run(&context, args(&[&id(), "--file", &path, "--key", "k"])).await.expect_err("a part");
         let report: Value = serde_json::from_str(&seen.text()).expect("one value");
-        assert_eq!((&report["paid"], &report["failed"]), (&json!(1_000), &json!(500)));
+        let counts = ["paid", "failed", "unknown", "not_sent"].map(|name| report[name].as_u64());
+        assert_eq!(counts, [1_000, 0, 1_000, 500].map(Some));
+        assert_eq!(report["lines"][1_000]["unknown"]["code"], "no_answer");
+        for (line, end) in [(1_000, "unknown"), (2_000, "not_sent")] {
+            let hint = report["lines"][line][end]["hint"].as_str().expect("a hint");
+            assert!(hint.contains("same file") && hint.contains("--key k"), "{hint}");
+        }
+        assert_eq!(report["lines"][0]["paid"]["version"], 1);
+    }
+
+    #[tokio::test]
+    async fn without_a_key_there_is_one_that_is_told() {
+        let (_directory, path) = file("amount\n1 wei\n");
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            let (context, seen) = Fake::new(true).on("strait_pay_many", |asked| Ok(pays(&asked))).start();
+            run(&context, args(&[&id(), "--file", &path])).await.expect("paid");
+            let report: Value = serde_json::from_str(&seen.text()).expect("one value");
+            let key = report["key"].as_str().expect("a key").to_owned();
+            assert_eq!(seen.asked("strait_pay_many")[0]["idempotency_key"], format!("{key}/0"));
+            keys.push(key);
+        }
+        assert_ne!(keys[0], keys[1]);
+    }
+
+    #[tokio::test]
+    async fn what_to_do_about_lines_that_are_not_paid_is_told() {
+        let (_directory, path) = file("amount,memo\n1 wei,too much\n");
+        let (context, seen) = Fake::new(false).on("strait_pay_many", |asked| Ok(pays(&asked))).start();
+        run(&context, args(&[&id(), "--file", &path, "--key", "k"])).await.expect_err("poor");
+        let text = seen.text();
+        assert!(text.contains("a new file, with a new key") && !text.contains("same file"), "{text}");
     }
 }

@@ -32,7 +32,7 @@ pub(crate) struct PayArgs {
     /// The payee's reference, 32 bytes in hex.
     #[arg(long, value_name = "HEX", conflicts_with = "file")]
     reference: Option<B256>,
-    /// Makes a repetition pay nothing more, also across a crash.
+    /// Makes a repetition pay nothing more, also across a crash [with --file: a random one, which is shown].
     #[arg(long)]
     key: Option<String>,
     /// Pays all lines of a file, CSV or JSON; - is standard input.
