@@ -86,11 +86,11 @@ catalogue! {
     Stopping = -32010, "stopping", Environment, "start the node again; its history shows what was done";
 
     /// No such chain here.
-    UnknownChain = -32020, "unknown_chain", Caller, "use one of the chains that `strait node_info` lists, or add it to the configuration";
+    UnknownChain = -32020, "unknown_chain", Caller, "use one of the chains that `strait info` lists, or add it to the configuration";
     /// No such channel here.
     UnknownChannel = -32021, "unknown_channel", Caller, "list the channels with `strait channel list`; the id may be shortened only on the command line";
     /// No such peer here.
-    UnknownPeer = -32022, "unknown_peer", Caller, "give the peer's address as strait://SIGNER@HOST:PORT; its operator finds it with `strait config show`";
+    UnknownPeer = -32022, "unknown_peer", Caller, "give the peer's address as strait://SIGNER@HOST:PORT; its operator finds it with `strait info`";
     /// The channel does not hold this asset.
     UnknownAsset = -32023, "unknown_asset", Caller, "use an asset of the channel; `strait channel show` lists them";
     /// No such invoice here.

@@ -14,5 +14,5 @@ pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind};
 pub use methods::{Api, Call, METHODS, Method, Remote, dispatch};
 pub use model::*;
 pub use openrpc::openrpc;
-pub use scope::{Scope, SpendLimits};
+pub use scope::{Scope, SpendLimit, SpendLimits};
 pub use subscribe::{EventStream, Subscribe};

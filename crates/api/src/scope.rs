@@ -1,8 +1,8 @@
 //! What a token allows.
 
-use crate::model::AssetAmount;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strait_types::{Address, Amount};
 
 /// What the bearer of a token may do. Each includes what stands before it, except that `pay` and `receive` do not
 /// include each other.
@@ -26,14 +26,29 @@ impl Scope {
     }
 }
 
+/// Most of an asset that may be spent.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpendLimit {
+    /// The chain on which it may be spent: one address may be different tokens on different chains.
+    pub chain_id: u64,
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// In the smallest unit.
+    #[schemars(with = "String")]
+    pub amount: Amount,
+}
+
 /// How much the bearer of a token with [`Scope::Pay`] may spend; absent means no limit of that kind.
+/// A list that is not empty names all that may be spent: nothing of another asset, nothing on another chain.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SpendLimits {
-    /// Per channel, over the token's life; one entry per asset.
-    pub per_channel: Vec<AssetAmount>,
-    /// Over all channels, per day (UTC); one entry per asset.
-    pub per_day: Vec<AssetAmount>,
+    /// Per channel, over the token's life; one entry per chain and asset.
+    pub per_channel: Vec<SpendLimit>,
+    /// Over all channels, per day (UTC); one entry per chain and asset.
+    pub per_day: Vec<SpendLimit>,
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! `strait token`.
 
-use crate::amount::Among;
+use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::text;
 use clap::{Args, Subcommand, ValueEnum};
-use strait_api::{AssetAmount, Nothing, Scope, SpendLimits, TokenCreate, TokenInfo, TokenRef};
+use strait_api::{Nothing, Scope, SpendLimit, SpendLimits, TokenCreate, TokenInfo, TokenRef};
 
 /// Options of `strait token`.
 #[derive(Args, Debug)]
@@ -51,7 +51,7 @@ struct Create {
     /// Ends by itself after this time, such as 24h or 30d [default: never].
     #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
     expires_in: Option<u64>,
-    /// The chain whose assets are meant, by name or number.
+    /// The chain on which the limits hold, by name or number; needed when the node has several. Nothing can be spent elsewhere.
     #[arg(long)]
     chain: Option<String>,
 }
@@ -101,10 +101,13 @@ async fn create(context: &Context, args: Create) -> Result<(), Failure> {
     };
     let scopes = args.scopes.into_iter().map(Scope::from).collect();
     let request = TokenCreate { name: args.name, scopes, limits, expires_in: args.expires_in };
+    let is_limited = request.limits != SpendLimits::default();
     let made = context.api.token_create(request).await?;
+    let assets = if is_limited { Some(context.assets().await?) } else { None };
     context.out.result(&made, |out| {
         let mut pairs = vec![("token", made.secret.clone()), ("id", made.info.id.clone())];
         pairs.push(("scopes", scopes_text(&made.info)));
+        pairs.extend(assets.map(|assets| ("limits", limits_text(&made.info, assets))));
         pairs.extend(made.info.expires.map(|expires| ("expires", text::time(expires))));
         format!("{}\n\nkeep the token now: it is not shown again", out.pairs(&pairs))
     })
@@ -114,15 +117,15 @@ async fn amounts(
     context: &Context,
     texts: &[String],
     chain: Option<&str>,
-) -> Result<Vec<AssetAmount>, Failure> {
+) -> Result<Vec<SpendLimit>, Failure> {
     if texts.is_empty() {
         return Ok(Vec::new());
     }
     let assets = context.assets().await?;
-    let chain = chain.map(|chain| assets.chain(Some(chain))).transpose()?;
+    let chain_id = assets.chain(chain)?;
     let read = |text: &String| {
-        let read = assets.read(text, &Among::chain(chain))?;
-        Ok(AssetAmount { asset: read.asset, amount: read.amount })
+        let read = assets.read(text, &Among::chain(Some(chain_id)))?;
+        Ok(SpendLimit { chain_id, asset: read.asset, amount: read.amount })
     };
     texts.iter().map(read).collect()
 }
@@ -137,16 +140,28 @@ fn scopes_text(info: &TokenInfo) -> String {
     info.scopes.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
+/// Such as `12.5 USDC a day on mainnet`.
+fn limits_text(info: &TokenInfo, assets: &Assets) -> String {
+    let write = |limit: &SpendLimit, per: &str| {
+        let SpendLimit { chain_id, asset, amount } = limit;
+        format!("{} {per} on {}", assets.write(*chain_id, *asset, *amount), assets.chain_name(*chain_id))
+    };
+    let per_channel = info.limits.per_channel.iter().map(|limit| write(limit, "a channel"));
+    let per_day = info.limits.per_day.iter().map(|limit| write(limit, "a day"));
+    let texts: Vec<_> = per_channel.chain(per_day).collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+}
+
 async fn list(context: &Context) -> Result<(), Failure> {
     let tokens = context.api.token_list(Nothing {}).await?;
+    let assets = context.assets().await?;
     context.out.result(&tokens, |out| {
         let rows = tokens.tokens.iter().map(|token| {
-            let is_limited = !token.limits.per_channel.is_empty() || !token.limits.per_day.is_empty();
             vec![
                 token.id.clone(),
                 token.name.clone(),
                 scopes_text(token),
-                if is_limited { "yes" } else { "no" }.to_owned(),
+                limits_text(token, assets),
                 text::time(token.created),
                 token.expires.map_or_else(|| "never".into(), text::time),
             ]
@@ -158,7 +173,8 @@ async fn list(context: &Context) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Fake, USDC};
+    use crate::failure::Exit;
+    use crate::testing::{Fake, MAINNET, USDC};
     use clap::Parser;
     use serde_json::json;
 
@@ -182,8 +198,24 @@ mod tests {
         let words = line.split(' ').map(|word| word.replace('_', " "));
         run(&context, Line::parse_from(words).token).await.expect("made");
         let asked = &seen.asked("strait_token_create")[0];
-        assert_eq!(asked["limits"]["per_day"], json!([{"asset": USDC, "amount": "12500000"}]));
+        assert_eq!(
+            asked["limits"]["per_day"],
+            json!([{"chain_id": MAINNET, "asset": USDC, "amount": "12500000"}])
+        );
         assert_eq!((&asked["expires_in"], &asked["scopes"]), (&json!(86_400), &json!(["pay"])));
-        assert!(seen.text().contains("strait_s3cret") && seen.text().contains("not shown again"));
+        let text = seen.text();
+        for part in ["strait_s3cret", "12.5 USDC a day on mainnet", "not shown again"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_a_node_with_several_chains_names_one() {
+        let context = Fake::new(false).context();
+        let line = "token create bot --scope pay --per-day 1_ether";
+        let words = line.split(' ').map(|word| word.replace('_', " "));
+        let failure = run(&context, Line::parse_from(words).token).await.expect_err("which one?");
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert!(failure.to_string().contains("several chains"), "{failure}");
     }
 }

@@ -1,6 +1,6 @@
 //! A bot at a node that runs elsewhere: it gives back a tenth of every payment, once, also after it was restarted.
 //!
-//! `STRAIT_TOKEN=... cargo run --release -p strait --example bot -- http://127.0.0.1:8645`
+//! `STRAIT_TOKEN=... cargo run --release -p strait --example bot -- http://127.0.0.1:4041`
 
 use futures_util::StreamExt as _;
 use std::error::Error;

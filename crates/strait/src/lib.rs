@@ -36,7 +36,7 @@
 //! ```
 //!
 //! On a real chain, `ChainSetup::rpc` takes the place of `DevNet::setup`. A remote node needs
-//! `Client::connect("http://127.0.0.1:8645", &token)` and nothing else. The folder `examples/` has a paying customer, a
+//! `Client::connect("http://127.0.0.1:4041", &token)` and nothing else. The folder `examples/` has a paying customer, a
 //! store that sells per request inside an axum server, a bot, and a node with its data in two places.
 
 mod client;

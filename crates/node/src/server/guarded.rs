@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use strait_api::{
-    Api, ApiError, ChannelRef, ErrorCode, ErrorKind, InvoicePay, InvoiceText, LockAdd, METHODS, Nothing, Pay,
-    PayItem, PayMany, PayResult, TokenCreate, TokenRef, dispatch,
+    Api, ApiError, ChannelInfo, ChannelRef, ErrorCode, ErrorKind, InvoicePay, InvoiceText, LockAdd, METHODS,
+    Nothing, Pay, PayMany, PayResult, TokenCreate, TokenRef, dispatch,
 };
 use strait_types::{Address, Amount, ChannelId};
 
@@ -76,8 +76,9 @@ impl Guarded {
     }
 
     async fn pay(&self, token: &Arc<Token>, pay: Pay) -> Raw {
-        let asset = self.asset(pay.channel, pay.asset).await?;
+        let (chain, asset) = self.chain_and_asset(pay.channel, pay.asset).await?;
         let spend = Spend {
+            chain,
             channel: Some(pay.channel),
             amounts: BTreeMap::from([(asset, pay.amount)]),
             request: fingerprint("pay", &pay),
@@ -87,8 +88,9 @@ impl Guarded {
     }
 
     async fn lock_add(&self, token: &Arc<Token>, lock: LockAdd) -> Raw {
-        let asset = self.asset(lock.channel, lock.asset).await?;
+        let (chain, asset) = self.chain_and_asset(lock.channel, lock.asset).await?;
         let spend = Spend {
+            chain,
             channel: Some(lock.channel),
             amounts: BTreeMap::from([(asset, lock.amount)]),
             request: fingerprint("lock_add", &lock),
@@ -102,6 +104,7 @@ impl Guarded {
         let terms = self.api.invoice_read(InvoiceText { text: pay.text.clone() }).await?;
         let over = pay.channel.map(|channel| channel.to_string()).unwrap_or_default();
         let spend = Spend {
+            chain: terms.chain_id,
             channel: pay.channel,
             amounts: BTreeMap::from([(terms.asset, terms.amount)]),
             request: fingerprint("invoice_pay", &terms.id),
@@ -130,12 +133,12 @@ impl Guarded {
     }
 
     async fn pay_many(&self, token: &Arc<Token>, many: PayMany) -> Raw {
-        let default = match many.payments.iter().any(|item| item.asset.is_none()) {
-            true => Some(self.asset(many.channel, None).await?),
-            false => None,
-        };
-        let items: Vec<_> = many.payments.iter().map(|item| asset_and_amount(item, default)).collect();
+        let channel = self.api.channel_show(ChannelRef { channel: many.channel }).await?;
+        let items: Result<Vec<_>, ApiError> =
+            many.payments.iter().map(|item| Ok((asset(&channel, item.asset)?, item.amount))).collect();
+        let items = items?;
         let spend = Spend {
+            chain: channel.chain_id,
             channel: Some(many.channel),
             amounts: sum(items.iter().copied())?,
             request: fingerprint("pay_many", &many),
@@ -163,17 +166,24 @@ impl Guarded {
         write(&paid)
     }
 
-    /// The asset that a request means.
-    async fn asset(&self, channel: ChannelId, asset: Option<Address>) -> Result<Address, ApiError> {
-        if let Some(asset) = asset {
-            return Ok(asset);
-        }
+    /// The channel's chain, and the asset that a request means.
+    async fn chain_and_asset(
+        &self,
+        channel: ChannelId,
+        named: Option<Address>,
+    ) -> Result<(u64, Address), ApiError> {
         let channel = self.api.channel_show(ChannelRef { channel }).await?;
-        match channel.balances.as_slice() {
-            [only] => Ok(only.asset),
-            _ => Err(ApiError::new(ErrorCode::UnknownAsset, "the channel has several assets")
-                .hint("repeat with `asset`; `strait channel show` lists them")),
-        }
+        Ok((channel.chain_id, asset(&channel, named)?))
+    }
+}
+
+/// The asset that a request means.
+fn asset(channel: &ChannelInfo, named: Option<Address>) -> Result<Address, ApiError> {
+    match (named, channel.balances.as_slice()) {
+        (Some(asset), _) => Ok(asset),
+        (None, [only]) => Ok(only.asset),
+        (None, _) => Err(ApiError::new(ErrorCode::UnknownAsset, "the channel has several assets")
+            .hint("repeat with `asset`; `strait channel show` lists them")),
     }
 }
 
@@ -185,10 +195,6 @@ fn own_key(key: &str) -> String {
 fn fingerprint(method: &str, request: &impl Serialize) -> Vec<u8> {
     let text = serde_json::to_string(request).unwrap_or_default();
     Sha256::new().chain_update(method).chain_update([0]).chain_update(text).finalize().to_vec()
-}
-
-fn asset_and_amount(item: &PayItem, default: Option<Address>) -> (Address, Amount) {
-    (item.asset.or(default).unwrap_or_default(), item.amount)
 }
 
 fn sum(items: impl Iterator<Item = (Address, Amount)>) -> Result<BTreeMap<Address, Amount>, ApiError> {

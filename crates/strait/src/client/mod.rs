@@ -110,7 +110,7 @@ impl Subscribe for Client {
 fn address(config: &ClientConfig) -> Result<Url, ApiError> {
     let bad = |message: String| {
         ApiError::new(ErrorCode::InvalidAddress, message)
-            .hint("give the address of the node's API, such as http://127.0.0.1:8645")
+            .hint("give the address of the node's API, such as http://127.0.0.1:4041")
     };
     let mut url = Url::parse(&config.url).map_err(|error| bad(format!("'{}': {error}", config.url)))?;
     let scheme = match url.scheme() {

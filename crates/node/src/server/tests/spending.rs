@@ -1,7 +1,11 @@
 use super::*;
 
 fn limited(per_channel: u64, per_day: u64) -> TokenCreate {
-    let limit = |amount| vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(amount) }];
+    limited_on(1, per_channel, per_day)
+}
+
+fn limited_on(chain_id: u64, per_channel: u64, per_day: u64) -> TokenCreate {
+    let limit = |amount| vec![SpendLimit { chain_id, asset: Address::ZERO, amount: Amount::from(amount) }];
     TokenCreate {
         name: "till".into(),
         scopes: vec![Scope::Pay],
@@ -100,6 +104,25 @@ async fn every_way_to_pay_counts() {
     let enormous = json!([{ "amount": Amount::MAX }, { "amount": Amount::MAX }]);
     let many = json!({ "channel": channel(), "payments": enormous });
     assert_eq!(failed(&world.call(&token, "strait_pay_many", many).await), ErrorCode::InvalidAmount);
+}
+
+#[tokio::test]
+async fn a_limit_of_one_chain_lets_nobody_spend_on_another() {
+    let world = World::new().await;
+    let token = world.make(&limited_on(10, 100, 1000));
+    let one = json!({ "channel": channel(), "amount": "1" });
+    let many = json!({ "channel": channel(), "payments": [{ "amount": "1", "asset": Address::ZERO }] });
+    let lock_add = json!({ "channel": channel(), "amount": "1", "hash": B256::ZERO, "expiry": 9 });
+    let invoice = json!({ "text": "straitinvoice1", "channel": channel() });
+    for (method, params) in [
+        ("strait_pay", one),
+        ("strait_pay_many", many),
+        ("strait_lock_add", lock_add),
+        ("strait_invoice_pay", invoice),
+    ] {
+        assert_eq!(failed(&world.call(&token, method, params).await), ErrorCode::Forbidden, "{method}");
+    }
+    assert_eq!(world.paid(), 0);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use strait_api::{ApiError, ErrorCode, TokenInfo};
 
 /// The layout that this release writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Marks the file as ours: "STTK".
 const APPLICATION: u32 = 0x5354_544b;
@@ -21,8 +21,8 @@ const SCHEMA: &str = "
         limits TEXT NOT NULL, created INTEGER NOT NULL, expires INTEGER) STRICT, WITHOUT ROWID;
     CREATE TABLE channel_spending (token TEXT, channel BLOB, asset BLOB, amount TEXT NOT NULL,
         PRIMARY KEY (token, channel, asset)) STRICT, WITHOUT ROWID;
-    CREATE TABLE day_spending (token TEXT, day INTEGER, asset BLOB, amount TEXT NOT NULL,
-        PRIMARY KEY (token, day, asset)) STRICT, WITHOUT ROWID;
+    CREATE TABLE day_spending (token TEXT, day INTEGER, chain BLOB, asset BLOB, amount TEXT NOT NULL,
+        PRIMARY KEY (token, day, chain, asset)) STRICT, WITHOUT ROWID;
     CREATE TABLE reservation (token TEXT, key TEXT, request BLOB NOT NULL, made_ms INTEGER NOT NULL,
         PRIMARY KEY (token, key)) STRICT, WITHOUT ROWID;
     CREATE INDEX reservation_age ON reservation (made_ms);
@@ -41,6 +41,10 @@ pub(super) fn open(path: &Path) -> Result<Connection, TokensError> {
     match (application, format) {
         (0, 0) => create(&mut db).map_err(failed)?,
         (APPLICATION, FORMAT) => {}
+        (APPLICATION, 1) => {
+            let reason = "its limits do not say on which chain they hold; remove the file, start the node, and make the tokens anew";
+            return Err(TokensError { path: path.to_owned(), reason: reason.to_owned() });
+        }
         (APPLICATION, newer) => {
             let reason = format!("its format {newer} is of a newer release; use that release");
             return Err(TokensError { path: path.to_owned(), reason });

@@ -287,9 +287,9 @@ fn check(request: &TokenCreate) -> Result<(), ApiError> {
         }
     }
     for list in [&limits.per_channel, &limits.per_day] {
-        let assets: HashSet<_> = list.iter().map(|limit| limit.asset).collect();
+        let assets: HashSet<_> = list.iter().map(|limit| (limit.chain_id, limit.asset)).collect();
         if assets.len() != list.len() {
-            return refuse("each list of limits may name an asset once");
+            return refuse("each list of limits may name an asset of a chain once");
         }
     }
     Ok(())

@@ -5,12 +5,12 @@ use super::{Token, Tokens, database};
 use crate::server::lock;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use std::collections::BTreeMap;
-use strait_api::{ApiError, AssetAmount, ErrorCode};
+use strait_api::{ApiError, ErrorCode, SpendLimit};
 use strait_types::{Address, Amount, ChannelId};
 
 const DAY_MS: u64 = 86_400_000;
 
-/// Amounts by asset.
+/// Amounts by asset of one chain.
 pub(crate) type Amounts = BTreeMap<Address, Amount>;
 
 /// For how long a repetition with the same idempotency key counts once. The node keeps keys for 7 days from when it
@@ -21,6 +21,8 @@ const KEY_LIFE_MS: u64 = 7 * DAY_MS - 3_600_000;
 pub(crate) struct Spend {
     /// Over which channel, if the request says so.
     pub(crate) channel: Option<ChannelId>,
+    /// On which chain.
+    pub(crate) chain: u64,
     /// How much.
     pub(crate) amounts: Amounts,
     /// With the same one the node pays once.
@@ -33,6 +35,7 @@ pub(crate) struct Spend {
 pub(crate) struct Reservation {
     tokens: Tokens,
     token: String,
+    chain: u64,
     channel: Option<ChannelId>,
     day: u64,
     key: Option<String>,
@@ -44,7 +47,7 @@ impl Tokens {
     /// Counts an amount as spent, if the token's limits allow it; durable when it returns. Blocks while the disk syncs.
     ///
     /// # Errors
-    /// [`ErrorCode::SpendLimit`], [`ErrorCode::Forbidden`] for an asset that the limits do not name,
+    /// [`ErrorCode::SpendLimit`], [`ErrorCode::Forbidden`] for an asset or a chain that the limits do not name,
     /// [`ErrorCode::InvalidParams`] when a limit per channel needs the channel's name, [`ErrorCode::IdempotencyConflict`],
     /// [`ErrorCode::IdempotencyPending`], or [`ErrorCode::StoreFailed`].
     pub(crate) fn reserve(&self, token: &Token, spend: Spend) -> Result<Reservation, ApiError> {
@@ -62,6 +65,7 @@ impl Tokens {
         let mut reservation = Reservation {
             tokens: self.clone(),
             token: id.clone(),
+            chain: spend.chain,
             channel: spend.channel,
             day: now_ms / DAY_MS,
             key: spend.key.clone(),
@@ -102,12 +106,12 @@ impl Reservation {
     fn count(
         &self,
         transaction: &Transaction<'_>,
-        per_channel: &[AssetAmount],
-        per_day: &[AssetAmount],
+        per_channel: &[SpendLimit],
+        per_day: &[SpendLimit],
         asset: Address,
         amount: Amount,
     ) -> Result<(), ApiError> {
-        if let Some(limit) = limit(per_channel, asset)? {
+        if let Some(limit) = limit(per_channel, self.chain, asset)? {
             let channel = self.channel.ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::InvalidParams,
@@ -125,8 +129,8 @@ impl Reservation {
                 "use another channel, or ask the operator for a token with a higher limit",
             )?;
         }
-        if let Some(limit) = limit(per_day, asset)? {
-            let row = Row::Day(self.day, asset);
+        if let Some(limit) = limit(per_day, self.chain, asset)? {
+            let row = Row::Day(self.day, self.chain, asset);
             self.add(transaction, &row, amount, limit, "a day", ErrorCode::SpendLimit.hint())?;
         }
         Ok(())
@@ -167,8 +171,10 @@ impl Reservation {
     fn give_back(&self, db: &mut Connection, amounts: &Amounts, is_all: bool) -> rusqlite::Result<()> {
         let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (asset, amount) in amounts {
-            let rows =
-                [self.channel.map(|channel| Row::Channel(channel, *asset)), Some(Row::Day(self.day, *asset))];
+            let rows = [
+                self.channel.map(|channel| Row::Channel(channel, *asset)),
+                Some(Row::Day(self.day, self.chain, *asset)),
+            ];
             for row in rows.into_iter().flatten() {
                 let spent = row.read(&transaction, &self.token)?;
                 // Nothing was counted where there is no limit of the kind.
@@ -194,15 +200,16 @@ impl Drop for Reservation {
 }
 
 /// A list that is not empty names all that may be paid.
-fn limit(list: &[AssetAmount], asset: Address) -> Result<Option<Amount>, ApiError> {
+fn limit(list: &[SpendLimit], chain: u64, asset: Address) -> Result<Option<Amount>, ApiError> {
     if list.is_empty() {
         return Ok(None);
     }
-    let found = list.iter().find(|limit| limit.asset == asset).map(|limit| limit.amount);
+    let found =
+        list.iter().find(|limit| (limit.chain_id, limit.asset) == (chain, asset)).map(|limit| limit.amount);
     found.map(Some).ok_or_else(|| {
         ApiError::new(
             ErrorCode::Forbidden,
-            format!("the limits of this token name no amount of the asset {asset}"),
+            format!("the limits of this token name no amount of the asset {asset} on the chain with the id {chain}"),
         )
         .hint("pay with an asset that the token's limits name, or ask the operator for another token")
     })
@@ -211,7 +218,8 @@ fn limit(list: &[AssetAmount], asset: Address) -> Result<Option<Amount>, ApiErro
 /// Where an amount is counted.
 enum Row {
     Channel(ChannelId, Address),
-    Day(u64, Address),
+    /// The day, the chain, the asset.
+    Day(u64, u64, Address),
 }
 
 impl Row {
@@ -223,9 +231,11 @@ impl Row {
                     "SELECT amount FROM channel_spending WHERE token = ? AND channel = ? AND asset = ?",
                 )?
                 .query_row(params![token, channel.0.as_slice(), asset.as_slice()], amount),
-            Row::Day(day, asset) => db
-                .prepare_cached("SELECT amount FROM day_spending WHERE token = ? AND day = ? AND asset = ?")?
-                .query_row(params![token, day, asset.as_slice()], amount),
+            Row::Day(day, chain, asset) => db
+                .prepare_cached(
+                    "SELECT amount FROM day_spending WHERE token = ? AND day = ? AND chain = ? AND asset = ?",
+                )?
+                .query_row(params![token, day, chain.to_be_bytes(), asset.as_slice()], amount),
         };
         let Some(text) = text.optional()? else { return Ok(Amount::ZERO) };
         let units = text.parse().ok().and_then(Amount::new);
@@ -238,9 +248,9 @@ impl Row {
             Row::Channel(channel, asset) => db
                 .prepare_cached("INSERT OR REPLACE INTO channel_spending VALUES (?, ?, ?, ?)")?
                 .execute(params![token, channel.0.as_slice(), asset.as_slice(), amount]),
-            Row::Day(day, asset) => db
-                .prepare_cached("INSERT OR REPLACE INTO day_spending VALUES (?, ?, ?, ?)")?
-                .execute(params![token, day, asset.as_slice(), amount]),
+            Row::Day(day, chain, asset) => db
+                .prepare_cached("INSERT OR REPLACE INTO day_spending VALUES (?, ?, ?, ?, ?)")?
+                .execute(params![token, day, chain.to_be_bytes(), asset.as_slice(), amount]),
         }
         .map(drop)
     }

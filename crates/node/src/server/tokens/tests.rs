@@ -2,7 +2,7 @@ use super::spending::{Amounts, Spend};
 use super::*;
 use crate::shell::SystemRng;
 use std::sync::atomic::{AtomicU64, Ordering};
-use strait_api::AssetAmount;
+use strait_api::SpendLimit;
 use strait_types::{Address, Amount, B256, ChannelId};
 
 const DAY: u64 = 86_400;
@@ -55,8 +55,8 @@ fn channel(number: u8) -> ChannelId {
     ChannelId(B256::repeat_byte(number))
 }
 
-fn limit(number: u8, amount: u64) -> AssetAmount {
-    AssetAmount { asset: asset(number), amount: Amount::from(amount) }
+fn limit(number: u8, amount: u64) -> SpendLimit {
+    SpendLimit { chain_id: 1, asset: asset(number), amount: Amount::from(amount) }
 }
 
 fn amounts(number: u8, amount: u64) -> Amounts {
@@ -64,14 +64,20 @@ fn amounts(number: u8, amount: u64) -> Amounts {
 }
 
 fn spend(over: u8, amount: u64) -> Spend {
-    Spend { channel: Some(channel(over)), amounts: amounts(1, amount), key: None, request: Vec::new() }
+    Spend {
+        chain: 1,
+        channel: Some(channel(over)),
+        amounts: amounts(1, amount),
+        key: None,
+        request: Vec::new(),
+    }
 }
 
 fn keyed(over: u8, amount: u64, key: &str) -> Spend {
     Spend { key: Some(key.into()), request: amount.to_be_bytes().to_vec(), ..spend(over, amount) }
 }
 
-fn payer(tokens: &Tokens, per_channel: &[AssetAmount], per_day: &[AssetAmount]) -> Arc<Token> {
+fn payer(tokens: &Tokens, per_channel: &[SpendLimit], per_day: &[SpendLimit]) -> Arc<Token> {
     let limits = SpendLimits { per_channel: per_channel.to_vec(), per_day: per_day.to_vec() };
     let made = tokens.create(&TokenCreate { limits, ..wish(&[Scope::Pay]) }).expect("a token");
     tokens.authenticate(&made.secret).expect("valid")
@@ -144,7 +150,7 @@ fn a_token_ends_when_its_time_is_over() {
 fn a_token_that_makes_no_sense_is_not_made() {
     let place = Place::new();
     let tokens = place.open();
-    let limits = |list: &[AssetAmount]| SpendLimits { per_day: list.to_vec(), ..SpendLimits::default() };
+    let limits = |list: &[SpendLimit]| SpendLimits { per_day: list.to_vec(), ..SpendLimits::default() };
     let bad = [
         TokenCreate { name: String::new(), ..wish(&[Scope::Read]) },
         TokenCreate { name: "x".repeat(65), ..wish(&[Scope::Read]) },
@@ -182,6 +188,26 @@ fn spending_stops_at_the_limit_of_a_channel_and_of_a_day() {
     drop(tokens.reserve(&daily, Spend { channel: None, ..spend(0, 10) }).expect("no limit per channel"));
     let enormous = Spend { amounts: Amounts::from([(asset(1), Amount::MAX)]), ..spend(0, 0) };
     assert_eq!(code(tokens.reserve(&daily, enormous)), ErrorCode::SpendLimit);
+}
+
+#[test]
+fn what_is_spent_on_one_chain_counts_on_no_other() {
+    let place = Place::new();
+    let tokens = place.open();
+    let token = payer(&tokens, &[], &[limit(1, 100), SpendLimit { chain_id: 2, ..limit(1, 5) }]);
+    let elsewhere = |amount| Spend { chain: 2, ..spend(2, amount) };
+    drop(tokens.reserve(&token, spend(1, 100)).expect("the whole limit of chain 1"));
+    let failed = tokens.reserve(&token, elsewhere(5)).expect("the whole limit of chain 2");
+    assert_eq!(code(tokens.reserve(&token, elsewhere(1))), ErrorCode::SpendLimit);
+    failed.release(&amounts(1, 5), true).expect("released");
+    assert_eq!(
+        code(tokens.reserve(&token, spend(1, 1))),
+        ErrorCode::SpendLimit,
+        "given back on its own chain"
+    );
+    drop(tokens.reserve(&token, elsewhere(5)).expect("free again"));
+    let nowhere = Spend { chain: 3, ..spend(3, 1) };
+    assert_eq!(code(tokens.reserve(&token, nowhere)), ErrorCode::Forbidden);
 }
 
 #[test]
