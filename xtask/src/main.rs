@@ -1,5 +1,6 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod campaign;
 mod ci;
 mod command;
 mod contracts;
@@ -15,6 +16,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Developer tasks of Strait")]
 enum Task {
+    /// Runs a long campaign and keeps its result in docs/campaigns
+    Campaign(campaign::Arguments),
     /// Runs everything that a change must pass, in order, and stops at the first failure
     Ci(ci::Arguments),
     /// Compiles the contracts and rewrites contracts/artifacts, which the Rust side reads
@@ -37,6 +40,7 @@ struct PassedOn {
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Campaign(arguments) => campaign::run(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Contracts => contracts::rebuild(),
         Task::Gas(PassedOn { arguments }) => system::gas(&arguments),

@@ -73,6 +73,22 @@ impl Anvil {
         self.ask("anvil_setBalance", &json!([account, self.balance(account) + wei]));
     }
 
+    /// Replaces the newest blocks by others: with the same transactions, or without any, which the pool does not get back.
+    pub(crate) fn reorg(&self, depth: usize, keep_transactions: bool) {
+        let head: u64 = self.number("eth_blockNumber", &json!([])).to();
+        let mut kept: Vec<Value> = Vec::new();
+        for index in 0..depth {
+            let number = head - u64::try_from(depth - index - 1).expect("small");
+            let block = self.ask("eth_getBlockByNumber", &json!([format!("0x{number:x}"), false]));
+            for hash in block["transactions"].as_array().expect("hashes") {
+                let raw = self.ask("eth_getRawTransactionByHash", &json!([hash]));
+                kept.push(json!([raw, index]));
+            }
+        }
+        let pairs = if keep_transactions { kept } else { Vec::new() };
+        self.ask("anvil_reorg", &json!([depth, pairs]));
+    }
+
     pub(crate) fn balance(&self, account: Address) -> U256 {
         self.number("eth_getBalance", &json!([account, "latest"]))
     }

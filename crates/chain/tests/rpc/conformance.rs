@@ -1,7 +1,7 @@
 //! anvil keeps to the port's contract, over both transports.
 
 use crate::anvil::{Anvil, CHAIN_ID};
-use serde_json::{Value, json};
+use serde_json::json;
 use strait_chain::conformance::Driver;
 use strait_chain::rpc::{Contract, EndpointConfig, FeePolicy, RpcChain, RpcConfig, SqliteJournal, deploy};
 use strait_types::{Address, SigningKey, U256};
@@ -73,18 +73,7 @@ impl Driver for AnvilDriver {
     }
 
     fn reorg(&mut self, depth: usize, keep_transactions: bool) {
-        let head: u64 = self.anvil.number("eth_blockNumber", &json!([])).to();
-        let mut kept: Vec<Value> = Vec::new();
-        for index in 0..depth {
-            let number = head - u64::try_from(depth - index - 1).expect("small");
-            let block = self.anvil.ask("eth_getBlockByNumber", &json!([format!("0x{number:x}"), false]));
-            for hash in block["transactions"].as_array().expect("hashes") {
-                let raw = self.anvil.ask("eth_getRawTransactionByHash", &json!([hash]));
-                kept.push(json!([raw, index]));
-            }
-        }
-        let pairs = if keep_transactions { kept } else { Vec::new() };
-        self.anvil.ask("anvil_reorg", &json!([depth, pairs]));
+        self.anvil.reorg(depth, keep_transactions);
     }
 
     fn token(&self) -> Address {

@@ -1,0 +1,111 @@
+//! Long runs with many seeds, whose results are kept in `docs/campaigns/`.
+
+use crate::command::{cargo, output, program, root, run as run_command};
+use crate::contracts;
+use anyhow::{Context, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::time::Instant;
+
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    campaign: Campaign,
+}
+
+#[derive(Subcommand)]
+enum Campaign {
+    /// Kills `strait node` processes on anvil; with a seed, replays its session alone and keeps no result
+    Kill(KillArguments),
+}
+
+#[derive(Args)]
+struct KillArguments {
+    /// How many sessions of 50 kills
+    #[arg(long, default_value_t = 10)]
+    sessions: u64,
+    /// Seed of the first session
+    #[arg(long, default_value_t = 1)]
+    start: u64,
+    /// Replays the session of this seed, and prints what it does
+    #[arg(long, conflicts_with_all = ["sessions", "start"])]
+    seed: Option<u64>,
+}
+
+/// Runs a campaign.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    match &arguments.campaign {
+        Campaign::Kill(arguments) => kill(arguments),
+    }
+}
+
+fn kill(arguments: &KillArguments) -> Result<()> {
+    contracts::install()?;
+    if let Some(seed) = arguments.seed {
+        return session(seed, None).map(|_| ());
+    }
+    let start = Instant::now();
+    let seeds = arguments.start..arguments.start.saturating_add(arguments.sessions);
+    let directory = tempfile::tempdir().context("a directory for the results of the sessions")?;
+    let mut sums = Map::new();
+    let mut failed = Vec::new();
+    for seed in seeds.clone() {
+        match session(seed, Some(&directory.path().join("session.json"))) {
+            Ok(counts) => add(&mut sums, counts),
+            Err(error) => {
+                println!("seed {seed}: {error:#}");
+                failed.push(seed);
+            }
+        }
+    }
+    let result = json!({
+        "campaign": "kill",
+        "revision": revision(),
+        "seeds": [seeds.start, seeds.end.saturating_sub(1)],
+        "seconds": start.elapsed().as_secs(),
+        "counts": sums,
+        "failed_seeds": failed,
+    });
+    keep("kill", &result)?;
+    if failed.is_empty() { Ok(()) } else { bail!("sessions failed; replay one with --seed {}", failed[0]) }
+}
+
+/// Runs one session as a test; gives its counts when they are asked for.
+fn session(seed: u64, result: Option<&Path>) -> Result<Map<String, Value>> {
+    let mut test = cargo("test --release --workspace --locked --test kill_on_anvil -- --nocapture");
+    test.env("STRAIT_KILL_SEED", seed.to_string());
+    let Some(path) = result else {
+        run_command(&mut test)?;
+        return Ok(Map::new());
+    };
+    test.env("STRAIT_KILL_RESULT", path);
+    run_command(&mut test)?;
+    let text = std::fs::read(path).context("the session wrote no result")?;
+    serde_json::from_slice(&text).context("the session's result is no JSON")
+}
+
+fn add(sums: &mut Map<String, Value>, counts: Map<String, Value>) {
+    for (name, count) in counts {
+        let sum = sums.get(&name).and_then(Value::as_u64).unwrap_or(0);
+        sums.insert(name, json!(sum.saturating_add(count.as_u64().unwrap_or(0))));
+    }
+}
+
+/// The commit that is checked out, with a mark when files differ from it.
+fn revision() -> String {
+    let git = |arguments: &[&str]| output(program("git").args(arguments)).unwrap_or_default();
+    let is_changed = !git(&["status", "--porcelain", "--", ":!docs/campaigns"]).trim().is_empty();
+    let commit = git(&["rev-parse", "HEAD"]);
+    format!("{}{}", commit.trim(), if is_changed { " with changes" } else { "" })
+}
+
+fn keep(name: &str, result: &Value) -> Result<()> {
+    let path = root().join("docs/campaigns").join(format!("{name}.json"));
+    let text = format!("{}\n", serde_json::to_string_pretty(result)?);
+    let written =
+        std::fs::create_dir_all(root().join("docs/campaigns")).and_then(|()| std::fs::write(&path, &text));
+    written.with_context(|| format!("{} can't be written", path.display()))?;
+    println!("{text}written to {}", path.display());
+    Ok(())
+}
