@@ -2,7 +2,8 @@
 
 use crate::rpc::fees::Fees;
 use borsh::{BorshDeserialize, BorshSerialize};
-use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strait_engine::ports::TxHash;
@@ -11,6 +12,8 @@ use strait_types::{Address, Bytes, U256};
 /// Marks a file as a journal of transactions: `StrT`.
 const APPLICATION_ID: i64 = 0x5374_7254;
 const FORMAT: i64 = 1;
+/// A backup that reads holds nothing up for longer.
+const BACKUP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A signed form of a transaction. All forms of one have its nonce, so that at most one takes effect.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -96,11 +99,14 @@ pub trait TransactionJournal: Send {
     fn remove(&mut self, account: Address, nonce: u64) -> Result<(), JournalError>;
 }
 
-/// The journal in an SQLite file of its own, which it holds exclusively.
+/// The journal in an SQLite file of its own. One of a file at a time is open, by a lock on the file beside it, so that a
+/// backup can read it meanwhile.
 #[derive(Debug)]
 pub struct SqliteJournal {
     db: Connection,
     path: PathBuf,
+    /// Ends with the process, however that ends.
+    _lock: File,
 }
 
 impl SqliteJournal {
@@ -110,15 +116,11 @@ impl SqliteJournal {
     /// `InUse`, also when this process has it open already; `Foreign`; `Io`.
     pub fn open(path: impl AsRef<Path>, chain_id: u64) -> Result<SqliteJournal, JournalError> {
         let path = path.as_ref().to_owned();
+        let lock = lock(&path)?;
         let error = |error| sql(&path, &error);
         let db = Connection::open(&path).map_err(error)?;
-        // Whoever holds it holds it for good.
-        db.busy_timeout(Duration::ZERO).map_err(error)?;
-        db.execute_batch(
-            "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-             BEGIN IMMEDIATE; COMMIT;",
-        )
-        .map_err(error)?;
+        db.busy_timeout(BACKUP_PATIENCE).map_err(error)?;
+        db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;").map_err(error)?;
         let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), (), |row| row.get::<_, i64>(0));
         let foreign = || JournalError::Foreign { path: path.clone(), chain_id };
         match pragma("application_id").map_err(error)? {
@@ -131,11 +133,24 @@ impl SqliteJournal {
         if pragma("user_version").map_err(error)? != FORMAT || id != Some(chain_id.to_be_bytes().to_vec()) {
             return Err(foreign());
         }
-        Ok(SqliteJournal { db, path })
+        Ok(SqliteJournal { db, path, _lock: lock })
     }
 
     fn io(&self, error: &rusqlite::Error) -> JournalError {
         sql(&self.path, error)
+    }
+}
+
+fn lock(path: &Path) -> Result<File, JournalError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed =
+        |error: std::io::Error| JournalError::Io { path: path.to_owned(), reason: error.to_string() };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 
@@ -154,12 +169,7 @@ fn create(db: &Connection, chain_id: u64) -> rusqlite::Result<()> {
 }
 
 fn sql(path: &Path, error: &rusqlite::Error) -> JournalError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            JournalError::InUse { path: path.to_owned() }
-        }
-        _ => JournalError::Io { path: path.to_owned(), reason: error.to_string() },
-    }
+    JournalError::Io { path: path.to_owned(), reason: error.to_string() }
 }
 
 impl TransactionJournal for SqliteJournal {
@@ -251,6 +261,10 @@ mod tests {
         let journal = SqliteJournal::open(&path, 5).expect("made");
         let second = SqliteJournal::open(&path, 5);
         assert!(matches!(second, Err(JournalError::InUse { .. })), "{second:?}");
+        let reader = Connection::open(&path).expect("a backup reads it");
+        let copy = directory.path().join("copy.db");
+        reader.execute("VACUUM INTO ?1", [copy.to_str()]).expect("copied while it is held");
+        SqliteJournal::open(&copy, 5).expect("whole");
         drop(journal);
         let foreign = SqliteJournal::open(&path, 6);
         assert!(matches!(foreign, Err(JournalError::Foreign { chain_id: 6, .. })), "{foreign:?}");
