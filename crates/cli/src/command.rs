@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
-    backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit_codes, history, info,
-    init, invoice, key, node, pay, peer, restore, token,
+    backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit, exit_codes, history,
+    info, init, invoice, key, node, pay, peer, restore, token,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Restore(restore::RestoreArgs),
     /// Deploys the adjudicator to a chain, or finds it there.
     Deploy(deploy::DeployArgs),
+    /// Leaves all channels over the chain, from a backup and the key alone.
+    Exit(exit::ExitArgs),
     /// Prints a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Lists the exit codes.
@@ -126,6 +128,7 @@ impl Cli {
                 Ok(())
             }
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
+            Command::Exit(args) => exit::run(&args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),
             Command::History(args) if args.is_offline() => history::offline(&args, &Output::new(json)),

@@ -12,6 +12,7 @@ mod demo;
 mod deploy;
 mod devnet;
 mod doctor;
+mod exit;
 mod exit_codes;
 mod failure;
 mod follow;

@@ -3,7 +3,7 @@
 use crate::failure::Failure;
 use crate::local;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use strait_node::keystore;
 use strait_types::SigningKey;
 
@@ -24,8 +24,16 @@ impl UnlockArgs {
     /// # Errors
     /// When the file or the password is wrong.
     pub(crate) fn unlock(&self) -> Result<SigningKey, Failure> {
-        let file = keystore::load(&self.key)?;
-        let question = format!("Password of {}: ", self.key.display());
+        self.other(&self.key)
+    }
+
+    /// Another key with its password from the same place.
+    ///
+    /// # Errors
+    /// As [`UnlockArgs::unlock`].
+    pub(crate) fn other(&self, path: &Path) -> Result<SigningKey, Failure> {
+        let file = keystore::load(path)?;
+        let question = format!("Password of {}: ", path.display());
         let password = local::password(self.password_file.as_deref(), None, &question)?;
         Ok(file.decrypt(&password)?.signing_key()?)
     }

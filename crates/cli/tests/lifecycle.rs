@@ -73,6 +73,12 @@ impl Party {
         Party { home, node }
     }
 
+    /// SIGKILL.
+    fn kill(&mut self) {
+        self.node.child.kill().expect("killed");
+        self.node.child.wait().expect("reaped");
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let url = self.node.said["api"].as_str().expect("the API's address");
         strait(self.home.path(), &[words, &["--url", url]].concat())
@@ -189,4 +195,119 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     rpc(&url, "evm_increaseTime", json!([period]));
     let info = store.wait(second, "the settlement", |info| info["phase"] == "closed");
     assert_eq!(info["balances"][0]["own"], ether("0.4"));
+}
+
+fn exit(home: &Path, backup: &str, rpc: &str) -> Child {
+    let key = home.join("keys/node.json");
+    let key = key.to_str().expect("a path");
+    let words = ["exit", "--all", "--backup", backup, "--key", key, "--rpc", rpc, "--json"];
+    strait(home, &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+}
+
+/// What was paid.
+fn exited(exit: Child) -> Value {
+    let output = exit.wait_with_output().expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Until the chain has so many events of a channel.
+fn await_events(url: &str, channel: &str, count: usize) {
+    let start = Instant::now();
+    let filter = json!([{ "fromBlock": "0x0", "toBlock": "latest", "topics": [null, channel] }]);
+    while rpc(url, "eth_getLogs", filter.clone()).as_array().expect("logs").len() < count {
+        assert!(start.elapsed() < LIMIT, "{count} events did not come");
+    }
+}
+
+/// A customer's channel with a store in which 0.4 ether were paid, and a backup from then.
+fn backed_up(url: &str, accounts: [&str; 2], backup: &Path) -> (Party, Party, String) {
+    let (customer, store) = (Party::start(url, accounts[0]), Party::start(url, accounts[1]));
+    let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
+    let channel = opened["channel"]["channel"].as_str().expect("an id").to_owned();
+    customer.json(&["pay", &channel, "0.4 ether"]);
+    customer.json(&["backup", backup.to_str().expect("a path")]);
+    (customer, store, channel)
+}
+
+fn paid(exits: &Value) -> (&Value, &Value) {
+    (&exits[0]["paid"][0]["to_us"], &exits[0]["paid"][0]["to_peer"])
+}
+
+#[test]
+fn a_backup_and_the_key_alone_lead_out_of_a_channel() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint");
+    let backup = directory.path().join("backup");
+    let (mut customer, store, channel) = backed_up(url, ["1", "2"], &backup);
+    let backup = backup.to_str().expect("a path");
+
+    // Its data are those of a node that runs.
+    let data = customer.home.path().join("data");
+    let refused = exit(customer.home.path(), data.to_str().expect("a path"), url);
+    assert_eq!(refused.wait_with_output().expect("it ends").status.code(), Some(2));
+
+    // Both nodes are gone for good, and the way out is interrupted once it is on chain.
+    customer.kill();
+    drop(store);
+    let mut interrupted = exit(customer.home.path(), backup, url);
+    await_events(url, &channel, 2);
+    interrupted.kill().expect("killed");
+    interrupted.wait().expect("reaped");
+    rpc(url, "evm_increaseTime", json!([25 * 3_600]));
+    let exits = exited(exit(customer.home.path(), backup, url));
+    assert_eq!(paid(&exits), (&json!(ether("0.6")), &json!(ether("0.4"))), "{exits}");
+    assert_eq!(exits[0]["channel"], json!(channel));
+    // Once more: there is nothing left to do.
+    assert_eq!(exited(exit(customer.home.path(), backup, url)), exits);
+}
+
+#[test]
+fn a_peer_that_lives_answers_an_old_backup() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint");
+    let backup = directory.path().join("backup");
+    let (mut customer, store, channel) = backed_up(url, ["1", "2"], &backup);
+    customer.json(&["pay", &channel, "0.5 ether"]);
+    customer.kill();
+    let leaving = exit(customer.home.path(), backup.to_str().expect("a path"), url);
+    let best = store.show(&channel)["version"].clone();
+    store.wait(&channel, "the answer", |info| info["dispute"]["recorded"] == best);
+    rpc(url, "evm_increaseTime", json!([25 * 3_600]));
+    let exits = exited(leaving);
+    assert_eq!(paid(&exits), (&json!(ether("0.1")), &json!(ether("0.9"))), "{exits}");
+}
+
+#[test]
+fn a_node_restored_from_a_backup_goes_on_with_what_both_signed() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint");
+    let backup = directory.path().join("backup");
+    let (mut customer, store, channel) = backed_up(url, ["1", "2"], &backup);
+    customer.json(&["pay", &channel, "0.1 ether"]);
+    customer.kill();
+    std::fs::remove_dir_all(customer.home.path().join("data")).expect("the disk is lost");
+    let words = ["restore", backup.to_str().expect("a path"), "--json"];
+    let output = strait(customer.home.path(), &words).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    customer.node = Running::start(customer.home.path(), &["node", "--json", "--log", "error"]);
+    assert_eq!(customer.show(&channel)["is_restoring"], true);
+    // What both signed may still be executed for a time that is agreed; it passes first.
+    rpc(url, "evm_increaseTime", json!([3 * 3_600]));
+    let info = customer.wait(&channel, "the rebase", |info| info["can_pay"] == true);
+    assert_eq!(info["balances"][0]["own"], ether("0.5"));
+    customer.json(&["pay", &channel, "0.2 ether"]);
+    store.wait(&channel, "the payment", |info| info["balances"][0]["own"] == ether("0.7"));
 }

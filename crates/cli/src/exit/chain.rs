@@ -1,0 +1,162 @@
+//! One chain that is left.
+
+use super::report::Exited;
+use crate::failure::Failure;
+use crate::output::Wait;
+use crate::text::{short, time};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use strait_chain::rpc::{EndpointConfig, RpcChain, RpcConfig, SqliteJournal, Url};
+use strait_engine::ports::{Chain, Store};
+use strait_node::transport::Listen;
+use strait_node::{Node, NodeConfig, NodeError, SystemRng};
+use strait_protocol::{Command, Phase, Settings};
+use strait_store::SqliteStore;
+use strait_types::{Address, ChannelId, SigningKey};
+
+/// How often the chain is asked for new blocks.
+const POLL: Duration = Duration::from_secs(2);
+/// Name of the store's own note: the chain's id and the adjudicator.
+const DOMAIN: &str = "domain";
+
+/// One chain that is left.
+pub(super) struct Leaving {
+    name: String,
+    chain_id: u64,
+    node: Node,
+    adjudicator: Address,
+    urls: Vec<Url>,
+    /// Block that was newest when it began.
+    head: u64,
+    channels: Vec<ChannelId>,
+    /// Nothing of them is on chain.
+    empty: Vec<ChannelId>,
+}
+
+impl Leaving {
+    /// Starts over a store; `None` when it never had a channel.
+    pub(super) async fn start(
+        work: &Path,
+        name: &str,
+        urls: Vec<Url>,
+        key: SigningKey,
+        gas_key: SigningKey,
+    ) -> Result<Option<Leaving>, Failure> {
+        let directory = work.join(name);
+        let store = SqliteStore::open(&directory).map_err(Failure::local)?;
+        let Some((chain_id, adjudicator)) = domain(&store)? else { return Ok(None) };
+        let endpoints = EndpointConfig::new(chain_id, urls.clone());
+        let config = RpcConfig::new(endpoints, adjudicator, gas_key);
+        let journal =
+            SqliteJournal::open(directory.join("exit-transactions.db"), chain_id).map_err(Failure::local)?;
+        // Its calls block.
+        let (chain, head) = tokio::task::spawn_blocking(move || {
+            let mut chain = RpcChain::connect(config, Box::new(journal)).map_err(Failure::chain)?;
+            let head = chain.follow(&[], 1).map_err(Failure::chain)?.head.number;
+            Ok::<_, Failure>((chain, head))
+        })
+        .await
+        .map_err(Failure::local)??;
+        let node_config = NodeConfig {
+            signer: Arc::new(key.clone()),
+            listen: Listen::Off,
+            payout: key.address(),
+            allow_plain_remote: false,
+            limits: Default::default(),
+            policy: Default::default(),
+            settings: Settings::default(),
+            poll: POLL,
+            alarms: Default::default(),
+            capacity: Default::default(),
+            restored: true,
+            rng: Box::new(SystemRng),
+        };
+        let node =
+            Node::start(node_config, Box::new(chain), Box::new(store)).await.map_err(Failure::local)?;
+        let channels = node.channels().await.map_err(Failure::local)?;
+        let channels = channels.into_iter().map(|view| view.id).collect();
+        let name = name.to_owned();
+        Ok(Some(Leaving { name, chain_id, node, adjudicator, urls, head, channels, empty: Vec::new() }))
+    }
+
+    /// Catches up with the chain, then gives every channel that holds something the order to leave.
+    pub(super) async fn begin(&mut self, line: &Wait) -> Result<(), Failure> {
+        loop {
+            let seen = self.node.head().await.map_err(Failure::local)?.map_or(0, |(block, _)| block.number);
+            if seen >= self.head {
+                break;
+            }
+            line.say(format!("{}: reading the chain, block {seen} of {}", self.name, self.head));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        for channel in self.channels.clone() {
+            let facts = self.node.facts(channel).await.map_err(Failure::local)?;
+            let is_empty = facts.deposits.iter().flatten().all(|amount| amount.is_zero());
+            if is_empty && facts.phase == Phase::Open {
+                self.empty.push(channel);
+            } else if facts.phase != Phase::Closed {
+                match self.node.command(channel, Command::ForceClose).await {
+                    Ok(_) => {}
+                    // It closed in this moment.
+                    Err(NodeError::Command(_)) => {}
+                    Err(error) => return Err(Failure::local(error)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each channel that is not closed waits for.
+    pub(super) async fn open(&self) -> Result<Vec<String>, Failure> {
+        let mut waits = Vec::new();
+        for channel in self.channels.iter().filter(|channel| !self.empty.contains(channel)) {
+            let facts = self.node.facts(*channel).await.map_err(Failure::local)?;
+            let place = format!("{} {}", self.name, short(channel));
+            waits.extend(match facts.phase {
+                Phase::Open => Some(format!("{place} is brought to the chain")),
+                Phase::Disputed { deadline, .. } => {
+                    Some(format!("{place} can be paid after {} of chain time", time(deadline)))
+                }
+                Phase::Settled(_) => Some(format!("{place} is paid but for its locks")),
+                Phase::Closed => None,
+            });
+        }
+        Ok(waits)
+    }
+
+    /// What was paid where.
+    pub(super) async fn finish(self) -> Result<Vec<Exited>, Failure> {
+        let mut params = Vec::new();
+        for channel in &self.channels {
+            let view = self.node.view(*channel).await.map_err(Failure::local)?;
+            params.push((view.side, self.node.params(*channel).await.map_err(Failure::local)?));
+        }
+        let Leaving { name, chain_id, node, adjudicator, urls, channels, empty, .. } = self;
+        node.shutdown().await;
+        tokio::task::spawn_blocking(move || {
+            let urls: Vec<String> = urls.iter().map(Url::to_string).collect();
+            let mut chain = crate::init::connect(&urls, chain_id, adjudicator).map_err(Failure::chain)?;
+            let head = chain.follow(&[], 1).map_err(Failure::chain)?.head;
+            let exited = channels.into_iter().zip(params).map(|(channel, (side, params))| {
+                let blocks = chain.events_of(channel, head).map_err(Failure::chain)?;
+                let events = blocks.into_iter().flat_map(|block| block.events);
+                let is_empty = empty.contains(&channel);
+                Ok(Exited::new(&name, chain_id, channel, is_empty, side, &params, events))
+            });
+            exited.collect()
+        })
+        .await
+        .map_err(Failure::local)?
+    }
+}
+
+/// The chain and the contract that a store was made for.
+fn domain(store: &SqliteStore) -> Result<Option<(u64, Address)>, Failure> {
+    let Some(bytes) = store.meta(DOMAIN).map_err(Failure::local)? else { return Ok(None) };
+    let damaged =
+        || Failure::local("the backup does not say which chain it is of").hint("take another backup");
+    let (chain_id, adjudicator) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let adjudicator = Address::try_from(adjudicator).map_err(|_| damaged())?;
+    Ok(Some((u64::from_be_bytes(*chain_id), adjudicator)))
+}

@@ -1,0 +1,113 @@
+//! `strait exit`: out of all channels over the chain, from a backup and the key alone.
+
+mod chain;
+mod place;
+mod report;
+
+use crate::failure::Failure;
+use crate::output::{Output, Wait, note};
+use crate::restore::stores;
+use crate::unlock::UnlockArgs;
+use chain::Leaving;
+use clap::Args;
+use place::Rpc;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::time::Duration;
+
+/// Between two looks at the channels.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Options of `strait exit`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait exit --all --backup ./strait-2026-11-22 --key keys/node.json --rpc https://rpc.example\n  strait exit --all --backup ~/.strait/data --key ~/.strait/keys/node.json --rpc mainnet=https://rpc.example --rpc base=https://base.example\n\nIt needs no node and no peer. Every channel is brought to the chain with the best state that the backup holds; after the\nchallenge period it is paid, and locks are taken back when they expire. That takes a day or more: leave it running, or\nstart it again later with the same options, and it goes on. The backup is not changed; the work is done in a copy beside\nit. Never run it while the node of the same key runs: stop that for good first. A backup that is older than what you\nsigned may lose: the peer can answer with the newer state, which is then paid."
+)]
+pub(crate) struct ExitArgs {
+    /// Leaves every channel.
+    #[arg(long, required = true)]
+    all: bool,
+    /// A directory of `strait backup`, or HOME/data of a stopped node.
+    #[arg(long, value_name = "DIR")]
+    backup: PathBuf,
+    #[command(flatten)]
+    key: UnlockArgs,
+    /// A key whose account pays the gas [default: the key itself]; it has the same password.
+    #[arg(long, value_name = "FILE")]
+    gas_key: Option<PathBuf>,
+    /// An endpoint of the chain; with several chains NAME=URL, NAME being the directory's name in the backup.
+    #[arg(long, required = true, value_name = "[NAME=]URL")]
+    rpc: Vec<Rpc>,
+    /// Where the copy is that the work is done in [default: the backup's name with .exit].
+    #[arg(long, value_name = "DIR")]
+    work: Option<PathBuf>,
+}
+
+/// Leaves all channels.
+///
+/// # Errors
+/// When a chain cannot be reached, or on Ctrl-C.
+pub(crate) fn run(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Runtime::new().map_err(Failure::local)?;
+    runtime.block_on(leave(args, out))
+}
+
+async fn leave(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
+    let key = args.key.unlock()?;
+    let gas_key = match &args.gas_key {
+        Some(path) => args.key.other(path)?,
+        None => key.clone(),
+    };
+    let work = place::prepare(&args.backup, args.work.as_deref())?;
+    let chains = stores(&work)?;
+    let line = out.wait("reading the backup");
+    let mut leaving = Vec::new();
+    for name in &chains {
+        let urls = place::urls(&args.rpc, name, chains.len())?;
+        line.say(format!("{name}: connecting"));
+        let (key, gas_key) = (key.clone(), gas_key.clone());
+        leaving.extend(Leaving::start(&work, name, urls, key, gas_key).await?);
+    }
+    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    for chain in &mut leaving {
+        tokio::select! {
+            begun = chain.begin(&line) => begun?,
+            _ = &mut ctrl_c => return Err(interrupted()),
+        }
+    }
+    tokio::select! {
+        ended = all_ended(&leaving, out, &line) => ended?,
+        _ = &mut ctrl_c => return Err(interrupted()),
+    }
+    drop(line);
+    let mut exits = Vec::new();
+    for chain in leaving {
+        exits.extend(chain.finish().await?);
+    }
+    report::print(&exits, out)
+}
+
+async fn all_ended(leaving: &[Leaving], out: &Output, line: &Wait) -> Result<(), Failure> {
+    let mut told: Vec<String> = Vec::new();
+    loop {
+        let mut open = Vec::new();
+        for chain in leaving {
+            open.extend(chain.open().await?);
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        // On a terminal the line says how it goes; in a log every change is one line.
+        line.say(open.join("; "));
+        if told != open {
+            open.iter().filter(|text| !told.contains(text)).for_each(|text| note(out.is_json(), text));
+            told = open;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::interrupted("not ended yet; what is on chain stays there")
+        .hint("run the same command again before the challenge periods end: it goes on")
+}

@@ -1,0 +1,118 @@
+//! The copy of the backup that is worked in, and the way to the chains.
+
+use crate::failure::Failure;
+use crate::restore::{copy, stores};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use strait_chain::rpc::Url;
+use strait_node::daemon::is_running;
+
+/// An endpoint, perhaps for one chain only.
+#[derive(Clone, Debug)]
+pub(super) struct Rpc {
+    chain: Option<String>,
+    url: Url,
+}
+
+impl FromStr for Rpc {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Rpc, String> {
+        let (chain, url) = match text.split_once('=') {
+            Some((name, url)) if !name.contains(':') => (Some(name.to_owned()), url),
+            _ => (None, text),
+        };
+        let url = url.parse().map_err(|error| format!("{error}; write https://HOST or NAME=https://HOST"))?;
+        Ok(Rpc { chain, url })
+    }
+}
+
+/// The endpoints of a chain.
+///
+/// # Errors
+/// When it has none, or it is not clear which.
+pub(super) fn urls(rpc: &[Rpc], name: &str, chains: usize) -> Result<Vec<Url>, Failure> {
+    let is_meant = |rpc: &&Rpc| rpc.chain.as_deref().map_or(chains == 1, |chain| chain == name);
+    let urls: Vec<_> = rpc.iter().filter(is_meant).map(|rpc| rpc.url.clone()).collect();
+    if urls.is_empty() {
+        return Err(Failure::usage(format!("no endpoint is given for chain {name}"))
+            .hint(format!("add --rpc {name}=https://HOST")));
+    }
+    Ok(urls)
+}
+
+/// Two that act for one key sign two states of one version, and a store cannot be copied while it is written.
+fn refuse_live(backup: &Path) -> Result<(), Failure> {
+    let absolute = std::path::absolute(backup).map_err(Failure::local)?;
+    match absolute.parent() {
+        Some(home) if absolute.ends_with("data") && is_running(home) => {
+            Err(Failure::usage(format!("the node of {} runs", home.display()))
+                .hint("stop it for good first; while it runs, `strait channel dispute` leaves a channel"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The copy; made if it is not there.
+///
+/// # Errors
+/// When the backup is none, or cannot be copied.
+pub(super) fn prepare(backup: &Path, work: Option<&Path>) -> Result<PathBuf, Failure> {
+    let work = match work {
+        Some(work) => work.to_owned(),
+        None => {
+            let mut name = backup.components().as_path().as_os_str().to_owned();
+            name.push(".exit");
+            PathBuf::from(name)
+        }
+    };
+    if work.exists() {
+        return Ok(work);
+    }
+    stores(backup)?;
+    refuse_live(backup)?;
+    let mut partial = work.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(Failure::local)?;
+    }
+    copy(backup, &partial)
+        .map_err(|error| Failure::local(format!("the backup cannot be copied: {error}")))?;
+    fs::rename(&partial, &work).map_err(Failure::local)?;
+    Ok(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(text: &str) -> Rpc {
+        text.parse().expect("an endpoint")
+    }
+
+    #[test]
+    fn endpoints_are_for_the_only_chain_or_the_named_one() {
+        let named = [rpc("base=https://b.example/?k=1"), rpc("mainnet=https://m.example")];
+        assert_eq!(urls(&named, "base", 2).expect("one")[0].as_str(), "https://b.example/?k=1");
+        assert!(urls(&named, "gnosis", 3).is_err());
+        let bare = [rpc("https://m.example/?key=a=b"), rpc("https://n.example")];
+        assert_eq!(urls(&bare, "mainnet", 1).expect("both").len(), 2);
+        assert!(urls(&bare, "mainnet", 2).is_err_and(|failure| failure.to_string().contains("mainnet")));
+        assert!("mainnet".parse::<Rpc>().is_err());
+    }
+
+    #[test]
+    fn the_backup_stays_as_it_is_and_the_work_goes_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let backup = directory.path().join("backup");
+        fs::create_dir_all(backup.join("mainnet")).expect("made");
+        fs::write(backup.join("mainnet/strait.db"), "kept").expect("written");
+        let work = prepare(&backup, None).expect("copied");
+        fs::write(work.join("mainnet/strait.db"), "further").expect("written");
+        assert_eq!(prepare(&backup, None).expect("there"), work);
+        assert_eq!(fs::read_to_string(work.join("mainnet/strait.db")).expect("there"), "further");
+        assert_eq!(fs::read_to_string(backup.join("mainnet/strait.db")).expect("there"), "kept");
+    }
+}
