@@ -14,6 +14,7 @@ const CONTRACTS = {
   ConnectFour: "src/examples/ConnectFour.sol",
   FairExchange: "src/examples/FairExchange.sol",
   RockPaperScissors: "src/examples/RockPaperScissors.sol",
+  Sticks: "src/examples/Sticks.sol",
 };
 // The adjudicator creates its extension and delegates to it what it does not know: callers see one contract.
 const EXTENSIONS = { Adjudicator: ["src/AdjudicatorExtension.sol", "AdjudicatorExtension"] };

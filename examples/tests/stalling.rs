@@ -8,6 +8,7 @@ use strait_app::{AppData, NativeRules, Position};
 use strait_examples::connect_four::{self, ConnectFour, Drop, Standing};
 use strait_examples::fair_exchange::{self, FairExchange, Reveal};
 use strait_examples::rock_paper_scissors::{self as rps, Phase, RockPaperScissors, Turn};
+use strait_examples::sticks::{self, Sticks, Take};
 use strait_types::{B256, ChannelId, Side, State};
 
 const STAKE: u128 = 300;
@@ -134,6 +135,20 @@ fn the_store_is_paid_exactly_when_it_reveals_the_key() {
                 },
             );
         assert_eq!(ended, 3);
+    }
+}
+
+#[test]
+fn sticks_end_by_the_rules_wherever_a_player_stops() {
+    let court = Court::new(&sticks::code().expect("fit"));
+    for taken in [&[1, 2, 2][..], &[2, 3], &[1; 5], &[3, 1, 1]] {
+        let moves: Vec<Take> = taken.iter().copied().map(Take).collect();
+        let states = states(&Sticks, court.channel(), sticks::start(STAKE, 5, 1), &moves);
+        // The winner is whoever took last: who would move now stalls, or finds nothing.
+        let ended = stops_anywhere(&court, &states, |position: &Position<sticks::Heap>| {
+            if position.writer == Side::Zero { won(Side::One) } else { won(Side::Zero) }
+        });
+        assert_eq!(ended, 3 * states.len() - 3);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an app's developer needs: the rules of a channel by their bytecode in an embedded EVM ([`EvmRules`]), the app's
 //! data in types of one's own ([`AppData`], [`Position`]), rules in Rust beside the bytecode ([`NativeRules`]) with the test
-//! that both agree ([`assert_same_verdicts`]), and both sides of a play on one machine ([`Play`]).
+//! that both agree ([`assert_same_verdicts`]), both sides of a play on one machine ([`Play`]),
+//! and plays that are written down by hand ([`Script`]).
 
 mod code;
 mod data;
@@ -13,6 +14,8 @@ mod position;
 mod provider;
 mod reason;
 mod scan;
+mod script;
+mod words;
 
 pub use code::{AppCode, CodeError};
 pub use data::AppData;
@@ -23,3 +26,4 @@ pub use play::{Play, StepError};
 pub use position::Position;
 pub use provider::{EvmApps, Native};
 pub use scan::{Forbidden, scan};
+pub use script::{Script, ScriptError, Step};

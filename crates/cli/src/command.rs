@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
-    backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit, exit_codes, history,
-    info, init, invoice, key, node, pay, peer, restore, token,
+    app, backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit, exit_codes,
+    history, info, init, invoice, key, node, pay, peer, restore, token,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -99,6 +99,8 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     /// Puts a backup into a home without data.
     Restore(restore::RestoreArgs),
+    /// Writes, checks and tries the rules of channels with an app.
+    App(app::AppArgs),
     /// Deploys the adjudicator to a chain, or finds it there.
     Deploy(deploy::DeployArgs),
     /// Leaves all channels over the chain, from a backup and the key alone.
@@ -127,6 +129,7 @@ impl Cli {
                 completions::run(&args);
                 Ok(())
             }
+            Command::App(args) => app::run(&args, &Output::new(json)),
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Exit(args) => exit::run(&args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),

@@ -1,6 +1,7 @@
 //! The `strait` command.
 
 mod amount;
+mod app;
 mod backup;
 mod channel;
 mod command;

@@ -1,0 +1,154 @@
+//! App data of one-word fields, from JSON and as text.
+
+use alloy_primitives::{I256, hex};
+use serde_json::Value;
+use strait_types::{Address, B256, U256};
+
+/// A field of the app data's structure.
+pub(crate) struct Field {
+    name: String,
+    of: Type,
+}
+
+#[derive(Clone, Copy)]
+enum Type {
+    /// Bits.
+    Uint(usize),
+    /// Bits.
+    Int(usize),
+    Bool,
+    Address,
+    /// Bytes.
+    Fixed(usize),
+}
+
+impl Field {
+    /// Reads `type name`.
+    pub(crate) fn read(text: &str) -> Option<Field> {
+        let (of, name) = text.trim().split_once(' ')?;
+        let bits = |text: &str| text.parse().ok().filter(|bits| (8..=256).contains(bits) && bits % 8 == 0);
+        let of = match of {
+            "bool" => Type::Bool,
+            "address" => Type::Address,
+            of => {
+                if let Some(size) = of.strip_prefix("uint") {
+                    Type::Uint(bits(size)?)
+                } else if let Some(size) = of.strip_prefix("int") {
+                    Type::Int(bits(size)?)
+                } else {
+                    Type::Fixed(
+                        of.strip_prefix("bytes")?.parse().ok().filter(|size| (1..=32).contains(size))?,
+                    )
+                }
+            }
+        };
+        Some(Field { name: name.trim().to_owned(), of })
+    }
+
+    fn word(&self, value: &Value) -> Result<B256, String> {
+        self.of.word(value).ok_or_else(|| format!("`{}` can't be {value}", self.name))
+    }
+}
+
+impl Type {
+    fn word(self, value: &Value) -> Option<B256> {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(yes) => {
+                return matches!(self, Type::Bool).then(|| B256::with_last_byte(u8::from(*yes)));
+            }
+            _ => return None,
+        };
+        match self {
+            Type::Uint(bits) => {
+                let number: U256 = text.parse().ok()?;
+                (number.bit_len() <= bits).then(|| number.into())
+            }
+            Type::Int(bits) => {
+                let number: I256 = text.parse().ok()?;
+                let fits = number.bits() as usize <= bits;
+                fits.then(|| B256::new(number.to_be_bytes::<32>()))
+            }
+            Type::Bool => None,
+            Type::Address => text.parse::<Address>().ok().map(|address| address.into_word()),
+            Type::Fixed(size) => {
+                let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == size)?;
+                Some(B256::right_padding_from(&bytes))
+            }
+        }
+    }
+
+    fn show(self, word: B256) -> String {
+        match self {
+            Type::Uint(_) => U256::from_be_bytes(word.0).to_string(),
+            Type::Int(_) => I256::from_be_bytes(word.0).to_string(),
+            Type::Bool => (!word.is_zero()).to_string(),
+            Type::Address => Address::from_word(word).to_string(),
+            Type::Fixed(size) => hex::encode_prefixed(word.get(..size).unwrap_or_default()),
+        }
+    }
+}
+
+/// The bytes of a list of values, or of one hexadecimal text.
+pub(crate) fn encode(fields: &[Field], given: &Value) -> Result<Vec<u8>, String> {
+    if let Some(text) = given.as_str() {
+        return hex::decode(text).map_err(|_| "`data` is not hexadecimal".to_owned());
+    }
+    let values = given.as_array().ok_or("`data` is a list of values, or a hexadecimal text")?;
+    if values.len() != fields.len() {
+        return Err(format!("`data` has {} values, and there are {} fields", values.len(), fields.len()));
+    }
+    let words: Result<Vec<B256>, String> =
+        fields.iter().zip(values).map(|(field, value)| field.word(value)).collect();
+    Ok(words?.concat())
+}
+
+/// Field by field, or in hexadecimal when it has another length.
+pub(crate) fn show(fields: &[Field], data: &[u8]) -> String {
+    let words = data.chunks_exact(32);
+    if !words.remainder().is_empty() || words.len() != fields.len() {
+        return hex::encode_prefixed(data);
+    }
+    let shown: Vec<String> = fields
+        .iter()
+        .zip(words)
+        .map(|(field, word)| format!("{} {}", field.name, field.of.show(B256::from_slice(word))))
+        .collect();
+    shown.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn field(text: &str) -> Field {
+        Field::read(text).expect("a field")
+    }
+
+    #[test]
+    fn fields_are_encoded_and_shown() {
+        let fields = ["uint256 a", "int16 b", "bool c", "address d", "bytes2 e"].map(field);
+        let max = U256::MAX.to_string();
+        let address = "0x1111111111111111111111111111111111111111";
+        let data = encode(&fields, &json!([max, -5, true, address, "0xabcd"])).expect("they fit");
+        assert_eq!(data.len(), 160);
+        assert_eq!(show(&fields, &data), format!("a {max}, b -5, c true, d {address}, e 0xabcd"));
+        assert_eq!(show(&fields, &[1, 2]), "0x0102");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let refused = |of: &str, value: Value| field(&format!("{of} x")).word(&value).is_err();
+        assert!(refused("uint8", json!(256)) && refused("uint8", json!(-1)) && refused("uint8", json!(1.5)));
+        assert!(refused("int8", json!(128)) && !refused("int8", json!(-128)) && refused("int8", json!(-129)));
+        assert!(
+            refused("bool", json!(1)) && refused("uint8", json!(true)) && refused("address", json!("0x11"))
+        );
+        assert!(refused("bytes2", json!("0xab")) && !refused("uint128", json!("0xff")));
+        for none in ["uint x", "uint7 x", "bytes33 x", "string x", "uint8", "uint264 x"] {
+            assert!(Field::read(none).is_none(), "{none}");
+        }
+    }
+}
