@@ -112,6 +112,9 @@ impl Engine {
     pub(crate) fn deposit(&mut self, token: Token, channel: ChannelId, asset: AssetIndex, amount: Amount) {
         match self.plan_deposit(channel, asset, amount) {
             Ok(steps) => {
+                if let Some(entry) = self.channels.get_mut(&channel) {
+                    entry.write_opening(channel, &mut self.batch, &mut self.unfunded);
+                }
                 self.effects.push(Effect::Submit(Submission { key: SubmissionKey::User(token), steps }))
             }
             Err(error) => self.fail(token, error),

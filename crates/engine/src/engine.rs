@@ -11,6 +11,7 @@ use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::proposals::Proposals;
 use crate::staged::Staged;
 use crate::status::AccountStatus;
+use crate::unfunded::Unfunded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
@@ -32,6 +33,8 @@ pub(crate) struct Entry {
     pub(crate) peer: Address,
     /// The peer has shown that it knows the channel.
     pub(crate) introduced: bool,
+    /// Its first record, which is written when something rests on the channel: what strangers open is not.
+    pub(crate) opening: Option<Vec<u8>>,
     /// It does not take it.
     pub(crate) declined: Option<Declined>,
     /// Its life on chain is over.
@@ -44,6 +47,16 @@ pub(crate) struct Entry {
     pub(crate) alarmed: Vec<(Deadline, u8)>,
     /// Journal bytes since the last snapshot.
     pub(crate) journal_bytes: usize,
+}
+
+impl Entry {
+    /// From now on the channel is remembered across restarts.
+    pub(crate) fn write_opening(&mut self, id: ChannelId, batch: &mut Batch, unfunded: &mut Unfunded) {
+        if let Some(opening) = self.opening.take() {
+            batch.record(id, Kind::Working, opening);
+            unfunded.remove(self.peer, id);
+        }
+    }
 }
 
 /// Many channels of one key on one chain.
@@ -70,7 +83,7 @@ pub struct Engine {
     /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
     pub(crate) calls: BTreeMap<(ChannelId, B256), u64>,
     /// Channels that peers opened and that the chain has not heard of yet.
-    pub(crate) unfunded: BTreeSet<ChannelId>,
+    pub(crate) unfunded: Unfunded,
     pub(crate) timers: BTreeSet<(u64, ChannelId)>,
     /// Channels that the next round must look at.
     pub(crate) touched: BTreeSet<ChannelId>,
@@ -109,7 +122,7 @@ impl Engine {
             lookups: BTreeMap::new(),
             account: None,
             calls: BTreeMap::new(),
-            unfunded: BTreeSet::new(),
+            unfunded: Unfunded::default(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
             watched: BTreeSet::new(),
@@ -185,9 +198,6 @@ impl Engine {
             self.peers.set_closed(entry.peer, id, closed);
         }
         let is_reopened = closed != was_closed && !closed && self.peers.is_connected(entry.peer);
-        if self.unfunded.contains(&id) && !entry.channel.knows_nothing_of_chain() {
-            self.unfunded.remove(&id);
-        }
         let again = entry.declined.as_ref().and_then(Declined::due);
         let mut tick = [entry.channel.next_tick(), again].into_iter().flatten().min();
         if let Err(error) = signed {
@@ -204,7 +214,7 @@ impl Engine {
             }
             entry.tick = tick;
         }
-        if entry.journal_bytes >= SNAPSHOT_BYTES {
+        if entry.journal_bytes >= SNAPSHOT_BYTES && entry.opening.is_none() {
             entry.journal_bytes = 0;
             self.batch.snapshot(id, entry.channel.snapshot());
         }
@@ -233,6 +243,9 @@ impl Engine {
         let mut out = Outputs::default();
         work(&mut entry.channel, &ctx, &mut out);
         self.touched.insert(id);
+        if !out.records.is_empty() {
+            entry.write_opening(id, &mut self.batch, &mut self.unfunded);
+        }
         for record in &out.records {
             let kind = if record.is_history() { Kind::History } else { Kind::Working };
             // Writing to a Vec cannot fail.
@@ -323,7 +336,7 @@ impl Engine {
     /// Snapshots of all channels, so that a restart has little to replay; for a clean shutdown.
     pub fn checkpoint(&mut self) {
         for (id, entry) in &mut self.channels {
-            if entry.journal_bytes > 0 {
+            if entry.journal_bytes > 0 && entry.opening.is_none() {
                 entry.journal_bytes = 0;
                 self.batch.snapshot(*id, entry.channel.snapshot());
             }

@@ -20,6 +20,7 @@ mod recover;
 mod registry;
 mod staged;
 mod status;
+mod unfunded;
 
 pub use alarms::Alarms;
 pub use calls::{CallKey, Submission, SubmissionKey};

@@ -61,12 +61,12 @@ impl Engine {
         self.effects.push(Effect::Send { peer: entry.peer, frame });
     }
 
-    /// The peer asks what channel we speak of.
-    pub(crate) fn on_unknown(&mut self, peer: Address, id: ChannelId) {
-        let known = self.channels.get(&id).filter(|entry| entry.peer == peer);
-        if known
-            .is_some_and(|entry| entry.declined.as_ref().is_none_or(|declined| declined.next == Next::Answer))
-        {
+    /// The peer has forgotten a channel, or asks what channel we speak of before it has read our offer.
+    pub(crate) fn on_unknown(&mut self, now_ms: u64, peer: Address, id: ChannelId) {
+        let Some(entry) = self.channels.get_mut(&id).filter(|entry| entry.peer == peer) else { return };
+        if std::mem::replace(&mut entry.introduced, false) {
+            self.connect_channel(now_ms, id);
+        } else if entry.declined.as_ref().is_none_or(|declined| declined.next == Next::Answer) {
             self.introduce(id);
         }
     }

@@ -34,6 +34,14 @@ impl Peers {
         self.by_signer.get(&peer).is_some_and(|peer| peer.connected)
     }
 
+    fn remove_channel(&mut self, peer: Address, channel: ChannelId) {
+        let Some(entry) = self.by_signer.get_mut(&peer) else { return };
+        entry.channels.remove(&channel);
+        if entry.channels.is_empty() && !entry.connected {
+            self.by_signer.remove(&peer);
+        }
+    }
+
     fn channels(&self, peer: Address) -> Vec<ChannelId> {
         self.by_signer.get(&peer).map(|peer| peer.channels.iter().copied().collect()).unwrap_or_default()
     }
@@ -131,7 +139,7 @@ impl Engine {
         match Frame::decode(bytes) {
             Ok(Frame::Open { params }) => self.on_open(now_ms, peer, params),
             Ok(Frame::Decline { channel, reason }) => self.on_decline(now_ms, peer, channel, &reason),
-            Ok(Frame::Unknown { channel }) => self.on_unknown(peer, channel),
+            Ok(Frame::Unknown { channel }) => self.on_unknown(now_ms, peer, channel),
             Ok(Frame::Channel { channel, body }) => {
                 match self.channels.get(&channel).filter(|entry| entry.peer == peer) {
                     Some(_) => {
@@ -167,7 +175,10 @@ impl Engine {
         }
         match self.admit(peer, &params) {
             Ok(_) if self.policy.manual_approval => self.propose(now_ms, peer, id, params),
-            Ok(side) => self.accept_offer(now_ms, id, params, side, None),
+            Ok(side) => match self.make_room(peer) {
+                Ok(()) => self.accept_offer(now_ms, id, params, side, None),
+                Err(error) => self.decline(peer, id, &error.to_string()),
+            },
             Err(error) => self.decline(peer, id, &error.to_string()),
         }
     }
@@ -178,7 +189,6 @@ impl Engine {
         let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
         let side = side.ok_or(EngineError::NotOurs)?;
         self.policy.check(params, self.peers.count(peer))?;
-        self.policy.check_unfunded(self.unfunded.len())?;
         Ok(side)
     }
 
@@ -193,8 +203,32 @@ impl Engine {
     ) {
         let peer_deposit = self.policy.deposits_of_peer(&params);
         let settings = Settings { peer_deposit, ..self.settings.clone() };
-        self.unfunded.insert(id);
         self.add_channel(now_ms, id, params, side, settings, Origin::Peer { approved });
+    }
+
+    /// Makes room for one more channel that a peer opens; it may cost the peer with most of them its oldest.
+    fn make_room(&mut self, peer: Address) -> Result<(), EngineError> {
+        let count = self.unfunded.len();
+        if count < self.policy.unfunded_channels {
+            return Ok(());
+        }
+        let victim = self.unfunded.victim(peer).ok_or(PolicyError::TooManyUnfunded(count))?;
+        self.forget(victim);
+        Ok(())
+    }
+
+    /// Forgets a channel of which nothing was ever written, on disk or on chain.
+    fn forget(&mut self, id: ChannelId) {
+        let Some(entry) = self.channels.remove(&id) else { return };
+        self.unfunded.remove(entry.peer, id);
+        self.peers.remove_channel(entry.peer, id);
+        self.fetching.remove(&id);
+        self.lookups.remove(&id);
+        self.touched.remove(&id);
+        self.watched.remove(&id);
+        if let Some(tick) = entry.tick {
+            self.timers.remove(&(tick, id));
+        }
     }
 
     pub(crate) fn open_own(&mut self, now_ms: u64, token: Token, params: ChannelParams, settings: Settings) {
@@ -228,15 +262,22 @@ impl Engine {
         let (channel, record) = Channel::open(id, params, side, settings);
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
-        self.batch.record(id, Kind::Working, payload);
         let (introduced, token) = match origin {
             Origin::User(token) => (false, Some(token)),
             Origin::Peer { approved } => (true, approved),
+        };
+        let opening = if token.is_some() {
+            self.batch.record(id, Kind::Working, payload);
+            None
+        } else {
+            self.unfunded.insert(peer, id);
+            Some(payload)
         };
         let entry = Entry {
             channel,
             peer,
             introduced,
+            opening,
             declined: None,
             closed: false,
             tick: None,

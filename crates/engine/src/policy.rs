@@ -21,6 +21,8 @@ pub struct Policy {
     /// Most channels with one peer that are not closed.
     pub channels_per_peer: usize,
     /// Most channels that peers, all together, have opened and nobody has funded yet: they cost strangers nothing.
+    /// They are not durable, after a restart the peers offer them again; and beyond this the peer with most of them
+    /// loses its oldest.
     pub unfunded_channels: usize,
     /// A channel that a peer opens waits until the operator approves it; see [`crate::Input::Approve`].
     pub manual_approval: bool,
@@ -105,17 +107,6 @@ impl Policy {
         }
         if existing >= self.channels_per_peer {
             return Err(PolicyError::TooMany(existing));
-        }
-        Ok(())
-    }
-
-    /// Judges a channel that a peer opens while `unfunded` ones wait for a deposit.
-    ///
-    /// # Errors
-    /// When there are too many.
-    pub fn check_unfunded(&self, unfunded: usize) -> Result<(), PolicyError> {
-        if unfunded >= self.unfunded_channels {
-            return Err(PolicyError::TooManyUnfunded(unfunded));
         }
         Ok(())
     }

@@ -88,7 +88,6 @@ impl Engine {
             }
             // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
             if engine.channels.get(&id).is_some_and(|entry| entry.channel.knows_nothing_of_chain()) {
-                engine.unfunded.insert(id);
                 engine.fetch_events(id);
             }
             engine.touched.insert(id);
@@ -128,6 +127,7 @@ impl Engine {
             channel,
             peer,
             introduced,
+            opening: None,
             declined: None,
             closed: false,
             tick: None,

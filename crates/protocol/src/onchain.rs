@@ -175,6 +175,8 @@ pub struct ChainView {
     /// What no reorg is expected to reach.
     base: Facts,
     recent: Vec<Dated>,
+    /// An event was seen, though a reorg may have taken it back.
+    seen: bool,
     /// Height of the newest event in `base`.
     settled: u64,
     /// Height through which events have their confirmations.
@@ -190,6 +192,7 @@ impl ChainView {
         ChainView {
             base: facts.clone(),
             recent: Vec::new(),
+            seen: false,
             settled: 0,
             through: 0,
             counted: facts.clone(),
@@ -225,6 +228,7 @@ impl ChainView {
             ChainDelta::Reset => *self = ChainView::new(self.base.deposits.len()),
             ChainDelta::Event { block, time, event } => {
                 self.head.apply(*time, event);
+                self.seen = true;
                 self.recent.push(Dated { block: *block, time: *time, event: event.clone() });
             }
             ChainDelta::Rollback { to } => {
@@ -260,6 +264,11 @@ impl ChainView {
     /// Whether all events above a height can still be taken back.
     pub fn is_reversible_to(&self, height: u64) -> bool {
         self.settled <= height
+    }
+
+    /// Whether no event was ever seen, not even one that a reorg took back.
+    pub fn is_blank(&self) -> bool {
+        !self.seen
     }
 
     /// Events that may still be taken back.

@@ -139,7 +139,12 @@ impl World {
             return None;
         }
         let differ = zero.version != one.version || zero.in_flight + one.in_flight > 0;
-        let unready = zero.link != "up" || one.link != "up";
+        // A restored side waits for its rebase, which comes with the first deposit.
+        let knows =
+            |node: usize| self.nodes[node].process.as_ref().and_then(|process| process.engine.channel(id));
+        let is_empty =
+            nodes.iter().all(|node| knows(*node).is_some_and(|channel| channel.knows_nothing_of_chain()));
+        let unready = !is_empty && (zero.link != "up" || one.link != "up");
         // Each side counts a deposit after its own number of blocks.
         let arriving = [&zero, &one].iter().any(|view| {
             view.balances.iter().any(|balance| balance.arriving.iter().any(|amount| !amount.is_zero()))

@@ -2,7 +2,7 @@
 
 use crate::world::{GENESIS, NOW_MS, World};
 use strait_engine::{Engine, EngineRecoverError, Input, Notice, Policy, SubmissionKey};
-use strait_protocol::{Body, Command, Frame, Settings};
+use strait_protocol::{Body, Command, Frame, Operation, Settings};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, Domain};
 
 fn command(world: &mut World, node: usize, channel: ChannelId, command: Command) {
@@ -104,6 +104,84 @@ fn strangers_fill_the_node_with_no_more_unfunded_channels_than_it_allows() {
     world.follow();
     open(&mut world, 4);
     assert_eq!(world.nodes[1].engine.channel_ids().count(), 3, "a deposit makes room");
+}
+
+fn offer(world: &mut World, node: usize, to: usize, nonce: u64) -> ChannelId {
+    let (token, params) = (world.token(), world.params(node, to, nonce));
+    let domain = *world.nodes[node].engine.domain();
+    let id = params.id(domain.chain_id(), domain.adjudicator());
+    world.input(node, Input::Open { token, params, settings: settings() }).expect("commits");
+    world.settle();
+    id
+}
+
+#[test]
+fn a_peer_with_many_unfunded_channels_gives_way_to_another() {
+    let mut world = World::new(3);
+    restart_with(&mut world, 1, Policy { unfunded_channels: 4, ..Policy::default() });
+    world.connect(0, 1);
+    world.connect(2, 1);
+    let first = offer(&mut world, 0, 1, 1);
+    for nonce in 2..=4 {
+        offer(&mut world, 0, 1, nonce);
+    }
+    let honest = world.channel(2, 1, 1, 500);
+    assert!(world.nodes[1].engine.view(first).is_none(), "the oldest is forgotten");
+    assert!(world.nodes[1].engine.view(honest).is_some());
+    world.pay(2, honest, 20);
+    world.settle();
+    assert_eq!(world.own(1, honest), 20);
+    // Whoever was forgotten offers it again, once there is room.
+    let token = world.token();
+    let (channel, asset) = (first, AssetIndex(0));
+    world.input(0, Input::Deposit { token, channel, asset, amount: Amount::from(7) }).expect("commits");
+    world.disconnect(0, 1);
+    world.connect(0, 1);
+    world.follow();
+    world.pay(0, first, 7);
+    world.settle();
+    assert_eq!(world.own(1, first), 7);
+}
+
+#[test]
+fn a_channel_that_cost_its_opener_nothing_is_neither_written_nor_signed() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    // In one of them the other side has the first word, and could be asked for it.
+    let params = world.params(1, 0, 2);
+    let (token, domain) = (world.token(), *world.nodes[0].engine.domain());
+    let second = params.id(domain.chain_id(), domain.adjudicator());
+    world.input(0, Input::Open { token, params, settings: settings() }).expect("commits");
+    world.settle();
+    let first = offer(&mut world, 0, 1, 1);
+    let peer = world.signer(0);
+    let close = Operation::Finalise { valid_until: GENESIS + 600 };
+    for channel in [first, second] {
+        for body in [Body::RequestPen, Body::Propose { id: 1, operation: close.clone() }] {
+            let bytes = Frame::Channel { channel, body }.encode();
+            world.input(1, Input::Frame { peer, bytes }).expect("commits");
+        }
+        assert_eq!(world.nodes[1].engine.view(channel).expect("known").version.0, 0);
+    }
+    world.restart(1);
+    assert_eq!(world.nodes[1].engine.channel_ids().count(), 0);
+    // Known again as soon as the peer speaks of it.
+    world.disconnect(0, 1);
+    world.follow();
+    world.connect(0, 1);
+    assert_eq!(world.nodes[1].engine.channel_ids().count(), 2);
+}
+
+#[test]
+fn a_channel_into_which_we_deposit_is_remembered() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = offer(&mut world, 0, 1, 1);
+    world.nodes[1].mute = true;
+    let (token, asset) = (world.token(), AssetIndex(0));
+    world.input(1, Input::Deposit { token, channel, asset, amount: Amount::from(7) }).expect("commits");
+    world.restart(1);
+    assert!(world.nodes[1].engine.view(channel).is_some());
 }
 
 #[test]

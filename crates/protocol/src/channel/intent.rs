@@ -180,7 +180,8 @@ impl Channel {
         if self.durable.restore.is_some() || self.volatile.peer_restoring {
             return Err(Rule::Restoring);
         }
-        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close || ctx.halted {
+        let is_open = self.durable.chain.head().phase == Phase::Open && !self.knows_nothing_of_chain();
+        if !is_open || self.durable.force_close || ctx.halted {
             return Err(Rule::NotOpen);
         }
         if self.durable.execution.is_some() {

@@ -71,8 +71,12 @@ impl Channel {
         ctx.final_time > lock.expiry && !self.registered_in_time(lock)
     }
 
-    /// Whether the peer's deposits that count reach what we demand.
+    /// Whether the peer's deposits that count reach what we demand. Before anybody has deposited nothing is to be said,
+    /// so that a channel which cost a stranger nothing makes us neither sign nor write.
     pub(super) fn is_admitted(&self) -> bool {
+        if self.knows_nothing_of_chain() {
+            return false;
+        }
         let peer = self.durable.side.other().index();
         let counted = &self.durable.chain.counted().deposits;
         let mut pairs = self.durable.settings.peer_deposit.iter().zip(counted);

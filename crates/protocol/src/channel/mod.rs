@@ -260,10 +260,10 @@ impl Channel {
             // Even when nothing can be written now, its deadline on chain is to be kept.
             self.learn_preimage(number, preimage, out);
         }
-        self.check_usable()?;
         if ctx.halted {
             return Err(CommandError::Halted);
         }
+        self.check_usable()?;
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
             Command::AddLock { asset, amount, hash, expiry } => {

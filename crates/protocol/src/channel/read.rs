@@ -67,6 +67,10 @@ impl Channel {
                 || confirmed.peer_signature == Some(update.signature);
             return if same { Verdict::Duplicate } else { Verdict::Fault(Rule::Equivocation) };
         }
+        if self.knows_nothing_of_chain() {
+            // The peer may have seen its deposit before us.
+            return Verdict::Hold(Rule::DepositTooSmall.into());
+        }
         let refused = self.durable.refused_high;
         if update.version <= refused {
             let violation = self.durable.refusal.filter(|_| update.version == refused);
@@ -198,10 +202,14 @@ impl Channel {
     pub(super) fn retry_held(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let Some(held) = self.volatile.held.take() else { return };
         let waited = ctx.now_ms.saturating_sub(held.since);
+        let timeout = self.durable.settings.hold_timeout_ms;
         let verdict = match self.consider(ctx, &held.update) {
-            Verdict::Hold(violation) if waited >= self.durable.settings.hold_timeout_ms => {
-                Verdict::Refuse(violation)
+            Verdict::Hold(_) if waited >= timeout && self.knows_nothing_of_chain() => {
+                // No refusal, since that would be durable: the peer sends it again after our synchronisation.
+                self.send_sync(ctx, false, out);
+                return;
             }
+            Verdict::Hold(violation) if waited >= timeout => Verdict::Refuse(violation),
             Verdict::Hold(_) => {
                 self.volatile.held = Some(held);
                 return;

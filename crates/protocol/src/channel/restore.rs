@@ -101,7 +101,9 @@ impl Channel {
     /// Signs a rebase, or the same again. When both sides were restored, participant 0 does.
     fn propose_rebase(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let is_second = self.volatile.peer_restoring && self.durable.side == Side::One;
-        if is_second || self.is_chain_stale(ctx) || !self.is_past_forgotten_limits(ctx) {
+        // Where nobody has deposited there is nothing to lose, and the peer signs nothing.
+        let is_empty = self.knows_nothing_of_chain();
+        if is_empty || is_second || self.is_chain_stale(ctx) || !self.is_past_forgotten_limits(ctx) {
             return;
         }
         let signed = self.durable.restore.as_ref().and_then(|restore| restore.rebase);
@@ -155,7 +157,8 @@ impl Channel {
         let in_time = seconds.abs_diff(ctx.head_time) <= CLOCK_TOLERANCE;
         let above = version > self.version().max(self.durable.signed_high).max(self.durable.refused_high);
         let fits = base == (self.version(), self.durable.confirmed.hash);
-        let idle = self.durable.execution.is_none();
+        let idle = self.durable.execution.is_none()
+            && (self.durable.restore.is_some() || !self.knows_nothing_of_chain());
         if !self.volatile.peer_restoring || !in_time || !above || !fits || !idle {
             out.fault(Rule::Restoring);
             return;

@@ -1,7 +1,7 @@
 //! What a user is shown of a channel.
 
 use super::{Channel, Link};
-use crate::onchain::{ChainView, Facts, Phase};
+use crate::onchain::{Facts, Phase};
 use crate::position::sha256;
 use serde::Serialize;
 use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
@@ -176,7 +176,7 @@ impl Channel {
 
     /// Whether no event of the chain was ever seen.
     pub fn knows_nothing_of_chain(&self) -> bool {
-        self.durable.chain == ChainView::new(self.durable.params.assets.len())
+        self.durable.chain.is_blank()
     }
 
     /// Hashes of the locks of all versions that could come to the chain.

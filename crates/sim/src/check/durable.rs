@@ -56,3 +56,13 @@ pub(crate) fn bound_to(
         Property::DurableBeforeSent.broken("a signature leaves on a state that no journal has")
     })
 }
+
+/// Whether a message may speak of a channel that is not durable, since nobody has paid anything into it.
+pub(crate) fn binds_nothing(body: &Body) -> bool {
+    match body {
+        Body::Sync(sync) => sync.confirmed == Version::ZERO && sync.signature.is_none(),
+        Body::Answer { refused, .. } => refused.is_some(),
+        Body::RequestPen | Body::Fault { .. } => true,
+        _ => false,
+    }
+}
