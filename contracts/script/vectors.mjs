@@ -219,7 +219,7 @@ for (const { chainId, adjudicator } of DOMAINS) {
   const shown = { state, sig0: sigs[0], sig1: sigs[1], activation, previous: nothing };
   const recorded = { version: 7n, stateHash: childHash };
   childDisputes.push({
-    name: "over a hub", chainId, adjudicator, params: child, terms, channelId: childId, hubKey: HUB_KEY,
+    name: "over a hub", chainId, adjudicator, params: child, runtime: lib.PERMISSIVE_APP, terms, channelId: childId, hubKey: HUB_KEY,
     activationDigest: lib.digest(domain, "Activation", { channelId: childId }), activation,
     state, sig0: sigs[0], sig1: sigs[1], challenge, final, finalByHub, final0: finals[0], final1: finals[1],
     resume0: resumes[0], resume1: resumes[1], resumeByHub,
@@ -229,9 +229,18 @@ for (const { chainId, adjudicator } of DOMAINS) {
     respondChild: lib.calldata("respondChild", [child, terms, shown]),
     progressChild: lib.calldata("progressChild", [child, terms, state, final, ...finals]),
     settleChild: lib.calldata("settleChild", [child, terms, state]),
-    outcome0: 103n, outcome1: 47n,
+    outcome0: 103n, outcome1: 47n, settled0: 100n, settled1: 50n,
   });
 }
+
+/** What the adjudicator decides by and others must know. */
+const constants = [
+  ["gas of a question to an app", 1_000_000],
+  ["longest code of an app", 24_576],
+  ["most turns begun by forced moves in one dispute", 127],
+  ["longest app data", 8_192],
+  ["challenge durations of forced moves after the end of a hub's child", 4],
+].map(([name, value]) => ({ name, value }));
 
 const text = (value) =>
   `${JSON.stringify(value, (_, v) => (typeof v === "bigint" || typeof v === "number" ? v.toString() : v), 2)}\n`;
@@ -239,7 +248,7 @@ const text = (value) =>
 const check = process.argv.includes("--check");
 let stale = false;
 mkdirSync(OUT, { recursive: true });
-for (const [name, value] of Object.entries({ channels, states, disputes, locks, children, apps, moves, child_disputes: childDisputes })) {
+for (const [name, value] of Object.entries({ channels, states, disputes, locks, children, apps, moves, child_disputes: childDisputes, constants })) {
   const file = join(OUT, `${name}.json`);
   if (!check) {
     writeFileSync(file, text(value));

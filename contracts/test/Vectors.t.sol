@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
+import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 import {IAdjudicator} from "../src/interfaces/IAdjudicator.sol";
 import {IAdjudicatorExtension} from "../src/interfaces/IAdjudicatorExtension.sol";
 import {Allocation, ChannelParams, Lock, LockKind, Record, Sig, State} from "../src/interfaces/Types.sol";
+import {Errors} from "../src/interfaces/Errors.sol";
+import {Apps} from "../src/libraries/Apps.sol";
+import {Children} from "../src/libraries/Children.sol";
+import {Records} from "../src/libraries/Records.sol";
+import {States} from "../src/libraries/States.sol";
 import {ChannelTest} from "./utils/ChannelTest.sol";
 
 /// @notice The contract accepts what an independent library hashed and signed, and records what it said.
@@ -178,6 +184,17 @@ contract VectorsTest is ChannelTest {
         }
     }
 
+    /// What the Rust side repeats of the contract's constants.
+    function test_constants() public {
+        open("constants.json");
+        uint256[5] memory expected =
+            [Apps.GAS, Apps.MAX_CODE, Records.MAX_MOVES, States.MAX_APP_DATA, Children.PERIODS_AFTER_END];
+        for (uint256 i = 0; i < expected.length; ++i) {
+            assertEq(number(i, "value"), expected[i], vm.parseJsonString(json, path(i, "name")));
+        }
+        assertFalse(has(expected.length));
+    }
+
     function test_apps() public {
         open("apps.json");
         uint256 i;
@@ -238,8 +255,18 @@ contract VectorsTest is ChannelTest {
             skip(1 days + 1);
             perform(bytesAt(i, "progressChild"));
             skip(1);
-            (bool settled,) = address(adjudicator).call(bytesAt(i, "settleChild"));
-            assertFalse(settled, "another state is recorded");
+            bytes memory settle = bytesAt(i, "settleChild");
+            vm.expectRevert(Errors.RecordMismatch.selector);
+            this.perform(settle);
+            vm.revertToState(snapshot);
+            assertEq(extension().deployApp(bytesAt(i, "runtime")), addr(i, "params.app"));
+            perform(bytesAt(i, "challengeChild"));
+            skip(2 days + 1);
+            perform(settle);
+            // The verdict, not the state, whose deltas are -5 and 5.
+            (, outcome0, outcome1) = extension().outcome(id);
+            assertEq(outcome0, number(i, "settled0"));
+            assertEq(outcome1, number(i, "settled1"));
         }
     }
 
@@ -249,9 +276,9 @@ contract VectorsTest is ChannelTest {
         assertEq(answer, expected);
     }
 
-    function perform(bytes memory call) private {
-        (bool ok, bytes memory reason) = address(adjudicator).call(call);
-        assertTrue(ok, vm.toString(reason));
+    /// Reverts as the adjudicator does.
+    function perform(bytes memory call) public {
+        Address.functionCall(address(adjudicator), call);
     }
 
     function bytesAt(uint256 i, string memory key) private view returns (bytes memory) {

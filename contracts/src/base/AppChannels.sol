@@ -73,8 +73,9 @@ abstract contract AppChannels is FreeRules {
     function settle(ChannelParams calldata params, State calldata state) external nonReentrant {
         bytes32 id = _checkApp(params);
         (Channel storage channel_, Holding first) = _openChannel(id);
-        _requireSettled(params, id, channel_.record, FOR_EVER, state);
-        Payments pays = _finalPays(channel_, first, _lastDeltas(params, state), Params.assetsOf(params).length);
+        bool stalled = _requireSettled(params, id, channel_.record, FOR_EVER, state);
+        uint256 deltas = _lastDeltas(params, state, stalled);
+        Payments pays = _finalPays(channel_, first, deltas, Params.assetsOf(params).length);
         channel_.holdings[0] = Holdings.TOMBSTONE;
         channel_.record = Slot.wrap(0);
         Logs.settled(id, pays, new uint256[](Params.assetsOf(params).length), 0);

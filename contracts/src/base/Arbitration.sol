@@ -109,7 +109,8 @@ abstract contract Arbitration is Ledger, Signing {
         Slot slot = channel_.record;
         uint256 deadline = slot.deadline();
         require(deadline != 0, NotDisputed());
-        require(block.timestamp <= deadline, PeriodOver());
+        // After a forced move the deadline is that move's time, and the period is over even in its own block.
+        require(block.timestamp <= deadline && slot.moves() == 0, PeriodOver());
         (, uint256 recordedVersion) = slot.check(id, previous);
         require(States.version(state) > recordedVersion, StaleState());
         bytes32 stateHash = _requireAgreed(params, id, state, sig0, sig1);

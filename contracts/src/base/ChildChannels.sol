@@ -107,8 +107,8 @@ abstract contract ChildChannels is FreeRules {
     {
         bytes32 id = Children.check(params, terms);
         (Channel storage channel_,) = _openChannel(id);
-        _requireSettled(params, id, channel_.record, Children.lastMove(params, terms), state);
-        (int256 delta0, int256 delta1) = Apps.deltaOf(_lastDeltas(params, state), 0);
+        bool stalled = _requireSettled(params, id, channel_.record, Children.lastMove(params, terms), state);
+        (int256 delta0, int256 delta1) = Apps.deltaOf(_lastDeltas(params, state, stalled), 0);
         _finalise(channel_, id, terms, delta0, delta1);
     }
 

@@ -9,7 +9,7 @@ import {ChannelParams, ChildTerms, Record, Shown, Sig, State} from "./Types.sol"
 /// @dev Signed structure besides those of IAdjudicator: `Activation(bytes32 channelId)`, by the hub.
 interface IAdjudicatorExtension {
     /// @notice A move, or a higher version that both signed, was recorded after the period of a dispute. Until and at the
-    /// deadline the writer of `state` may move; afterwards the channel can be settled.
+    /// deadline the writer of `state` may move, unless all moves are used up; afterwards the channel can be settled.
     event Progressed(bytes32 indexed channelId, uint256 dispute, uint256 deadline, State state);
     /// @notice A child channel has its outcome for participant 0 and 1: the locks that wait for it can be resolved.
     event Finalised(bytes32 indexed channelId, uint256 outcome0, uint256 outcome1);
@@ -18,10 +18,13 @@ interface IAdjudicatorExtension {
 
     // ---- apps
 
-    /// @notice A forced move, signed by the record's writer, once the period of a dispute is over. The app has to allow it,
-    /// and the next writer gets a new period. At most 127 in a dispute. With the other signature, too, `next` is any
-    /// higher state that both signed, and the app is not asked.
-    /// `settle` is possible when nobody moved for a period; what the app's verdict then gives is paid.
+    /// @notice A forced move, signed by the record's writer, once the period of a dispute is over. The app has to allow it.
+    /// When it gives the pen away, the next writer's turn begins, which lasts one challenge duration; one that keeps it
+    /// belongs to the same turn. At most 127 moves of a dispute begin a turn. With the other signature, too, `next` is any
+    /// higher state that both signed; the app is not asked, and a turn begins.
+    /// `settle` is possible when a turn has passed; what the app's verdict then gives is paid. A turn that was cut short,
+    /// because all moves are used up or by the end of a hub's child, is nobody's fault: then a verdict counts only if it is the
+    /// same for either writer, and else the state's own deltas are paid.
     /// @param state the recorded one; neither version 0 nor final.
     /// @param next in a forced move of the next version, not final, with `history` the hash of `state`.
     /// @param sig0 all zero when participant 1 moves alone. sig1 likewise.

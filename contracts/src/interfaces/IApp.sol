@@ -20,5 +20,9 @@ interface IApp {
     /// @notice What participant 0 and 1 gain or lose, per asset, if `state` is the last word: `state.writer` had its time to
     /// move and did not. Of each asset both together give zero.
     /// @dev A move is valid only if this succeeds on the state that it leads to.
+    /// When forced moves have reached their limit in number or time, nobody is to blame. Then this is asked for both writers,
+    /// and counts if the answers are the same; else the deltas of the state itself are paid. So let the answer depend on
+    /// `state.writer` as long as somebody may move, and not once the game is over; and let neither it nor `allocations`
+    /// grant a claim that the other may still answer, except as the price of a stall.
     function verdict(State calldata state) external pure returns (int128[2][] memory deltas);
 }

@@ -14,7 +14,7 @@ library Apps {
     /// @dev What must be left so that the app surely gets its gas: a call passes on at most 63/64 (EIP-150).
     uint256 private constant GAS_NEEDED = GAS * 64 / 63 + 10_000;
     /// @dev Longest code of a contract (EIP-170).
-    uint256 private constant MAX_CODE = 24_576;
+    uint256 internal constant MAX_CODE = 24_576;
     /// @dev Init code that returns all that follows it.
     bytes11 private constant INIT_CODE = 0x600b5981380380925939f3;
 
@@ -29,16 +29,22 @@ library Apps {
     }
 
     /// @notice What the app gives to participant 0 and 1, per asset.
+    /// @param writer who is said to be the state's writer.
     /// @return ok The app answered, and of no asset gives more or less than there is.
     /// @return deltas Pairs in a row, one per asset; see `deltaOf`.
-    function verdict(address app, State calldata state, uint256 assetCount)
+    function verdict(address app, State calldata state, uint256 writer, uint256 assetCount)
         internal
         view
         returns (bool ok, uint256 deltas)
     {
+        bytes memory question = abi.encodeCall(IApp.verdict, (state));
+        assembly ("memory-safe") {
+            // Behind length, selector, the state's offset and its version.
+            mstore(add(question, 100), writer)
+        }
         uint256 answer;
         // As abi.encode lays out int128[2][]: offset, length, pairs.
-        (ok, answer) = _ask(app, abi.encodeCall(IApp.verdict, (state)), 64 + 64 * assetCount);
+        (ok, answer) = _ask(app, question, 64 + 64 * assetCount);
         if (!ok) return (false, 0);
         assembly ("memory-safe") {
             ok := and(eq(mload(answer), 32), eq(mload(add(answer, 32)), assetCount))
@@ -49,6 +55,14 @@ library Apps {
             // forge-lint: disable-next-line(unsafe-typecast) the comparison is what the cast is for
             if (int128(delta0) != delta0 || int128(delta1) != delta1) return (false, 0);
             if (delta0 + delta1 != 0) return (false, 0);
+        }
+    }
+
+    /// @notice Whether two verdicts are the same.
+    function same(uint256 deltas, uint256 others, uint256 assetCount) internal pure returns (bool result) {
+        assembly ("memory-safe") {
+            let size := shl(6, assetCount)
+            result := eq(keccak256(deltas, size), keccak256(others, size))
         }
     }
 

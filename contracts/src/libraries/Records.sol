@@ -5,7 +5,7 @@ import {Errors} from "../interfaces/Errors.sol";
 import {Record} from "../interfaces/Types.sol";
 import {Hashing} from "./Hashing.sol";
 
-/// @notice What is recorded of a channel, in one slot: fingerprint (200 bits), number of forced moves (7), deadline (33:
+/// @notice What is recorded of a channel, in one slot: fingerprint (200 bits), number of turns after the first (7), deadline (33:
 /// until the year 2242), dispute number (16).
 type Slot is uint256;
 
@@ -16,7 +16,7 @@ using Records for Slot global;
 /// the preimage and could search for collisions: 2^100 steps, where 160 bits would leave 2^80.
 library Records {
     bytes32 private constant LOCKS_TAG = keccak256("Strait: pending locks");
-    /// @dev Most forced moves in one dispute.
+    /// @dev Most forced moves in one dispute that give the pen away.
     uint256 internal constant MAX_MOVES = 127;
     uint256 private constant DEADLINE_MASK = (1 << 33) - 1;
     uint256 private constant FINGERPRINT_MASK = type(uint256).max << 56;
@@ -34,7 +34,7 @@ library Records {
         return Slot.wrap(hash & FINGERPRINT_MASK | deadline_ << 16 | dispute_);
     }
 
-    /// @notice The same record after one more forced move.
+    /// @notice A fresh record with its number of forced moves that gave the pen away.
     function withMoves(Slot slot, uint256 moves_) internal pure returns (Slot) {
         return Slot.wrap(Slot.unwrap(slot) | moves_ << 49);
     }
@@ -50,12 +50,12 @@ library Records {
         return bytes25(bytes32(Slot.unwrap(slot)));
     }
 
-    /// @notice Last second of the challenge period, or time of the last forced move; 0 without a dispute.
+    /// @notice Last second of the challenge period, or time at which the writer's turn began by a forced move; 0 without a dispute.
     function deadline(Slot slot) internal pure returns (uint256) {
         return Slot.unwrap(slot) >> 16 & DEADLINE_MASK;
     }
 
-    /// @notice Number of forced moves in this dispute.
+    /// @notice Number of forced moves in this dispute that gave the pen away, or that both signed.
     function moves(Slot slot) internal pure returns (uint256) {
         return Slot.unwrap(slot) >> 49 & MAX_MOVES;
     }

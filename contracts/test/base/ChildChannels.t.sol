@@ -5,7 +5,7 @@ import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 import {IAdjudicatorExtension} from "../../src/interfaces/IAdjudicatorExtension.sol";
 import {Record, Shown, Sig, State} from "../../src/interfaces/Types.sol";
-import {HostileApp} from "../mocks/Apps.sol";
+import {HostileApp, WonApp} from "../mocks/Apps.sol";
 import {ChildTest} from "../utils/ChildTest.sol";
 
 /// @notice Channels inside channels, over a hub and without one.
@@ -327,7 +327,59 @@ contract ChildChannelsTest is ChildTest {
         vm.expectRevert(Errors.PeriodOver.selector);
         extension.progressChild(c.params, c.terms, s, next, a, b);
         extension.settleChild(c.params, c.terms, s);
-        assertOutcome(c, 0.35 ether, 0.65 ether);
+        assertOutcome(c, AMOUNT0, AMOUNT1);
+    }
+
+    /// A dispute of the counting game at which participant 0 is to move, with so long to the last possible move.
+    function disputeBefore(uint256 time) private returns (Child memory c, State memory s) {
+        c = hubChild(counting);
+        s = countState(3, 0, 0, 0.1 ether);
+        s.appData = abi.encode(0, uint128(0.25 ether));
+        uint256 last = c.terms.end + 4 * DURATION;
+        vm.warp(last - time - DURATION);
+        challengeChild(c, s, nothing(), 1);
+        skip(DURATION + 1);
+    }
+
+    /// Whoever has a full turn loses by a stall, and pays nothing for one that is a second short.
+    function test_onlyAFullTurnIsBlamed() public {
+        (Child memory c, State memory s) = disputeBefore(DURATION);
+        uint256 snapshot = vm.snapshotState();
+        skip(DURATION);
+        extension.settleChild(c.params, c.terms, s);
+        assertOutcome(c, 0.25 ether, 0.75 ether);
+        vm.revertToState(snapshot);
+        // The next one has a turn of no time at all.
+        skip(DURATION - 1);
+        State memory next = countOn(c.params, s);
+        progressChild(c, s, next);
+        skip(1);
+        extension.settleChild(c.params, c.terms, next);
+        assertOutcome(c, 0.5 ether, 0.5 ether);
+    }
+
+    function test_aTurnASecondShortIsNotBlamed() public {
+        (Child memory c, State memory s) = disputeBefore(DURATION - 1);
+        skip(DURATION - 2);
+        vm.expectRevert(Errors.PeriodRunning.selector);
+        extension.settleChild(c.params, c.terms, s);
+        skip(1);
+        extension.settleChild(c.params, c.terms, s);
+        assertOutcome(c, 0.5 ether, 0.5 ether);
+    }
+
+    /// In a turn that was cut short one may still move, and win.
+    function test_aGameWonAtTheVeryEndIsPaid() public {
+        Child memory c = hubChild(extension.deployApp(type(WonApp).runtimeCode));
+        State memory s = countState(3, 0, 0, 0);
+        vm.warp(c.terms.end + 3 * DURATION - 1);
+        challengeChild(c, s, nothing(), 1);
+        vm.warp(c.terms.end + 4 * DURATION);
+        State memory next = countOn(c.params, s);
+        progressChild(c, s, next);
+        skip(1);
+        extension.settleChild(c.params, c.terms, next);
+        assertOutcome(c, AMOUNT0 + AMOUNT1, 0);
     }
 
     /// Between the same two there is no end.

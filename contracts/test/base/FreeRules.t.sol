@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {Errors} from "../../src/interfaces/Errors.sol";
 import {IAdjudicatorExtension} from "../../src/interfaces/IAdjudicatorExtension.sol";
 import {ChannelParams, Sig, State} from "../../src/interfaces/Types.sol";
+import {SoloApp, WonApp} from "../mocks/Apps.sol";
 import {AppTest} from "../utils/AppTest.sol";
 
 /// @notice Forced moves.
@@ -13,6 +14,15 @@ contract FreeRulesTest is AppTest {
     function setUp() public override {
         super.setUp();
         p = openCounting();
+    }
+
+    /// Settled one second after so long, and not before.
+    function settleAfter(ChannelParams memory p_, State memory s, uint256 wait) private {
+        skip(wait);
+        vm.expectRevert(Errors.PeriodRunning.selector);
+        adjudicator.settle(p_, s);
+        skip(1);
+        adjudicator.settle(p_, s);
     }
 
     function test_aMoveStartsAPeriodForTheNext() public {
@@ -25,11 +35,7 @@ contract FreeRulesTest is AppTest {
         progress(p, start, next);
         assertTrue(recordedAs(p, next));
         assertEq(deadlineOf(p), block.timestamp);
-        skip(DURATION);
-        vm.expectRevert(Errors.PeriodRunning.selector);
-        adjudicator.settle(p, next);
-        skip(1);
-        adjudicator.settle(p, next);
+        settleAfter(p, next, DURATION);
         assertEq(payout0.balance, 1.5 ether, "1 did not answer");
         assertEq(payout1.balance, 0.5 ether);
     }
@@ -217,31 +223,105 @@ contract FreeRulesTest is AppTest {
         State memory last = finalState(9, 1, 0.2 ether);
         (Sig memory a, Sig memory b) = sigs(p, last);
         extension.progress(p, start, last, a, b);
-        vm.expectRevert(Errors.PeriodRunning.selector);
-        adjudicator.settle(p, last);
-        skip(1);
-        adjudicator.settle(p, last);
+        settleAfter(p, last, 0);
         assertEq(payout0.balance, 0.8 ether);
+    }
+
+    // ---- the period is over
+
+    /// Also in the block of a move, whose time the deadline then is.
+    function test_noResponseInTheBlockOfAMove() public {
+        State memory start = countState(3, 0, 0, 0);
+        challengeAndWait(p, start);
+        State memory next = countOn(p, start);
+        progress(p, start, next);
+        State memory higher = countState(9, 0, 0, 0.2 ether);
+        (Sig memory a, Sig memory b) = sigs(p, higher);
+        vm.expectRevert(Errors.PeriodOver.selector);
+        adjudicator.respond(p, higher, a, b, recordOf(p, next));
     }
 
     // ---- the end of it
 
-    /// Nobody is held for longer than 127 moves.
-    function test_movesAreCounted() public {
+    /// Forced on by both in turns, as often as there may be moves.
+    function playToTheLimit(ChannelParams memory p_, State memory s, uint256 moves) private returns (State memory) {
+        for (uint256 i = 0; i < moves; ++i) {
+            State memory next = countOn(p_, s);
+            progress(p_, s, next);
+            s = next;
+            skip(1);
+        }
+        return s;
+    }
+
+    /// Nobody is held for longer than 127 moves, and whoever is barred from the next one does not pay for it.
+    function test_theLastMoveWinsNothing() public {
+        State memory start = countState(3, 0, 0, 0.1 ether);
+        challengeAndWait(p, start);
+        State memory s = playToTheLimit(p, start, 127);
+        assertEq(s.writer, 1);
+        expectProgressRevert(p, s, countOn(p, s), Errors.TooManyMoves.selector);
+        adjudicator.settle(p, s);
+        assertEq(payout0.balance, 0.9 ether, "the state's own deltas");
+        assertEq(payout1.balance, 1.1 ether, "the state's own deltas");
+    }
+
+    function test_theEventOfTheLastMoveLeavesNoTime() public {
         State memory start = countState(3, 0, 0, 0);
         challengeAndWait(p, start);
-        State memory s = start;
-        for (uint256 i = 0; i < 127; ++i) {
+        State memory s = playToTheLimit(p, start, 126);
+        State memory next = countOn(p, s);
+        vm.expectEmit(address(adjudicator));
+        emit IAdjudicatorExtension.Progressed(idOf(p), 0, block.timestamp, next);
+        progress(p, s, next);
+        settleAfter(p, next, 0);
+    }
+
+    /// One move before the limit a stall costs what it always costs.
+    function test_stallingBeforeTheLimitLoses() public {
+        State memory start = countState(3, 0, 0, 0.1 ether);
+        challengeAndWait(p, start);
+        State memory s = playToTheLimit(p, start, 126);
+        assertEq(s.writer, 0);
+        settleAfter(p, s, DURATION - 1);
+        assertEq(payout0.balance, 0.4 ether);
+    }
+
+    /// What was won is paid although there was no time to object: it does not depend on whose turn it is.
+    function test_aGameThatIsOverIsPaidAtTheLimit() public {
+        p.nonce = 6;
+        p.app = extension.deployApp(type(WonApp).runtimeCode);
+        depositNative(p, 0, 1 ether);
+        depositNative(p, 1, 1 ether);
+        State memory start = countState(3, 0, 0, 0);
+        challengeAndWait(p, start);
+        adjudicator.settle(p, playToTheLimit(p, start, 127));
+        assertEq(payout0.balance, 1.5 ether);
+    }
+
+    /// Nobody alone can use up the moves, or gain time: what is done without giving the pen away is one turn.
+    function test_movesThatKeepThePenAreOneTurn() public {
+        p.nonce = 7;
+        p.app = extension.deployApp(type(SoloApp).runtimeCode);
+        depositNative(p, 0, 1 ether);
+        depositNative(p, 1, 1 ether);
+        State memory s = countState(3, 0, 0, 0);
+        challengeAndWait(p, s);
+        uint256 begin = deadlineOf(p);
+        for (uint256 i = 0; i < 130; ++i) {
             State memory next = countOn(p, s);
+            next.writer = 0;
+            vm.expectEmit(address(adjudicator));
+            emit IAdjudicatorExtension.Progressed(idOf(p), 0, begin + DURATION, next);
             progress(p, s, next);
             s = next;
             skip(1);
         }
-        expectProgressRevert(p, s, countOn(p, s), Errors.TooManyMoves.selector);
-        assertEq(deadlineOf(p), block.timestamp - 1);
-        skip(DURATION);
+        assertEq(deadlineOf(p), begin);
+        vm.warp(begin + DURATION + 1);
+        expectProgressRevert(p, s, countOn(p, s), Errors.PeriodOver.selector);
         adjudicator.settle(p, s);
-        assertEq(payout0.balance, 1.5 ether);
+        assertEq(payout0.balance, 0.5 ether, "0 stalled");
     }
 
     /// Counted anew in the next dispute, at which the forced state is what is recorded.

@@ -6,14 +6,14 @@ import {State} from "../../src/interfaces/Types.sol";
 
 /// @notice The two count up in turns; whoever does not when it could loses a stake of the first asset.
 contract CountingApp is IApp {
-    function validTransition(State calldata state, State calldata next) external pure returns (bool) {
+    function validTransition(State calldata state, State calldata next) external pure virtual returns (bool) {
         (uint256 count, uint128 stake) = abi.decode(state.appData, (uint256, uint128));
         bool counted = keccak256(next.appData) == keccak256(abi.encode(count + 1, stake));
         bool unchanged = keccak256(abi.encode(state.allocations)) == keccak256(abi.encode(next.allocations));
         return counted && unchanged && next.writer == 1 - state.writer;
     }
 
-    function verdict(State calldata state) external pure returns (int128[2][] memory deltas) {
+    function verdict(State calldata state) external pure virtual returns (int128[2][] memory deltas) {
         (, uint128 stake) = abi.decode(state.appData, (uint256, uint128));
         deltas = new int128[2][](state.allocations.length);
         for (uint256 k = 0; k < deltas.length; ++k) {
@@ -22,6 +22,21 @@ contract CountingApp is IApp {
         int128 lost = state.writer == 0 ? int128(stake) : -int128(stake);
         deltas[0][0] -= lost;
         deltas[0][1] += lost;
+    }
+}
+
+/// @notice The same, but who moves may keep the pen.
+contract SoloApp is CountingApp {
+    function validTransition(State calldata, State calldata) external pure override returns (bool) {
+        return true;
+    }
+}
+
+/// @notice Participant 0 has won, whoever's turn it is.
+contract WonApp is CountingApp {
+    function verdict(State calldata state) external pure override returns (int128[2][] memory deltas) {
+        deltas = new int128[2][](state.allocations.length);
+        deltas[0] = [int128(0.5 ether), -0.5 ether];
     }
 }
 

@@ -206,6 +206,19 @@ fn lock_lists() {
 }
 
 #[test]
+fn constants_of_the_contract() {
+    let ours = [
+        app::APP_GAS,
+        app::MAX_APP_CODE as u64,
+        u64::from(app::MAX_FORCED_MOVES),
+        strait_types::MAX_APP_DATA as u64,
+        strait_types::abi::child::PERIODS_AFTER_END,
+    ];
+    let contracts: Vec<u64> = vectors("constants").iter().map(|vector| read(vector, "value")).collect();
+    assert_eq!(contracts, ours);
+}
+
+#[test]
 fn addresses_of_apps() {
     for vector in vectors("apps") {
         let runtime: Bytes = read(&vector, "runtime");

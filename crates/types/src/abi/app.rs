@@ -8,7 +8,7 @@ use alloy_sol_types::SolCall;
 
 /// Gas that the adjudicator gives an app for one answer. Nodes refuse what takes more than half of it.
 pub const APP_GAS: u64 = 1_000_000;
-/// Most forced moves in one dispute.
+/// Most turns that forced moves begin in one dispute. A move that keeps the pen begins none.
 pub const MAX_FORCED_MOVES: u8 = 127;
 /// Longest code of an app, in bytes.
 pub const MAX_APP_CODE: usize = 24_576;

@@ -7,7 +7,8 @@ use crate::{Amount, ChannelId, ChannelParams, ChildTerms, Side, Signature, State
 use alloy_primitives::{Bytes, U256};
 use alloy_sol_types::SolCall;
 
-/// Challenge durations after `end` in which a hub's child can still be forced to move.
+/// Challenge durations after `end` in which a hub's child can still be forced to move. A turn that would last longer is cut
+/// short, and nobody is judged for it.
 pub const PERIODS_AFTER_END: u64 = 4;
 
 /// A child channel: its parameters and the terms that they commit to.
