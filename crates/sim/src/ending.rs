@@ -177,9 +177,9 @@ impl World {
                     self.check_paid(id, plan.nodes[side.index()], asset, put[side.index()], paid)?;
                 }
                 let total: u128 = put.iter().sum();
-                let all_paid = self.chain.with(|chain| money::status(chain, id))?.phase == Phase::Closed;
-                Property::Conservation.check(sum == U256::from(total) || !all_paid, || {
-                    format!("{id:?} took in {total} of asset {asset} and paid out {sum}")
+                let locked = self.chain.with(|chain| money::funds(chain, id, asset))?.reserve;
+                Property::Conservation.check(sum + U256::from(locked) == U256::from(total), || {
+                    format!("{id:?} took in {total} of asset {asset}, paid out {sum} and keeps {locked}")
                 })?;
             }
         }

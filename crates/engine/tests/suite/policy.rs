@@ -3,7 +3,7 @@
 use crate::world::World;
 use std::collections::BTreeMap;
 use strait_engine::{Engine, Input, Notice, Policy};
-use strait_protocol::{Command, Outcome, Settings};
+use strait_protocol::{Body, Command, Frame, Outcome, Settings};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 fn settings() -> Settings {
@@ -80,15 +80,41 @@ fn nothing_is_signed_for_a_peer_below_the_minimum_deposit_and_all_flows_above_it
 }
 
 #[test]
-fn an_opener_that_gives_us_the_first_word_gets_no_signature_for_it_either() {
+fn an_opener_that_gives_us_the_first_word_pays_nothing_either() {
     let mut world = world(minimum(1_000));
     let channel = open(&mut world, 0, 1, 0, 1);
     deposit(&mut world, 0, channel, 1);
     let token = world.pay(0, channel, 1);
     world.settle();
-    world.pass(60_000);
-    assert!(world.outcome(0, token).is_none());
-    assert_eq!(world.nodes[1].engine.view(channel).expect("known").in_flight, 0);
+    assert!(world.outcome(0, token).is_none(), "it is held");
+    world.pass(120_000);
+    assert!(matches!(world.outcome(0, token), Some(Err(_))), "{:?}", world.outcome(0, token));
+    assert_eq!(world.own(1, channel), 0);
+    // The pen alone is had once, not again and again.
+    let version = world.nodes[1].engine.view(channel).expect("known").version;
+    let peer = world.signer(0);
+    for _ in 0..10 {
+        let bytes = Frame::Channel { channel, body: Body::RequestPen }.encode();
+        world.input(1, Input::Frame { peer, bytes }).expect("commits");
+        world.settle();
+    }
+    assert_eq!(world.nodes[1].engine.view(channel).expect("known").version, version);
+}
+
+#[test]
+fn below_the_minimum_either_side_closes_whoever_had_the_first_word() {
+    for (zero, one, closer) in [(0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1)] {
+        let mut world = world(minimum(1_000));
+        let channel = open(&mut world, 0, zero, one, 1);
+        deposit(&mut world, 0, channel, 999);
+        let token = world.token();
+        world.input(closer, Input::Command { token, channel, command: Command::Close }).expect("commits");
+        world.settle();
+        let outcome = world.outcome(closer, token);
+        assert!(matches!(outcome, Some(Ok(Outcome::Agreed { .. }))), "{zero} {one} {closer}: {outcome:?}");
+        world.follow();
+        assert_eq!(world.nodes[0].engine.view(channel).expect("known").phase, "closed");
+    }
 }
 
 #[test]

@@ -83,12 +83,14 @@ impl Channel {
         pairs.all(|(minimum, deposits)| deposits[peer] >= *minimum)
     }
 
-    /// Whether a version of the peer's counts before its deposit reaches the minimum: the agreed close, and the empty
-    /// version that supersedes a refused one, of which there is one in each [`crate::Settings::hold_timeout_ms`].
+    /// Whether a version of the peer's counts before its deposit reaches the minimum: the agreed close, the pen that we
+    /// asked for, and the empty version that supersedes a refused one, of which there is one in each
+    /// [`crate::Settings::hold_timeout_ms`].
     pub(super) fn needs_no_deposit(&self, operations: &[Operation]) -> bool {
         let supersedes = self.durable.refused_high > self.durable.confirmed.position.state.version;
         match operations {
             [Operation::Finalise { .. }] => true,
+            [Operation::HandOver] => self.volatile.pen_asked,
             [] => supersedes,
             _ => false,
         }

@@ -264,6 +264,9 @@ impl Channel {
             return Err(CommandError::Halted);
         }
         self.check_usable()?;
+        if !self.is_admitted() && (command != Command::Close || self.knows_nothing_of_chain()) {
+            return Err(CommandError::AwaitingDeposit);
+        }
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
             Command::AddLock { asset, amount, hash, expiry } => {
@@ -291,9 +294,6 @@ impl Channel {
         }
         if self.durable.restore.is_some() {
             return Err(CommandError::Restoring);
-        }
-        if !self.is_admitted() {
-            return Err(CommandError::AwaitingDeposit);
         }
         if self.volatile.link == Link::Down {
             return Err(CommandError::PeerOffline);

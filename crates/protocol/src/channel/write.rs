@@ -55,7 +55,19 @@ impl Channel {
             && !self.is_blocked_by_execution()
             && !self.awaits_execution_signature()
             && !self.is_negotiating()
-            && self.is_admitted()
+            && (self.is_admitted() || self.may_write_below_minimum())
+    }
+
+    /// Below the minimum deposit a channel can still be closed together: the agreed end is written, the pen goes to a
+    /// peer that asks for it, and what was refused is superseded. None of them moves anything.
+    fn may_write_below_minimum(&self) -> bool {
+        if self.knows_nothing_of_chain() {
+            return false;
+        }
+        match self.volatile.queue.front() {
+            Some(first) => matches!(first.operation, Operation::Finalise { .. }),
+            None => self.volatile.pen_wanted_by_peer || self.must_supersede(),
+        }
     }
 
     /// What is negotiated is written first, so that it neither starves nor rests on what may be refused.

@@ -35,7 +35,8 @@ pub(crate) fn status(chain: &DevChain, id: ChannelId) -> Result<views::ChannelSt
     read(views::read_channel(&view(chain, chain.adjudicator(), views::channel(id))?))
 }
 
-fn funds(chain: &DevChain, id: ChannelId, asset: usize) -> Result<views::Funds, Broken> {
+/// What a channel took in and paid of an asset.
+pub(crate) fn funds(chain: &DevChain, id: ChannelId, asset: usize) -> Result<views::Funds, Broken> {
     let index = AssetIndex(u8::try_from(asset).unwrap_or(u8::MAX));
     read(views::read_funds(&view(chain, chain.adjudicator(), views::funds(id, index))?))
 }
