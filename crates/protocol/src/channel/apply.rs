@@ -4,10 +4,10 @@ use super::outcome::Ticket;
 use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Volatile};
 use crate::message::Update;
 use crate::onchain::ChainView;
-use crate::position::{NumberedLock, Position, Violation};
+use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::settings::Settings;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// What is on disk does not make a channel: damage, or a bug.
@@ -48,7 +48,7 @@ impl Channel {
             refused_locks: Vec::new(),
             execution: None,
             agreed: None,
-            preimages: Vec::new(),
+            preimages: BTreeMap::new(),
             chain: ChainView::new(params.assets.len()),
             restore: None,
             force_close: false,
@@ -119,7 +119,9 @@ impl Channel {
                 self.apply_rolled_back();
             }
             Record::Agreed(operation) => self.durable.agreed = Some(operation),
-            Record::Preimage(preimage) => self.durable.preimages.push(preimage),
+            Record::Preimage(preimage) => {
+                self.durable.preimages.insert(sha256(preimage), preimage);
+            }
             Record::Chain(delta) => self.durable.chain.apply(&delta),
             Record::Restored => self.durable.restore = Some(Restore { rebase: None }),
             Record::Adopted(latest) => {
@@ -259,13 +261,13 @@ impl Channel {
         if self.durable.preimages.is_empty() {
             return;
         }
-        let locks: Vec<_> = self
+        let locks: BTreeSet<_> = self
             .positions()
             .flat_map(|position| &position.locks)
             .chain(self.durable.refused_locks.iter().flatten())
             .map(|entry| entry.lock.reference)
             .collect();
-        self.durable.preimages.retain(|preimage| locks.contains(&crate::position::sha256(*preimage)));
+        self.durable.preimages.retain(|hash, _| locks.contains(hash));
     }
 }
 

@@ -5,7 +5,6 @@
 use super::apply::list_hash;
 use super::{Channel, Context, Execution, Outputs};
 use crate::onchain::{ChainAction, Deadline, Facts, Phase, Settlement};
-use crate::position::sha256;
 use crate::record::Record;
 use strait_types::{B256, Lock, LockKind, Side, State, Version};
 
@@ -40,8 +39,8 @@ impl Channel {
         if facts.phase == Phase::Closed {
             return deadlines;
         }
-        for preimage in &self.durable.preimages {
-            let due = self.due_registration(ctx, facts, *preimage);
+        for hash in self.durable.preimages.keys() {
+            let due = self.due_registration(ctx, facts, *hash);
             let period = self.durable.settings.lock_margin;
             deadlines.extend(due.map(|lock| Deadline { call: "register preimage", at: lock.expiry, period }));
         }
@@ -138,18 +137,17 @@ impl Channel {
 
     /// Preimages that we know of locks in our favour must count on chain before they expire.
     fn want_preimages(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
-        for preimage in &self.durable.preimages {
-            if self.due_registration(ctx, facts, *preimage).is_some() {
+        for (hash, preimage) in &self.durable.preimages {
+            if self.due_registration(ctx, facts, *hash).is_some() {
                 actions.push(ChainAction::RegisterPreimage(*preimage));
             }
         }
     }
 
     /// The lock, of those that a preimage opens for us, that makes its registration due.
-    fn due_registration(&self, ctx: &Context<'_>, facts: &Facts, preimage: B256) -> Option<&Lock> {
+    fn due_registration(&self, ctx: &Context<'_>, facts: &Facts, hash: B256) -> Option<&Lock> {
         let margin = self.durable.settings.lock_margin;
         let disputed = facts.phase != Phase::Open;
-        let hash = sha256(preimage);
         let due = |lock: &&Lock| {
             lock.reference == hash
                 && lock.contributor() == Some(self.durable.side.other())

@@ -26,7 +26,7 @@ use crate::signer::{Signer, SignerError};
 use borsh::{BorshDeserialize, BorshSerialize};
 use intent::Intent;
 use outcome::{Failing, Stood, Ticket};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
 
@@ -149,7 +149,8 @@ struct Durable {
     refused_locks: Vec<Vec<NumberedLock>>,
     execution: Option<Execution>,
     agreed: Option<Operation>,
-    preimages: Vec<B256>,
+    /// Known preimages of its locks, by their sha256.
+    preimages: BTreeMap<B256, B256>,
     chain: ChainView,
     restore: Option<Restore>,
     force_close: bool,
@@ -349,8 +350,7 @@ impl Channel {
         let hash = sha256(preimage);
         let matters =
             self.positions().any(|position| position.lock(number).is_some_and(|lock| lock.reference == hash));
-        if matters && !self.durable.preimages.contains(&preimage) {
-            self.durable.preimages.push(preimage);
+        if matters && self.durable.preimages.insert(hash, preimage).is_none() {
             out.records.push(Record::Preimage(preimage));
         }
     }

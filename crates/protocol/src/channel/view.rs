@@ -2,7 +2,6 @@
 
 use super::{Channel, Link};
 use crate::onchain::{Facts, Phase};
-use crate::position::sha256;
 use serde::Serialize;
 use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
 
@@ -187,7 +186,7 @@ impl Channel {
 
     /// The preimage of a hash, if this side has learnt it.
     pub fn known_preimage(&self, hash: B256) -> Option<B256> {
-        self.durable.preimages.iter().copied().find(|preimage| sha256(*preimage) == hash)
+        self.durable.preimages.get(&hash).copied()
     }
 
     /// Whether a lock of any version that could come to the chain has this hash.

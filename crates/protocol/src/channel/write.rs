@@ -6,7 +6,7 @@ use crate::command::{CommandError, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::{MAX_OPERATIONS, Operation};
-use crate::position::{NumberedLock, Position, Violation, sha256};
+use crate::position::{NumberedLock, Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::signer::SignerError;
@@ -325,8 +325,8 @@ impl Channel {
         if lock.contributor() == Some(self.durable.side) {
             return self.has_expired(ctx, lock).then_some(Operation::CancelLock { number: *number });
         }
-        let known = self.durable.preimages.iter().find(|preimage| sha256(**preimage) == lock.reference);
-        let preimage = known.copied().or_else(|| self.durable.chain.head().preimage(lock.reference))?;
+        let known = self.known_preimage(lock.reference);
+        let preimage = known.or_else(|| self.durable.chain.head().preimage(lock.reference))?;
         let operation = Operation::SettleLock { number: *number, preimage };
         self.judge_own(ctx, &operation, self.head()).is_ok().then_some(operation)
     }
