@@ -4,6 +4,7 @@ use super::background::Background;
 use super::config::EndpointConfig;
 use super::endpoint::{self, Fault, public_name};
 use super::error::ConnectError;
+use super::range::LogRange;
 use super::wire::Header;
 use alloy_primitives::U64;
 use alloy_rpc_client::RpcClient;
@@ -34,7 +35,7 @@ struct Endpoint {
     failures: u32,
     rests_until_ms: u64,
     last_fault: Option<Fault>,
-    log_range: u64,
+    log_range: LogRange,
 }
 
 /// All endpoints of one chain.
@@ -79,7 +80,7 @@ impl Endpoints {
                 failures: 0,
                 rests_until_ms: 0,
                 last_fault: None,
-                log_range: config.max_log_range.max(1),
+                log_range: LogRange::new(config.max_log_range),
             });
         }
         let system = |error: &dyn std::fmt::Display| ConnectError::System(error.to_string());
@@ -316,14 +317,8 @@ impl Endpoints {
     }
 
     /// How many blocks one question for logs may span.
-    pub(super) fn log_range(&self, index: usize) -> u64 {
-        self.list.get(index).map_or(1, |endpoint| endpoint.log_range)
-    }
-
-    pub(super) fn set_log_range(&mut self, index: usize, blocks: u64) {
-        if let Some(endpoint) = self.list.get_mut(index) {
-            endpoint.log_range = blocks.clamp(1, self.config.max_log_range.max(1));
-        }
+    pub(super) fn log_range(&mut self, index: usize) -> Option<&mut LogRange> {
+        self.list.get_mut(index).map(|endpoint| &mut endpoint.log_range)
     }
 
     fn all_rest(&self) -> ChainError {

@@ -11,6 +11,8 @@ use strait_types::Address;
 /// Below the head this many blocks are read header by header: each must name the one before as its parent, and what
 /// its bloom promises must be there. Older blocks are only read where they have logs.
 const WINDOW: u64 = 64;
+/// Of these, so many at a time: an endpoint that limits requests allows at least some progress.
+const AT_ONCE: u64 = 16;
 /// Most questions for logs in one answer to the caller, who comes back for the rest.
 const QUESTIONS: usize = 16;
 
@@ -43,7 +45,9 @@ impl Follower {
             };
             match self.follow_at(endpoints, index, &head, known, limit.max(1)) {
                 Ok(followed) => {
-                    endpoints.praise(index);
+                    if followed.blocks.last().is_none_or(|last| last.at == head.at()) {
+                        endpoints.praise(index);
+                    }
                     return Ok((followed, head));
                 }
                 Err(fault) if fault.is_the_endpoints() => last = Some(endpoints.note(index, fault)),
@@ -70,7 +74,15 @@ impl Follower {
             if next > head.number() || followed.blocks.len() >= limit {
                 break;
             }
-            let Stretch { blocks, end } = self.stretch(endpoints, index, head, parent, next)?;
+            let Stretch { blocks, end } = match self.stretch(endpoints, index, head, parent, next) {
+                Ok(stretch) => stretch,
+                Err(fault @ (Fault::RateLimited { .. } | Fault::Unreachable(_))) if reached.is_some() => {
+                    // What was read so far stands; the caller goes on from there.
+                    endpoints.note(index, fault);
+                    break;
+                }
+                Err(fault) => return Err(fault),
+            };
             followed.blocks.extend(blocks);
             parent = Some(end.at());
             next = end.number().saturating_add(1);
@@ -100,7 +112,8 @@ impl Follower {
         if first <= deep {
             return old_stretch(endpoints, index, &filter, first, deep);
         }
-        let (logs, end) = logs::fetch(endpoints, index, &filter, first, head.number())?;
+        let last = head.number().min(first.saturating_add(AT_ONCE.saturating_sub(1)));
+        let (logs, end) = logs::fetch(endpoints, index, &filter, first, last)?;
         let numbers: Vec<u64> = (first..=end).collect();
         let headers = logs::range_of_headers(endpoints, index, &numbers)?;
         check_parents(&headers, parent, first, head)?;

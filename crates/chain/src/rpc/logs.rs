@@ -53,23 +53,24 @@ pub(super) fn fetch(
     last: u64,
 ) -> Result<(Vec<Log>, u64), Fault> {
     loop {
-        let allowed = endpoints.log_range(index);
+        let allowed = endpoints.log_range(index).map_or(1, |range| range.allowed());
         let end = last.min(first.saturating_add(allowed.saturating_sub(1)));
         let span = end.saturating_sub(first).saturating_add(1);
-        match endpoints.request::<Vec<Log>>(index, "eth_getLogs", filter.parameters(first, end)) {
+        let answer = endpoints.request::<Vec<Log>>(index, "eth_getLogs", filter.parameters(first, end));
+        let Some(range) = endpoints.log_range(index) else {
+            return Err(Fault::nonsense("there is no such endpoint"));
+        };
+        match answer {
             Ok(logs) => {
+                range.accept(span);
                 check_order(&logs, filter, first, end)?;
-                if span == allowed {
-                    // What was refused once may have been a block with very many logs.
-                    endpoints.set_log_range(index, allowed.saturating_add(allowed / 8));
-                }
                 return Ok((logs, end));
             }
-            Err(Fault::Refused { .. }) if span > 1 => endpoints.set_log_range(index, span / 2),
+            Err(Fault::Refused { .. }) if span > 1 => range.refuse(span),
             Err(fault) => {
                 if matches!(fault, Fault::Unreachable(_)) && span > 1 {
                     // It may have been too much to be answered in time.
-                    endpoints.set_log_range(index, span / 2);
+                    range.refuse(span);
                 }
                 return Err(fault);
             }

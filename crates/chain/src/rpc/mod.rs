@@ -16,6 +16,7 @@ mod follow;
 mod history;
 mod logs;
 mod probe;
+mod range;
 mod transactions;
 mod wire;
 

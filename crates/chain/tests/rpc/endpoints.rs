@@ -2,7 +2,7 @@
 
 use crate::bench::{TestClock, config, connect, deposits, proxy, through};
 use crate::conformance::AnvilDriver;
-use crate::proxy::Act;
+use crate::proxy::{Act, Line};
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::time::Duration;
@@ -380,4 +380,53 @@ fn most_endpoints_decide_which_chain_it_is() {
     let followed = chain.follow(&[], 10).expect("two agree");
     assert_ne!(followed.head.hash, B256::repeat_byte(0xee));
     assert_eq!(deposits(&mut chain), [7]);
+}
+
+#[test]
+fn an_endpoint_that_limits_requests_gets_one_there_little_by_little() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    scene.deposit(Side::Zero, 7);
+    scene.driver.anvil.ask("anvil_mine", &json!([50]));
+    let clock = TestClock::new();
+    let limited = proxy(&scene);
+    let mut chain = through(&scene, &[&limited], &clock);
+    let mut reader = Reader::default();
+    for _ in 0..20 {
+        let mut allowed = 30;
+        limited.script(move |_, _| {
+            if allowed == 0 {
+                return Act::Status(429, 1);
+            }
+            allowed -= 1;
+            Act::Pass
+        });
+        let known = reader.known();
+        if let Ok(followed) = chain.follow(&known, 1_000) {
+            reader.blocks.extend(followed.blocks);
+            if reader.known().first() == Some(&followed.head) {
+                assert_eq!(reader.events().len(), 1);
+                return;
+            }
+        }
+        clock.advance(Duration::from_secs(90));
+    }
+    panic!("it never gets there");
+}
+
+#[test]
+fn a_websocket_that_breaks_is_opened_anew() {
+    let mut driver = AnvilDriver::new("ws");
+    let mut scene = Scene::new(&mut driver);
+    let clock = TestClock::new();
+    let line = Line::to(scene.driver.anvil.port);
+    let mut chain = connect(&scene, config(&scene, vec![line.url()], &clock)).expect("connects");
+    scene.deposit(Side::Zero, 7);
+    assert_eq!(deposits(&mut chain), [7]);
+    line.cut();
+    let broken = chain.follow(&[], 10);
+    assert!(matches!(broken, Err(ChainError::Unreachable(_))), "{broken:?}");
+    scene.deposit(Side::Zero, 8);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(deposits(&mut chain), [7, 8]);
 }

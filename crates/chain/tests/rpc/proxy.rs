@@ -132,3 +132,42 @@ impl Proxy {
         Some((status, more, text))
     }
 }
+
+/// A line to anvil that passes bytes on, until it is cut.
+pub(crate) struct Line {
+    port: u16,
+    open: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Line {
+    pub(crate) fn to(anvil_port: u16) -> Line {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
+        let opened = Arc::clone(&open);
+        std::thread::spawn(move || {
+            for near in listener.incoming().flatten() {
+                let far = TcpStream::connect(("127.0.0.1", anvil_port)).expect("anvil listens");
+                for (from, to) in [(&near, &far), (&far, &near)] {
+                    let (mut from, mut to) =
+                        (from.try_clone().expect("a socket"), to.try_clone().expect("a socket"));
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                }
+                opened.lock().expect("no panic").extend([near, far]);
+            }
+        });
+        Line { port, open }
+    }
+
+    pub(crate) fn url(&self) -> Url {
+        format!("ws://127.0.0.1:{}", self.port).parse().expect("an address")
+    }
+
+    /// Breaks all connections; new ones are served.
+    pub(crate) fn cut(&self) {
+        for stream in self.open.lock().expect("no panic").drain(..) {
+            // The other side may have closed it already.
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
