@@ -169,12 +169,6 @@ impl Endpoints {
             answers
                 .extend(some.iter().zip(values).map(|((method, _), value)| endpoint::read(method, value?)));
         }
-        if answers.iter().any(|answer| matches!(answer, Err(Fault::Unreachable(_))))
-            && let Some(endpoint) = self.list.get_mut(index)
-        {
-            // A broken WebSocket is opened anew.
-            endpoint.client = None;
-        }
         answers
     }
 
@@ -276,6 +270,11 @@ impl Endpoints {
     pub(super) fn note(&mut self, index: usize, fault: Fault) -> ChainError {
         let now = self.now_ms();
         let Some(endpoint) = self.list.get_mut(index) else { return fault.at("?") };
+        if matches!(fault, Fault::Unreachable(_)) {
+            // A broken WebSocket is opened anew, and who answers then has to say again of which chain it is.
+            endpoint.client = None;
+            endpoint.verified = false;
+        }
         // A refusal is about the question; the next one may be answered.
         if !matches!(fault, Fault::Refused { .. }) {
             let doubled = FIRST_REST_MS.saturating_mul(1u64 << endpoint.failures.min(16));

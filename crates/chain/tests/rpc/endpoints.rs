@@ -424,9 +424,13 @@ fn a_websocket_that_breaks_is_opened_anew() {
     scene.deposit(Side::Zero, 7);
     assert_eq!(deposits(&mut chain), [7]);
     line.cut();
+    scene.deposit(Side::Zero, 8);
+    assert_eq!(deposits(&mut chain), [7, 8], "the caller does not notice");
+    line.take_down();
     let broken = chain.follow(&[], 10);
     assert!(matches!(broken, Err(ChainError::Unreachable(_))), "{broken:?}");
-    scene.deposit(Side::Zero, 8);
+    line.mend();
+    scene.deposit(Side::Zero, 9);
     clock.advance(Duration::from_secs(1));
-    assert_eq!(deposits(&mut chain), [7, 8]);
+    assert_eq!(deposits(&mut chain), [7, 8, 9]);
 }

@@ -4,6 +4,7 @@ use crate::anvil::post;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use strait_chain::rpc::Url;
 
@@ -133,20 +134,24 @@ impl Proxy {
     }
 }
 
-/// A line to anvil that passes bytes on, until it is cut.
+/// A line to anvil that passes bytes on, and can be cut.
 pub(crate) struct Line {
     port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    is_down: Arc<AtomicBool>,
 }
 
 impl Line {
     pub(crate) fn to(anvil_port: u16) -> Line {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = listener.local_addr().expect("bound").port();
-        let open: Arc<Mutex<Vec<TcpStream>>> = Arc::default();
-        let opened = Arc::clone(&open);
+        let line = Line { port, open: Arc::default(), is_down: Arc::default() };
+        let (opened, is_down) = (line.open.clone(), line.is_down.clone());
         std::thread::spawn(move || {
             for near in listener.incoming().flatten() {
+                if is_down.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let far = TcpStream::connect(("127.0.0.1", anvil_port)).expect("anvil listens");
                 for (from, to) in [(&near, &far), (&far, &near)] {
                     let (mut from, mut to) =
@@ -156,7 +161,7 @@ impl Line {
                 opened.lock().expect("no panic").extend([near, far]);
             }
         });
-        Line { port, open }
+        line
     }
 
     pub(crate) fn url(&self) -> Url {
@@ -169,5 +174,15 @@ impl Line {
             // The other side may have closed it already.
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
+    }
+
+    /// Breaks all connections, and new ones as well until it is mended.
+    pub(crate) fn take_down(&self) {
+        self.is_down.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub(crate) fn mend(&self) {
+        self.is_down.store(false, Ordering::SeqCst);
     }
 }
