@@ -58,6 +58,7 @@ macro_rules! chain_conformance {
             counts_the_value_as_needed_money
             keeps_accounts_apart
             reads_contracts_at_the_head
+            knows_what_is_under_way
         );
         $crate::chain_conformance!(@cases $new_driver, lifecycle:
             computes_the_contracts_channel_id

@@ -85,6 +85,10 @@ impl Chain for Stuck {
         Ok(None)
     }
 
+    fn is_under_way(&mut self, _: &TxRequest, _: u64) -> Result<bool, ChainError> {
+        Ok(false)
+    }
+
     fn account(&mut self) -> Result<Account, ChainError> {
         Ok(Account { address: Address::ZERO, balance: U256::ZERO })
     }

@@ -112,3 +112,22 @@ pub fn reads_contracts_at_the_head<D: Driver>(driver: &mut D) {
     let answer = scene.view(views::funds(scene.id(), AssetIndex(3)));
     assert_eq!(views::read_funds(&answer).expect("decodes").deposited[0].units(), 0);
 }
+
+/// From when it is handed in until the block is passed in which it took effect, and only for the same content and account.
+pub fn knows_what_is_under_way<D: Driver>(driver: &mut D) {
+    let mut scene = Scene::new(driver);
+    let [request, other] = [5, 6].map(|wei| scene.deposit_request(Side::Zero, wei));
+    let before = scene.chains[0].follow(&[], 1_000).expect("the chain answers").head.number;
+    let ask = |scene: &mut Scene<'_, D>, chain: usize, request: &TxRequest, through: u64| {
+        scene.chains[chain].is_under_way(request, through).expect("the chain answers")
+    };
+    assert!(!ask(&mut scene, 0, &request, before));
+    let hash = scene.chains[0].submit(&request).expect("sent");
+    assert!(ask(&mut scene, 0, &request, before));
+    assert!(!ask(&mut scene, 0, &other, before));
+    assert!(!ask(&mut scene, 1, &request, before));
+    scene.driver.mine();
+    let block = scene.chains[0].receipt(hash).expect("the chain answers").expect("included").block.number;
+    assert!(ask(&mut scene, 0, &request, block - 1));
+    assert!(!ask(&mut scene, 0, &request, block));
+}

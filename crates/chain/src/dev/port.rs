@@ -5,7 +5,7 @@ use super::execution::{Sender, call_environment, environment, execute, failure};
 use super::transaction::Transaction;
 use super::world::View;
 use super::{DevChain, Mining};
-use alloy_consensus::TxLegacy;
+use alloy_consensus::{Transaction as _, TxLegacy};
 use alloy_primitives::TxKind;
 use revm::context::result::{InvalidTransaction, ResultAndState};
 use revm::context::{BlockEnv, TxEnv};
@@ -74,6 +74,21 @@ impl DevChain {
     pub(super) fn receipt(&self, transaction: TxHash) -> Option<Receipt> {
         let (number, index) = self.position(transaction)?;
         self.block(number)?.receipt(index)
+    }
+
+    pub(super) fn is_under_way(&self, from: Address, request: &TxRequest, through: u64) -> bool {
+        let is_same = |transaction: &Transaction| {
+            let envelope = transaction.envelope();
+            transaction.from == from
+                && envelope.to() == Some(request.to)
+                && envelope.value() == request.value
+                && *envelope.input() == request.data
+        };
+        let later = self.blocks().iter().rev().take_while(|block| block.at.number > through);
+        self.pool.iter().any(is_same)
+            || later
+                .flat_map(|block| &block.transactions)
+                .any(|included| included.success && is_same(&included.transaction))
     }
 
     /// Calls a contract at the head without a transaction.

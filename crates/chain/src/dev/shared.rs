@@ -115,6 +115,10 @@ impl Chain for DevAccount {
         Ok(self.chain.lock().receipt(transaction))
     }
 
+    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
+        Ok(self.chain.lock().is_under_way(self.address, request, through))
+    }
+
     fn account(&mut self) -> Result<Account, ChainError> {
         Ok(Account { address: self.address, balance: self.chain.lock().balance(self.address) })
     }

@@ -103,7 +103,12 @@ pub fn deploy(
         Some(_) => (Some(CREATE2_PROXY), [B256::ZERO.as_slice(), &init_code].concat().into()),
         None => (None, init_code),
     };
-    let transaction = transactions.submit(&mut endpoints, None, &Call { to, value: U256::ZERO, data })?;
+    let call = Call { to, value: U256::ZERO, data };
+    let transaction = match transactions.waiting_for(&call) {
+        // Of a run that gave up waiting.
+        Some(transaction) => transaction,
+        None => transactions.submit(&mut endpoints, None, &call)?,
+    };
     let nonce = transactions.nonce_of(transaction).unwrap_or_default();
     let address = fixed.unwrap_or_else(|| transactions.address().create(nonce));
     while go_on() {

@@ -125,12 +125,15 @@ impl Chain for RpcChain {
     }
 
     fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError> {
-        let call = Call { to: Some(request.to), value: request.value, data: request.data.clone() };
-        self.transactions.submit(&mut self.endpoints, Some(self.follower.adjudicator), &call)
+        self.transactions.submit(&mut self.endpoints, Some(self.follower.adjudicator), &Call::from(request))
     }
 
     fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError> {
         self.transactions.receipt(&mut self.endpoints, transaction)
+    }
+
+    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
+        self.transactions.is_under_way(&mut self.endpoints, &Call::from(request), through)
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

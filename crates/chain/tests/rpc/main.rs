@@ -3,6 +3,7 @@
 mod anvil;
 mod bench;
 mod conformance;
+mod deploying;
 mod endpoints;
 mod proxy;
 mod sending;

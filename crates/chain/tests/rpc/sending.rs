@@ -206,6 +206,63 @@ fn a_nonce_that_was_left_unused_does_not_block_what_follows() {
     assert!(succeeded(&mut chain, hash));
 }
 
+/// What an endpoint says that is wrong about how many transactions wait.
+fn claims_a_thousand(endpoint: &crate::proxy::Proxy) {
+    endpoint.script(|method, parameters| match method {
+        "eth_getTransactionCount" if parameters[1] == "pending" => Act::Answer(json!("0x3e8")),
+        _ => Act::Pass,
+    });
+}
+
+#[test]
+fn an_endpoint_that_counts_far_too_many_transactions_stops_nothing() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let (liar, good) = (proxy(&scene), proxy(&scene));
+    let mut chain = through(&scene, &[&liar, &good], &TestClock::new());
+    claims_a_thousand(&liar);
+    let hash = deposit(&scene, &mut chain, 7);
+    mine(&scene, &mut chain, 1);
+    assert!(succeeded(&mut chain, hash));
+    assert_eq!(deposits(&mut chain), [7]);
+}
+
+#[test]
+fn an_endpoint_that_counts_far_too_many_blocks_of_transactions_makes_nothing_forgotten() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let (liar, good) = (proxy(&scene), proxy(&scene));
+    let mut chain = through(&scene, &[&liar, &good], &TestClock::new());
+    let hash = deposit(&scene, &mut chain, 7);
+    forget(&scene, hash);
+    liar.script(|method, _| match method {
+        "eth_getTransactionCount" => Act::Answer(json!("0x3e8")),
+        _ => Act::Pass,
+    });
+    mine(&scene, &mut chain, 2);
+    assert!(succeeded(&mut chain, hash), "it was sent again");
+}
+
+#[test]
+fn few_unused_nonces_are_used_up_at_one_head() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let endpoint = proxy(&scene);
+    let mut chain = through(&scene, &[&endpoint], &TestClock::new());
+    endpoint.script(|method, parameters| match method {
+        "eth_getTransactionCount" if parameters[1] == "pending" => Act::Answer(json!("0x1e")),
+        _ => Act::Pass,
+    });
+    let hash = deposit(&scene, &mut chain, 7);
+    endpoint.pass();
+    scene.driver.anvil.mine();
+    endpoint.count("eth_sendRawTransaction");
+    chain.follow(&[], 1_000).expect("the chain answers");
+    assert_eq!(endpoint.count("eth_sendRawTransaction"), 5, "four unused nonces and the deposit");
+    mine(&scene, &mut chain, 9);
+    assert!(succeeded(&mut chain, hash), "in the end it comes into a block");
+}
+
 #[test]
 fn what_another_program_pushed_aside_is_given_up() {
     let mut driver = AnvilDriver::new("http");

@@ -154,6 +154,13 @@ pub trait Chain: Send {
     /// See [`ChainError`].
     fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError>;
 
+    /// Whether a transaction of exactly this content was handed in and may take effect above the block `through`: it waits,
+    /// or it is in a later block. What an earlier process of the same account handed in counts, too.
+    ///
+    /// # Errors
+    /// See [`ChainError`]; nothing can be said then.
+    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError>;
+
     /// The account that pays gas and deposits.
     ///
     /// # Errors

@@ -66,7 +66,7 @@ impl RpcParts {
     /// A journal belongs to its chain for good. An empty one of a chain that was configured by mistake must not be in the
     /// way of the right one.
     fn remove_journal(&self) {
-        for suffix in ["", "-wal", "-shm"] {
+        for suffix in ["", "-wal", "-shm", ".lock"] {
             let mut path = self.journal.clone().into_os_string();
             path.push(suffix);
             // What is not there needs no removal, and what stays is reported at the next start.
@@ -174,6 +174,10 @@ impl Chain for PatientChain {
 
     fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError> {
         self.chain()?.receipt(transaction)
+    }
+
+    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
+        self.chain()?.is_under_way(request, through)
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

@@ -105,8 +105,21 @@ pub trait TransactionJournal: Send {
 pub struct SqliteJournal {
     db: Connection,
     path: PathBuf,
-    /// Ends with the process, however that ends.
-    _lock: File,
+    /// Let go of after the database.
+    _lock: Lock,
+}
+
+/// Ends with the process, however that ends.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close it is not enough while a child process that was just forked holds it, too.
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the lock of the record of sent transactions is freed when this process ends");
+        }
+    }
 }
 
 impl SqliteJournal {
@@ -141,14 +154,14 @@ impl SqliteJournal {
     }
 }
 
-fn lock(path: &Path) -> Result<File, JournalError> {
+fn lock(path: &Path) -> Result<Lock, JournalError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed =
         |error: std::io::Error| JournalError::Io { path: path.to_owned(), reason: error.to_string() };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }

@@ -18,7 +18,7 @@ use alloy_primitives::{U64, U128};
 use broadcast::{Outcome, broadcast};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use strait_engine::ports::{ChainError, TxHash};
+use strait_engine::ports::{ChainError, TxHash, TxRequest};
 use strait_types::{Address, B256, Bytes, SigningKey, U256};
 
 /// Most gas of one transaction (EIP-7825).
@@ -27,6 +27,9 @@ const TRANSACTION_GAS_CAP: u64 = 1 << 24;
 const GAS_HEAD_ROOM: u64 = 20_000;
 /// Nonces that a transaction may find used by others before that is an error.
 const NONCE_RACES: usize = 4;
+/// How far an account may be ahead of what is known of it. An endpoint that claims more is not believed: a transaction with
+/// a nonce far too high would be in no block for good, and all that is sent after it, too.
+const MOST_UNKNOWN: u64 = 64;
 
 /// What to send.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +38,12 @@ pub(super) struct Call {
     pub(super) to: Option<Address>,
     pub(super) value: U256,
     pub(super) data: Bytes,
+}
+
+impl From<&TxRequest> for Call {
+    fn from(request: &TxRequest) -> Call {
+        Call { to: Some(request.to), value: request.value, data: request.data.clone() }
+    }
 }
 
 /// The account's state at the head and what a call would need.
@@ -86,6 +95,47 @@ impl Transactions {
         self.by_hash.get(&hash).copied()
     }
 
+    /// The hashes by which callers know the transactions of a call, newest first.
+    fn hashes_of<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = (u64, TxHash)> + 'a {
+        let same = |entry: &&StoredTransaction| {
+            entry.to == call.to
+                && entry.value == call.value
+                && entry.data == call.data
+                && entry.attempts.last().is_some_and(|attempt| !attempt.is_empty)
+        };
+        let newest_first = self.entries.values().rev().filter(same);
+        newest_first.filter_map(|entry| Some((entry.nonce, entry.attempts.first()?.hash)))
+    }
+
+    /// The transaction of a call that is in no block.
+    pub(super) fn waiting_for(&self, call: &Call) -> Option<TxHash> {
+        self.hashes_of(call).find(|(nonce, _)| *nonce >= self.count).map(|(_, hash)| hash)
+    }
+
+    /// See [`strait_engine::ports::Chain::is_under_way`].
+    pub(super) fn is_under_way(
+        &self,
+        endpoints: &mut Endpoints,
+        call: &Call,
+        through: u64,
+    ) -> Result<bool, ChainError> {
+        for (_, hash) in self.hashes_of(call) {
+            match self.receipt(endpoints, hash) {
+                Ok(None) => return Ok(true),
+                Ok(Some(receipt)) if receipt.success && receipt.block.number > through => return Ok(true),
+                Ok(Some(_)) | Err(ChainError::NotIncluded(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The nonce after the last transaction of this account that is known.
+    fn known_count(&self) -> u64 {
+        let last = self.entries.keys().next_back().map_or(0, |nonce| nonce.saturating_add(1));
+        self.count.max(last)
+    }
+
     pub(super) fn address(&self) -> Address {
         self.key.address()
     }
@@ -104,8 +154,7 @@ impl Transactions {
         self.require_money(&quote, call, fees, is_urgent)?;
         let mut at_least = quote.pending_count;
         for _ in 0..NONCE_RACES {
-            let last = self.entries.keys().next_back().map_or(0, |nonce| nonce.saturating_add(1));
-            let nonce = quote.count.max(at_least).max(last);
+            let nonce = quote.count.max(at_least).max(self.known_count());
             let mut transaction = StoredTransaction {
                 nonce,
                 to: call.to,
@@ -215,8 +264,16 @@ impl Transactions {
         let head: Option<Header> = endpoint::read("eth_getBlockByNumber", next()?)?;
         let head = head.ok_or_else(|| Fault::nonsense("it has no head"))?;
         let balance: U256 = endpoint::read("eth_getBalance", next()?)?;
-        let count: U64 = endpoint::read("eth_getTransactionCount", next()?)?;
-        let pending_count: U64 = endpoint::read("eth_getTransactionCount", next()?)?;
+        let count = endpoint::read::<U64>("eth_getTransactionCount", next()?)?.to::<u64>();
+        let pending_count = endpoint::read::<U64>("eth_getTransactionCount", next()?)?.to::<u64>();
+        let known = self.known_count();
+        let is_implausible = |of: u64, at_least: u64| of > at_least.saturating_add(MOST_UNKNOWN);
+        // Of an account that nothing was sent from yet, nothing is known.
+        if is_implausible(pending_count, count.max(known)) || known > 0 && is_implausible(count, known) {
+            return Err(Fault::nonsense(format!(
+                "it counts {count} transactions of the account and {pending_count} with those that wait; {known} are known"
+            )));
+        }
         let (tip, gas) = (next(), next());
         let market = market(endpoints, index, &head, tip)?;
         let gas: U64 = match gas {
@@ -233,8 +290,8 @@ impl Transactions {
             market,
             gas_limit: with_room.min(TRANSACTION_GAS_CAP).min(head.gas_limit.to()),
             balance,
-            count: count.to(),
-            pending_count: pending_count.to(),
+            count,
+            pending_count,
         })
     }
 
