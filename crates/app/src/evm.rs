@@ -2,7 +2,7 @@
 
 use crate::code::AppCode;
 use crate::machine::{End, Run, run};
-use revm::bytecode::Bytecode;
+use revm_bytecode::Bytecode;
 use strait_types::abi::app::{self, APP_GAS};
 use strait_types::{Bytes, State};
 

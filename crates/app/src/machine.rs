@@ -1,15 +1,15 @@
 //! The EVM that runs an app: revm's interpreter alone, since an app that was scanned reaches for nothing else. What
 //! an answer costs is then counted from the first instruction of the app on, as in the adjudicator's `staticcall`.
 
-use revm::bytecode::Bytecode;
-use revm::context_interface::DummyHost;
-use revm::interpreter::instructions::gas_table_spec;
-use revm::interpreter::interpreter::{EthInterpreter, ExtBytecode};
-use revm::interpreter::{
+use revm_bytecode::Bytecode;
+use revm_interpreter::context_interface::DummyHost;
+use revm_interpreter::instructions::gas_table_spec;
+use revm_interpreter::interpreter::{EthInterpreter, ExtBytecode};
+use revm_interpreter::primitives::hardfork::SpecId;
+use revm_interpreter::{
     CallInput, GasTable, InputsImpl, InstructionResult, InstructionTable, Interpreter, InterpreterAction,
     SharedMemory, instruction_table,
 };
-use revm::primitives::hardfork::SpecId;
 use std::cell::RefCell;
 use strait_types::Bytes;
 

@@ -1,6 +1,6 @@
 //! What code of an app may not contain, so that its answers are a function of the question alone.
 
-use revm::bytecode::opcode::{self, OpCode};
+use revm_bytecode::opcode::{self, OpCode};
 
 /// An instruction that an app may not contain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
