@@ -2,12 +2,12 @@
 pragma solidity ^0.8.28;
 
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
-import {Agreements} from "./base/Agreements.sol";
 import {Credits} from "./base/Credits.sol";
 import {Deposits} from "./base/Deposits.sol";
-import {Disputes} from "./base/Disputes.sol";
 import {Channel} from "./base/Ledger.sol";
 import {Locks} from "./base/Locks.sol";
+import {Settlements} from "./base/Settlements.sol";
+import {Withdrawals} from "./base/Withdrawals.sol";
 import {IAdjudicator} from "./interfaces/IAdjudicator.sol";
 import {ChannelParams} from "./interfaces/Types.sol";
 import {Holding, Holdings} from "./libraries/Holdings.sol";
@@ -16,11 +16,11 @@ import {Slot} from "./libraries/Records.sol";
 
 /// @title The arbiter of two-party channels
 /// @notice Holds deposits, and pays them out by the highest version that both participants signed.
-/// @dev `Deposits` takes money in; `Agreements` and `Disputes` decide; `Locks` resolves what a settled channel keeps
+/// @dev `Deposits` takes money in; `Arbitration` decides who may have what; `Withdrawals` and `Settlements` pay; `Locks` resolves what a settled channel keeps
 /// back; `Ledger` holds and pays, `Credits` keeps what could not be paid. Channels with an app or a parent are judged by
 /// `AdjudicatorExtension`, which did not fit into this contract: its code runs here, on this contract's storage, and its
 /// functions are called at this contract's address.
-contract Adjudicator is Agreements, Deposits, Disputes, Locks, Credits {
+contract Adjudicator is Withdrawals, Deposits, Settlements, Locks, Credits {
     /// @dev The functions of IAdjudicatorExtension.
     fallback() external {
         _delegate();

@@ -18,7 +18,7 @@ contract AdjudicatorTest is ChannelTest {
         challenge(p, s, nothing(), 0);
         skip(DURATION + 1);
         bytes[] memory calls = new bytes[](3);
-        calls[0] = abi.encodeCall(IAdjudicator.settle, (p, s));
+        calls[0] = abi.encodeCall(adjudicator.settle, (p, s));
         calls[1] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("x")));
         calls[2] = abi.encodeCall(IAdjudicator.unlock, (p, locks));
         adjudicator.multicall(calls);
@@ -29,7 +29,7 @@ contract AdjudicatorTest is ChannelTest {
     function test_multicallKeepsTheSender() public {
         ChannelParams memory p = nativeParams();
         bytes[] memory calls = new bytes[](1);
-        calls[0] = abi.encodeCall(IAdjudicator.challenge, (p, zeroState(1), noSig(), noSig(), nothing(), 0, noSig()));
+        calls[0] = abi.encodeCall(adjudicator.challenge, (p, zeroState(1), noSig(), noSig(), nothing(), 0, noSig()));
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(Errors.BadSignature.selector, 0));
         adjudicator.multicall(calls);
@@ -54,7 +54,7 @@ contract AdjudicatorTest is ChannelTest {
     function test_multicallRevertsAsAWholeWithTheReason() public {
         bytes[] memory calls = new bytes[](2);
         calls[0] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("x")));
-        calls[1] = abi.encodeCall(IAdjudicator.settle, (nativeParams(), zeroState(1)));
+        calls[1] = abi.encodeCall(adjudicator.settle, (nativeParams(), zeroState(1)));
         vm.expectRevert(Errors.NotDisputed.selector);
         adjudicator.multicall(calls);
         assertEq(adjudicator.registeredAt(sha256(abi.encode(bytes32("x")))), 0);
@@ -76,7 +76,7 @@ contract AdjudicatorTest is ChannelTest {
         depositNative(p, 0, 1 ether);
         State memory s = finalState(1, 1, 0);
         (Sig memory a, Sig memory b) = sigs(p, s);
-        (bool ok,) = address(adjudicator).call{value: 1}(abi.encodeCall(IAdjudicator.close, (p, s, a, b)));
+        (bool ok,) = address(adjudicator).call{value: 1}(abi.encodeCall(adjudicator.close, (p, s, a, b)));
         assertFalse(ok);
     }
 

@@ -2,7 +2,8 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicatorExtension} from "../interfaces/IAdjudicatorExtension.sol";
-import {ChannelParams, Record, Sig, State} from "../interfaces/Types.sol";
+import {IArbitration} from "../interfaces/IArbitration.sol";
+import {ChannelParams, Sig, State} from "../interfaces/Types.sol";
 import {Apps} from "../libraries/Apps.sol";
 import {Division} from "../libraries/Division.sol";
 import {Holding, Holdings} from "../libraries/Holdings.sol";
@@ -10,68 +11,17 @@ import {Logs} from "../libraries/Logs.sol";
 import {Params} from "../libraries/Params.sol";
 import {Payments, PaymentsLib} from "../libraries/Payments.sol";
 import {Slot} from "../libraries/Records.sol";
-import {States} from "../libraries/States.sol";
 import {FreeRules} from "./FreeRules.sol";
 import {Channel} from "./Ledger.sol";
 
 /// @title Channels with an app that are funded by deposits
-/// @dev The calls that have the names of IAdjudicator's are those: the adjudicator delegates them here.
+/// @dev The adjudicator delegates the calls of IArbitration here when they show such a channel.
 abstract contract AppChannels is FreeRules {
     uint256 private constant FOR_EVER = type(uint256).max;
 
-    /// @notice See IAdjudicator.
-    function close(ChannelParams calldata params, State calldata state, Sig calldata sig0, Sig calldata sig1)
-        external
-        nonReentrant
-    {
-        bytes32 id = _checkApp(params);
-        (Channel storage channel_, Holding first) = _openChannel(id);
-        require(state.isFinal, WrongFinality());
-        require(block.timestamp <= States.validUntil(state), Expired());
-        _requireAgreed(params, id, state, sig0, sig1);
-        Payments pays = _closingPays(channel_, first, States.allocationsOf(state));
-        channel_.holdings[0] = Holdings.TOMBSTONE;
-        Logs.closed(id, pays);
-        _payOut(params, pays);
-    }
-
-    /// @notice See IAdjudicator.
-    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
-        external
-        whenIdle
-    {
-        _requireBoth(params, _digest(_resume(_checkApp(params), recorded)), sig0, sig1);
-    }
-
-    /// @notice See IAdjudicator.
-    function challenge(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous,
-        uint256 challenger,
-        Sig calldata sig
-    ) external whenIdle {
-        bytes32 id = _checkApp(params);
-        bytes32 challengeHash = _challenge(params, id, state, sig0, sig1, previous, challenger);
-        _requireChallenger(params, challengeHash, challenger, sig);
-    }
-
-    /// @notice See IAdjudicator.
-    function respond(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous
-    ) external whenIdle {
-        _respond(params, _checkApp(params), state, sig0, sig1, previous);
-    }
-
-    /// @notice See IAdjudicator.
+    /// @inheritdoc IArbitration
     function settle(ChannelParams calldata params, State calldata state) external nonReentrant {
-        bytes32 id = _checkApp(params);
+        bytes32 id = _checked(params);
         (Channel storage channel_, Holding first) = _openChannel(id);
         bool stalled = _requireSettled(params, id, channel_.record, FOR_EVER, state);
         uint256 deltas = _lastDeltas(params, state, stalled);
@@ -90,7 +40,7 @@ abstract contract AppChannels is FreeRules {
         Sig calldata sig0,
         Sig calldata sig1
     ) external whenIdle {
-        _progress(params, _checkApp(params), FOR_EVER, state, next, sig0, sig1);
+        _progress(params, _checked(params), FOR_EVER, state, next, sig0, sig1);
     }
 
     /// @inheritdoc IAdjudicatorExtension
@@ -115,7 +65,7 @@ abstract contract AppChannels is FreeRules {
         }
     }
 
-    function _checkApp(ChannelParams calldata params) private view returns (bytes32) {
+    function _checked(ChannelParams calldata params) internal view override returns (bytes32) {
         require(params.child == 0, ChildChannel());
         require(params.app != address(0), NoApp());
         return Params.check(params);

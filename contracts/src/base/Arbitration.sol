@@ -2,10 +2,11 @@
 pragma solidity ^0.8.28;
 
 import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
+import {IArbitration} from "../interfaces/IArbitration.sol";
 import {Allocation, ChannelParams, Record, Sig, State} from "../interfaces/Types.sol";
 import {Division} from "../libraries/Division.sol";
 import {Hashing} from "../libraries/Hashing.sol";
-import {Holding} from "../libraries/Holdings.sol";
+import {Holding, Holdings} from "../libraries/Holdings.sol";
 import {Logs} from "../libraries/Logs.sol";
 import {Params} from "../libraries/Params.sol";
 import {Payments, PaymentsLib} from "../libraries/Payments.sol";
@@ -16,7 +17,49 @@ import {Channel, Ledger} from "./Ledger.sol";
 import {Signing} from "./Signing.sol";
 
 /// @title What every kind of channel has in common: agreed states, challenges, responses
-abstract contract Arbitration is Ledger, Signing {
+/// @dev One period of fixed length, which nobody can extend or clear alone: both need show their best state only once.
+abstract contract Arbitration is IArbitration, Ledger, Signing {
+    /// @inheritdoc IArbitration
+    function close(ChannelParams calldata params, State calldata state, Sig calldata sig0, Sig calldata sig1) external {
+        _close(params, _checked(params), state, sig0, sig1);
+    }
+
+    /// @inheritdoc IArbitration
+    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
+        external
+        whenIdle
+    {
+        _requireBoth(params, _digest(_resume(_checked(params), recorded)), sig0, sig1);
+    }
+
+    /// @inheritdoc IArbitration
+    function challenge(
+        ChannelParams calldata params,
+        State calldata state,
+        Sig calldata sig0,
+        Sig calldata sig1,
+        Record calldata previous,
+        uint256 challenger,
+        Sig calldata sig
+    ) external whenIdle {
+        bytes32 challengeHash = _challenge(params, _checked(params), state, sig0, sig1, previous, challenger);
+        _requireChallenger(params, challengeHash, challenger, sig);
+    }
+
+    /// @inheritdoc IArbitration
+    function respond(
+        ChannelParams calldata params,
+        State calldata state,
+        Sig calldata sig0,
+        Sig calldata sig1,
+        Record calldata previous
+    ) external whenIdle {
+        _respond(params, _checked(params), state, sig0, sig1, previous);
+    }
+
+    /// @dev Checks that the channel is one that this contract judges, and is funded by deposits. Returns its id.
+    function _checked(ChannelParams calldata params) internal virtual returns (bytes32);
+
     /// @dev Checks that the state keeps the rules of its kind of channel, whoever signed it. Returns hashStruct(State).
     function _stateHash(ChannelParams calldata params, bytes32 id, State calldata state)
         internal
@@ -119,10 +162,27 @@ abstract contract Arbitration is Ledger, Signing {
         Logs.responded(id, dispute, state);
     }
 
+    function _close(
+        ChannelParams calldata params,
+        bytes32 id,
+        State calldata state,
+        Sig calldata sig0,
+        Sig calldata sig1
+    ) private nonReentrant {
+        (Channel storage channel_, Holding first) = _openChannel(id);
+        require(state.isFinal, WrongFinality());
+        require(block.timestamp <= States.validUntil(state), Expired());
+        _requireAgreed(params, id, state, sig0, sig1);
+        Payments pays = _closingPays(channel_, first, States.allocationsOf(state));
+        channel_.holdings[0] = Holdings.TOMBSTONE;
+        Logs.closed(id, pays);
+        _payOut(params, pays);
+    }
+
     /// @dev A final whose claims the deposits do not cover is refused: `settle` divides such shortages after the
     /// other side had its period to answer.
     function _closingPays(Channel storage channel_, Holding first, Allocation[] calldata allocations)
-        internal
+        private
         returns (Payments pays)
     {
         pays = PaymentsLib.create(allocations.length);

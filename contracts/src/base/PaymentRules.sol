@@ -18,10 +18,11 @@ abstract contract PaymentRules is Arbitration {
         EXTENSION = address(new AdjudicatorExtension());
     }
 
-    /// @dev Channels with an app or a parent are the extension's. Goes before a guard, which the extension takes itself.
-    modifier forPayments(ChannelParams calldata params) {
+    /// @dev Channels with an app or a parent are the extension's: then the call ends here. Goes before a guard, which the
+    /// extension takes itself.
+    function _checked(ChannelParams calldata params) internal override returns (bytes32) {
         if (!Params.isPayment(params)) _delegate();
-        _;
+        return Params.check(params);
     }
 
     /// @dev Runs the whole call in the extension and ends with what it returns.

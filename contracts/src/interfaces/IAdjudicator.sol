@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Allocation, ChannelParams, Lock, NativeDeposit, Record, Sig, State} from "./Types.sol";
+import {IArbitration} from "./IArbitration.sol";
+import {ChannelParams, Lock, NativeDeposit, Record, Sig, State} from "./Types.sol";
 
 /// @title The arbiter of two-party channels
 /// @notice Holds deposits, and pays them out by the highest version that both participants signed.
@@ -11,7 +12,7 @@ import {Allocation, ChannelParams, Lock, NativeDeposit, Record, Sig, State} from
 /// @dev EIP-712 domain: name "Strait", version "1", chainId, verifyingContract. Signed structures:
 /// State (see Types.sol), `Challenge(bytes32 channelId,uint16 dispute,bytes32 stateHash)`,
 /// `Resume(bytes32 channelId,uint16 dispute)`.
-interface IAdjudicator {
+interface IAdjudicator is IArbitration {
     event Deposited(bytes32 indexed channelId, uint256 participant, uint256 assetIndex, uint256 amount);
     /// @notice A dispute began. `dispute` numbers the disputes of a channel from 0.
     event Challenged(bytes32 indexed channelId, uint256 challenger, uint256 dispute, uint256 deadline, State state);
@@ -85,11 +86,8 @@ interface IAdjudicator {
         bytes calldata signature
     ) external;
 
-    // ---- with agreement
+    // ---- payment channels alone
 
-    /// @notice Pays all by a final state, within its `validUntil`, whatever is recorded. Refused where the deposits do not
-    /// cover what the state gives: then there is only `challenge` and `settle`, which divides the shortage.
-    function close(ChannelParams calldata params, State calldata state, Sig calldata sig0, Sig calldata sig1) external;
     /// @notice Records a both-signed state above the record, within its `validUntil`, and pays the increase of `withdrawn`.
     /// Refused for a final state, and unless both own something not negative afterwards, by the deposits on chain.
     /// During a dispute it acts as `respond`: in its period, and the deadline stays.
@@ -101,40 +99,6 @@ interface IAdjudicator {
         Sig calldata sig1,
         Record calldata previous
     ) external;
-    /// @notice Ends a dispute, within its period or after it as long as nobody settled; both signed
-    /// Resume(channelId, dispute).
-    /// @param recorded what is recorded.
-    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
-        external;
-
-    // ---- disputes
-
-    /// @notice Records a state and starts the period: `respond` and `withdraw` are possible until and at the deadline,
-    /// `settle` after it. Version 0 and the recorded state itself need no signatures (pass zeros).
-    /// @param previous what is recorded; all zero when nothing is. The state must be above it, or equal to it.
-    /// @param challenger 0 or 1.
-    /// @param sig of the challenger on Challenge(channelId, dispute, stateHash); all zero when msg.sender is the
-    /// challenger's signer or payout.
-    function challenge(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous,
-        uint256 challenger,
-        Sig calldata sig
-    ) external;
-    /// @notice Replaces the record by a higher both-signed state within the period; the deadline stays.
-    function respond(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous
-    ) external;
-    /// @notice Pays free balances by the recorded state after the period. Never refused for its amounts.
-    /// @param state the recorded one.
-    function settle(ChannelParams calldata params, State calldata state) external;
     /// @notice Resolves all locks of a settled channel that can be resolved now. Pays at most what is kept for them.
     /// @param locks the list that is recorded: of the settled state, then of the last `Unlocked`.
     function unlock(ChannelParams calldata params, Lock[] calldata locks) external;

@@ -260,12 +260,12 @@ contract DepositsTest is ChannelTest {
         calls[0] = abi.encodeCall(IAdjudicator.deposit, (termsOf(p), 0, 0));
         calls[1] = abi.encodeCall(IAdjudicator.depositMany, (new NativeDeposit[](0)));
         calls[2] =
-            abi.encodeCall(IAdjudicator.challenge, (p, s, noSig(), noSig(), nothing(), 0, challengeSig(KEY0, p, s, 0)));
-        calls[3] = abi.encodeCall(IAdjudicator.respond, (p, s, noSig(), noSig(), nothing()));
-        calls[4] = abi.encodeCall(IAdjudicator.resume, (p, nothing(), noSig(), noSig()));
+            abi.encodeCall(adjudicator.challenge, (p, s, noSig(), noSig(), nothing(), 0, challengeSig(KEY0, p, s, 0)));
+        calls[3] = abi.encodeCall(adjudicator.respond, (p, s, noSig(), noSig(), nothing()));
+        calls[4] = abi.encodeCall(adjudicator.resume, (p, nothing(), noSig(), noSig()));
         calls[5] = abi.encodeCall(IAdjudicator.registerPreimage, (bytes32("x")));
         calls[6] = abi.encodeCall(IAdjudicator.withdrawCredit, (address(0), address(1)));
-        calls[7] = abi.encodeCall(IAdjudicator.settle, (p, s));
+        calls[7] = abi.encodeCall(adjudicator.settle, (p, s));
         bytes[] memory inner = new bytes[](1);
         inner[0] = calls[5];
         calls[8] = abi.encodeCall(IAdjudicator.multicall, (inner));

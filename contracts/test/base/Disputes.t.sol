@@ -351,7 +351,7 @@ contract DisputesTest is ChannelTest {
         State memory s = paidState(5, 1, 0.5 ether);
         challenge(p, zeroState(1), nothing(), 0);
         (Sig memory a, Sig memory b) = sigs(p, s);
-        bytes memory canonical = abi.encodeCall(IAdjudicator.respond, (p, s, a, b, recordOf(p, zeroState(1))));
+        bytes memory canonical = abi.encodeCall(adjudicator.respond, (p, s, a, b, recordOf(p, zeroState(1))));
         // Append a second copy of the state's tail further behind and let the first offset point there.
         uint256 stateAt = wordAt(canonical, 1);
         uint256 length = canonical.length - 4;
@@ -369,7 +369,7 @@ contract DisputesTest is ChannelTest {
         State memory s = paidState(5, 1, 0.5 ether);
         (Sig memory a, Sig memory b) = sigs(p, s);
         bytes memory data =
-            abi.encodeCall(IAdjudicator.challenge, (p, s, a, b, nothing(), 0, challengeSig(KEY0, p, s, 0)));
+            abi.encodeCall(adjudicator.challenge, (p, s, a, b, nothing(), 0, challengeSig(KEY0, p, s, 0)));
         uint256 params = wordAt(data, 0) / 32;
         uint256 state = wordAt(data, 1) / 32;
         uint256[15] memory words = [
@@ -409,7 +409,7 @@ contract DisputesTest is ChannelTest {
         State memory s = paidState(5, 1, 0.5 ether);
         (Sig memory a, Sig memory b) = sigs(p, s);
         bytes memory data =
-            abi.encodeCall(IAdjudicator.challenge, (p, s, a, b, nothing(), 0, challengeSig(KEY0, p, s, 0)));
+            abi.encodeCall(adjudicator.challenge, (p, s, a, b, nothing(), 0, challengeSig(KEY0, p, s, 0)));
         uint256[3] memory offsets = [data.length, 1 << 255, type(uint256).max - 31];
         for (uint256 i = 0; i < offsets.length; ++i) {
             bytes memory moved = slice(data, 0, data.length);

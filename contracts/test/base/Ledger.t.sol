@@ -137,8 +137,8 @@ contract LedgerTest is ChannelTest {
         State memory s = finalState(1, 1, 0);
         (Sig memory a, Sig memory b) = sigs(p, s);
         bytes[] memory calls = new bytes[](6);
-        calls[0] = abi.encodeCall(IAdjudicator.close, (p, s, a, b));
-        calls[1] = abi.encodeCall(IAdjudicator.settle, (p, s));
+        calls[0] = abi.encodeCall(adjudicator.close, (p, s, a, b));
+        calls[1] = abi.encodeCall(adjudicator.settle, (p, s));
         calls[2] = abi.encodeCall(IAdjudicator.unlock, (p, new Lock[](0)));
         calls[3] = abi.encodeCall(IAdjudicator.withdraw, (p, s, a, b, nothing()));
         calls[4] = abi.encodeCall(IAdjudicator.withdrawCredit, (address(0), address(receiver)));
@@ -162,7 +162,7 @@ contract LedgerTest is ChannelTest {
         // All to one: no further payment would run out of gas and hide what happened to this one.
         State memory s = finalState(1, 1, -2 ether);
         (Sig memory a, Sig memory b) = sigs(p, s);
-        bytes memory data = abi.encodeCall(IAdjudicator.close, (p, s, a, b));
+        bytes memory data = abi.encodeCall(adjudicator.close, (p, s, a, b));
         uint256 refused;
         for (uint256 limit = 20_000; limit < 400_000; limit += 777) {
             uint256 snapshot = vm.snapshotState();
@@ -180,7 +180,7 @@ contract LedgerTest is ChannelTest {
         ChannelParams memory p = openToken(token);
         State memory s = finalState(1, 1, 100);
         (Sig memory a, Sig memory b) = sigs(p, s);
-        bytes memory data = abi.encodeCall(IAdjudicator.close, (p, s, a, b));
+        bytes memory data = abi.encodeCall(adjudicator.close, (p, s, a, b));
         for (uint256 limit = 20_000; limit < 600_000; limit += 1777) {
             uint256 snapshot = vm.snapshotState();
             (bool ok,) = address(adjudicator).call{gas: limit}(data);

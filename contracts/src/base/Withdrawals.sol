@@ -14,26 +14,9 @@ import {States} from "../libraries/States.sol";
 import {Channel} from "./Ledger.sol";
 import {PaymentRules} from "./PaymentRules.sol";
 
-/// @title What both participants of a payment channel do in agreement: close, withdraw, resume
+/// @title What both participants of a payment channel take out of it by agreement while it lives
 /// @dev EIP712 serves EIP-5267 only, by which wallets learn the domain.
-abstract contract Agreements is IAdjudicator, PaymentRules, EIP712("Strait", "1") {
-    /// @inheritdoc IAdjudicator
-    function close(ChannelParams calldata params, State calldata state, Sig calldata sig0, Sig calldata sig1)
-        external
-        forPayments(params)
-        nonReentrant
-    {
-        bytes32 id = Params.check(params);
-        (Channel storage channel_, Holding first) = _openChannel(id);
-        require(state.isFinal, WrongFinality());
-        require(block.timestamp <= States.validUntil(state), Expired());
-        _requireAgreed(params, id, state, sig0, sig1);
-        Payments pays = _closingPays(channel_, first, States.allocationsOf(state));
-        channel_.holdings[0] = Holdings.TOMBSTONE;
-        Logs.closed(id, pays);
-        _payOut(params, pays);
-    }
-
+abstract contract Withdrawals is IAdjudicator, PaymentRules, EIP712("Strait", "1") {
     /// @inheritdoc IAdjudicator
     function withdraw(
         ChannelParams calldata params,
@@ -57,15 +40,6 @@ abstract contract Agreements is IAdjudicator, PaymentRules, EIP712("Strait", "1"
         Payments pays = _withdrawnPays(channel_, first, States.allocationsOf(state));
         Logs.withdrawn(id, state, pays);
         _payOut(params, pays);
-    }
-
-    /// @inheritdoc IAdjudicator
-    function resume(ChannelParams calldata params, Record calldata recorded, Sig calldata sig0, Sig calldata sig1)
-        external
-        forPayments(params)
-        whenIdle
-    {
-        _requireBoth(params, _digest(_resume(Params.check(params), recorded)), sig0, sig1);
     }
 
     /// @dev What `withdrawn` grew by since the last withdrawal, where both keep a claim that is not negative.

@@ -1,50 +1,25 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {IAdjudicator} from "../interfaces/IAdjudicator.sol";
-import {Allocation, ChannelParams, Record, Sig, State} from "../interfaces/Types.sol";
+import {IArbitration} from "../interfaces/IArbitration.sol";
+import {Allocation, ChannelParams, State} from "../interfaces/Types.sol";
 import {Division} from "../libraries/Division.sol";
 import {Holding, Holdings, Pairs} from "../libraries/Holdings.sol";
 import {Logs} from "../libraries/Logs.sol";
-import {Params} from "../libraries/Params.sol";
 import {Payments, PaymentsLib} from "../libraries/Payments.sol";
 import {Records, Slot} from "../libraries/Records.sol";
 import {States} from "../libraries/States.sol";
 import {Channel} from "./Ledger.sol";
 import {PaymentRules} from "./PaymentRules.sol";
 
-/// @title What one participant of a payment channel can do alone: challenge, respond, settle
-/// @dev One period of fixed length, which nobody can extend or clear alone: both need show their best state only once.
-abstract contract Disputes is IAdjudicator, PaymentRules {
-    /// @inheritdoc IAdjudicator
-    function challenge(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous,
-        uint256 challenger,
-        Sig calldata sig
-    ) external forPayments(params) whenIdle {
-        bytes32 id = Params.check(params);
-        bytes32 challengeHash = _challenge(params, id, state, sig0, sig1, previous, challenger);
-        _requireChallenger(params, challengeHash, challenger, sig);
+/// @title How a payment channel is divided when its dispute ended by time
+abstract contract Settlements is PaymentRules {
+    /// @inheritdoc IArbitration
+    function settle(ChannelParams calldata params, State calldata state) external {
+        _settle(params, _checked(params), state);
     }
 
-    /// @inheritdoc IAdjudicator
-    function respond(
-        ChannelParams calldata params,
-        State calldata state,
-        Sig calldata sig0,
-        Sig calldata sig1,
-        Record calldata previous
-    ) external forPayments(params) whenIdle {
-        _respond(params, Params.check(params), state, sig0, sig1, previous);
-    }
-
-    /// @inheritdoc IAdjudicator
-    function settle(ChannelParams calldata params, State calldata state) external forPayments(params) nonReentrant {
-        bytes32 id = Params.check(params);
+    function _settle(ChannelParams calldata params, bytes32 id, State calldata state) private nonReentrant {
         (Channel storage channel_, Holding first) = _openChannel(id);
         Slot slot = channel_.record;
         uint256 deadline = slot.deadline();
