@@ -26,24 +26,23 @@ impl<D: AppData> Position<D> {
 
     /// The state with which a channel begins to play: version 1, which both sign.
     pub fn first_state(&self, channel: ChannelId) -> State {
-        let zero = State::zero(channel, self.deltas.len());
-        State { version: Version(1), ..self.over(&zero) }
+        self.after(&State::zero(channel, self.deltas.len()), Version(1))
     }
 
     /// The state that moves from `before` to this position; none after the last version.
     pub fn next_state(&self, before: &State) -> Option<State> {
-        let version = before.version.next()?;
-        Some(State { version, is_final: false, valid_until: 0, history: before.hash(), ..self.over(before) })
+        Some(self.after(before, before.version.next()?))
     }
 
-    /// A state that differs from `other` in what an app decides on.
-    fn over(&self, other: &State) -> State {
+    fn after(&self, before: &State, version: Version) -> State {
         let allocation = |delta: &[i128; 2]| Allocation { delta: *delta, withdrawn: [0, 0] };
         State {
+            version,
             writer: self.writer,
             allocations: self.deltas.iter().map(allocation).collect(),
+            history: before.hash(),
             app_data: self.data.encode(),
-            ..other.clone()
+            ..State::zero(before.channel, 0)
         }
     }
 }
