@@ -2,6 +2,7 @@
 
 mod build;
 mod length;
+mod promises;
 
 use crate::command::{cargo, run as run_command};
 use crate::{contracts, deny, readme, system};
@@ -47,6 +48,12 @@ const STEPS: &[Step] = &[
         does: "no file is too long to be read",
         remedy: "split the file by what changes together",
         run: |_| length::check(),
+    },
+    Step {
+        name: "promises",
+        does: "the tests that docs/security.md names exist",
+        remedy: "name the test that holds the promise now",
+        run: |_| promises::check(),
     },
     Step {
         name: "build",
