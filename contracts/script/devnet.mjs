@@ -27,7 +27,7 @@ const { abi, bytecode } = lib.artifact("Adjudicator");
 
 async function withViem({ http: url, ws, accounts }) {
   const transport = http(url);
-  const [payer, payee] = accounts.map(({ privateKey }) => privateKeyToAccount(privateKey));
+  const [payer, payee] = accounts.map((account) => privateKeyToAccount(account.private_key));
   const chain = createTestClient({ chain: foundry, mode: "anvil", transport })
     .extend(publicActions)
     .extend(walletActions);
@@ -114,10 +114,10 @@ async function withCast({ http: url, usdc, accounts }) {
   const balance = async () => BigInt((await cast("call", usdc, "balanceOf(address)(uint256)", payee.address)).split(" ")[0]);
   const before = await balance();
   const transfer = [usdc, "transfer(address,uint256)", payee.address];
-  const sent = await cast("send", "--json", "--private-key", payer.privateKey, ...transfer, "5000000");
+  const sent = await cast("send", "--json", "--private-key", payer.private_key, ...transfer, "5000000");
   assert.equal(JSON.parse(sent).status, "0x1");
   assert.equal(await balance(), before + 5_000_000n);
-  const created = await cast("send", "--json", "--private-key", payer.privateKey, "--create", bytecode);
+  const created = await cast("send", "--json", "--private-key", payer.private_key, "--create", bytecode);
   assert.notEqual(await cast("code", JSON.parse(created).contractAddress), "0x");
   const logs = await cast("logs", "--json", "--from-block", "4", "--address", usdc, "Transfer(address,address,uint256)");
   assert.equal(JSON.parse(logs).length, 1);

@@ -126,6 +126,8 @@ catalogue! {
     NoRoute = -32050, "no_route", Caller, "open a channel with the payee, or deposit into the one that exists";
     /// The peer's deposit is missing or too small.
     AwaitingDeposit = -32051, "awaiting_deposit", Peer, "wait for the peer's deposit and its confirmations, or take the money out with `strait channel dispute`";
+    /// Locks stand in the way of a close.
+    LocksPending = -32052, "locks_pending", Caller, "settle or cancel the pending locks, or wait for their expiry; `strait channel show` lists them";
 
     /// No connection.
     PeerOffline = -32060, "peer_offline", Environment, "the node dials by itself; repeat when the peer is back, or dispute if it never is";

@@ -118,17 +118,14 @@ impl Cli {
         let Cli { global, command } = self;
         let json = global.json;
         let result = match command {
-            Command::Demo(args) => return demo::run(&args),
-            Command::Devnet(args) => return devnet::run(&args),
+            Command::Demo(args) => demo::run(&args, &Output::new(json)),
+            Command::Devnet(args) => devnet::run(&args, &Output::new(json)),
             Command::Init(args) => init::run(&global, &args, &Output::new(json)),
             Command::Node(args) => node::run(&global, &args, &Output::new(json)),
             Command::Key(args) => key::run(&global, &args, &Output::new(json)),
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
-            Command::Completions(args) => {
-                completions::run(&args);
-                Ok(())
-            }
+            Command::Completions(args) => completions::run(&args, &Output::new(json)),
             Command::App(args) => app::run(&args, &Output::new(json)),
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Exit(args) => exit::run(&args, &Output::new(json)),

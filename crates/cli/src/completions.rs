@@ -1,9 +1,10 @@
 //! `strait completions`.
 
 use crate::command::Cli;
+use crate::failure::Failure;
+use crate::output::Output;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
-use std::io::stdout;
 
 /// Options of `strait completions`.
 #[derive(Args, Debug)]
@@ -16,6 +17,12 @@ pub(crate) struct CompletionsArgs {
 }
 
 /// Prints the script.
-pub(crate) fn run(args: &CompletionsArgs) {
-    clap_complete::generate(args.shell, &mut Cli::command(), "strait", &mut stdout());
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn run(args: &CompletionsArgs, out: &Output) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "strait", &mut script);
+    let script = String::from_utf8_lossy(&script).into_owned();
+    out.result(&script, |_| script.clone())
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use strait::{Client, ErrorCode};
-use strait_node::config::{Layers, Loaded, admin_token_file};
+use strait_node::config::{CONFIG_FILE, Layers, Loaded, admin_token_file};
 
 /// Where a node's API is by default.
 const DEFAULT_URL: &str = "127.0.0.1:4041";
@@ -18,7 +18,7 @@ const DEFAULT_URL: &str = "127.0.0.1:4041";
 /// # Errors
 /// When none answers, or it does not take the token.
 pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
-    let url = url(global);
+    let url = url(global)?;
     let token = token(global)?;
     let client = Client::connect(&url, token.as_deref().unwrap_or_default()).await.map_err(|error| {
         match (error.code, &token) {
@@ -34,18 +34,28 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     Ok(Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json)))
 }
 
-fn url(global: &Global) -> String {
-    let url = global.url.clone().or_else(|| configured(global)).unwrap_or_else(|| DEFAULT_URL.to_owned());
-    if url.contains("://") { url } else { format!("http://{url}") }
+fn url(global: &Global) -> Result<String, Failure> {
+    let url = match &global.url {
+        Some(url) => url.clone(),
+        None => configured(global)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
+    };
+    Ok(if url.contains("://") { url } else { format!("http://{url}") })
 }
 
-/// Where the configuration of the home directory has the API; a node elsewhere needs none.
-fn configured(global: &Global) -> Option<String> {
-    let home = global.home().ok()?;
+/// Where the configuration of the home directory has the API; a node elsewhere needs none. With a mistake in it, the node
+/// at the default address may be another one.
+fn configured(global: &Global) -> Result<Option<String>, Failure> {
+    let Ok(home) = global.home() else { return Ok(None) };
+    if !home.join(CONFIG_FILE).exists() {
+        return Ok(None);
+    }
     let layers = Layers { home, file: None, env: std::env::vars().collect(), flags: Vec::new() };
-    let api = Loaded::load(&layers).ok()?.config.node.api;
+    let loaded = Loaded::load(&layers).map_err(|error| {
+        Failure::usage(error).hint("correct the configuration, or say where the node is with --url")
+    })?;
+    let api = loaded.config.node.api;
     let is_any = api.ip().is_unspecified();
-    Some(if is_any { format!("127.0.0.1:{}", api.port()) } else { api.to_string() })
+    Ok(Some(if is_any { format!("127.0.0.1:{}", api.port()) } else { api.to_string() }))
 }
 
 /// The token; none when nobody gave one and the home has none.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use strait_chain::rpc::{
     ConnectError, Contract, DeployError, EndpointConfig, FeePolicy, SqliteJournal, Url, deploy,
 };
+use strait_engine::ports::ChainError;
 
 /// How long a block is waited for before it is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -88,8 +89,14 @@ pub(crate) fn run(args: &DeployArgs, out: &Output) -> Result<(), Failure> {
 }
 
 fn failure(error: DeployError) -> Failure {
-    match error {
-        DeployError::Connect(ConnectError::Chain(error)) | DeployError::Chain(error) => Failure::chain(error),
-        error => Failure::chain(error),
-    }
+    let hint = match &error {
+        DeployError::Connect(ConnectError::Chain(ChainError::Unreachable(_)))
+        | DeployError::Chain(ChainError::Unreachable(_)) => "give an endpoint that answers with --rpc",
+        DeployError::Connect(_) => "--chain-id and --rpc must name the same chain",
+        DeployError::Chain(ChainError::NotEnoughGasMoney { .. }) => {
+            "send the account that the message names some of the chain's coin, then run the same command again"
+        }
+        _ => "run the same command again: it goes on with what was sent, and deploys nothing twice",
+    };
+    Failure::chain(error).hint(hint)
 }

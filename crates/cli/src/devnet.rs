@@ -1,10 +1,10 @@
 //! `strait devnet`: the embedded chain for wallets, tools and nodes of other processes.
 
+use crate::failure::Failure;
+use crate::output::Output;
 use clap::Args;
-use serde_json::json;
-use std::io::Write;
+use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 use strait_devnet::{Devnet, DevnetConfig, DevnetError, Mining};
 
@@ -14,7 +14,7 @@ const LONGEST: f64 = 3_600.0;
 /// Options of `strait devnet`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  strait devnet\n  strait devnet --block-time instant --listen 127.0.0.1:0\n  strait devnet --json | head -1 | jq -r .http\n\nIt runs until Ctrl-C or SIGTERM and keeps nothing. Exit code: 0 when it was ended, 1 when it cannot start, 2 for wrong options."
+    after_help = "Examples:\n  strait devnet\n  strait devnet --block-time instant --listen 127.0.0.1:0\n  strait devnet --json | head -1 | jq -r .http\n\nWith --json it prints one line of JSON instead of the table. It runs until Ctrl-C or SIGTERM and keeps nothing. Exit code: 0 when it was ended, 1 when it cannot start, 2 for wrong options."
 )]
 pub(crate) struct DevnetArgs {
     /// Where it listens, for HTTP and WebSocket alike; port 0 takes any free one.
@@ -26,9 +26,6 @@ pub(crate) struct DevnetArgs {
     /// The chain's id.
     #[arg(long, default_value_t = 31_337, value_parser = clap::value_parser!(u64).range(1..))]
     chain_id: u64,
-    /// Prints one line of JSON instead of the table.
-    #[arg(long)]
-    json: bool,
 }
 
 fn mining(text: &str) -> Result<Mining, String> {
@@ -42,29 +39,22 @@ fn mining(text: &str) -> Result<Mining, String> {
     }
 }
 
-/// Runs the chain until it is ended.
-pub(crate) fn run(args: &DevnetArgs) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.map_err(Failure::Io).and_then(|runtime| runtime.block_on(serve(args)));
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
+impl From<DevnetError> for Failure {
+    fn from(error: DevnetError) -> Failure {
+        Failure::local(error)
     }
 }
 
-/// Why it did not run.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Devnet(#[from] DevnetError),
-    #[error("the machine does not play along: {0}")]
-    Io(#[from] std::io::Error),
+/// Runs the chain until it is ended.
+///
+/// # Errors
+/// Why it does not start.
+pub(crate) fn run(args: &DevnetArgs, out: &Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::local)?;
+    runtime.block_on(serve(args, out))
 }
 
-async fn serve(args: &DevnetArgs) -> Result<(), Failure> {
+async fn serve(args: &DevnetArgs, out: &Output) -> Result<(), Failure> {
     let config = DevnetConfig {
         listen: args.listen,
         chain_id: args.chain_id,
@@ -72,12 +62,8 @@ async fn serve(args: &DevnetArgs) -> Result<(), Failure> {
         ..DevnetConfig::default()
     };
     let devnet = Devnet::start(config).await?;
-    let text = if args.json { machine_readable(&devnet) } else { table(&devnet, args.block_time) };
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}")?;
-    out.flush()?;
-    drop(out);
-    ended().await?;
+    out.result(&machine_readable(&devnet), |_| table(&devnet, args.block_time))?;
+    ended().await.map_err(Failure::local)?;
     devnet.shutdown().await;
     Ok(())
 }
@@ -91,23 +77,22 @@ async fn ended() -> std::io::Result<()> {
     }
 }
 
-fn machine_readable(devnet: &Devnet) -> String {
+fn machine_readable(devnet: &Devnet) -> Value {
     let accounts = devnet.accounts().iter();
     let accounts: Vec<_> = accounts
         .map(|account| {
-            json!({ "address": account.address().to_string(), "privateKey": account.secret.to_string() })
+            json!({ "address": account.address().to_string(), "private_key": account.secret.to_string() })
         })
         .collect();
     json!({
         "http": devnet.http_url(),
         "ws": devnet.ws_url(),
-        "chainId": devnet.chain_id(),
+        "chain_id": devnet.chain_id(),
         "adjudicator": devnet.adjudicator().to_string(),
-        "adjudicatorBlock": devnet.adjudicator_block(),
+        "adjudicator_block": devnet.adjudicator_block(),
         "usdc": devnet.usdc().to_string(),
         "accounts": accounts,
     })
-    .to_string()
 }
 
 fn table(devnet: &Devnet, mining: Mining) -> String {

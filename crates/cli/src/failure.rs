@@ -121,6 +121,11 @@ impl Failure {
         Failure::new("not_proven", ErrorKind::Peer, message, Exit::NotProven)
     }
 
+    /// The user was asked, and said no.
+    pub(crate) fn declined(message: impl fmt::Display) -> Failure {
+        Failure::new("not_confirmed", ErrorKind::Caller, message, Exit::Failed)
+    }
+
     /// Ctrl-C.
     pub(crate) fn interrupted(message: impl fmt::Display) -> Failure {
         Failure::new("interrupted", ErrorKind::Caller, message, Exit::Interrupted)

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use strait_chain::dev::deployer;
 use strait_chain::rpc::{ConnectError, EndpointConfig, RpcChain, RpcConfig, SqliteJournal, Url};
 use strait_node::config::{CONFIG_FILE, Template, TemplateAsset, TemplateChain, check_name, key_file};
-use strait_node::keystore::{Cost, Secret, read_address};
+use strait_node::keystore::{self, Cost, Secret, read_address};
 use strait_types::{Address, SigningKey};
 
 /// Id of a development chain, unless told otherwise.
@@ -121,16 +121,15 @@ fn key(home: &Path, args: &InitArgs) -> Result<(String, Option<PathBuf>), Failur
     let path = key_file(home, &args.key);
     let absolute = |path: &PathBuf| std::path::absolute(path).map_err(Failure::local);
     let given = args.password_file.as_ref().map(absolute).transpose()?;
+    let secret = args.dev_key.map(dev_key).transpose()?;
     if path.exists() {
-        return Ok((read_address(&path)?.to_string(), given));
+        let address = existing(home, args, secret.as_ref())?;
+        return Ok((address, given.or_else(|| existing_password(home, args))));
     }
-    let Some(number) = args.dev_key else {
+    let Some(secret) = secret else {
         let address = make(home, &args.key, &Secret::random()?, given.as_deref(), Cost::Wallet)?;
         return Ok((address, given));
     };
-    let no_account = || Failure::usage(format!("the development chain has no account {number}"));
-    let secret = strait_devnet::account_secret(number.into()).ok_or_else(no_account)?;
-    let secret = Secret::from_hex(&secret.to_string())?;
     let (password_file, configured) = match given {
         Some(path) => (path.clone(), path),
         None if std::env::var_os("STRAIT_PASSWORD").is_some() => {
@@ -147,6 +146,37 @@ fn key(home: &Path, args: &InitArgs) -> Result<(String, Option<PathBuf>), Failur
     };
     let address = make(home, &args.key, &secret, Some(&password_file), Cost::Light)?;
     Ok((address, Some(configured)))
+}
+
+/// The key of a funded account of the development chain.
+fn dev_key(number: u8) -> Result<Secret, Failure> {
+    let no_account = || Failure::usage(format!("the development chain has no account {number}"));
+    let secret = strait_devnet::account_secret(number.into()).ok_or_else(no_account)?;
+    Ok(Secret::from_hex(&secret.to_string())?)
+}
+
+/// The address of the key that is there already.
+///
+/// # Errors
+/// When it is another one than `wanted`.
+fn existing(home: &Path, args: &InitArgs, wanted: Option<&Secret>) -> Result<String, Failure> {
+    let path = key_file(home, &args.key);
+    let address = read_address(&path)?;
+    match wanted.map(Secret::address).transpose()? {
+        Some(wanted) if wanted != address => Err(Failure::usage(format!(
+            "{} holds the key of {address} already, and --dev-key asks for {wanted}",
+            path.display()
+        ))
+        .hint("leave --dev-key out, give the new key another name with --key, or choose another --home")),
+        _ => Ok(address.to_string()),
+    }
+}
+
+/// The password that an earlier run put beside the key, if it is this key's.
+fn existing_password(home: &Path, args: &InitArgs) -> Option<PathBuf> {
+    let password = std::fs::read_to_string(home.join(PASSWORD_FILE)).ok()?;
+    let key = keystore::load(&key_file(home, &args.key)).ok()?;
+    key.decrypt(password.trim_end_matches('\n')).ok().map(|_| PathBuf::from(PASSWORD_FILE))
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {

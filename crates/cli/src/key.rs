@@ -191,7 +191,7 @@ fn export(
     let password = password(password_file, None, &format!("Password of the key '{name}': "))?;
     let secret = file.decrypt(&password)?.to_hex();
     note(out.is_json(), "Whoever sees this key has the money.");
-    out.result(&json!({ "privateKey": secret.as_str() }), |_| secret.to_string())
+    out.result(&json!({ "private_key": secret.as_str() }), |_| secret.to_string())
 }
 
 fn read_private_key() -> Result<Zeroizing<String>, Failure> {

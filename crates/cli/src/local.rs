@@ -49,9 +49,8 @@ pub(crate) fn load(global: &Global, options: &ConfigFlags, mut flags: Vec<Flag>)
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Failure {
-        Failure::usage(error).hint(
-            "`strait config show` tells which values count; correct the file, or create one by `strait init`",
-        )
+        Failure::usage(error)
+            .hint("correct what is named; `strait config check` says whether all is right then")
     }
 }
 

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// Options of `strait node`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  strait init --devnet && strait node\n  strait node --listen 0.0.0.0:4040 --log strait_node=debug,info\n  STRAIT_PASSWORD=... strait node --json | head -1 | jq -r .addresses[0]\n\nSIGTERM or Ctrl-C stops it cleanly, a second one at once. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
+    after_help = "Examples:\n  strait init --devnet && strait node\n  strait node --listen 0.0.0.0:4040 --log strait_node=debug,info\n  strait node --password-file /etc/strait/password --json | jq -r .addresses[0]\n\nSIGTERM or Ctrl-C stops it cleanly, a second one at once. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
 )]
 pub(crate) struct NodeArgs {
     #[command(flatten)]
@@ -167,10 +167,9 @@ fn announce(daemon: &Daemon, config: &Config, signer: &str, out: &Output) -> Res
     let chains: Vec<_> = config
         .chains
         .iter()
-        .map(|(name, chain)| json!({ "name": name, "chainId": chain.chain_id, "adjudicator": chain.adjudicator.to_string() }))
+        .map(|(name, chain)| json!({ "name": name, "chain_id": chain.chain_id, "adjudicator": chain.adjudicator.to_string() }))
         .collect();
-    let value =
-        json!({ "signer": signer, "addresses": addresses, "api": api, "tokenFile": token, "chains": chains });
+    let value = json!({ "signer": signer, "addresses": addresses, "api": api, "token_file": token, "chains": chains });
     out.result(&value, |out| {
         let mut pairs = vec![("key", signer.to_owned())];
         pairs.extend(addresses.iter().map(|address| ("peers", address.clone())));

@@ -39,19 +39,31 @@ impl Output {
     /// The result of a command: one JSON value, or what `human` says.
     ///
     /// # Errors
-    /// When nobody reads any more.
+    /// When it cannot be written; a reader that has seen enough is no error.
     pub(crate) fn result(
+        &self,
+        value: &impl Serialize,
+        human: impl FnOnce(&Output) -> String,
+    ) -> Result<(), Failure> {
+        match self.stream(value, human) {
+            // The command is done, whether or not its reader has seen enough.
+            Err(failure) if failure.is_told() => Ok(()),
+            printed => printed,
+        }
+    }
+
+    /// One of many results of a command that goes on.
+    ///
+    /// # Errors
+    /// When nobody reads any more; the command is to end then.
+    pub(crate) fn stream(
         &self,
         value: &impl Serialize,
         human: impl FnOnce(&Output) -> String,
     ) -> Result<(), Failure> {
         let text =
             if self.json { serde_json::to_string(value).map_err(Failure::local)? } else { human(self) };
-        match self.raw(text.trim_end_matches('\n')) {
-            // The command is done, whether or not its reader has seen enough.
-            Err(failure) if failure.is_told() => Ok(()),
-            printed => printed,
-        }
+        self.raw(text.trim_end_matches('\n'))
     }
 
     /// Lines as they are.
@@ -166,27 +178,16 @@ pub(crate) fn note(json: bool, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Page;
+    use crate::testing::{Gone, Page};
     use serde_json::json;
-
-    /// A reader that has seen enough, such as `head`.
-    struct Gone;
-
-    impl Write for Gone {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::BrokenPipe.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn a_reader_that_has_seen_enough_fails_no_command_that_is_done() {
         let out = Output::to(Box::new(Gone), false, None);
         out.result(&json!({}), |_| "a line".into()).expect("the command itself did what it should");
-        assert!(out.raw("one of many lines").is_err(), "a stream ends when nobody reads");
+        assert!(out.raw("one of many lines").is_err());
+        let failure = out.stream(&json!({}), |_| "one of many".into()).expect_err("a stream ends");
+        assert!(failure.is_told(), "it is no mistake");
     }
 
     #[test]

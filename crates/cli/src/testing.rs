@@ -69,7 +69,7 @@ pub(crate) fn channel_info(id: u8) -> ChannelInfo {
         "channel": ChannelId(B256::repeat_byte(id)), "chain_id": MAINNET, "peer": Address::repeat_byte(0x99),
         "payout": Address::repeat_byte(0xac), "peer_payout": Address::repeat_byte(0x98), "side": 0,
         "challenge_duration": 86_400, "phase": "open", "can_pay": true, "link": "up", "is_closing": false,
-        "is_restoring": false, "version": 7, "history": B256::repeat_byte(1), "payments_made": 3,
+        "is_restoring": false, "version": 7, "withdrawn_version": 0, "history": B256::repeat_byte(1), "payments_made": 3,
         "payments_received": 0, "locks": [], "dispute": null,
         "balances": [balance(Address::ZERO, "1000000000000000000"), balance(USDC, "100000000")],
     }))
@@ -148,6 +148,12 @@ impl Fake {
         self
     }
 
+    /// For commands whose output nobody reads.
+    pub(crate) fn unread(mut self, json: bool) -> Context {
+        self.page.out = Output::to(Box::new(Gone), json, None);
+        self.context()
+    }
+
     /// For commands that need no more than the context.
     pub(crate) fn context(self) -> Context {
         self.start().0
@@ -196,6 +202,19 @@ impl Write for Written {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
         Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A reader that has seen enough, such as `head`.
+pub(crate) struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
     }
 
     fn flush(&mut self) -> io::Result<()> {

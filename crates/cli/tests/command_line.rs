@@ -13,10 +13,15 @@ impl Strait {
         Strait { home: TempDir::new().expect("a directory") }
     }
 
-    fn run(&self, words: &[&str]) -> Output {
+    fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_strait"));
         command.args(words).env_clear().env("HOME", self.home.path()).env("STRAIT_HOME", self.home.path());
-        command.current_dir(self.home.path()).output().expect("it starts")
+        command.current_dir(self.home.path());
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("it starts")
     }
 }
 
@@ -90,9 +95,10 @@ fn wrong_use_ends_with_2_and_says_how() {
 #[test]
 fn without_a_node_the_next_step_is_told() {
     let strait = Strait::new();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = listener.local_addr().expect("an address").to_string();
-    drop(listener);
+    // Held, so that nobody else listens there, and refusing, since it does not listen either.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let url = held.local_addr().expect("an address").to_string();
     for words in [&["info"][..], &["channel", "list"], &["pay", "0x1234", "1 ether"], &["backup", "b"]] {
         let words = [words, &["--url", &url]].concat();
         let output = strait.run(&words);
@@ -118,6 +124,29 @@ fn exit_codes_and_completions_need_no_node() {
         let output = strait.run(&["completions", shell]);
         assert!(output.status.success() && out(&output).contains("channel"), "{shell}");
     }
+}
+
+#[test]
+fn a_reader_that_leaves_early_breaks_nothing() {
+    let strait = Strait::new();
+    for words in [&["completions", "bash"][..], &["exit-codes"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let output = strait.command(words).stdout(writer).output().expect("it starts");
+        assert!(!err(&output).contains("panicked"), "{words:?}: {}", err(&output));
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_configuration_asks_no_other_node() {
+    let strait = Strait::new();
+    std::fs::write(strait.home.path().join("strait.toml"), "[node]\napi = \"here\"\n").expect("written");
+    let output = strait.run(&["info"]);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).contains("node.api") && err(&output).contains("--url"), "{}", err(&output));
+    let output = strait.run(&["info", "--url", "127.0.0.1:1"]);
+    assert_eq!(output.status.code(), Some(3), "it needs no configuration: {}", err(&output));
 }
 
 #[test]

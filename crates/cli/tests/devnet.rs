@@ -35,20 +35,23 @@ fn start(listen: &str) -> (Running, Value) {
 fn it_says_where_it_listens_and_ends_on_request() {
     let (mut running, says) = start("127.0.0.1:0");
     assert_eq!(
-        (says["chainId"].as_u64(), says["accounts"].as_array().map(Vec::len)),
+        (says["chain_id"].as_u64(), says["accounts"].as_array().map(Vec::len)),
         (Some(31_337), Some(10))
     );
     let address = says["http"].as_str().and_then(|url| url.strip_prefix("http://")).expect("an address");
 
     let taken = Command::new(STRAIT).args(["devnet", "--listen", address]).output().expect("it runs");
     let error = String::from_utf8_lossy(&taken.stderr);
+    let json =
+        Command::new(STRAIT).args(["devnet", "--json", "--listen", address]).output().expect("it runs");
+    let told: Value = serde_json::from_slice(&json.stderr).expect("an error for programs");
+    assert!(told["error"]["message"].as_str().is_some_and(|message| message.contains(address)), "{told}");
     assert_eq!(taken.status.code(), Some(1));
     assert!(error.contains(address) && error.contains("choose another port"), "{error}");
 
     let pid = Pid::from_raw(i32::try_from(running.0.id()).expect("a process id"));
     kill(pid, Signal::SIGTERM).expect("it runs");
     assert_eq!(running.0.wait().expect("it ends").code(), Some(0));
-    start(address);
 }
 
 #[test]

@@ -116,6 +116,9 @@ async fn a_node_is_set_up_started_asked_and_stopped() {
     let signer = |value: &Value| value["signer"].as_str().expect("an address").to_lowercase();
     assert_eq!(signer(&shown), signer(&told));
     assert_eq!(shown["chains"][0]["chain_id"], 31_337);
+    for file in ["service.db", "tokens.db", "devnet/strait.db", "devnet/transactions.db"] {
+        assert_eq!(mode(&home.path().join("data").join(file)), 0o600, "{file}");
+    }
     // The same home a second time.
     let second = home.run(&["node"]);
     assert_eq!(second.status.code(), Some(1));
@@ -162,7 +165,10 @@ async fn what_stands_in_the_way_is_said_with_the_next_step() {
 async fn a_chain_that_does_not_answer_is_waited_for() {
     let chain = devnet().await;
     let home = Home::init(&chain.http_url());
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").expect("binds").local_addr().expect("bound");
+    // Held, so that nobody else listens there, and refusing, since it does not listen either.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+    let dead = held.local_addr().expect("bound");
     let rpc = format!("chains.devnet.rpc=http://{dead}");
     let mut node = home.start(&["node", "--json", "--set", &rpc]);
     assert!(node.line().contains("addresses"));
@@ -173,6 +179,27 @@ async fn a_chain_that_does_not_answer_is_waited_for() {
     let doctor = home.run(&["doctor", "--set", &rpc]);
     assert_eq!(doctor.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("no endpoint can be used"));
+    chain.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_that_lost_its_configuration_is_set_up_again_with_the_same_key() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    std::fs::remove_file(home.path().join("strait.toml")).expect("removed");
+    let url = chain.http_url();
+    let init = |key: &str| home.run(&["init", "--devnet", &url, "--dev-key", key]);
+    let other = init("2");
+    assert_eq!(other.status.code(), Some(2), "another key is there");
+    assert!(err(&other).contains("--dev-key asks for"), "{}", err(&other));
+    assert!(!home.path().join("strait.toml").exists());
+    assert_eq!(init("1").status.code(), Some(0));
+    // The password lies where the configuration says, or nothing could be unlocked.
+    let ports = ["--listen", "127.0.0.1:0", "--api", "127.0.0.1:0"];
+    let mut node = home.start(&[&["node", "--json"], &ports[..]].concat());
+    assert!(node.line().contains("addresses"));
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(node.ended().0, Some(0));
     chain.shutdown().await;
 }
 

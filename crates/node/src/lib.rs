@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod daemon;
+mod files;
 pub mod keystore;
 pub mod server;
 pub mod service;

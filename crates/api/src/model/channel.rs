@@ -177,6 +177,8 @@ pub struct ChannelInfo {
     /// Hash over all operations up to it: the same at both.
     #[schemars(with = "String")]
     pub history: B256,
+    /// Highest version by which money was taken out on chain, as of the chain's head; 0: none was.
+    pub withdrawn_version: u64,
     /// Payments made by this node.
     pub payments_made: u64,
     /// Payments made by the peer.
@@ -280,6 +282,9 @@ pub struct Submitted {
     /// Its hash; a replacement with a higher fee has another one.
     #[schemars(with = "String")]
     pub transaction: B256,
+    /// This node's deposits of the asset that count, once this one does.
+    #[schemars(with = "String")]
+    pub total: Amount,
 }
 
 /// Both have signed; the call on chain is under way.

@@ -4,15 +4,19 @@ use super::wait::{Progress, Waiting};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::output::Wait;
 use crate::text::{duration, short, time};
 use clap::Args;
 use std::io::{IsTerminal, stderr, stdin};
 use std::time::Duration;
 use strait_api::{Agreed, ChannelInfo, ChannelRef, ErrorCode, Phase};
 use strait_types::ChannelId;
+use tokio::time::Instant;
 
 /// How often is asked whether a withdrawal has ended.
 const WITHDRAWAL_POLL: Duration = Duration::from_millis(500);
+/// How long its end is waited for: longer than a busy chain takes to include its transaction.
+const WITHDRAWAL_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Args, Debug)]
 #[command(
@@ -46,7 +50,7 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     let channel = info.channel;
     let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
     let line = context.out.wait("asking the peer");
-    let agreed = agree(context, channel, args.wait).await?;
+    let agreed = agree(context, channel, args.wait.then_some(&line)).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel, follow, line };
@@ -71,18 +75,23 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     })
 }
 
-/// Who waits anyway also waits for the end of a withdrawal that is under way, or joins a close that is.
-async fn agree(context: &Context, channel: ChannelId, waits: bool) -> Result<Agreed, Failure> {
+/// Who waits anyway (with a line to say so) also waits for the end of a withdrawal that is under way, or joins a close
+/// that is.
+async fn agree(context: &Context, channel: ChannelId, line: Option<&Wait>) -> Result<Agreed, Failure> {
+    let start = Instant::now();
     loop {
-        match context.api.channel_close(ChannelRef { channel }).await {
-            Err(error) if waits && error.code == ErrorCode::ChannelBusy => {
+        match (context.api.channel_close(ChannelRef { channel }).await, line) {
+            (Err(error), Some(line))
+                if error.code == ErrorCode::ChannelBusy && start.elapsed() < WITHDRAWAL_PATIENCE =>
+            {
                 let info = context.api.channel_show(ChannelRef { channel }).await?;
                 if info.is_closing {
                     return Ok(Agreed { version: info.version });
                 }
+                line.say(format!("{} waiting for the end of a withdrawal", short(channel)));
                 tokio::time::sleep(WITHDRAWAL_POLL).await;
             }
-            done => return Ok(done?),
+            (done, _) => return Ok(done?),
         }
     }
 }
@@ -142,7 +151,7 @@ fn confirm(info: &ChannelInfo) -> Result<(), Failure> {
     if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
         return Ok(());
     }
-    Err(Failure::interrupted("not confirmed; nothing was done"))
+    Err(Failure::declined("not confirmed; nothing was done"))
 }
 
 #[cfg(test)]
@@ -152,6 +161,7 @@ mod tests {
     use crate::testing::{Fake, channel_info};
     use serde_json::json;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use strait_api::ApiError;
 
     fn id() -> String {
         channel_info(0xab).channel.to_string()
@@ -167,6 +177,19 @@ mod tests {
         assert_eq!(seen.asked("strait_channel_dispute").len(), 0);
         dispute(&context, DisputeArgs { channel: id(), yes: true, wait: false }).await.expect("begun");
         assert_eq!(seen.asked("strait_channel_dispute").len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_withdrawal_is_waited_for_and_locks_are_not() {
+        let busy = |code| move |_| Err(ApiError::new(code, "not now"));
+        for (code, asks) in [(ErrorCode::LocksPending, 1..2), (ErrorCode::ChannelBusy, 100..10_000)] {
+            let fake = Fake::new(false).on("strait_channel_close", busy(code)).tells([]);
+            let (context, seen) = fake.start();
+            let failure =
+                close(&context, CloseArgs { channel: id(), wait: true }).await.expect_err("it never ends");
+            assert_eq!(failure.to_string(), "not now");
+            assert!(asks.contains(&seen.asked("strait_channel_close").len()), "{code:?}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::text::short;
 use clap::Args;
-use strait_api::{ChannelInfo, ChannelMove, Event, Phase};
+use strait_api::{ChannelInfo, ChannelMove, Phase};
 use strait_types::Amount;
 
 #[derive(Args, Debug)]
@@ -76,17 +76,20 @@ pub(super) async fn deposit(context: &Context, args: DepositArgs) -> Result<(), 
     let done = context.api.channel_deposit(request).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
-        let before = balance(&info, read.asset).map_or(Amount::ZERO, |balance| balance.deposited);
-        let enough = before.checked_add(read.amount).unwrap_or(Amount::MAX);
         let mut waiting = Waiting { context, channel: info.channel, follow, line };
         waiting
             .until(|info, _| {
                 let counted = balance(info, read.asset).map_or(Amount::ZERO, |balance| balance.deposited);
-                Ok(if counted >= enough {
-                    Progress::Done
-                } else {
-                    Progress::Waits(format!("{} waiting for the confirmations", short(info.channel)))
-                })
+                match info.phase {
+                    _ if counted >= done.total => Ok(Progress::Done),
+                    Phase::Open | Phase::Disputed => {
+                        Ok(Progress::Waits(format!("{} waiting for the confirmations", short(info.channel))))
+                    }
+                    Phase::Settled | Phase::Closed => Err(Failure::chain(
+                        "the channel was closed before the deposit came in",
+                    )
+                    .hint("look the transaction up: the chain takes no deposit into a closed channel")),
+                }
             })
             .await?;
     } else {
@@ -108,7 +111,7 @@ pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<()
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel: info.channel, follow, line };
-        waiting.until(|info, event| executed(info, event, agreed.version)).await?;
+        waiting.until(|info, _| Ok(executed(info, agreed.version))).await?;
     } else {
         drop(line);
     }
@@ -120,21 +123,21 @@ pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<()
     })
 }
 
-fn executed(info: &ChannelInfo, event: Option<&Event>, version: u64) -> Result<Progress, Failure> {
-    match event {
-        Some(Event::Withdrawn { version: executed }) if *executed >= version => Ok(Progress::Done),
-        _ if info.phase == Phase::Closed => Ok(Progress::Done),
-        _ => Ok(Progress::Waits(format!("{} agreed; waiting for the chain", short(info.channel)))),
+fn executed(info: &ChannelInfo, version: u64) -> Progress {
+    if info.withdrawn_version >= version || info.phase == Phase::Closed {
+        return Progress::Done;
     }
+    Progress::Waits(format!("{} agreed; waiting for the chain", short(info.channel)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::failure::Exit;
-    use crate::testing::{Fake, MAINNET, USDC, channel_info};
+    use crate::testing::{Fake, USDC, channel_info};
     use clap::Parser;
     use serde_json::json;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use strait_api::{ApiError, ErrorCode};
     use strait_types::B256;
 
@@ -157,7 +160,7 @@ mod tests {
     #[tokio::test]
     async fn a_deposit_names_the_asset_and_the_smallest_unit() {
         let fake = Fake::new(true)
-            .on("strait_channel_deposit", |_| Ok(json!({"transaction": B256::repeat_byte(2)})));
+            .on("strait_channel_deposit", |_| Ok(json!({"transaction": B256::repeat_byte(2), "total": "0"})));
         let (context, seen) = fake.start();
         let args = Deposit::parse_from(["deposit", &id(), "12.50", "USDC", "--key", "k"]).args;
         deposit(&context, args).await.expect("deposited");
@@ -169,17 +172,41 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_withdrawal_waits_for_its_own_version() {
-        let withdrawn = |version: u64| {
-            Ok(json!({"cursor": version.to_string(), "at_ms": 0, "chain_id": MAINNET, "event": "withdrawn",
-                "version": version, "channel": channel_info(0xab).channel}))
-        };
+        let looks = AtomicU64::new(0);
         let (context, seen) = Fake::new(false)
             .on("strait_channel_withdraw", |_| Ok(json!({"version": 9})))
-            .tells([withdrawn(5), withdrawn(9)])
+            .on("strait_channel_show", move |_| {
+                let withdrawn_version = if looks.fetch_add(1, Ordering::Relaxed) < 4 { 5 } else { 9 };
+                Ok(json!(ChannelInfo { withdrawn_version, ..channel_info(0xab) }))
+            })
+            .tells([])
+            .tells([])
+            .tells([])
             .start();
         let args = Withdraw::parse_from(["withdraw", &id(), "0.5 ether", "--wait"]).args;
         withdraw(&context, args).await.expect("withdrawn");
         assert!(seen.text().contains("0.5 ETH was paid to"), "{}", seen.text());
+        assert!(seen.asked("strait_channel_show").len() >= 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_repetition_of_what_is_done_waits_for_nothing() {
+        let mut info = channel_info(0xab);
+        info.withdrawn_version = 9;
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_show", move |_| Ok(json!(info)))
+            .on("strait_channel_withdraw", |_| Ok(json!({"version": 9})))
+            .on("strait_channel_deposit", |_| {
+                Ok(json!({"transaction": B256::repeat_byte(2), "total": "1000000000000000000"}))
+            })
+            .tells([])
+            .tells([])
+            .start();
+        let args = Withdraw::parse_from(["withdraw", &id(), "0.5 ether", "--wait", "--key", "k"]).args;
+        withdraw(&context, args).await.expect("withdrawn before");
+        let args = Deposit::parse_from(["deposit", &id(), "0.5 ether", "--wait", "--key", "k"]).args;
+        deposit(&context, args).await.expect("deposited before");
+        assert!(seen.text().contains("0.5 ETH is deposited and counts"), "{}", seen.text());
     }
 
     #[tokio::test]

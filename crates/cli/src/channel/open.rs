@@ -51,17 +51,21 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     let follow = if wait { Some(Follow::start(context, None, None).await?) } else { None };
     let line = context.out.wait("opening");
     let mut opened = context.api.channel_open(request).await?;
-    let failed = opened.deposits.iter().find_map(not_made);
+    let mut failed: Option<Failure> = opened.deposits.iter().find_map(not_made).map(Failure::from);
+    let is_funded = has_deposit && failed.is_none();
     if let (Some(follow), None) = (follow, &failed) {
         let mut waiting = Waiting { context, channel: opened.channel.channel, follow, line };
-        opened.channel = waiting.until(|info, event| can_pay(info, event, has_deposit)).await?;
+        match waiting.until(|info, event| can_pay(info, event, has_deposit)).await {
+            Ok(info) => opened.channel = info,
+            Err(failure) => failed = Some(failure),
+        }
     } else {
         drop(line);
     }
     let assets = context.assets().await?;
-    print(context, assets, &opened, has_deposit && failed.is_none())?;
+    print(context, assets, &opened, is_funded)?;
     // The channel is there, but not as it was asked for.
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    failed.map_or(Ok(()), Err)
 }
 
 fn not_made(deposit: &DepositResult) -> Option<ApiError> {
@@ -244,9 +248,12 @@ mod tests {
             .on("strait_channel_show", |_| Ok(not_yet()))
             .tells([Ok(event(json!({"event": "declined", "reason": "closed on Sundays"})))]);
         let words = [PEER, "--deposit", "1 ether", "--chain", "1", "--wait"];
-        let failure = run(&fake.context(), args(&words)).await.expect_err("declined");
+        let (context, seen) = fake.start();
+        let failure = run(&context, args(&words)).await.expect_err("declined");
         assert_eq!(failure.exit(), Exit::Peer);
         assert!(failure.to_string().contains("closed on Sundays"));
+        let id = channel_info(0xab).channel.to_string();
+        assert!(seen.text().contains(&id), "the channel with the deposit is named: {}", seen.text());
     }
 
     #[tokio::test]

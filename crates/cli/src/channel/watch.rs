@@ -31,10 +31,28 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
         tokio::select! {
             event = follow.next() => {
                 let event = event?;
-                context.out.result(&event, |_| events::line(&event, assets))?;
+                context.out.stream(&event, |_| events::line(&event, assets))?;
             }
             // It is how watching ends.
             _ = &mut ctrl_c => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, MAINNET};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn it_ends_when_nobody_reads_any_more() {
+        for json in [false, true] {
+            let event =
+                json!({"cursor": "a", "at_ms": 0, "chain_id": MAINNET, "channel": null, "event": "ready"});
+            let context = Fake::new(json).tells([Ok(event)]).unread(json);
+            let failure = run(&context, WatchArgs { channel: None, after: None }).await.expect_err("an end");
+            assert!(failure.is_told(), "{failure}");
         }
     }
 }

@@ -9,14 +9,15 @@ mod receipt;
 mod stream;
 mod world;
 
+use crate::failure::Failure;
+use crate::output::Output;
 use clap::Args;
 use progress::Progress;
-use std::process::ExitCode;
 
 /// Options of `strait demo`.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nExit code: 0 when every check holds, 1 when one does not, 2 for wrong options."
+    after_help = "Examples:\n  strait demo\n  strait demo --payments 1000000 --gas-price 5 --ether-price 4000\n  strait demo --json | tail -1 | jq .payments_per_second\n\nWith --json it prints nothing but one JSON object at the end; amounts in it are decimal strings of wei. Exit code: 0 when every check holds, 1 when one does not, 2 for wrong options."
 )]
 pub(crate) struct DemoArgs {
     /// Payments that are streamed, besides the 1,000 made one by one.
@@ -28,9 +29,6 @@ pub(crate) struct DemoArgs {
     /// Assumed price of one ether, in US dollars.
     #[arg(long, default_value_t = 3_000.0, value_parser = price, allow_negative_numbers = true)]
     ether_price: f64,
-    /// Prints nothing to standard output but one JSON object at the end; on a terminal, progress goes to standard error.
-    #[arg(long)]
-    json: bool,
 }
 
 fn price(text: &str) -> Result<f64, String> {
@@ -69,31 +67,26 @@ enum DemoError {
     Unexpected(String),
 }
 
-/// Runs the demo.
-pub(crate) fn run(args: &DemoArgs) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.into()),
-    };
-    let progress = Progress::new(args.json);
-    match runtime.block_on(flow::play(args, &progress)) {
-        Ok(receipt) => {
-            progress.finish();
-            if args.json {
-                receipt.print_json()
-            } else {
-                receipt.print(args)
-            }
-            if receipt.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        Err(error) => {
-            progress.finish();
-            fail(&error)
-        }
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Failure {
+        Failure::local(error)
     }
 }
 
-fn fail(error: &DemoError) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::FAILURE
+/// Runs the demo.
+///
+/// # Errors
+/// When it cannot be carried through, or a check does not hold.
+pub(crate) fn run(args: &DemoArgs, out: &Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::local)?;
+    let progress = Progress::new(out.is_json());
+    let played = runtime.block_on(flow::play(args, &progress));
+    progress.finish();
+    let receipt = played?;
+    out.result(&receipt.json(args), |_| receipt.text(args))?;
+    if receipt.is_ok() {
+        Ok(())
+    } else {
+        Err(Failure::local("not every check holds; the receipt names them"))
+    }
 }

@@ -40,6 +40,11 @@ impl Figures {
         // The payment against the hash lock counts too.
         self.paid + self.refunds + 1
     }
+
+    /// Of the same payments as plain transfers on chain.
+    fn gas_alone(&self) -> u64 {
+        self.payments().saturating_mul(TRANSFER_GAS)
+    }
 }
 
 /// For display only; exact below 2^53.
@@ -54,14 +59,26 @@ pub(super) struct Receipt {
     checks: BTreeMap<&'static str, bool>,
 }
 
+/// The receipt for programs; amounts are decimal strings of wei.
 #[derive(Serialize)]
-struct Json<'a> {
+pub(super) struct Json<'a> {
     payments: u64,
+    refunds: u64,
+    seconds: f64,
     payments_per_second: f64,
     latency_us_p50: u64,
     latency_us_p99: u64,
     transactions: u64,
     gas: u64,
+    cost_usd: f64,
+    /// Of the same payments, one by one on chain.
+    onchain_gas: u64,
+    onchain_cost_usd: f64,
+    gas_price_gwei: f64,
+    ether_price_usd: f64,
+    deposited: String,
+    customer_paid: String,
+    store_paid: String,
     checks: &'a BTreeMap<&'static str, bool>,
     ok: bool,
 }
@@ -76,59 +93,81 @@ impl Receipt {
         !self.checks.is_empty() && self.checks.values().all(|holds| *holds)
     }
 
-    pub(super) fn print_json(&self) {
+    pub(super) fn json(&self, args: &DemoArgs) -> Json<'_> {
         let figures = &self.figures;
-        let json = Json {
+        Json {
             payments: figures.payments(),
+            refunds: figures.refunds,
+            seconds: figures.seconds,
             payments_per_second: figures.payments_per_second().round(),
             latency_us_p50: figures.latency_us_p50,
             latency_us_p99: figures.latency_us_p99,
             transactions: figures.transactions,
             gas: figures.gas,
+            cost_usd: dollars(args, figures.gas),
+            onchain_gas: figures.gas_alone(),
+            onchain_cost_usd: dollars(args, figures.gas_alone()),
+            gas_price_gwei: args.gas_price,
+            ether_price_usd: args.ether_price,
+            deposited: figures.deposits.to_string(),
+            customer_paid: figures.customer_got.to_string(),
+            store_paid: figures.store_got.to_string(),
             checks: &self.checks,
             ok: self.is_ok(),
-        };
-        println!("{}", serde_json::json!(json));
+        }
     }
 
-    pub(super) fn print(&self, args: &DemoArgs) {
+    pub(super) fn text(&self, args: &DemoArgs) -> String {
         let figures = &self.figures;
-        let dollars = |gas: u64| as_float(gas) * args.gas_price * 1e-9 * args.ether_price;
-        let alone = figures.payments().saturating_mul(TRANSFER_GAS);
         let line = "-".repeat(66);
-        println!("\n{line}\n  RECEIPT{:>57}\n{line}", format!("{:.1} s in all", figures.seconds));
-        row("Payments, each acknowledged", &group(figures.payments()));
-        row(
-            "  one by one, latency p50 / p99",
-            &format!("{} / {} us", group(figures.latency_us_p50), group(figures.latency_us_p99)),
+        let alone = figures.gas_alone();
+        let mut lines = vec![
+            String::new(),
+            line.clone(),
+            format!("  RECEIPT{:>57}", format!("{:.1} s in all", figures.seconds)),
+            line.clone(),
+            row("Payments, each acknowledged", &group(figures.payments())),
+            row(
+                "  one by one, latency p50 / p99",
+                &format!("{} / {} us", group(figures.latency_us_p50), group(figures.latency_us_p99)),
+            ),
+            row(
+                "  streamed, with crash and restart",
+                &format!("{}/s", group(figures.payments_per_second().round() as u64)),
+            ),
+            row("Transactions on chain", &figures.transactions.to_string()),
+            row("  gas", &group(figures.gas)),
+            row("  cost", &format!("${:.2}", dollars(args, figures.gas))),
+            row(
+                "The same payments on chain, one by one",
+                &format!("${}", group(dollars(args, alone).round() as u64)),
+            ),
+            row("  gas", &group(alone)),
+            format!(
+                "  at {} gwei a unit of gas and ${} an ether (--gas-price, --ether-price)",
+                args.gas_price, args.ether_price
+            ),
+            line.clone(),
+            row("Deposited", &format!("{} ETH", ether(figures.deposits))),
+            row("Customer was paid", &format!("{} ETH", ether(figures.customer_got))),
+            row("Store was paid", &format!("{} ETH", ether(figures.store_got))),
+            line.clone(),
+        ];
+        let checks = self.checks.iter();
+        lines.extend(
+            checks.map(|(name, holds)| row(&name.replace('_', " "), if *holds { "ok" } else { "FAILED" })),
         );
-        row(
-            "  streamed, with crash and restart",
-            &format!("{}/s", group(figures.payments_per_second().round() as u64)),
-        );
-        row("Transactions on chain", &figures.transactions.to_string());
-        row("  gas", &group(figures.gas));
-        row("  cost", &format!("${:.2}", dollars(figures.gas)));
-        row("The same payments on chain, one by one", &format!("${}", group(dollars(alone).round() as u64)));
-        row("  gas", &group(alone));
-        println!(
-            "  at {} gwei a unit of gas and ${} an ether (--gas-price, --ether-price)",
-            args.gas_price, args.ether_price
-        );
-        println!("{line}");
-        row("Deposited", &format!("{} ETH", ether(figures.deposits)));
-        row("Customer was paid", &format!("{} ETH", ether(figures.customer_got)));
-        row("Store was paid", &format!("{} ETH", ether(figures.store_got)));
-        println!("{line}");
-        for (name, holds) in &self.checks {
-            row(&name.replace('_', " "), if *holds { "ok" } else { "FAILED" });
-        }
-        println!("{line}");
+        lines.push(line);
+        lines.join("\n")
     }
 }
 
-fn row(label: &str, value: &str) {
-    println!("  {label:<40}{value:>24}");
+fn dollars(args: &DemoArgs, gas: u64) -> f64 {
+    as_float(gas) * args.gas_price * 1e-9 * args.ether_price
+}
+
+fn row(label: &str, value: &str) -> String {
+    format!("  {label:<40}{value:>24}")
 }
 
 /// Digits in groups of three.

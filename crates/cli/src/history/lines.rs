@@ -107,7 +107,7 @@ impl Printer<'_> {
         let out = &self.context.out;
         let is_first = std::mem::replace(&mut self.is_first, false);
         if out.is_json() {
-            return lines.iter().try_for_each(|line| out.result(line, |_| String::new()));
+            return lines.iter().try_for_each(|line| out.stream(line, |_| String::new()));
         }
         let assets = self.context.assets().await?;
         let rows = lines.iter().map(|line| row(line, self.channel, assets));
@@ -276,6 +276,15 @@ mod tests {
         run(&context, args(false)).await.expect("printed");
         let bill: History = serde_json::from_str(&seen.text()).expect("one value");
         assert_eq!((bill.lines.len(), bill.resume.as_str()), (3, "3"));
+    }
+
+    #[tokio::test]
+    async fn following_ends_when_nobody_reads_any_more() {
+        for json in [false, true] {
+            let context = fake(json).tells([]).unread(json);
+            let failure = run(&context, LinesArgs { follow: true, ..args(false) }).await.expect_err("an end");
+            assert!(failure.is_told(), "{failure}");
+        }
     }
 
     #[tokio::test]

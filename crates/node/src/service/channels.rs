@@ -89,8 +89,7 @@ impl Core {
             return self.deposit_now(&known, asset, amount).await;
         };
         let keyed = Keyed::new(self, &key, "channel_deposit", &request, Some(&known))?;
-        let facts = self.node(&known)?.facts(known.id).await?;
-        let before = facts.deposits.get(asset.index()).map_or(Amount::ZERO, |pair| pair[known.side.index()]);
+        let before = self.deposited(&known, asset).await?;
         let intention = Intention::Deposit { asset, amount, before, at_ms: self.clock.now_ms() };
         let act = move |core: Arc<Core>| async move { core.deposit_now(&known, asset, amount).await };
         self.once(keyed, intention, act).await
@@ -103,8 +102,15 @@ impl Core {
         amount: Amount,
     ) -> Result<Submitted, ApiError> {
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
+        let before = self.deposited(known, asset).await?;
         let transaction = self.node(known)?.deposit(known.id, asset, amount).await?;
-        Ok(Submitted { transaction })
+        Ok(Submitted { transaction, total: before.checked_add(amount).unwrap_or(Amount::MAX) })
+    }
+
+    /// This node's deposits, as of the chain's head.
+    async fn deposited(&self, known: &Known, asset: AssetIndex) -> Result<Amount, ApiError> {
+        let facts = self.node(known)?.facts(known.id).await?;
+        Ok(facts.deposits.get(asset.index()).map_or(Amount::ZERO, |pair| pair[known.side.index()]))
     }
 
     pub(crate) async fn withdraw(self: &Arc<Core>, mut request: ChannelMove) -> Result<Agreed, ApiError> {

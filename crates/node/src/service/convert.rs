@@ -94,6 +94,7 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
         balances: view.balances.iter().map(balance).collect(),
         version: view.version.0,
         history: view.history,
+        withdrawn_version: facts.withdrawn.0,
         payments_made: view.payments[0],
         payments_received: view.payments[1],
         locks: view.locks.iter().map(|view| lock(known, view)).collect(),

@@ -88,9 +88,7 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
                 "wait for the expiry, or ask the peer to cancel the lock",
             );
         }
-        Rule::LocksPending => {
-            return with_hint(ErrorCode::ChannelBusy, "settle or cancel the pending locks, then repeat");
-        }
+        Rule::LocksPending => ErrorCode::LocksPending,
         // The node itself makes these right, or the peer.
         Rule::BadSignature
         | Rule::UnknownBase
@@ -159,7 +157,7 @@ mod tests {
             (CommandError::AwaitingDeposit, ErrorCode::AwaitingDeposit),
             (CommandError::Rule(Rule::LockExpiry), ErrorCode::InvalidParams),
             (CommandError::Rule(Rule::Overflow), ErrorCode::InvalidAmount),
-            (CommandError::Rule(Rule::LocksPending), ErrorCode::ChannelBusy),
+            (CommandError::Rule(Rule::LocksPending), ErrorCode::LocksPending),
             (CommandError::PeerRefused(Rule::ExecutionPending), ErrorCode::ChannelBusy),
             (CommandError::PeerRefused(Rule::HoldTimeout), ErrorCode::PeerRefused),
             (CommandError::Busy, ErrorCode::ChannelBusy),

@@ -130,6 +130,7 @@ impl SqliteJournal {
     pub fn open(path: impl AsRef<Path>, chain_id: u64) -> Result<SqliteJournal, JournalError> {
         let path = path.as_ref().to_owned();
         let lock = lock(&path)?;
+        private(&path).map_err(|error| JournalError::Io { path: path.clone(), reason: error.to_string() })?;
         let error = |error| sql(&path, &error);
         let db = Connection::open(&path).map_err(error)?;
         db.busy_timeout(BACKUP_PATIENCE).map_err(error)?;
@@ -159,12 +160,21 @@ fn lock(path: &Path) -> Result<Lock, JournalError> {
     name.push(".lock");
     let failed =
         |error: std::io::Error| JournalError::Io { path: path.to_owned(), reason: error.to_string() };
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(name).map_err(failed)?;
+    let file = private(name.as_ref()).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(JournalError::InUse { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Opens a file, and makes one that only its owner reads if there is none.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn create(db: &Connection, chain_id: u64) -> rusqlite::Result<()> {

@@ -1,6 +1,7 @@
 //! The tables of tokens, and the file that holds them.
 
 use super::TokensError;
+use crate::files::make_private;
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +33,7 @@ const SCHEMA: &str = "
 /// Opens the file, and makes it if there is none.
 pub(super) fn open(path: &Path) -> Result<Connection, TokensError> {
     let failed = |error: rusqlite::Error| TokensError { path: path.to_owned(), reason: error.to_string() };
+    // The hashes alone let nobody in, but names and spending are nobody else's business.
     make_private(path).map_err(|error| TokensError { path: path.to_owned(), reason: error.to_string() })?;
     let mut db = Connection::open(path).map_err(failed)?;
     configure(&db).map_err(failed)?;
@@ -55,15 +57,6 @@ pub(super) fn open(path: &Path) -> Result<Connection, TokensError> {
         }
     }
     Ok(db)
-}
-
-/// The hashes alone let nobody in, but names and spending are nobody else's business.
-fn make_private(path: &Path) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map(drop)
 }
 
 /// With a write-ahead log, FULL syncs it in every commit.

@@ -3,6 +3,7 @@
 
 mod schema;
 
+use crate::files::make_private;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -92,12 +93,12 @@ impl Database {
     /// Opens the database, and makes it where there is none.
     pub(crate) fn open(path: &Path) -> Result<Database, DatabaseError> {
         let fault = |error: rusqlite::Error| fault(path, &error);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).map_err(|error| DatabaseError {
-                path: path.display().to_string(),
-                reason: error.to_string(),
-            })?;
-        }
+        let made = match path.parent() {
+            Some(parent) => std::fs::create_dir_all(parent),
+            None => Ok(()),
+        };
+        made.and_then(|()| make_private(path))
+            .map_err(|error| DatabaseError { path: path.display().to_string(), reason: error.to_string() })?;
         let writer = schema::open(path).map_err(fault)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let reader = Connection::open_with_flags(path, flags).map_err(fault)?;

@@ -199,11 +199,10 @@ impl Core {
             Intention::Deposit { asset, amount, before, at_ms } => {
                 let facts = self.node(&known)?.facts(known.id).await?;
                 let now = facts.deposits.get(asset.index()).map(|pair| pair[known.side.index()]);
-                let has_come =
-                    now.zip(before.checked_add(amount)).is_some_and(|(now, expected)| now >= expected);
-                if has_come {
+                let total = before.checked_add(amount).unwrap_or(strait_types::Amount::MAX);
+                if now.is_some_and(|now| now >= total) {
                     // Its hash was lost with the life that sent it.
-                    return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO })));
+                    return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO, total })));
                 }
                 let is_over = self.clock.now_ms() > at_ms.saturating_add(DEPOSIT_MS);
                 Ok(if is_over { Decided::NotMade } else { Decided::Unknown })
