@@ -300,4 +300,41 @@ abstract contract ChannelTest is Test {
     function deadlineOf(ChannelParams memory p) internal view returns (uint40 deadline) {
         (,, deadline,) = adjudicator.channel(idOf(p));
     }
+
+    // ---- what several tests need
+
+    function open(uint256 deposit0, uint256 deposit1) internal returns (ChannelParams memory p) {
+        p = nativeParams();
+        if (deposit0 != 0) depositNative(p, 0, deposit0);
+        if (deposit1 != 0) depositNative(p, 1, deposit1);
+    }
+
+    function pairs(uint256 pay0, uint256 pay1) internal pure returns (uint256[2][] memory list) {
+        list = new uint256[2][](1);
+        list[0] = [pay0, pay1];
+    }
+
+    function deposited(ChannelParams memory p, uint256 k) internal view returns (uint256, uint256) {
+        (uint128[2] memory amounts,,) = adjudicator.funds(idOf(p), k);
+        return (amounts[0], amounts[1]);
+    }
+
+    function assertDeposited(ChannelParams memory p, uint256 k, uint256 amount0, uint256 amount1) internal view {
+        (uint256 deposit0, uint256 deposit1) = deposited(p, k);
+        assertEq(deposit0, amount0, "deposit of 0");
+        assertEq(deposit1, amount1, "deposit of 1");
+    }
+
+    function expectChallengeReverts(
+        ChannelParams memory p,
+        State memory s,
+        Record memory previous,
+        uint16 dispute,
+        bytes memory reason
+    ) internal {
+        (Sig memory a, Sig memory b) = sigs(p, s);
+        Sig memory sig = challengeSig(KEY0, p, s, dispute);
+        vm.expectRevert(reason);
+        adjudicator.challenge(p, s, a, b, previous, 0, sig);
+    }
 }
