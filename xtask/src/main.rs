@@ -18,6 +18,9 @@ use std::process::ExitCode;
 enum Task {
     /// Runs a long campaign and keeps its result in docs/campaigns
     Campaign(campaign::Arguments),
+    /// Measures payments between real nodes, beside the same work without product code
+    #[command(disable_help_flag = true)]
+    Bench(PassedOn),
     /// Runs everything that a change must pass, in order, and stops at the first failure
     Ci(ci::Arguments),
     /// Compiles the contracts and rewrites contracts/artifacts, which the Rust side reads
@@ -41,6 +44,7 @@ struct PassedOn {
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Campaign(arguments) => campaign::run(&arguments),
+        Task::Bench(PassedOn { arguments }) => system::bench(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Contracts => contracts::rebuild(),
         Task::Gas(PassedOn { arguments }) => system::gas(&arguments),

@@ -9,6 +9,11 @@ pub(crate) fn gas<A: AsRef<OsStr>>(arguments: &[A]) -> Result<()> {
     run("xtask-system", Some("gas"), arguments)
 }
 
+/// Measures payments: `crates/bench`.
+pub(crate) fn bench(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
+    run("strait-bench", None, arguments)
+}
+
 /// Simulates: `crates/sim`.
 pub(crate) fn sim(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
     run("strait-sim", None, arguments)

@@ -263,6 +263,11 @@ impl Node {
         self.network.add_peer(peer);
     }
 
+    /// Bytes of all frames that peers have sent since the start.
+    pub fn bytes_received(&self) -> u64 {
+        self.network.bytes_received()
+    }
+
     /// Where a peer that is connected wants channels to pay it out.
     pub fn payout_of(&self, peer: Address) -> Option<Address> {
         self.network.payout_of(peer)

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use strait_types::Address;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -108,6 +109,8 @@ pub(super) struct EventSender {
     queue: mpsc::UnboundedSender<Queued>,
     budget: Arc<Semaphore>,
     ended: CancellationToken,
+    /// Bytes of all frames that ever came.
+    received: Arc<AtomicU64>,
 }
 
 /// A queue of events that holds about `max_bytes`.
@@ -116,7 +119,7 @@ pub(super) fn event_queue(max_bytes: usize) -> (EventSender, NetworkEvents) {
     let budget = Arc::new(Semaphore::new(max_bytes));
     let ended = CancellationToken::new();
     let receiver = NetworkEvents { queue: receiver, ended: ended.clone() };
-    (EventSender { queue: sender, budget, ended }, receiver)
+    (EventSender { queue: sender, budget, ended, received: Arc::default() }, receiver)
 }
 
 impl EventSender {
@@ -125,12 +128,18 @@ impl EventSender {
     }
 
     pub(super) async fn frame(&self, peer: Address, bytes: Bytes) {
+        self.received.fetch_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         self.within_budget(bytes.len().saturating_add(OVERHEAD), NetworkEvent::Frame { peer, bytes }).await;
     }
 
     pub(super) fn disconnected(&self, peer: Address, reason: DisconnectReason) {
         // Without a receiver nobody wants to know.
         let _ignored = self.queue.send((NetworkEvent::Disconnected { peer, reason }, None));
+    }
+
+    /// Bytes of all frames that ever came.
+    pub(super) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// No event follows.

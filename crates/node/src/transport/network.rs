@@ -131,6 +131,11 @@ impl Network {
         })
     }
 
+    /// Bytes of all frames that peers have sent since the start.
+    pub fn bytes_received(&self) -> u64 {
+        self.shared.events.received()
+    }
+
     /// Where a peer that is connected wants channels to pay it out.
     pub fn payout_of(&self, peer: Address) -> Option<Address> {
         self.shared.registry.live(peer).map(|live| live.payout)
