@@ -5,15 +5,18 @@ use crate::failure::Failure;
 use crate::init::connect;
 use crate::local::{ConfigFlags, given_password, is_open_to_others, load};
 use crate::output::Output;
+use crate::restore::DATABASE;
+use crate::text::duration;
 use clap::Args;
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait_chain::rpc::{ConnectError, RpcChain};
 use strait_node::config::{ChainSection, Config, without_secrets};
 use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
 use strait_node::keystore;
+use strait_node::service::LAST_BACKUP;
 use strait_types::{Address, Amount, U256};
 
 /// Less free space than this is a warning, a tenth of it a failure.
@@ -22,6 +25,9 @@ const ENOUGH_DISK: u64 = 1 << 30;
 const CLOCK_TOLERANCE: u64 = 60;
 /// Chain time older than this is suspicious, in seconds.
 const OLD_HEAD: u64 = 900;
+
+/// An older backup is a warning.
+const OLD_BACKUP: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 /// Options of `strait doctor`.
 #[derive(Args, Clone, Debug)]
@@ -89,6 +95,7 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs, out: &Output) -> Result<()
             check_keys(&config, args, &mut findings);
             check_ports(&config, &mut findings);
             check_disk(&config.home, &mut findings);
+            check_backup(&config, &mut findings);
             for (name, chain) in &config.chains {
                 check_chain(&config, name, chain, &mut findings);
             }
@@ -195,6 +202,30 @@ fn check_disk(home: &Path, findings: &mut Findings) {
             };
             let advice = if level == Level::Ok { "" } else { "; make room, a full disk stops the node" };
             findings.add(level, "disk", format!("{} MiB free{advice}", free >> 20));
+        }
+    }
+}
+
+/// Without channels there is nothing to back up.
+fn check_backup(config: &Config, findings: &mut Findings) {
+    let is_used = config.chains.keys().any(|name| config.chain_directory(name).join(DATABASE).exists());
+    if !is_used {
+        return;
+    }
+    let note = config.database(LAST_BACKUP);
+    let age = std::fs::metadata(&note)
+        .and_then(|note| note.modified())
+        .ok()
+        .map(|at| at.elapsed().unwrap_or_default());
+    let advice = "`strait backup DIRECTORY` makes one while the node runs";
+    match age {
+        None => findings.add(Level::Warn, "backup", format!("there is none that this node made; {advice}")),
+        Some(age) => {
+            let level = if age > OLD_BACKUP { Level::Warn } else { Level::Ok };
+            let place = std::fs::read_to_string(&note).unwrap_or_default();
+            let text = format!("{} old, in {}", duration(age.as_secs()), place.trim());
+            let advice = if level == Level::Warn { format!("; {advice}") } else { String::new() };
+            findings.add(level, "backup", text + &advice);
         }
     }
 }

@@ -17,7 +17,7 @@ use strait_protocol::Record;
 use strait_store::SqliteStore;
 
 /// What a store's directory holds.
-const DATABASE: &str = "strait.db";
+pub(crate) const DATABASE: &str = "strait.db";
 /// A backup names a chain's directory by this and the chain's id, since names are each configuration's own.
 const BY_ID: &str = "chain-";
 

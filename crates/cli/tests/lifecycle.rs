@@ -120,6 +120,24 @@ impl Party {
     }
 }
 
+/// What a party's API gives at a path: status line and headers, body.
+fn get(party: &Party, path: &str) -> (String, String) {
+    let address =
+        party.node.said["api"].as_str().and_then(|api| api.strip_prefix("http://")).expect("its address");
+    let token = std::fs::read_to_string(party.home.path().join("admin.token")).expect("its token");
+    let mut stream = TcpStream::connect(address).expect("the API");
+    let token = token.trim();
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+    )
+    .expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("answered");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (head.to_owned(), body.to_owned())
+}
+
 /// Asks the chain over plain HTTP.
 #[allow(clippy::needless_pass_by_value)] // as `json!` makes it
 fn rpc(url: &str, method: &str, params: Value) -> Value {
@@ -169,6 +187,19 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     assert_eq!(paid["status"], "paid");
     let (code, error) = customer.fails(&["pay", short, "5 ether"]);
     assert_eq!((code, error["code"].as_str()), (7, Some("insufficient_balance")));
+
+    let (head, text) = get(&customer, "/ready");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}: {text}");
+    let (_, figures) = get(&customer, "/metrics");
+    let figure = |name: &str| {
+        let line = figures.lines().find(|line| line.starts_with(&format!("{name}{{chain=\"31337\"")));
+        let value =
+            line.and_then(|line| line.rsplit(' ').next()).unwrap_or_else(|| panic!("{name}: {figures}"));
+        value.parse::<f64>().expect("a number")
+    };
+    assert!(figure("strait_store_commit_seconds_count") >= 3.0);
+    assert!(figure("strait_chain_sync_age_seconds") < 60.0);
+    assert!(figure("strait_payments_agreed") >= 1.0);
 
     customer.json(&["channel", "deposit", short, "0.5 ether", "--wait"]);
     store.json(&["channel", "withdraw", short, "0.2 ether", "--wait"]);
@@ -220,13 +251,23 @@ fn await_events(url: &str, channel: &str, count: usize) {
     }
 }
 
+/// What `strait doctor` finds of the backup.
+fn backup_finding(party: &Party) -> Value {
+    let findings = party.json(&["doctor"]);
+    let found = findings.as_array().and_then(|all| all.iter().find(|found| found["what"] == "backup"));
+    found.expect("it looks for one").clone()
+}
+
 /// A customer's channel with a store in which 0.4 ether were paid, and a backup from then.
 fn backed_up(url: &str, accounts: [&str; 2], backup: &Path) -> (Party, Party, String) {
     let (customer, store) = (Party::start(url, accounts[0]), Party::start(url, accounts[1]));
     let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
     let channel = opened["channel"]["channel"].as_str().expect("an id").to_owned();
     customer.json(&["pay", &channel, "0.4 ether"]);
+    assert_eq!(backup_finding(&customer)["level"], "warn");
     customer.json(&["backup", backup.to_str().expect("a path")]);
+    let found = backup_finding(&customer);
+    assert_eq!(found["level"], "ok", "{found}");
     (customer, store, channel)
 }
 

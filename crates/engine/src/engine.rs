@@ -143,7 +143,7 @@ impl Engine {
                 self.command(now_ms, token, channel, command);
             }
             Input::Approve { token, channel } => self.approve(now_ms, token, channel),
-            Input::Reject { token, channel } => self.reject(token, channel),
+            Input::Reject { token, channel, reason } => self.reject(token, channel, reason),
             Input::Deposit { token, channel, asset, amount } => self.deposit(token, channel, asset, amount),
             Input::Followed(followed) => self.on_followed(now_ms, &followed),
             Input::ChannelEvents { channel, through, blocks } => {

@@ -68,6 +68,8 @@ pub enum Input {
         token: Token,
         /// Which channel.
         channel: ChannelId,
+        /// The operator's words to the peer; empty: a sentence that says just that. Words beyond 256 bytes are cut off.
+        reason: String,
     },
     /// The chain was followed from [`crate::Engine::known_blocks`].
     Followed(Followed),

@@ -6,7 +6,7 @@ use strait_protocol::Frame;
 use strait_types::{Address, ChannelId};
 
 /// Longest reason that is taken from a peer, in bytes.
-const MAX_REASON: usize = 256;
+pub(crate) const MAX_REASON: usize = 256;
 /// Reasons of one peer for one channel that the user is told; what a peer makes up beyond that is noise.
 const MAX_REASONS: usize = 4;
 /// After the first refusal the channel is offered again after this time, in milliseconds.

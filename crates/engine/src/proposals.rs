@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
+use crate::offers::MAX_REASON;
 use crate::policy::PolicyError;
 use std::collections::{BTreeMap, VecDeque};
 use strait_protocol::Token;
@@ -14,7 +15,7 @@ const REMEMBERED_REJECTIONS: usize = 4_096;
 /// What a peer is told while its channel waits.
 const WAITS: &str =
     "the operator of this node is asked to approve the channel; it is taken then without a new offer";
-/// What a peer is told afterwards.
+/// What a peer is told afterwards, when the operator says nothing else.
 const REJECTED: &str = "the operator of this node has rejected the channel";
 
 /// A channel that a peer offers.
@@ -31,22 +32,24 @@ pub struct Proposal {
 #[derive(Debug, Default)]
 pub(crate) struct Proposals {
     waiting: BTreeMap<ChannelId, Proposal>,
-    rejected: VecDeque<ChannelId>,
+    /// With the reason that the peer is told.
+    rejected: VecDeque<(ChannelId, String)>,
 }
 
 impl Proposals {
     /// The channel is known now.
     pub(crate) fn forget(&mut self, id: ChannelId) {
         self.waiting.remove(&id);
-        self.rejected.retain(|rejected| *rejected != id);
+        self.rejected.retain(|(rejected, _)| *rejected != id);
     }
 }
 
 impl Engine {
     /// Puts a channel that a peer offers before the operator, once. The peer is told that it waits.
     pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, params: ChannelParams) {
-        if self.proposals.rejected.contains(&id) {
-            self.decline(peer, id, REJECTED);
+        if let Some((_, reason)) = self.proposals.rejected.iter().find(|(rejected, _)| *rejected == id) {
+            let reason = reason.clone();
+            self.decline(peer, id, &reason);
             return;
         }
         if !self.proposals.waiting.contains_key(&id) {
@@ -96,17 +99,21 @@ impl Engine {
         }
     }
 
-    pub(crate) fn reject(&mut self, token: Token, id: ChannelId) {
+    pub(crate) fn reject(&mut self, token: Token, id: ChannelId, mut reason: String) {
         let Some(proposal) = self.proposals.waiting.remove(&id) else {
             self.fail(token, EngineError::NotProposed(id));
             return;
         };
+        if reason.trim().is_empty() {
+            reason = REJECTED.to_owned();
+        }
+        reason.truncate(reason.floor_char_boundary(MAX_REASON));
+        self.decline(proposal.peer, id, &reason);
         let rejected = &mut self.proposals.rejected;
-        rejected.push_back(id);
+        rejected.push_back((id, reason));
         if rejected.len() > REMEMBERED_REJECTIONS {
             rejected.pop_front();
         }
-        self.decline(proposal.peer, id, REJECTED);
         self.effects.push(Effect::Notify(Notice::Rejected { token, channel: id }));
     }
 

@@ -196,12 +196,13 @@ fn the_operator_is_asked_once_and_a_rejection_lasts() {
     }
     assert_eq!(proposed(&world), 1);
     let token = world.token();
-    world.input(1, Input::Reject { token, channel }).expect("commits");
+    let reason = "closed on Sundays".to_owned();
+    world.input(1, Input::Reject { token, channel, reason }).expect("commits");
     world.settle();
     assert!(world.nodes[1].notices.contains(&Notice::Rejected { token, channel }));
     world.pass(24 * 3_600_000);
     assert_eq!(proposed(&world), 1);
-    assert!(reasons(&world, 0).iter().any(|reason| reason.contains("rejected")));
+    assert!(reasons(&world, 0).contains(&"closed on Sundays"));
     let again = world.token();
     world.input(1, Input::Approve { token: again, channel }).expect("commits");
     let error = world.outcome(1, again).expect("answered").expect_err("nothing waits");

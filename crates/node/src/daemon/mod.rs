@@ -152,6 +152,7 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<ApiServer, Dae
         allow_plain_remote: config.node.api_allow_plain_remote,
         hosts: config.node.api_hosts.clone(),
         origins: config.node.api_origins.clone(),
+        nodes: service.nodes().cloned().collect(),
         ..ServerConfig::new(config.node.api)
     };
     let api: Arc<dyn Api> = service.clone();

@@ -1,5 +1,6 @@
 //! What a server is started with.
 
+use crate::Node;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ pub struct ServerConfig {
     pub origins: Vec<String>,
     /// Bounds of time and memory.
     pub limits: ServerLimits,
+    /// The nodes behind the served interface, if they are of this process: `/ready` asks their stores, `/metrics` shows what
+    /// they measure.
+    pub nodes: Vec<Node>,
 }
 
 impl ServerConfig {
@@ -29,6 +33,7 @@ impl ServerConfig {
             hosts: Vec::new(),
             origins: Vec::new(),
             limits: ServerLimits::default(),
+            nodes: Vec::new(),
         }
     }
 

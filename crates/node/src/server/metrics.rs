@@ -2,7 +2,9 @@
 //! is asked.
 
 mod node;
+mod threads;
 
+use crate::Node;
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -50,7 +52,7 @@ impl Drop for Counted {
 }
 
 impl Metrics {
-    pub(super) fn new(api: Arc<dyn Api>) -> Metrics {
+    pub(super) fn new(api: Arc<dyn Api>, nodes: Vec<Node>) -> Metrics {
         let mut registry = Registry::with_prefix("strait");
         let metrics = Metrics {
             node: node::NodeFigures::new(api),
@@ -78,6 +80,7 @@ impl Metrics {
         );
         registry.register("api_subscriptions", "Running subscriptions", metrics.subscriptions.clone());
         registry.register("api_events_sent", "Events sent to subscribers", metrics.events.clone());
+        registry.register_collector(Box::new(threads::ThreadFigures(nodes)));
         Metrics { registry, ..metrics }
     }
 

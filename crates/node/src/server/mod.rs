@@ -81,8 +81,8 @@ impl ApiServer {
         let shared = Arc::new(Shared {
             calls: Arc::new(Semaphore::new(config.limits.max_calls)),
             guarded: Guarded::new(api.clone(), tokens.clone()),
-            metrics: Metrics::new(api.clone()),
-            readiness: Readiness::new(api),
+            metrics: Metrics::new(api.clone(), config.nodes.clone()),
+            readiness: Readiness::new(api, config.nodes.clone()),
             config,
             events,
             tokens,

@@ -1,5 +1,6 @@
 //! Whether the node can take value now.
 
+use crate::Node;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strait_api::{Api, ChannelList, Nothing};
@@ -8,10 +9,13 @@ use tokio::sync::Mutex;
 /// Anybody may ask, so the answer is found at most so often.
 const LIFE: Duration = Duration::from_secs(1);
 
+/// A store that takes longer hangs.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Missing {
-    /// `chain` or `node`.
+    /// `chain`, `store` or `node`.
     pub(super) part: &'static str,
     /// With the next step.
     pub(super) details: String,
@@ -19,12 +23,13 @@ pub(super) struct Missing {
 
 pub(super) struct Readiness {
     api: Arc<dyn Api>,
+    nodes: Vec<Node>,
     found: Mutex<Option<(Instant, Vec<Missing>)>>,
 }
 
 impl Readiness {
-    pub(super) fn new(api: Arc<dyn Api>) -> Readiness {
-        Readiness { api, found: Mutex::new(None) }
+    pub(super) fn new(api: Arc<dyn Api>, nodes: Vec<Node>) -> Readiness {
+        Readiness { api, nodes, found: Mutex::new(None) }
     }
 
     /// What stands in the way, as of at most a second ago.
@@ -55,6 +60,24 @@ impl Readiness {
             };
             Some(Missing { part: "chain", details })
         });
-        failed.chain(chains).collect()
+        failed.chain(chains).chain(self.stores().await).collect()
+    }
+
+    /// A store that cannot be written to stops its node; one that hangs is seen here.
+    async fn stores(&self) -> Vec<Missing> {
+        let mut missing = Vec::new();
+        for node in &self.nodes {
+            let details = match tokio::time::timeout(STORE_PATIENCE, node.ask_store()).await {
+                Ok(Ok(())) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => format!(
+                    "the store of chain {} has not answered for {} seconds; check the disk",
+                    node.domain().chain_id(),
+                    STORE_PATIENCE.as_secs()
+                ),
+            };
+            missing.push(Missing { part: "store", details });
+        }
+        missing
     }
 }

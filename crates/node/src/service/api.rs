@@ -65,7 +65,7 @@ impl Api for Service {
     }
 
     async fn proposal_reject(&self, request: ProposalReject) -> Result<Nothing, ApiError> {
-        self.core.reject(request.channel).await
+        self.core.reject(request.channel, request.reason).await
     }
 
     async fn pay(&self, request: Pay) -> Result<Paid, ApiError> {

@@ -26,6 +26,7 @@ impl Core {
             let written = write_all(&partial, &database, &sources).and_then(|()| {
                 fs::rename(&partial, &target).map_err(|error| failed(&target, &error))?;
                 sync(&parent).map_err(|error| failed(&parent, &error))?;
+                note(&database, &target)?;
                 size_of(&target).map_err(|error| failed(&target, &error))
             });
             if written.is_err() {
@@ -102,6 +103,15 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(directory)
+}
+
+/// Where the last backup went, beside the service's database; its own time is the backup's.
+pub const LAST_BACKUP: &str = "last-backup";
+
+/// Notes the backup, for whoever asks how old the newest one is.
+fn note(database: &Path, target: &Path) -> Result<(), ApiError> {
+    let path = database.with_file_name(LAST_BACKUP);
+    fs::write(&path, format!("{}\n", target.display())).map_err(|error| failed(&path, &error))
 }
 
 fn sync(directory: &Path) -> std::io::Result<()> {

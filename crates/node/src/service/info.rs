@@ -101,9 +101,9 @@ impl Core {
         self.show(id).await
     }
 
-    pub(crate) async fn reject(&self, id: ChannelId) -> Result<Nothing, ApiError> {
+    pub(crate) async fn reject(&self, id: ChannelId, reason: String) -> Result<Nothing, ApiError> {
         if let Some(chain) = self.proposed_on(id).await? {
-            chain.node.reject(id).await?;
+            chain.node.reject(id, reason).await?;
         }
         Ok(Nothing {})
     }

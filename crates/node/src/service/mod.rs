@@ -4,6 +4,7 @@
 mod api;
 mod backup;
 mod channels;
+mod chores;
 mod config;
 mod convert;
 mod database;
@@ -13,12 +14,12 @@ mod history;
 mod info;
 mod invoices;
 mod keys;
-mod metrics;
 mod open;
 mod pay;
 mod registry;
 mod state;
 
+pub use backup::LAST_BACKUP;
 pub use config::{ChainNode, CopyStore, Retention, ServiceConfig};
 pub use database::DatabaseError;
 pub use events::{SharedEvent, SharedEvents};
@@ -83,7 +84,6 @@ pub(crate) struct Core {
     pub(crate) rng: Mutex<Box<dyn Rng>>,
     pub(crate) started_ms: u64,
     pub(crate) running: keys::Running,
-    pub(crate) metrics: metrics::Metrics,
 }
 
 impl std::fmt::Debug for Service {
@@ -130,14 +130,13 @@ impl Service {
             clock: config.clock,
             rng: Mutex::new(rng),
             running: keys::Running::default(),
-            metrics: metrics::Metrics::register(),
         });
         let pumps = Pump::start_all(&core).await?;
         // Before anything new is taken, so that it is not taken for what was before.
         core.decide_keys().await.map_err(ServiceError::Keys)?;
         core.dial_known_peers().await?;
         let pumps = pumps.into_iter().map(|pump| tokio::spawn(pump.run())).collect();
-        let chores = tokio::spawn(metrics::chores(Arc::downgrade(&core)));
+        let chores = tokio::spawn(chores::chores(Arc::downgrade(&core)));
         Ok(Arc::new(Service { core, pumps: Mutex::new(pumps), chores }))
     }
 

@@ -6,7 +6,6 @@ use super::convert::asset_index;
 use super::keys::Keyed;
 use super::registry::Known;
 use std::sync::Arc;
-use std::time::Instant;
 use strait_api::{
     ApiError, ErrorCode, LockAdd, LockNumber, LockRef, LockSettle, Nothing, Paid, PaidMany, Pay, PayItem,
     PayMany, PayResult,
@@ -32,12 +31,8 @@ impl Core {
     }
 
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
-        let started = Instant::now();
         match self.node(known)?.pay(known.id, payment).await? {
-            Outcome::Paid { number, version } => {
-                self.metrics.paid(started.elapsed());
-                Ok(Paid { channel: known.id, number, version: version.0 })
-            }
+            Outcome::Paid { number, version } => Ok(Paid { channel: known.id, number, version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }
     }
@@ -75,10 +70,7 @@ impl Core {
                 Err(error) => Err(error),
             };
             results.push(match ended {
-                Ok(Outcome::Paid { number, version }) => {
-                    self.metrics.sent.increment(1);
-                    PayResult::Paid { number, version: version.0 }
-                }
+                Ok(Outcome::Paid { number, version }) => PayResult::Paid { number, version: version.0 },
                 Ok(_) => failed(crate::NodeError::Mismatch.into()),
                 Err(error) => {
                     if error.code == ErrorCode::Stopping {

@@ -97,6 +97,7 @@ impl ChainThread {
         loop {
             let Ok(permit) = self.room.clone().try_acquire_owned() else { return Ok(()) };
             let followed = self.chain.follow(&self.known, LIMIT)?;
+            self.shared.figures.synced();
             let last = followed.blocks.last().map(|block| block.at);
             let is_news = last.is_some() || followed.fork != self.known.first().copied();
             // The engine may want to go on from elsewhere.

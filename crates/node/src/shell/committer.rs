@@ -5,6 +5,7 @@ use super::chain_thread::Task;
 use super::engine_thread::Work;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
+use std::time::Instant;
 use strait_engine::ports::{Store, Transport};
 use strait_engine::{Effect, Notice, Staged};
 
@@ -47,8 +48,10 @@ impl Committer {
 
     /// Returns whether the node can go on.
     fn commit(&mut self, round: Staged) -> bool {
+        let start = Instant::now();
         match round.commit(self.store.as_mut()) {
             Ok(effects) => {
+                self.shared.figures.committed(start.elapsed());
                 if self.shared.is_dead() {
                     return false;
                 }

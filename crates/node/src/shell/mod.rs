@@ -5,6 +5,7 @@ mod chain_thread;
 mod committer;
 mod engine_thread;
 mod error;
+mod figures;
 mod look;
 mod plan;
 mod system;
@@ -15,6 +16,7 @@ pub use error::{NodeError, StartError};
 use crate::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
 use chain_thread::Task;
 use engine_thread::Message;
+use figures::Figures;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +84,7 @@ pub(crate) struct Shared {
     pub(crate) dead: watch::Sender<bool>,
     /// Why the node stopped by itself.
     pub(crate) failure: Mutex<Option<String>>,
+    pub(crate) figures: Figures,
 }
 
 impl Shared {
@@ -92,6 +95,7 @@ impl Shared {
             rounds: watch::Sender::new(0),
             dead: watch::Sender::new(false),
             failure: Mutex::new(None),
+            figures: Figures::new(),
         }
     }
 
@@ -338,12 +342,13 @@ impl Node {
         }
     }
 
-    /// Does not take a channel that a peer offers. The peer is told, and the operator is not asked again.
+    /// Does not take a channel that a peer offers. The peer is told for which reason (cut at 256 bytes; empty: just that), and
+    /// the operator is not asked again.
     ///
     /// # Errors
     /// When no such channel waits.
-    pub async fn reject(&self, channel: ChannelId) -> Result<(), NodeError> {
-        let receiver = self.ask(|token| Input::Reject { token, channel });
+    pub async fn reject(&self, channel: ChannelId, reason: String) -> Result<(), NodeError> {
+        let receiver = self.ask(|token| Input::Reject { token, channel, reason });
         match self.answer(receiver).await? {
             Answer::Rejected => Ok(()),
             _ => Err(NodeError::Mismatch),
@@ -485,6 +490,23 @@ impl Node {
         });
         self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
         receiver.await.map_err(|_| self.shared.stopped())?.map_err(NodeError::Store)
+    }
+
+    /// Waits until the store answers a question, which it does between two commits.
+    ///
+    /// # Errors
+    /// What the store says, or that the node has stopped.
+    pub(crate) async fn ask_store(&self) -> Result<(), NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        let question = Box::new(move |store: &mut dyn Store| drop(sender.send(store.meta("probe"))));
+        self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
+        let answer = receiver.await.map_err(|_| self.shared.stopped())?;
+        answer.map(drop).map_err(NodeError::Store)
+    }
+
+    /// What the node measures of its threads.
+    pub(crate) fn figures(&self) -> &Figures {
+        &self.shared.figures
     }
 
     /// All news from now on. The receiver ends when the node stops, and when it lags 65,536 notices behind:

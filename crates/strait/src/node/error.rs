@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use strait_chain::rpc::{ConnectError, JournalError};
 use strait_engine::ports::StoreError;
 use strait_node::StartError;
+use strait_node::keystore::KeystoreError;
 use strait_node::server::{ServerError, TokensError};
 use strait_node::service::ServiceError;
 
@@ -16,6 +17,9 @@ pub enum NodeError {
         /// The system's error.
         error: std::io::Error,
     },
+    /// The key's file cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeystoreError),
     /// The data cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

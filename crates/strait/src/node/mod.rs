@@ -8,10 +8,11 @@ pub use error::NodeError;
 
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use strait_api::AssetInfo;
 use strait_engine::ports::{Clock, Store};
+use strait_node::keystore;
 use strait_node::server::{ApiServer, ServerConfig, Tokens};
 use strait_node::service::{ChainNode, Retention, Service, ServiceConfig};
 use strait_node::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress};
@@ -197,6 +198,19 @@ impl Node {
         }
     }
 
+    /// Like [`Node::builder`], with the key of a file as wallets write it (Web3 secret storage, version 3).
+    ///
+    /// # Errors
+    /// When the file cannot be read or is none, or the password does not open it.
+    pub fn builder_with_key_file(
+        directory: impl Into<PathBuf>,
+        key_file: &Path,
+        password: &str,
+    ) -> Result<NodeBuilder, NodeError> {
+        let key = keystore::load(key_file)?.decrypt(password)?.signing_key()?;
+        Ok(Node::builder(directory, key))
+    }
+
     /// Where peers reach this node: `strait://SIGNER@HOST:PORT`. `None`: it only dials.
     pub fn address(&self) -> Option<String> {
         self.addresses.first().map(ToString::to_string)
@@ -216,10 +230,11 @@ impl Node {
     ///
     /// # Errors
     /// When the address is taken, or would send tokens unencrypted.
-    pub async fn serve(&mut self, config: ServerConfig) -> Result<SocketAddr, NodeError> {
+    pub async fn serve(&mut self, mut config: ServerConfig) -> Result<SocketAddr, NodeError> {
         if let Some(before) = self.server.take() {
             before.stop().await;
         }
+        config.nodes = self.service.nodes().cloned().collect();
         let server =
             ApiServer::start(config, self.service.clone(), self.service.clone(), self.tokens.clone()).await?;
         let address = server.local_addr();
@@ -252,4 +267,25 @@ fn open_store(path: PathBuf) -> Result<(Box<dyn Store>, strait_node::service::Co
     let store = SqliteStore::open(path)?;
     let source = store.backup_source();
     Ok((Box::new(store), Arc::new(move |target| source.copy_to(target))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_node::keystore::{Cost, KeyFile, Secret, save};
+
+    #[test]
+    fn a_wallets_file_and_its_password_are_a_key() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let secret = Secret::new([7; 32]).expect("a key");
+        let path = directory.path().join("wallet.json");
+        let file = KeyFile::encrypt(&secret, "tea", Cost::Light).expect("encrypted");
+        save(&path, &file).expect("written");
+        let builder = Node::builder_with_key_file(directory.path(), &path, "tea").expect("opens");
+        assert_eq!(builder.key.address(), secret.address().expect("an address"));
+        assert!(matches!(
+            Node::builder_with_key_file(directory.path(), &path, "coffee"),
+            Err(NodeError::Key(_))
+        ));
+    }
 }

@@ -125,11 +125,6 @@ impl Log {
         self.shared.newest.subscribe()
     }
 
-    /// How many listen.
-    pub(crate) fn listeners(&self) -> usize {
-        self.shared.newest.receiver_count()
-    }
-
     /// Nothing more will be told.
     pub(crate) fn end(&self) {
         self.shared.newest.send_replace(None);

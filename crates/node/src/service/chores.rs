@@ -1,0 +1,19 @@
+//! What has to be done from time to time.
+
+use super::Core;
+use std::sync::Weak;
+use std::time::Duration;
+
+/// Time between two clearances of old idempotency keys.
+const INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// Clears old keys, until the service is gone.
+pub(crate) async fn chores(core: Weak<Core>) {
+    while let Some(core) = core.upgrade() {
+        if let Err(error) = core.forget_keys().await {
+            tracing::warn!(%error, "old idempotency keys are kept for now");
+        }
+        drop(core);
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
