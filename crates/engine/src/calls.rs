@@ -121,7 +121,11 @@ impl Engine {
         }
     }
 
-    fn plan_deposit(
+    /// The transactions of a deposit by this node, each of which needs the one before it; the last one is the deposit.
+    ///
+    /// # Errors
+    /// When the channel is unknown or closed, or the amount is zero or of an asset that it does not hold.
+    pub fn plan_deposit(
         &self,
         channel: ChannelId,
         asset: AssetIndex,

@@ -107,8 +107,8 @@ impl Guarded {
             chain: terms.chain_id,
             channel: pay.channel,
             amounts: BTreeMap::from([(terms.asset, terms.amount)]),
-            request: fingerprint("invoice_pay", &terms.id),
-            key: Some(format!("invoice {} {over}", terms.id)),
+            request: fingerprint("invoice_pay", &terms),
+            key: Some(format!("invoice {} {} {over}", terms.payee, terms.id)),
         };
         self.spend(token, spend, self.api.invoice_pay(pay)).await
     }

@@ -23,14 +23,16 @@ use strait_api::{
     Invoices, Paid,
 };
 use strait_protocol::MAX_MEMO_BYTES;
-use strait_types::{Address, Amount, B256};
+use strait_types::{Address, Amount, B256, ChannelId};
 use table::Stored;
 
 /// Longest description, in bytes: it becomes the payment's memo.
 const MAX_DESCRIPTION: usize = MAX_MEMO_BYTES;
+/// Invoices that are looked at between two others' turns.
+const SCANNED: usize = 256;
 /// Seconds until an invoice ends, where its maker says nothing.
 const DEFAULT_SECONDS: u64 = 3_600;
-/// Longest time, in seconds.
+/// Longest time from its making to its end, in seconds.
 const MAX_SECONDS: u64 = 365 * 24 * 3_600;
 
 impl Core {
@@ -93,14 +95,15 @@ impl Core {
     pub(crate) async fn invoice_list(&self, request: InvoiceList) -> Result<Invoices, ApiError> {
         let limit = page_limit(request.limit, 100, 1_000)?;
         let mut before = match &request.cursor {
-            Some(cursor) => cursor.parse::<u64>().map_err(|_| bad_cursor(cursor))?,
-            None => u64::from(u32::MAX) << 16,
+            // A row's number, which is signed in the database.
+            Some(cursor) => cursor.parse::<i64>().map_err(|_| bad_cursor(cursor))?,
+            None => i64::MAX,
         };
         let now = self.now();
         let mut invoices = Vec::new();
         loop {
-            let page = self.database.read(move |db| Stored::page(db, before, limit)).await?;
-            let is_last = page.len() < limit;
+            let page = self.database.read(move |db| Stored::page(db, before, SCANNED)).await?;
+            let is_last = page.len() < SCANNED;
             for stored in page {
                 before = stored.number;
                 if request.status.is_none_or(|status| stored.status(now) == status) {
@@ -154,21 +157,8 @@ impl Core {
         if payee == self.signer.address() {
             return Err(ApiError::new(ErrorCode::InvoiceNotPayable, "the invoice is this node's own"));
         }
-        // A paid one answers as it did, even after its end.
-        let key = format!("invoice:{}", terms.id);
-        let is_paid = self.database.read(move |db| super::keys::has_result(db, &key)).await?;
-        if !is_paid && self.now() > terms.expires {
-            let message = format!("the invoice {} could be paid until {}", terms.id, terms.expires);
-            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, message));
-        }
-        let channel = match request.channel {
-            Some(channel) => self.known(channel).await?,
-            None => self.route(chain, payee, &terms, is_paid).await?,
-        };
-        if channel.peer() != payee || channel.chain != chain {
-            let message = format!("the channel {} is not one with the payee {payee}", channel.id);
-            return Err(ApiError::new(ErrorCode::NoRoute, message));
-        }
+        let keyed = Keyed::invoice(self, &terms, payee)?;
+        let channel = self.paying_channel(&keyed, chain, payee, &terms, request.channel).await?;
         let payment = super::pay::payment(
             &channel,
             Some(terms.asset),
@@ -176,11 +166,52 @@ impl Core {
             Some(terms.id),
             terms.description.clone(),
         )?;
-        let keyed = Keyed::invoice(self, terms.id, terms.expires, &channel);
-        let intention =
-            self.intention(&channel, vec![strait_protocol::Operation::Pay(payment.clone())], false);
-        let intention = intention.await?;
-        self.once(keyed, intention, |core| async move { core.pay_now(&channel, payment).await }).await
+        let wanted = vec![strait_protocol::Operation::Pay(payment.clone())];
+        let intention = self.intention(&channel, wanted, false).await?;
+        let keyed = keyed.over(&channel);
+        let act = |core: Arc<Core>| async move {
+            core.check_time(&terms)?;
+            core.pay_now(&channel, payment).await
+        };
+        self.once(keyed, intention, act).await
+    }
+
+    fn check_time(&self, terms: &InvoiceTerms) -> Result<(), ApiError> {
+        if self.now() > terms.expires {
+            let message = format!("the invoice {} could be paid until {}", terms.id, terms.expires);
+            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, message));
+        }
+        Ok(())
+    }
+
+    /// The channel of the request that pays the invoice or has paid it, even when the invoice is over or the channel empty by now;
+    /// else the one that is wanted, or the best.
+    async fn paying_channel(
+        &self,
+        keyed: &Keyed,
+        chain: usize,
+        payee: Address,
+        terms: &InvoiceTerms,
+        wanted: Option<ChannelId>,
+    ) -> Result<Arc<Known>, ApiError> {
+        if let Some(channel) = self.earlier_channel(keyed).await? {
+            return self.known(channel).await;
+        }
+        let chosen = match (self.check_time(terms), wanted) {
+            (Err(error), _) => Err(error),
+            (Ok(()), Some(channel)) => self.known(channel).await,
+            (Ok(()), None) => self.route(chain, payee, terms).await,
+        };
+        match (chosen, self.earlier_channel(keyed).await?) {
+            // A request that began meanwhile may have used the channel up.
+            (Err(_), Some(channel)) => self.known(channel).await,
+            (Err(error), _) => Err(error),
+            (Ok(channel), _) if channel.peer() != payee || channel.chain != chain => {
+                let message = format!("the channel {} is not one with the payee {payee}", channel.id);
+                Err(ApiError::new(ErrorCode::NoRoute, message))
+            }
+            (Ok(channel), _) => Ok(channel),
+        }
     }
 
     /// The channel with the payee that holds enough; the fullest, so that small ones are not used up in vain.
@@ -189,7 +220,6 @@ impl Core {
         chain: usize,
         payee: Address,
         terms: &InvoiceTerms,
-        is_paid: bool,
     ) -> Result<Arc<Known>, ApiError> {
         let with_payee = self.registry.with_peer(chain, payee);
         let infos = self.look(&with_payee).await?;
@@ -204,8 +234,7 @@ impl Core {
         }
         let missing = |message: String| Err(ApiError::new(ErrorCode::NoRoute, message));
         match best {
-            Some((own, true, known)) if own >= terms.amount || is_paid => Ok(known),
-            Some((_, _, known)) if is_paid => Ok(known),
+            Some((own, true, known)) if own >= terms.amount => Ok(known),
             Some((own, true, known)) => {
                 let short = terms.amount.checked_sub(own).unwrap_or(terms.amount);
                 missing(format!(

@@ -10,6 +10,9 @@
 //! keep theirs, and what is left over is credited to the undecided ones in the order in which they came. A key is
 //! thereby never paid twice. Where identical payments *without* a key were under way at the crash too, their caller
 //! asked for no memory, and one of them may be credited to the key.
+//!
+//! Keys are the node's, not a token's: who repeats a request with the token that replaced a lost one must not pay twice. So
+//! keys should be random; the same one for another request is refused, whoever made it.
 
 mod decide;
 mod table;
@@ -21,12 +24,11 @@ use super::{Core, DatabaseError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use strait_api::{ApiError, ErrorCode};
+use strait_api::{ApiError, ErrorCode, InvoiceTerms};
 use strait_protocol::Operation;
-use strait_types::{B256, ChannelId, keccak256};
-pub(crate) use table::has_result;
+use strait_types::{Address, B256, ChannelId, keccak256};
 use table::{Begun, Row};
 use tokio::sync::watch;
 
@@ -43,7 +45,25 @@ type Waiting = watch::Receiver<Option<Ended>>;
 
 /// Requests with a key that are being carried out.
 #[derive(Default)]
-pub(crate) struct Running(Mutex<HashMap<String, (B256, Waiting)>>);
+pub(crate) struct Running(Mutex<HashMap<String, Run>>);
+
+#[derive(Clone)]
+struct Run {
+    request: B256,
+    channel: Option<ChannelId>,
+    waiting: Waiting,
+}
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Run>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether requests of a channel run beside the one with a key.
+    fn has_others(&self, channel: ChannelId, but: Option<&str>) -> bool {
+        self.lock().iter().any(|(key, run)| run.channel == Some(channel) && Some(key.as_str()) != but)
+    }
+}
 
 /// A request with its key.
 #[derive(Clone)]
@@ -78,15 +98,23 @@ impl Keyed {
         })
     }
 
-    /// For the payment of an invoice, which is its own key until the invoice cannot be paid any more.
-    pub(crate) fn invoice(core: &Core, id: B256, expires: u64, channel: &Known) -> Keyed {
-        let expires_ms = expires.saturating_mul(1_000).max(core.clock.now_ms());
-        Keyed {
-            key: format!("invoice:{id}"),
-            request: id,
-            channel: Some(channel.id),
+    /// For the payment of an invoice, which is its own key until the invoice cannot be paid any more. Two payees may choose one id,
+    /// and a payee may use an id again: what the payee signed tells them apart.
+    pub(crate) fn invoice(core: &Core, terms: &InvoiceTerms, payee: Address) -> Result<Keyed, ApiError> {
+        let content = serde_json::to_vec(terms)
+            .map_err(|error| ApiError::new(ErrorCode::InvalidInvoice, error.to_string()))?;
+        let expires_ms = terms.expires.saturating_mul(1_000).max(core.clock.now_ms());
+        Ok(Keyed {
+            key: format!("invoice:{payee}:{}", terms.id),
+            request: keccak256(content),
+            channel: None,
             until_ms: expires_ms.saturating_add(KEPT_MS),
-        }
+        })
+    }
+
+    /// The same over a channel.
+    pub(crate) fn over(self, channel: &Known) -> Keyed {
+        Keyed { channel: Some(channel.id), ..self }
     }
 }
 
@@ -104,15 +132,16 @@ impl Core {
     {
         let (sender, mut waiting) = watch::channel(None);
         let is_first = {
-            let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut running = self.running.lock();
             match running.get(&keyed.key) {
-                Some((request, _)) if *request != keyed.request => return Err(conflict()),
-                Some((_, first)) => {
-                    waiting = first.clone();
+                Some(run) if run.request != keyed.request => return Err(conflict()),
+                Some(run) => {
+                    waiting = run.waiting.clone();
                     false
                 }
                 None => {
-                    running.insert(keyed.key.clone(), (keyed.request, waiting.clone()));
+                    let Keyed { request, channel, .. } = keyed;
+                    running.insert(keyed.key.clone(), Run { request, channel, waiting: waiting.clone() });
                     true
                 }
             }
@@ -123,7 +152,7 @@ impl Core {
                 let key = keyed.key.clone();
                 let ended = core.carry_out(keyed, intention, act).await;
                 sender.send_replace(Some(ended));
-                core.running.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+                core.running.lock().remove(&key);
             });
         }
         let ended = tokio::time::timeout(PATIENCE, waiting.wait_for(Option::is_some)).await;
@@ -137,6 +166,17 @@ impl Core {
         }
     }
 
+    /// The channel of an earlier request with the key, whatever became of that; `None`: there was none.
+    pub(crate) async fn earlier_channel(&self, keyed: &Keyed) -> Result<Option<ChannelId>, ApiError> {
+        let running = self.running.lock().get(&keyed.key).and_then(|run| run.channel);
+        if running.is_some() {
+            return Ok(running);
+        }
+        let key = keyed.key.clone();
+        let found = self.database.read(move |db| table::find(db, &key)).await?;
+        Ok(found.and_then(|found| found.undecided.channel))
+    }
+
     async fn carry_out<R, F>(
         self: &Arc<Core>,
         keyed: Keyed,
@@ -148,7 +188,7 @@ impl Core {
         F: Future<Output = Result<R, ApiError>> + Send,
     {
         let mut begun = self.begin(&keyed, &intention).await?;
-        if let Begun::Undecided(row) = &begun {
+        if let Begun::Undecided(row) = begun {
             match self.decide_late(row).await? {
                 Decided::Done(result) => return Ok(result),
                 Decided::Unknown => return Err(pending()),

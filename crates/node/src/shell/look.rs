@@ -5,7 +5,7 @@ use super::{Node, NodeError};
 use crate::transport::PeerStatus;
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError};
 use strait_engine::{Engine, EngineError};
-use strait_types::{Address, Bytes, ChannelId, ChannelParams, U256};
+use strait_types::{Address, Amount, AssetIndex, Bytes, ChannelId, ChannelParams, U256};
 use tokio::sync::oneshot;
 
 /// Selector of `balanceOf(address)`.
@@ -36,6 +36,29 @@ impl Node {
     /// When the chain does not answer, or the node has stopped.
     pub async fn account(&self) -> Result<Account, NodeError> {
         self.ask_chain(|chain| chain.account()).await
+    }
+
+    /// Whether a deposit of exactly this amount was handed in and may take effect above the block `through`; also when an earlier
+    /// process handed it in.
+    ///
+    /// # Errors
+    /// When the channel is unknown, the chain does not answer, or the node has stopped: nothing can be said then.
+    pub(crate) async fn is_deposit_under_way(
+        &self,
+        channel: ChannelId,
+        asset: AssetIndex,
+        amount: Amount,
+        through: u64,
+    ) -> Result<bool, NodeError> {
+        let plan = self.query(move |engine| engine.plan_deposit(channel, asset, amount)).await?;
+        let deposit = match plan {
+            Ok(mut steps) => steps.pop(),
+            // What comes too late has no effect.
+            Err(EngineError::Closed) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(deposit) = deposit else { return Ok(false) };
+        self.ask_chain(move |chain| chain.is_under_way(&deposit, through)).await
     }
 
     /// What an address holds of a token, in its smallest unit.

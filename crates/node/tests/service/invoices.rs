@@ -153,3 +153,58 @@ async fn an_invoice_with_a_key_is_made_once() {
     let first = bob.service.invoice_create(request.clone()).await.expect("made");
     assert_eq!(bob.service.invoice_create(request).await, Ok(first));
 }
+
+fn change(world: &World, party: u8, sql: &str) {
+    let db = Connection::open(world.path(format!("service-{party}.db"))).expect("opens");
+    db.execute_batch(sql).expect("changes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_is_being_paid_is_waited_for_even_when_nothing_is_left_and_its_time_is_over() {
+    let world = World::new();
+    let (alice, bob, _) = world.pair().await;
+    let invoice = make(&bob, 10 * ETHER).await;
+    let paid = pay(&alice, &invoice).await.expect("paid");
+    // As if its result could not have been written.
+    change(&world, 1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+    alice.clock.advance(601);
+    assert_eq!(pay(&alice, &invoice).await, Ok(paid));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_invoices_with_one_id_neither_counts_for_the_other() {
+    let world = World::new();
+    let alice = world.start(1).await;
+    world.draw_the_same();
+    let (bob, carol) = (world.start(2).await, world.start(3).await);
+    let (with_bob, with_carol) = (alice.open(&bob, ETHER).await, alice.open(&carol, ETHER).await);
+    let (first, second) = (make(&bob, 5).await, make(&carol, 5).await);
+    assert_eq!(first.terms.id, second.terms.id);
+    assert_eq!(pay(&alice, &first).await.expect("paid").channel, with_bob);
+    assert_eq!(pay(&alice, &second).await.expect("paid").channel, with_carol);
+    // A payee that uses an id again asks for something that is not paid.
+    change(&world, 2, "DELETE FROM invoice");
+    let again = make(&bob, 6).await;
+    assert_eq!(again.terms.id, first.terms.id);
+    let error = pay(&alice, &again).await.expect_err("another invoice");
+    assert_eq!(error.code, ErrorCode::IdempotencyConflict);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_by_status_finds_the_few_among_many() {
+    let world = World::new();
+    let bob = world.start(2).await;
+    let oldest = make(&bob, 1).await;
+    for _ in 0..300 {
+        let id = make(&bob, 1).await.terms.id;
+        bob.service.invoice_cancel(InvoiceRef { id }).await.expect("taken back");
+    }
+    let request = InvoiceList { status: Some(InvoiceStatus::Open), limit: Some(1), ..InvoiceList::default() };
+    let page = bob.service.invoice_list(request.clone()).await.expect("a list");
+    assert_eq!(page.invoices, [oldest]);
+    let rest = InvoiceList { cursor: page.next, ..request.clone() };
+    assert_eq!(bob.service.invoice_list(rest).await.expect("a list").invoices, []);
+    let beyond = InvoiceList { cursor: Some(u64::MAX.to_string()), ..request };
+    let error = bob.service.invoice_list(beyond).await.expect_err("no cursor");
+    assert_eq!(error.code, ErrorCode::InvalidParams);
+}

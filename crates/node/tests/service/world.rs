@@ -11,7 +11,7 @@ use strait_api::{
     EventStream, Link, Pay, PayMany, Subscribe,
 };
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
-use strait_engine::ports::{Clock, StoreError};
+use strait_engine::ports::{Clock, Rng, RngError, StoreError};
 use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig};
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) chain: SharedChain,
     directory: TempDir,
     copies_fail: Arc<AtomicBool>,
+    /// Services that start draw the same ids.
+    same_ids: AtomicBool,
     /// Of the stores, by party.
     sources: Mutex<HashMap<u8, BackupSource>>,
 }
@@ -47,6 +49,16 @@ impl TestClock {
 impl Clock for TestClock {
     fn now_ms(&self) -> u64 {
         self.system.now_ms() + self.ahead_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// No randomness at all.
+struct Sevens;
+
+impl Rng for Sevens {
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), RngError> {
+        bytes.fill(7);
+        Ok(())
     }
 }
 
@@ -72,6 +84,7 @@ impl World {
             chain,
             directory: TempDir::new().expect("a directory"),
             copies_fail: Arc::default(),
+            same_ids: AtomicBool::new(false),
             sources: Mutex::default(),
         }
     }
@@ -115,6 +128,11 @@ impl World {
         Node::start(config, chain, Box::new(store)).await.expect("starts")
     }
 
+    /// From now on all services that start choose the same ids.
+    pub(crate) fn draw_the_same(&self) {
+        self.same_ids.store(true, Ordering::Relaxed);
+    }
+
     /// From now on no store can be copied.
     pub(crate) fn break_copies(&self) {
         self.copies_fail.store(true, Ordering::Relaxed);
@@ -151,7 +169,7 @@ impl World {
             restored: false,
             retention,
             clock: clock.clone(),
-            rng: Box::new(SystemRng),
+            rng: if self.same_ids.load(Ordering::Relaxed) { Box::new(Sevens) } else { Box::new(SystemRng) },
         };
         Party { service: Service::start(config).await.expect("starts"), clock }
     }

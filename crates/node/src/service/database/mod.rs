@@ -203,20 +203,69 @@ fn run(mut db: Connection, waiting: &Receiver<Box<dyn Job>>, path: &Path, dead: 
         if dead.load(Ordering::Relaxed) {
             return;
         }
-        let outcome = commit(&mut db, &mut jobs).map_err(|error| fault(path, &error));
-        if let Err(error) = &outcome {
-            tracing::error!(%error, "what waited was not written");
-        }
-        for job in jobs {
-            job.finish(outcome.clone());
+        let outcomes = match commit(&mut db, &mut jobs) {
+            Ok(outcomes) => {
+                outcomes.into_iter().map(|one| one.map_err(|error| fault(path, &error))).collect::<Vec<_>>()
+            }
+            Err(error) => jobs.iter().map(|_| Err(fault(path, &error))).collect(),
+        };
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            if let Err(error) = &outcome {
+                tracing::error!(%error, "what waited was not written");
+            }
+            job.finish(outcome);
         }
     }
 }
 
-fn commit(db: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+/// Brings all jobs to disk together. One that fails leaves nothing behind and takes no other along.
+fn commit(db: &mut Connection, jobs: &mut [Box<dyn Job>]) -> rusqlite::Result<Vec<rusqlite::Result<()>>> {
     let transaction = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let step = |sql| transaction.prepare_cached(sql)?.execute(()).map(drop);
+    let mut outcomes = Vec::with_capacity(jobs.len());
     for job in jobs {
-        job.run(&transaction)?;
+        step("SAVEPOINT job")?;
+        let outcome = job.run(&transaction);
+        if outcome.is_err() {
+            // A full disk, say, has ended the whole transaction; then this fails, and with it all.
+            step("ROLLBACK TO job")?;
+        }
+        step("RELEASE job")?;
+        outcomes.push(outcome);
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_job_that_fails_leaves_nothing_and_takes_no_other_along() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let database = Database::open(&directory.path().join("service.db")).expect("opens");
+        let put = |key: &'static str, value: u64| {
+            database.write(move |db| {
+                db.execute("INSERT INTO meta VALUES (?1, x'00')", [key])?;
+                db.query_row("SELECT ?1", [value], |row| row.get::<_, u64>(0))
+            })
+        };
+        // The first one holds the thread until all the others wait, so that they share a transaction.
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let hold = database.write(move |_| Ok(wait.recv().is_ok()));
+        let others = [put("a", 1), put("b", u64::MAX), put("c", 2)];
+        go.send(()).expect("it waits");
+        assert_eq!(hold.await, Ok(true));
+        let [first, bad, last] = others;
+        let (first, bad, last) = tokio::join!(first, bad, last);
+        assert!(first.is_ok() && last.is_ok(), "{first:?} {last:?}");
+        assert!(bad.is_err());
+        let keys = database.read(|db| {
+            db.prepare("SELECT key FROM meta ORDER BY key")?
+                .query_map((), |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()
+        });
+        assert_eq!(keys.await, Ok(vec!["a".to_owned(), "c".to_owned()]));
+    }
 }

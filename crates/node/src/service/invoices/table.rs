@@ -8,7 +8,7 @@ use strait_types::{Amount, B256};
 #[derive(Clone, Debug)]
 pub(super) struct Stored {
     /// The how-manieth it is.
-    pub(super) number: u64,
+    pub(super) number: i64,
     pub(super) terms: InvoiceTerms,
     pub(super) text: String,
     pub(super) is_cancelled: bool,
@@ -85,7 +85,7 @@ impl Stored {
     }
 
     /// Those made before the one with a number, newest first.
-    pub(super) fn page(db: &Connection, before: u64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
+    pub(super) fn page(db: &Connection, before: i64, limit: usize) -> rusqlite::Result<Vec<Stored>> {
         db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM invoice WHERE number < ?1 ORDER BY number DESC LIMIT ?2"
         ))?

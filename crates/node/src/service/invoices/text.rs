@@ -1,7 +1,7 @@
 //! An invoice as text: `straitinvoice1` and Bech32m, whose checksum finds typing errors. Inside are the terms and the
 //! payee's signature on them.
 
-use super::payee_of;
+use super::{MAX_SECONDS, payee_of};
 use bech32::{Bech32m, Checksum, Hrp};
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_api::{ApiError, ErrorCode, InvoiceTerms};
@@ -12,6 +12,8 @@ const PREFIX: &str = "straitinvoice";
 /// What is signed begins with this: nothing else that the key signs does. 0x19 makes it no transaction, the letter no
 /// EIP-712 or EIP-191 message of another kind.
 const SIGNED: &[u8] = b"\x19Strait invoice, format 1:\n";
+/// No invoice ends later, in Unix seconds: the end of the year 9999.
+const LATEST_END: u64 = 253_402_300_799;
 /// Longest text that is looked at.
 const MAX_TEXT: usize = 4_096;
 
@@ -107,6 +109,11 @@ pub(crate) fn read(text: &str) -> Result<InvoiceTerms, ApiError> {
     if terms.amount.is_zero() {
         return Err(invalid("it asks for nothing"));
     }
+    // The payer remembers it until its end.
+    let lasts = terms.expires.checked_sub(terms.created);
+    if lasts.is_none_or(|seconds| seconds > MAX_SECONDS) || terms.expires > LATEST_END {
+        return Err(invalid("it can be paid for longer than a year, or has ended before it was made"));
+    }
     Ok(terms)
 }
 
@@ -154,6 +161,15 @@ mod tests {
         }
         for text in ["", "straitinvoice1", "lnbc1", &text[..text.len() - 1]] {
             assert_eq!(read(text).expect_err("no invoice").code, ErrorCode::InvalidInvoice);
+        }
+    }
+
+    #[test]
+    fn one_that_hardly_ends_is_refused() {
+        for (created, expires) in [(0, u64::MAX), (u64::MAX - 5, u64::MAX), (5, 4), (0, MAX_SECONDS + 1)] {
+            let terms = InvoiceTerms { created, expires, ..terms(&key(1)) };
+            let error = read(&write(&terms, &key(1)).expect("written")).expect_err("endless");
+            assert_eq!(error.code, ErrorCode::InvalidInvoice, "{created} {expires}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! What became of requests that a crash left without a result.
 
-use super::table::{self, Decided, Found, Intention, Undecided};
+use super::table::{self, Decided, Found, Intention, Standing, Undecided};
 use crate::service::Core;
 use crate::service::history::{Mark, Scan};
 use crate::service::registry::Known;
@@ -8,12 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use strait_api::{ApiError, ChannelOpened, ErrorCode, LockNumber, Paid, PaidMany, PayResult, Submitted};
 use strait_protocol::{Operation, Phase};
-use strait_types::{B256, ChannelId, Version};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, Version};
 
 /// How long a repetition waits for the peer's answer to what is in flight.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A deposit that is not on chain after this time, in milliseconds, was not made.
-const DEPOSIT_MS: u64 = 3_600_000;
+/// A deposit that the chain does not show this long after it was asked for, in seconds, was not made, unless its transaction
+/// is still under way.
+const DEPOSIT_SECONDS: u64 = 3_600;
 
 /// An operation of ours in the history, to be credited to one request.
 struct Candidate {
@@ -47,14 +48,20 @@ impl Core {
         }
         for (channel, rows) in by_channel {
             if let Ok(known) = self.known(channel).await {
-                self.credit(&known, rows).await?;
+                self.credit(&known, rows, None).await?;
             }
         }
         Ok(())
     }
 
-    /// Credits each undecided request of a channel with what the history holds of it.
-    async fn credit(&self, known: &Known, rows: Vec<(Undecided, Intention)>) -> Result<(), ApiError> {
+    /// Credits each undecided request of a channel with what the history holds of it. Nothing is credited while other requests of
+    /// the channel than `asking` run: what the history holds may be theirs.
+    async fn credit(
+        &self,
+        known: &Known,
+        rows: Vec<(Undecided, Intention)>,
+        asking: Option<&str>,
+    ) -> Result<(), ApiError> {
         let mut wanted = Candidates::new();
         let (mut mark, mut since_ms) = (None, u64::MAX);
         for (row, intention) in &rows {
@@ -68,6 +75,10 @@ impl Core {
         let mut candidates = self.candidates(known, mark.unwrap_or_default(), wanted).await?;
         let channel = known.id;
         let results = self.database.read(move |db| table::results_since(db, channel, since_ms)).await?;
+        // Whoever began after this look wrote after what was read, and whoever ended before it has its result there.
+        if self.running.has_others(channel, asking) {
+            return Ok(());
+        }
         let taken: BTreeSet<u64> = results.iter().flat_map(|result| numbers(result)).collect();
         for candidate in candidates.values_mut().flatten() {
             candidate.is_taken = candidate.is_payment && taken.contains(&candidate.found.number);
@@ -160,8 +171,12 @@ impl Core {
     }
 
     /// Decides one when it is asked for again.
-    pub(super) async fn decide_late(&self, row: &Undecided) -> Result<Decided, ApiError> {
-        let decided = self.look_again(row).await?;
+    pub(super) async fn decide_late(&self, row: Undecided) -> Result<Decided, ApiError> {
+        let row = match self.credit_late(row).await? {
+            Ok(row) => row,
+            Err(decided) => return Ok(decided),
+        };
+        let decided = self.look_again(&row).await?;
         let (key, now_ms) = (row.key.clone(), self.clock.now_ms());
         match &decided {
             Decided::Done(result) => {
@@ -172,6 +187,27 @@ impl Core {
             Decided::Unknown => {}
         }
         Ok(decided)
+    }
+
+    /// Credits operations whose end this life failed to write down. The row as it stands then, if it is not decided.
+    async fn credit_late(&self, row: Undecided) -> Result<Result<Undecided, Decided>, ApiError> {
+        let Some(channel) = row.channel else { return Ok(Ok(row)) };
+        if !matches!(serde_json::from_str(&row.note), Ok(Intention::Operations { .. })) {
+            return Ok(Ok(row));
+        }
+        let known = self.known(channel).await?;
+        let undecided = self.database.read(table::undecided).await?.into_iter();
+        let of_channel = undecided.filter(|other| other.channel == Some(channel)).filter_map(|other| {
+            let intention = serde_json::from_str::<Intention>(&other.note).ok()?;
+            matches!(intention, Intention::Operations { .. }).then_some((other, intention))
+        });
+        self.credit(&known, of_channel.collect(), Some(&row.key)).await?;
+        let key = row.key;
+        Ok(match self.database.read(move |db| table::find(db, &key)).await? {
+            None => Err(Decided::NotMade),
+            Some(Standing { result: Some(result), .. }) => Err(Decided::Done(result)),
+            Some(Standing { undecided, .. }) => Ok(undecided),
+        })
     }
 
     async fn look_again(&self, row: &Undecided) -> Result<Decided, ApiError> {
@@ -197,20 +233,41 @@ impl Core {
                 })
             }
             Intention::Deposit { asset, amount, before, at_ms } => {
-                let facts = self.node(&known)?.facts(known.id).await?;
-                let now = facts.deposits.get(asset.index()).map(|pair| pair[known.side.index()]);
-                let total = before.checked_add(amount).unwrap_or(strait_types::Amount::MAX);
-                if now.is_some_and(|now| now >= total) {
-                    // Its hash was lost with the life that sent it.
-                    return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO, total })));
-                }
-                let is_over = self.clock.now_ms() > at_ms.saturating_add(DEPOSIT_MS);
-                Ok(if is_over { Decided::NotMade } else { Decided::Unknown })
+                self.look_for_deposit(&known, asset, amount, before, at_ms).await
             }
-            // It failed in this life in a way that tells nothing.
+            // It was credited with nothing yet.
             Intention::Operations { .. } => Ok(Decided::Unknown),
             Intention::Open { .. } | Intention::Nothing => Ok(Decided::NotMade),
         }
+    }
+
+    async fn look_for_deposit(
+        &self,
+        known: &Known,
+        asset: AssetIndex,
+        amount: Amount,
+        before: Amount,
+        at_ms: u64,
+    ) -> Result<Decided, ApiError> {
+        let (node, id) = (self.node(known)?, known.id);
+        let looked = node
+            .query(move |engine| (engine.channel(id).map(|channel| channel.facts().clone()), engine.head()));
+        let (Some(facts), Some((head, head_time))) = looked.await? else { return Ok(Decided::Unknown) };
+        let now = facts.deposits.get(asset.index()).map(|pair| pair[known.side.index()]);
+        let total = before.checked_add(amount).unwrap_or(Amount::MAX);
+        if now.is_some_and(|now| now >= total) {
+            // Its hash was lost with the life that sent it.
+            return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO, total })));
+        }
+        // By the clock alone a chain that was away for an hour would make every deposit look as if it had not been made.
+        let end = (at_ms / 1_000).saturating_add(DEPOSIT_SECONDS);
+        if self.now() <= end || head_time <= end {
+            return Ok(Decided::Unknown);
+        }
+        Ok(match node.is_deposit_under_way(id, asset, amount, head.number).await {
+            Ok(false) => Decided::NotMade,
+            Ok(true) | Err(_) => Decided::Unknown,
+        })
     }
 
     async fn look_for_channel(&self, params: &strait_types::ChannelParams) -> Result<Decided, ApiError> {

@@ -105,27 +105,31 @@ pub(crate) enum Decided {
     Unknown,
 }
 
-pub(crate) fn begin(db: &Connection, row: Row) -> rusqlite::Result<Begun> {
-    let found = db
-        .prepare_cached("SELECT request, result, at_ms, channel, note FROM idempotency WHERE key = ?1")?
-        .query_row([&row.key], |found| {
-            if found.get_ref(0)?.as_blob()? != row.request.as_slice() {
-                return Ok(Begun::Conflict);
-            }
-            if let Some(result) = found.get(1)? {
-                return Ok(Begun::Done(result));
-            }
-            let (at_ms, channel, note) = (found.get(2)?, found.get(3)?, found.get(4)?);
-            Ok(Begun::Undecided(Undecided {
-                key: row.key.clone(),
-                at_ms,
-                channel: channel_id(channel),
-                note,
-            }))
+/// A key's row.
+pub(super) struct Standing {
+    pub(super) request: B256,
+    pub(super) result: Option<String>,
+    /// What it is while there is no result.
+    pub(super) undecided: Undecided,
+}
+
+pub(super) fn find(db: &Connection, key: &str) -> rusqlite::Result<Option<Standing>> {
+    db.prepare_cached("SELECT request, result, at_ms, channel, note FROM idempotency WHERE key = ?1")?
+        .query_row([key], |row| {
+            let request = B256::try_from(row.get_ref(0)?.as_blob()?).unwrap_or_default();
+            let (channel, note) = (channel_id(row.get(3)?), row.get(4)?);
+            let undecided = Undecided { key: key.to_owned(), at_ms: row.get(2)?, channel, note };
+            Ok(Standing { request, result: row.get(1)?, undecided })
         })
-        .optional()?;
-    if let Some(found) = found {
-        return Ok(found);
+        .optional()
+}
+
+pub(crate) fn begin(db: &Connection, row: Row) -> rusqlite::Result<Begun> {
+    match find(db, &row.key)? {
+        Some(found) if found.request != row.request => return Ok(Begun::Conflict),
+        Some(Standing { result: Some(result), .. }) => return Ok(Begun::Done(result)),
+        Some(Standing { undecided, .. }) => return Ok(Begun::Undecided(undecided)),
+        None => {}
     }
     let Row { key, request, at_ms, until_ms, channel, note } = row;
     let channel = channel.as_ref().map(|channel| channel.0.as_slice());
@@ -134,11 +138,6 @@ pub(crate) fn begin(db: &Connection, row: Row) -> rusqlite::Result<Begun> {
     )?
     .execute((key, request.as_slice(), at_ms, until_ms, channel, note))?;
     Ok(Begun::New)
-}
-
-/// Whether a key has a result.
-pub(crate) fn has_result(db: &Connection, key: &str) -> rusqlite::Result<bool> {
-    db.prepare_cached("SELECT 1 FROM idempotency WHERE key = ?1 AND result IS NOT NULL")?.exists([key])
 }
 
 pub(crate) fn finish(db: &Connection, key: &str, result: &str, now_ms: u64) -> rusqlite::Result<()> {
