@@ -124,6 +124,7 @@ impl Engine {
 
     fn rollback(&mut self, now_ms: u64, to: u64) {
         self.cursor.rollback(to);
+        self.forget_deployed_above(to);
         for id in self.with_recent_events() {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
         }
@@ -158,6 +159,7 @@ impl Engine {
                     self.apply_event(now_ms, id, block, event);
                 }
             }
+            AdjudicatorEvent::AppDeployed { app } => self.on_deployed(*app, block.at.number),
             _ => {
                 if let Some(id) = event.channel()
                     && !self.fetching.contains(&id)

@@ -1,11 +1,12 @@
 //! The engine itself: channels, and one round after another.
 
 use crate::alarms::{Alarm, Alarms};
+use crate::apps::Apps;
 use crate::chain::Cursor;
 use crate::halt::Halt;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::offers::Declined;
-use crate::peers::Peers;
+use crate::peers::{Peers, Terms};
 use crate::policy::Policy;
 use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::proposals::Proposals;
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
     Body, Channel, ChannelView, Command, Context, Deadline, Frame, Outputs, Phase, Settings, SignedPosition,
-    Token,
+    Surroundings, Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
@@ -71,6 +72,7 @@ pub struct Engine {
     pub(crate) peers: Peers,
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
+    pub(crate) apps: Apps,
     pub(crate) alarm: Alarm,
     /// After a reorg that cannot be undone.
     pub(crate) halt: Option<Halt>,
@@ -116,6 +118,7 @@ impl Engine {
             peers: Peers::default(),
             proposals: Proposals::default(),
             cursor: Cursor::default(),
+            apps: Apps::default(),
             alarm: Alarm::default(),
             halt: None,
             fetching: BTreeSet::new(),
@@ -138,7 +141,13 @@ impl Engine {
             Input::Connected { peer } => self.on_connected(now_ms, peer),
             Input::Disconnected { peer } => self.on_disconnected(now_ms, peer),
             Input::Frame { peer, bytes } => self.on_frame(now_ms, peer, &bytes),
-            Input::Open { token, params, settings } => self.open_own(now_ms, token, params, settings),
+            Input::Open { token, params, settings } => {
+                self.open_own(now_ms, token, Terms { params, start: None }, settings);
+            }
+            Input::OpenApp { token, params, start, settings } => {
+                self.open_own(now_ms, token, Terms { params, start: Some(start) }, settings);
+            }
+            Input::InstallApp { token, runtime } => self.install(token, runtime),
             Input::Command { token, channel, command } => {
                 self.command(now_ms, token, channel, command);
             }
@@ -232,14 +241,10 @@ impl Engine {
     ) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        let ctx = Context {
-            now_ms,
-            head_time,
-            final_time,
-            halted: self.halt.is_some(),
-            domain: &self.domain,
-            signer: self.signer.as_ref(),
-        };
+        let around = surroundings(&self.apps, &entry.channel);
+        let (domain, signer) = (&self.domain, self.signer.as_ref());
+        let halted = self.halt.is_some();
+        let ctx = Context { now_ms, head_time, final_time, halted, domain, signer, around };
         let mut out = Outputs::default();
         work(&mut entry.channel, &ctx, &mut out);
         self.touched.insert(id);
@@ -261,14 +266,10 @@ impl Engine {
 
     pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        Context {
-            now_ms,
-            head_time,
-            final_time,
-            halted: self.halt.is_some(),
-            domain: &self.domain,
-            signer: self.signer.as_ref(),
-        }
+        let around = surroundings(&self.apps, &entry.channel);
+        let (domain, signer) = (&self.domain, self.signer.as_ref());
+        let halted = self.halt.is_some();
+        Context { now_ms, head_time, final_time, halted, domain, signer, around }
     }
 
     fn on_tick(&mut self, now_ms: u64) {
@@ -341,6 +342,20 @@ impl Engine {
                 self.batch.snapshot(*id, entry.channel.snapshot());
             }
         }
+    }
+}
+
+/// What a channel is to know of its app.
+fn surroundings<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
+    let address = channel.params().app;
+    if address.is_zero() {
+        return Surroundings::default();
+    }
+    let app = apps.installed.get(&address);
+    Surroundings {
+        rules: app.and_then(|app| app.rules.as_deref()),
+        runtime: app.map(|app| app.runtime.as_slice()),
+        is_deployed: apps.deployed.contains_key(&address),
     }
 }
 

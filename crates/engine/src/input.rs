@@ -3,7 +3,7 @@
 use crate::calls::{Submission, SubmissionKey};
 use crate::ports::{Account, Block, BlockRef, ChainError, Followed, Receipt, TxHash};
 use crate::status::BlockView;
-use strait_protocol::{Command, Event, FrameError, Rule, Settings, SignerError, Token};
+use strait_protocol::{AppStart, Command, Event, FrameError, Refused, Rule, Settings, SignerError, Token};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams};
 
 /// An input.
@@ -34,6 +34,25 @@ pub enum Input {
         params: ChannelParams,
         /// What we demand.
         settings: Settings,
+    },
+    /// The user makes a channel with an app known, whose code is installed. Answered by [`Notice::Opened`] or an error
+    /// with the token.
+    OpenApp {
+        /// The caller's handle.
+        token: Token,
+        /// Its terms.
+        params: ChannelParams,
+        /// What both begin with.
+        start: AppStart,
+        /// What we demand.
+        settings: Settings,
+    },
+    /// The operator installs an app. Answered by [`Notice::Installed`] or an error with the token.
+    InstallApp {
+        /// The caller's handle.
+        token: Token,
+        /// Its runtime code.
+        runtime: Vec<u8>,
     },
     /// The user commands a channel.
     Command {
@@ -164,6 +183,13 @@ pub enum Notice {
         token: Option<Token>,
         /// The channel.
         channel: ChannelId,
+    },
+    /// An app can be played from now on.
+    Installed {
+        /// The command.
+        token: Token,
+        /// Its address, which its code and the adjudicator decide on.
+        app: Address,
     },
     /// Something happened in a channel.
     Channel {
@@ -315,6 +341,15 @@ pub enum EngineError {
     /// The channel is already known.
     #[error("channel {0} exists already; use another nonce for a second one")]
     AlreadyOpen(ChannelId),
+    /// Its code is not here.
+    #[error("the app {0} is not installed here; install its runtime code first")]
+    UnknownApp(Address),
+    /// An app without a start, or a start without an app.
+    #[error("a channel with an app is opened with its start, and a payment channel without")]
+    Start,
+    /// The rules refuse it.
+    #[error(transparent)]
+    Rules(#[from] Refused),
     /// A peer offers a channel of others.
     #[error("the participants are not the two of us")]
     NotOurs,

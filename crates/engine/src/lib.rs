@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
 mod alarms;
+mod apps;
 mod calls;
 mod chain;
 mod engine;

@@ -57,7 +57,12 @@ impl Declined {
 impl Engine {
     pub(crate) fn introduce(&mut self, id: ChannelId) {
         let Some(entry) = self.channels.get(&id) else { return };
-        let frame = Frame::Open { params: entry.channel.params().clone() }.encode();
+        let params = entry.channel.params().clone();
+        let frame = match entry.channel.app_start() {
+            Some(start) => Frame::OpenApp { params, start: start.clone() },
+            None => Frame::Open { params },
+        };
+        let frame = frame.encode();
         self.effects.push(Effect::Send { peer: entry.peer, frame });
     }
 

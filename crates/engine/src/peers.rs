@@ -6,7 +6,7 @@ use crate::policy::PolicyError;
 use crate::ports::Kind;
 use crate::status::PeerView;
 use std::collections::{BTreeMap, BTreeSet};
-use strait_protocol::{Channel, Frame, Settings, Token};
+use strait_protocol::{AppStart, Channel, Frame, Settings, Token};
 use strait_types::{Address, ChannelId, ChannelParams, Side};
 
 #[derive(Debug, Default)]
@@ -92,6 +92,13 @@ impl Peers {
     }
 }
 
+/// A channel as it is offered.
+pub(crate) struct Terms {
+    pub(crate) params: ChannelParams,
+    /// In a channel with an app.
+    pub(crate) start: Option<AppStart>,
+}
+
 /// Who makes a channel known.
 #[derive(Clone, Copy)]
 enum Origin {
@@ -137,7 +144,10 @@ impl Engine {
             return;
         }
         match Frame::decode(bytes) {
-            Ok(Frame::Open { params }) => self.on_open(now_ms, peer, params),
+            Ok(Frame::Open { params }) => self.on_open(now_ms, peer, Terms { params, start: None }),
+            Ok(Frame::OpenApp { params, start }) => {
+                self.on_open(now_ms, peer, Terms { params, start: Some(start) });
+            }
             Ok(Frame::Decline { channel, reason }) => self.on_decline(now_ms, peer, channel, &reason),
             Ok(Frame::Unknown { channel }) => self.on_unknown(now_ms, peer, channel),
             Ok(Frame::Channel { channel, body }) => {
@@ -162,8 +172,8 @@ impl Engine {
         self.effects.push(Effect::Send { peer, frame });
     }
 
-    fn on_open(&mut self, now_ms: u64, peer: Address, params: ChannelParams) {
-        let id = params.id(self.domain.chain_id(), self.domain.adjudicator());
+    fn on_open(&mut self, now_ms: u64, peer: Address, terms: Terms) {
+        let id = terms.params.id(self.domain.chain_id(), self.domain.adjudicator());
         if let Some(entry) = self.channels.get_mut(&id) {
             // The answer to an introduction is the channel's own synchronisation. It is given once: each one makes
             // the channel ready to send all that is in flight again.
@@ -173,10 +183,10 @@ impl Engine {
             }
             return;
         }
-        match self.admit(peer, &params) {
-            Ok(_) if self.policy.manual_approval => self.propose(now_ms, peer, id, params),
+        match self.admit(peer, id, &terms) {
+            Ok(_) if self.policy.manual_approval => self.propose(now_ms, peer, id, terms),
             Ok(side) => match self.make_room(peer) {
-                Ok(()) => self.accept_offer(now_ms, id, params, side, None),
+                Ok(()) => self.accept_offer(now_ms, id, terms, side, None),
                 Err(error) => self.decline(peer, id, &error.to_string()),
             },
             Err(error) => self.decline(peer, id, &error.to_string()),
@@ -184,12 +194,22 @@ impl Engine {
     }
 
     /// Judges a channel that a peer offers; which side we would be.
-    pub(crate) fn admit(&self, peer: Address, params: &ChannelParams) -> Result<Side, EngineError> {
+    pub(crate) fn admit(&self, peer: Address, id: ChannelId, terms: &Terms) -> Result<Side, EngineError> {
+        let params = &terms.params;
         let own = self.signer.address();
         let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
         let side = side.ok_or(EngineError::NotOurs)?;
         self.policy.check(params, self.peers.count(peer))?;
+        self.check_start(id, terms)?;
         Ok(side)
+    }
+
+    fn check_start(&self, id: ChannelId, terms: &Terms) -> Result<(), EngineError> {
+        match (&terms.start, terms.params.app.is_zero()) {
+            (Some(start), false) => self.admit_start(id, &terms.params, start),
+            (None, true) => Ok(()),
+            _ => Err(EngineError::Start),
+        }
     }
 
     /// Takes a channel that a peer offers.
@@ -197,13 +217,13 @@ impl Engine {
         &mut self,
         now_ms: u64,
         id: ChannelId,
-        params: ChannelParams,
+        terms: Terms,
         side: Side,
         approved: Option<Token>,
     ) {
-        let peer_deposit = self.policy.deposits_of_peer(&params);
+        let peer_deposit = self.policy.deposits_of_peer(&terms.params);
         let settings = Settings { peer_deposit, ..self.settings.clone() };
-        self.add_channel(now_ms, id, params, side, settings, Origin::Peer { approved });
+        self.add_channel(now_ms, (id, side), terms, settings, Origin::Peer { approved });
     }
 
     /// Makes room for one more channel that a peer opens; it may cost the peer with most of them its oldest.
@@ -231,8 +251,9 @@ impl Engine {
         }
     }
 
-    pub(crate) fn open_own(&mut self, now_ms: u64, token: Token, params: ChannelParams, settings: Settings) {
+    pub(crate) fn open_own(&mut self, now_ms: u64, token: Token, terms: Terms, settings: Settings) {
         let own = self.signer.address();
+        let params = &terms.params;
         let id = params.id(self.domain.chain_id(), self.domain.adjudicator());
         let Some(side) = params.side_of(own) else {
             self.fail(token, EngineError::NotParticipant(own));
@@ -243,23 +264,26 @@ impl Engine {
             return;
         }
         let existing = self.peers.count(params.participant(side.other()).signer);
-        match self.policy.check(&params, existing) {
-            Ok(()) => self.add_channel(now_ms, id, params, side, settings, Origin::User(token)),
-            Err(error) => self.fail(token, PolicyError::into(error)),
+        let admitted = self.policy.check(params, existing).map_err(EngineError::from);
+        match admitted.and_then(|()| self.check_start(id, &terms)) {
+            Ok(()) => self.add_channel(now_ms, (id, side), terms, settings, Origin::User(token)),
+            Err(error) => self.fail(token, error),
         }
     }
 
     fn add_channel(
         &mut self,
         now_ms: u64,
-        id: ChannelId,
-        params: ChannelParams,
-        side: Side,
+        (id, side): (ChannelId, Side),
+        Terms { params, start }: Terms,
         settings: Settings,
         origin: Origin,
     ) {
         let peer = params.participant(side.other()).signer;
-        let (channel, record) = Channel::open(id, params, side, settings);
+        let (channel, record) = match start {
+            Some(start) => Channel::open_app(id, params, side, settings, start),
+            None => Channel::open(id, params, side, settings),
+        };
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         let (introduced, token) = match origin {

@@ -8,7 +8,7 @@ use strait_types::{Address, Amount, ChannelParams, ParamsError};
 pub struct Policy {
     /// Assets that may occur; empty: any.
     pub assets: Vec<Address>,
-    /// Apps that may occur; empty: none. No app is supported by this release, so one that is listed is refused too.
+    /// Apps that may occur; empty: none. Their code must be installed, too.
     pub apps: Vec<Address>,
     /// Shortest challenge period, in seconds.
     pub min_challenge: u32,
@@ -53,8 +53,8 @@ pub enum PolicyError {
     /// The contract would not take it either.
     #[error(transparent)]
     Params(#[from] ParamsError),
-    /// Apps and child channels come in a later release.
-    #[error("channels with an app or a parent are not supported by this release")]
+    /// Child channels come in a later release.
+    #[error("channels with a parent are not supported by this release")]
     Unsupported,
     /// The app is not on the operator's list.
     #[error("the app {0} is not on this node's list; add it to the configuration if you trust it")]
@@ -93,7 +93,7 @@ impl Policy {
         if !params.app.is_zero() && !self.apps.contains(&params.app) {
             return Err(PolicyError::App(params.app));
         }
-        if !params.app.is_zero() || !params.child.is_zero() {
+        if !params.child.is_zero() {
             return Err(PolicyError::Unsupported);
         }
         let unknown =

@@ -3,9 +3,10 @@
 use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
 use crate::offers::MAX_REASON;
+use crate::peers::Terms;
 use crate::policy::PolicyError;
 use std::collections::{BTreeMap, VecDeque};
-use strait_protocol::Token;
+use strait_protocol::{AppStart, Token};
 use strait_types::{Address, ChannelId, ChannelParams};
 
 /// Most that wait of one peer.
@@ -25,6 +26,8 @@ pub struct Proposal {
     pub peer: Address,
     /// Its terms.
     pub params: ChannelParams,
+    /// What an app would begin with.
+    pub start: Option<AppStart>,
     /// When it was first offered, in milliseconds since the Unix epoch.
     pub since_ms: u64,
 }
@@ -46,7 +49,7 @@ impl Proposals {
 
 impl Engine {
     /// Puts a channel that a peer offers before the operator, once. The peer is told that it waits.
-    pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, params: ChannelParams) {
+    pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, terms: Terms) {
         if let Some((_, reason)) = self.proposals.rejected.iter().find(|(rejected, _)| *rejected == id) {
             let reason = reason.clone();
             self.decline(peer, id, &reason);
@@ -57,7 +60,8 @@ impl Engine {
                 self.decline(peer, id, &error.to_string());
                 return;
             }
-            let proposal = Proposal { peer, params: params.clone(), since_ms: now_ms };
+            let Terms { params, start } = terms;
+            let proposal = Proposal { peer, params: params.clone(), start, since_ms: now_ms };
             self.proposals.waiting.insert(id, proposal);
             self.effects.push(Effect::Notify(Notice::Proposed { channel: id, params, peer }));
         }
@@ -89,12 +93,13 @@ impl Engine {
             self.fail(token, EngineError::AlreadyOpen(id));
             return;
         }
-        let Some(Proposal { peer, params, .. }) = self.proposals.waiting.get(&id).cloned() else {
+        let Some(Proposal { peer, params, start, .. }) = self.proposals.waiting.get(&id).cloned() else {
             self.fail(token, EngineError::NotProposed(id));
             return;
         };
-        match self.admit(peer, &params) {
-            Ok(side) => self.accept_offer(now_ms, id, params, side, Some(token)),
+        let terms = Terms { params, start };
+        match self.admit(peer, id, &terms) {
+            Ok(side) => self.accept_offer(now_ms, id, terms, side, Some(token)),
             Err(error) => self.fail(token, error),
         }
     }

@@ -1,5 +1,6 @@
 //! Rebuilding the engine from its store.
 
+use crate::apps::Apps;
 use crate::chain::{CURSOR_KEY, Cursor};
 use crate::engine::{Engine, Entry};
 use crate::halt::HALT_KEY;
@@ -72,6 +73,7 @@ impl Engine {
         if let Some(bytes) = store.meta(HALT_KEY)? {
             engine.halt = borsh::from_slice(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
+        engine.apps = Apps::recover(store)?;
         let mut failure = None;
         store.recover(&mut |recovered| {
             if failure.is_none() {

@@ -132,7 +132,7 @@ impl Engine {
         for id in &self.watched {
             let Some(channel) = self.channel(*id) else { continue };
             let facts = channel.facts();
-            let Phase::Disputed { deadline, challenger } = facts.phase else { continue };
+            let Phase::Disputed { deadline, challenger, .. } = facts.phase else { continue };
             let recorded = facts.recorded.as_ref().map_or(Version::ZERO, |state| state.version);
             let best = channel.best_version();
             disputes.push(DisputeStatus {

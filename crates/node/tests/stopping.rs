@@ -9,7 +9,7 @@ use strait_engine::ports::{
 };
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Capacity, NewChannel, Node, NodeConfig, NodeError, SystemRng};
-use strait_protocol::{ChannelView, Command, Settings};
+use strait_protocol::{ChannelView, Command, NoRules, Settings};
 use strait_store::{Fault, MemoryDisk};
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{
@@ -124,6 +124,7 @@ async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capac
         capacity,
         restored: false,
         rng: Box::new(SystemRng),
+        rules: Arc::new(NoRules),
     };
     let store = Box::new(disk.open().expect("opens"));
     Node::start(config, Box::new(chain.clone()), store).await.expect("starts")

@@ -1,9 +1,10 @@
 //! The itemised bill: what both sides agreed, operation by operation, read from one side's records.
 
+use crate::app::AppMove;
 use crate::operation::Operation;
 use crate::record::Record;
 use std::collections::VecDeque;
-use strait_types::{Side, Version};
+use strait_types::{Side, State, Version};
 
 /// One agreed operation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -66,6 +67,7 @@ impl Bill {
                 self.agree_own(update.version, &mut lines);
                 self.agree(update.version, self.side.other(), update.operations, &mut lines);
             }
+            Record::Forced(state) => self.force(&state, &mut lines),
             Record::RolledBack | Record::Rebased { .. } => self.pending.clear(),
             Record::Adopted(latest) => {
                 self.pending.clear();
@@ -75,6 +77,26 @@ impl Bill {
             _ => {}
         }
         lines
+    }
+
+    /// The chain has recorded a move: ours in flight, or the peer's.
+    fn force(&mut self, state: &State, lines: &mut Vec<BillLine>) {
+        let made = self.pending.drain(..).find(|(version, operations)| {
+            *version == state.version
+                && matches!(&operations[..], [Operation::Move(made)] if made.leads_to(state))
+        });
+        match made {
+            Some((version, operations)) => self.agree(version, self.side, operations, lines),
+            None => {
+                let operation = Operation::Move(AppMove::of(state));
+                lines.push(BillLine {
+                    version: state.version,
+                    writer: self.side.other(),
+                    number: None,
+                    operation,
+                });
+            }
+        }
     }
 
     fn agree_own(&mut self, through: Version, lines: &mut Vec<BillLine>) {

@@ -1,8 +1,10 @@
 //! What a user asks of a channel, and what it tells the user.
 
+use crate::app::AppMove;
 use crate::operation::Payment;
 use crate::rule::Rule;
-use strait_types::{Amount, AssetIndex, B256, Lock, Side, Version};
+use crate::rules::Refused;
+use strait_types::{Amount, AssetIndex, B256, Lock, Side, State, Version};
 
 /// The caller's handle on one command; comes back in [`Event::Done`].
 pub type Token = u64;
@@ -46,6 +48,15 @@ pub enum Command {
     Close,
     /// Takes the best state to the chain, without the peer.
     ForceClose,
+    /// Makes a move in a channel with an app; by the chain when it is in dispute.
+    Move(AppMove),
+    /// Ends the app with the peer's agreement: both must ask for the same outcome.
+    Finish {
+        /// What participant 0 and 1 gain or lose, per asset.
+        outcome: Vec<[i128; 2]>,
+    },
+    /// Plays on by the chain's clock, because the peer stalls. The channel lives on when the peer comes back.
+    Dispute,
 }
 
 /// Why a command was not carried out; nothing has moved.
@@ -94,6 +105,23 @@ pub enum CommandError {
     /// An earlier withdrawal or close is under way.
     #[error("a withdrawal or close is under way; wait for it to end")]
     Busy,
+    /// The app says no, or nothing that counts.
+    #[error("{0}; look at the app's rules and the channel's state")]
+    App(#[from] Refused),
+    /// The other side is to move.
+    #[error("it is the peer's turn; if it does not move, `dispute` makes it")]
+    NotYourTurn,
+    /// Our last move is not decided.
+    #[error("the last move awaits the peer or the chain; wait for its end")]
+    MoveInFlight,
+    /// The chain must show more first.
+    #[error(
+        "the chain has not recorded the newest state with its confirmations; repeat the move when it has"
+    )]
+    AwaitingChain,
+    /// Both stakes are not there yet.
+    #[error("the app has not started: both sides must deposit their stakes first, with their confirmations")]
+    NotStarted,
     /// The key cannot be used.
     #[error(transparent)]
     Signer(#[from] crate::signer::SignerError),
@@ -131,6 +159,13 @@ pub enum Outcome {
     },
     /// The challenge is under way.
     ForceClosing,
+    /// The peer countersigned the move, or the chain has recorded it.
+    Moved {
+        /// The version that it made.
+        version: Version,
+    },
+    /// The dispute is under way.
+    Disputing,
 }
 
 /// What a channel tells its user.
@@ -189,6 +224,25 @@ pub enum Event {
         /// Its version.
         version: Version,
     },
+    /// The peer moved; by itself, or by the chain. The first one is the start.
+    Moved {
+        /// Where the app stands now.
+        state: Box<State>,
+    },
+    /// The peer refused our move. It is not rewritten: it goes to the chain.
+    MoveRefused {
+        /// Which.
+        version: Version,
+        /// Why.
+        rule: Rule,
+    },
+    /// The peer would end the app so; `finish` with the same outcome agrees.
+    FinishOffered {
+        /// Version that it rests on.
+        version: Version,
+        /// What participant 0 and 1 would gain or lose, per asset.
+        outcome: Vec<[i128; 2]>,
+    },
 }
 
 /// A change of the channel's life on chain, as of the head.
@@ -219,6 +273,13 @@ pub enum ChainNews {
     },
     /// The dispute ended by agreement.
     Resumed,
+    /// A move was recorded by the chain.
+    Progressed {
+        /// The version that it made.
+        version: Version,
+        /// Until when the next one may be made, Unix seconds.
+        deadline: u64,
+    },
     /// A withdrawal was paid.
     Withdrawn {
         /// The version that was recorded.

@@ -7,6 +7,7 @@
 
 #![deny(clippy::disallowed_methods, clippy::iter_over_hash_type)]
 
+mod app;
 mod bill;
 mod channel;
 mod command;
@@ -20,8 +21,11 @@ mod rules;
 mod settings;
 mod signer;
 
+pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
-pub use channel::{BalanceView, Channel, ChannelView, Context, Link, LockView, Outputs, RecoverError};
+pub use channel::{
+    BalanceView, Channel, ChannelView, Context, Link, LockView, Outputs, RecoverError, Surroundings,
+};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,

@@ -1,12 +1,13 @@
 //! The wire format between peers: one byte of version, then a borsh value (<https://borsh.io>). The order of
 //! variants and fields is the format; later releases append variants and announce them by feature bits.
 
+use crate::app::AppStart;
 use crate::operation::{MAX_OPERATIONS, Operation};
 use crate::position::Position;
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::io::{self, Read};
-use strait_types::{B256, ChannelId, ChannelParams, Signature, Version};
+use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// Version of the wire format.
 pub const WIRE_VERSION: u8 = 1;
@@ -39,6 +40,13 @@ pub enum Frame {
     Unknown {
         /// Which channel.
         channel: ChannelId,
+    },
+    /// Introduces a channel with an app.
+    OpenApp {
+        /// Its terms; the id follows from them.
+        params: ChannelParams,
+        /// What both begin with.
+        start: AppStart,
     },
 }
 
@@ -92,6 +100,20 @@ pub enum Body {
         /// Which.
         rule: Rule,
     },
+    /// Who is to move would end the app so. Binds nobody: the other side proposes and writes it.
+    OfferFinish {
+        /// Version that it rests on.
+        version: Version,
+        /// What participant 0 and 1 would gain or lose, per asset.
+        outcome: Vec<[i128; 2]>,
+    },
+    /// Lets the running dispute end, so that the channel lives on.
+    Resume {
+        /// Number of the dispute.
+        dispute: u16,
+        /// The sender's signature.
+        signature: Signature,
+    },
 }
 
 /// Where a side stands.
@@ -123,6 +145,13 @@ pub struct Update {
     pub operations: Vec<Operation>,
     /// The writer's signature on the resulting state.
     pub signature: Signature,
+}
+
+impl Update {
+    /// Who writes this version above a state with that writer: the other side, when it is the end of an app.
+    pub fn author(&self, writer: Side) -> Side {
+        if matches!(self.operations[..], [Operation::Finish { .. }]) { writer.other() } else { writer }
+    }
 }
 
 /// Reads no more operations than a version may have: in memory they are many times as large as on the wire.

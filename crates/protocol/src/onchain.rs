@@ -1,7 +1,7 @@
 //! A channel's life on chain, folded from events, with what a reorg may still take back kept apart.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use strait_types::abi::{AdjudicatorEvent, Record as Recorded, calls};
+use strait_types::abi::{AdjudicatorEvent, Record as Recorded, app, calls};
 use strait_types::{Amount, B256, Bytes, ChannelParams, Lock, Side, Signature, State, Version};
 
 /// What the adjudicator would do with the channel now.
@@ -15,6 +15,8 @@ pub enum Phase {
         deadline: u64,
         /// Who brought it.
         challenger: Side,
+        /// Forced moves so far. After the first the deadline is that of the next one.
+        moves: u8,
     },
     /// Free balances are paid, locks are pending.
     Settled(Settlement),
@@ -84,14 +86,21 @@ impl Facts {
                 }
             }
             AdjudicatorEvent::Challenged { challenger, dispute, deadline, state, .. } => {
-                self.phase = Phase::Disputed { deadline: *deadline, challenger: *challenger };
+                self.phase = Phase::Disputed { deadline: *deadline, challenger: *challenger, moves: 0 };
                 self.dispute = *dispute;
                 self.recorded = Some(state.clone());
             }
-            // The last two concern channels with an app or a hub.
-            AdjudicatorEvent::Responded { state, .. }
-            | AdjudicatorEvent::Progressed { state, .. }
-            | AdjudicatorEvent::HubChallenged { state, .. } => self.recorded = Some(state.clone()),
+            // The second concerns the children of hubs.
+            AdjudicatorEvent::Responded { state, .. } | AdjudicatorEvent::HubChallenged { state, .. } => {
+                self.recorded = Some(state.clone());
+            }
+            AdjudicatorEvent::Progressed { state, deadline: next, .. } => {
+                if let Phase::Disputed { deadline, moves, .. } = &mut self.phase {
+                    *deadline = *next;
+                    *moves = moves.saturating_add(1);
+                }
+                self.recorded = Some(state.clone());
+            }
             AdjudicatorEvent::Resumed { dispute, .. } => {
                 self.phase = Phase::Open;
                 self.dispute = dispute.saturating_add(1);
@@ -309,6 +318,14 @@ pub enum ChainAction {
     Unlock(Vec<Lock>),
     /// Makes a preimage count before its lock expires.
     RegisterPreimage(B256),
+    /// Forces a move, from the recorded state, that its writer alone signed.
+    Progress(Box<State>, Box<State>, Signature),
+    /// Shows a higher state that both signed, once the period is over.
+    ProgressAgreed(Box<State>, Box<State>, [Signature; 2]),
+    /// Ends a dispute that both signed to end.
+    Resume(Recorded, [Signature; 2]),
+    /// Creates the app, so that it can be asked on chain.
+    DeployApp(Bytes),
 }
 
 /// A call that guards our money and that the chain does not show yet.
@@ -333,6 +350,9 @@ impl ChainAction {
             ChainAction::Settle(_) => "settle",
             ChainAction::Unlock(_) => "unlock",
             ChainAction::RegisterPreimage(_) => "register preimage",
+            ChainAction::Progress(..) | ChainAction::ProgressAgreed(..) => "progress",
+            ChainAction::Resume(..) => "resume",
+            ChainAction::DeployApp(_) => "deploy app",
         }
     }
 
@@ -352,6 +372,12 @@ impl ChainAction {
             ChainAction::Settle(state) => calls::settle(params, state),
             ChainAction::Unlock(locks) => calls::unlock(params, locks),
             ChainAction::RegisterPreimage(preimage) => calls::register_preimage(*preimage),
+            ChainAction::Progress(state, next, signature) => app::progress(params, state, next, signature),
+            ChainAction::ProgressAgreed(state, next, signatures) => {
+                app::progress_agreed(params, state, next, signatures)
+            }
+            ChainAction::Resume(recorded, signatures) => calls::resume(params, *recorded, signatures),
+            ChainAction::DeployApp(runtime) => app::deploy_app(runtime),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What an update can do, and the hash that binds all of it.
 
+use crate::app::AppMove;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use strait_types::{Amount, AssetIndex, B256, Lock, Side, keccak256};
@@ -23,27 +24,29 @@ pub struct Payment {
     pub memo: Vec<u8>,
 }
 
-/// One step of an update. The order of the variants is part of the signed format; 7 to 9 are reserved for
-/// `OpenChild`, `CloseChild` and `Move`.
+/// One step of an update. The numbers of the variants are part of the signed format; 7 and 8 are reserved for
+/// `OpenChild` and `CloseChild`.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
 pub enum Operation {
     /// Moves an amount from the writer to the reader.
-    Pay(Payment),
+    Pay(Payment) = 0,
     /// Locks an amount of the writer's.
-    AddLock(Lock),
+    AddLock(Lock) = 1,
     /// Pays a hash lock to the side that did not contribute.
     SettleLock {
         /// The lock's number in the channel.
         number: u64,
         /// Opens it.
         preimage: B256,
-    },
+    } = 2,
     /// Gives a hash lock back to its contributor.
     CancelLock {
         /// The lock's number in the channel.
         number: u64,
-    },
+    } = 3,
     /// Takes an amount out to a payout address while the channel lives. Alone in its version.
     Withdraw {
         /// Whose.
@@ -54,14 +57,24 @@ pub enum Operation {
         amount: Amount,
         /// Last chain time, Unix seconds, at which `withdraw` executes it.
         valid_until: u64,
-    },
+    } = 4,
     /// Gives the pen to the reader; last in its version.
-    HandOver,
+    HandOver = 5,
     /// The last word: `close` pays it at once. Alone in its version.
     Finalise {
         /// Last chain time, Unix seconds, at which `close` executes it.
         valid_until: u64,
-    },
+    } = 6,
+    /// A move of the writer's in a channel with an app, or its start at version 0. Alone in its version.
+    Move(AppMove) = 9,
+    /// Ends an app by agreement. It is written by the side that is not to move, so that who is to move never signs two
+    /// states of one version. Alone in its version.
+    Finish {
+        /// What participant 0 and 1 gain or lose, per asset.
+        outcome: Vec<[i128; 2]>,
+        /// Last chain time, Unix seconds, at which `close` executes it.
+        valid_until: u64,
+    } = 10,
 }
 
 impl Operation {
@@ -73,12 +86,17 @@ impl Operation {
         }
     }
 
+    /// Whether it belongs to a channel with an app.
+    pub fn is_of_app(&self) -> bool {
+        matches!(self, Operation::Move(_) | Operation::Finish { .. })
+    }
+
     /// The limit of an operation that is to be executed on chain.
     pub fn valid_until(&self) -> Option<u64> {
         match self {
-            Operation::Withdraw { valid_until, .. } | Operation::Finalise { valid_until } => {
-                Some(*valid_until)
-            }
+            Operation::Withdraw { valid_until, .. }
+            | Operation::Finalise { valid_until }
+            | Operation::Finish { valid_until, .. } => Some(*valid_until),
             _ => None,
         }
     }

@@ -1,5 +1,6 @@
 //! A state together with what its hashes stand for, and the pure step from one version to the next.
 
+use crate::app::check_deltas;
 use crate::operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, history_hash};
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -79,6 +80,10 @@ impl Position {
         if version <= self.state.version {
             return Err(Rule::StaleVersion.into());
         }
+        let in_app = operations.iter().any(Operation::is_of_app);
+        if in_app && self.state.is_final {
+            return Err(Rule::Finished.into());
+        }
         let writer = self.state.writer;
         let mut next = self.clone();
         next.state.version = version;
@@ -90,18 +95,25 @@ impl Position {
             judge(operation, &next).map_err(at)?;
             next.apply(writer, operation).map_err(at)?;
         }
-        next.state.history =
-            history_hash(self.state.history, writer, self.payments[writer.index()], operations);
+        next.state.history = if in_app {
+            self.state.hash()
+        } else {
+            history_hash(self.state.history, writer, self.payments[writer.index()], operations)
+        };
         if next.locks != self.locks {
             next.state.locks_hash = locks_hash(next.locks.iter().map(|entry| &entry.lock));
         }
         Ok(next)
     }
 
-    /// The same balances at a later version, with nothing to execute: what a rebase signs.
-    pub fn rebased(&self, version: Version) -> Position {
+    /// The same balances at a later version, with nothing to execute: what a rebase signs. The end of an app stays its
+    /// end.
+    pub fn rebased(&self, version: Version, has_app: bool) -> Position {
         let mut next = self.clone();
         next.state.version = version;
+        if has_app {
+            return next;
+        }
         next.state.is_final = false;
         next.state.valid_until = 0;
         next
@@ -161,8 +173,26 @@ impl Position {
                 self.state.is_final = true;
                 self.state.valid_until = *valid_until;
             }
+            Operation::Move(next) => {
+                next.check(self.state.allocations.len())?;
+                self.set_deltas(&next.deltas);
+                self.state.app_data.clone_from(&next.data);
+                self.state.writer = next.writer;
+            }
+            Operation::Finish { outcome, valid_until } => {
+                check_deltas(outcome, self.state.allocations.len())?;
+                self.set_deltas(outcome);
+                self.state.is_final = true;
+                self.state.valid_until = *valid_until;
+            }
         }
         Ok(())
+    }
+
+    fn set_deltas(&mut self, deltas: &[[i128; 2]]) {
+        for (allocation, delta) in self.state.allocations.iter_mut().zip(deltas) {
+            allocation.delta = *delta;
+        }
     }
 
     fn add_lock(&mut self, writer: Side, lock: &Lock) -> Result<(), Rule> {
@@ -206,7 +236,12 @@ fn positive(amount: Amount) -> Result<(), Rule> {
 fn check_order(operations: &[Operation], index: usize) -> Result<(), Rule> {
     let allowed = match operations.get(index) {
         Some(Operation::HandOver) => index + 1 == operations.len(),
-        Some(Operation::Finalise { .. } | Operation::Withdraw { .. }) => operations.len() == 1,
+        Some(
+            Operation::Finalise { .. }
+            | Operation::Withdraw { .. }
+            | Operation::Move(_)
+            | Operation::Finish { .. },
+        ) => operations.len() == 1,
         _ => true,
     };
     if allowed { Ok(()) } else { Err(Rule::OperationOrder) }

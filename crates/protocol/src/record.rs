@@ -1,12 +1,13 @@
 //! The journal records of a channel. Replaying them over the last snapshot rebuilds it exactly.
 
+use crate::app::AppStart;
 use crate::message::{SignedPosition, Update};
 use crate::onchain::ChainDelta;
 use crate::operation::Operation;
 use crate::position::Violation;
 use crate::settings::Settings;
 use borsh::{BorshDeserialize, BorshSerialize};
-use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
+use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, State, Version};
 
 /// One durable step. The order of the variants is the format on disk.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -68,6 +69,35 @@ pub enum Record {
     ForceClose,
     /// The limit of the pending execution has passed at depth, or it was executed.
     ExecutionOver,
+    /// A channel with an app became known.
+    OpenedApp {
+        /// Its id.
+        id: ChannelId,
+        /// Its terms.
+        params: ChannelParams,
+        /// Which participant we are.
+        side: Side,
+        /// What we demand.
+        settings: Settings,
+        /// What both begin with.
+        start: AppStart,
+    },
+    /// The app is to be played on by the chain's clock: the peer stalls, or broke a rule.
+    Dispute {
+        /// Number of the dispute that we want.
+        number: u16,
+    },
+    /// The peer refused our move in flight. It is never rewritten: it goes to the chain.
+    MoveRefused,
+    /// The chain has recorded a state, at depth, that is above what both signed: the app goes on from there.
+    Forced(Box<State>),
+    /// The peer signed to end a dispute.
+    Resume {
+        /// Its number.
+        dispute: u16,
+        /// The peer's signature.
+        signature: Signature,
+    },
 }
 
 impl Record {
@@ -90,6 +120,7 @@ impl Record {
                 | Record::RolledBack
                 | Record::Adopted(_)
                 | Record::Rebased { .. }
+                | Record::Forced(_)
         )
     }
 }

@@ -117,4 +117,19 @@ pub enum Rule {
     /// The reader demands a larger deposit of the writer before anything counts.
     #[error("the deposit is below the minimum that the peer demands; deposit more")]
     DepositTooSmall = 31,
+    /// What a move gives and takes does not add up, or is not of the channel's assets.
+    #[error("what the move gives and takes does not add up to zero for each asset of the channel")]
+    UnevenMove = 32,
+    /// The app data are too long.
+    #[error("the app data are longer than 8192 bytes")]
+    AppDataTooLong = 33,
+    /// The app does not allow the move, or has no verdict on where it leads.
+    #[error("the app does not allow the move")]
+    IllegalMove = 34,
+    /// Nothing comes after the end.
+    #[error("the app has ended; nothing can be played any more")]
+    Finished = 35,
+    /// The start is not the one that the channel was opened with.
+    #[error("the start is not the one that the channel was opened with")]
+    WrongStart = 36,
 }

@@ -29,6 +29,14 @@ pub struct Settings {
     /// list have no minimum.
     #[serde(default)]
     pub peer_deposit: Vec<Amount>,
+    /// Seconds that a peer may take for a move, or for the acknowledgement of one, before the chain is asked; 0 leaves
+    /// that to the user. Counted anew after a restart.
+    #[serde(default = "default_patience")]
+    pub move_patience: u64,
+}
+
+fn default_patience() -> u64 {
+    24 * 3_600
 }
 
 /// Asking more often than this, in milliseconds, would keep a node busy with nothing else.
@@ -53,6 +61,7 @@ impl Default for Settings {
             hold_timeout_ms: 120_000,
             retry_ms: 3_000,
             peer_deposit: Vec::new(),
+            move_patience: default_patience(),
         }
     }
 }

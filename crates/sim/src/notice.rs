@@ -45,7 +45,7 @@ impl World {
         if let Body::Rebase { base_hash, version, .. } = body
             && let Some(base) = book.positions.get(base_hash)
         {
-            return self.signed.bind(node, channel, *version, base.rebased(*version).state.hash());
+            return self.signed.bind(node, channel, *version, base.rebased(*version, false).state.hash());
         }
         if let Body::Update(update) = body
             && let Some(base) = book.positions.get(&update.base_hash)
@@ -77,6 +77,8 @@ impl World {
             Body::Latest(latest) => format!("latest {}", latest.position.state.version),
             Body::Rebase { version, .. } => format!("rebase {version}"),
             Body::Fault { rule } => format!("fault {rule:?}"),
+            Body::OfferFinish { version, .. } => format!("offer the end at {version}"),
+            Body::Resume { dispute, .. } => format!("resume after dispute {dispute}"),
         };
         self.note(format_args!("{from} -> {to} {channel:?} {text}"));
     }

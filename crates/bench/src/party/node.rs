@@ -79,6 +79,7 @@ impl Party {
             capacity: Default::default(),
             restored: false,
             rng: Box::new(SystemRng),
+            rules: Arc::new(strait_protocol::NoRules),
         };
         let node = Node::start(config, Box::new(FundedChain), Box::new(store)).await?;
         if let Some(address) = node.address() {

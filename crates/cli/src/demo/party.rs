@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_node::{Node, NodeConfig, SystemRng};
-use strait_protocol::Settings;
+use strait_protocol::{NoRules, Settings};
 use strait_store::SqliteStore;
 
 const POLL: Duration = Duration::from_millis(20);
@@ -49,6 +49,7 @@ impl Party {
             capacity: Default::default(),
             restored: false,
             rng: Box::new(SystemRng),
+            rules: Arc::new(NoRules),
         };
         let account = world.chain.account(identity.account);
         let node = Node::start(config, Box::new(account), Box::new(store)).await?;

@@ -71,6 +71,7 @@ impl Leaving {
             capacity: Default::default(),
             restored: true,
             rng: Box::new(SystemRng),
+            rules: Arc::new(strait_app::EvmApps),
         };
         let node =
             Node::start(node_config, Box::new(chain), Box::new(store)).await.map_err(Failure::local)?;

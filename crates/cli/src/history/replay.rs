@@ -59,6 +59,12 @@ impl Replay {
             Record::RolledBack => self.pending.clear(),
             Record::Adopted(latest) => self.adopt(latest)?,
             Record::Rebased { version, signature } => self.rebase(*version, signature)?,
+            Record::Forced(state) => {
+                return Err(format!(
+                    "version {} was recorded by the chain, and is proved by its events alone",
+                    state.version
+                ));
+            }
             _ => return Err("is of a kind that no bill holds".into()),
         }
         Ok(self.bill.read(record))
@@ -76,7 +82,7 @@ impl Replay {
                 update.version, base.state.version
             ));
         }
-        if base.state.writer != writer {
+        if update.author(base.state.writer) != writer {
             return Err(format!("version {} is by a side that did not hold the pen", update.version));
         }
         let next = base
@@ -126,7 +132,8 @@ impl Replay {
         if version < now {
             return Err(format!("version {version} is below version {now}"));
         }
-        let position = if version == now { self.confirmed.clone() } else { self.confirmed.rebased(version) };
+        let position =
+            if version == now { self.confirmed.clone() } else { self.confirmed.rebased(version, false) };
         self.check(&position, self.side.other(), signature)?;
         self.confirmed = position;
         self.pending.clear();

@@ -136,6 +136,11 @@ fn signatures(sender: Side, body: Body) -> Vec<(Side, u64, Signature)> {
                 .collect()
         }
         Body::Rebase { version, signature, .. } => vec![(sender, version.0, signature)],
-        Body::RequestPen | Body::Propose { .. } | Body::Answer { .. } | Body::Fault { .. } => Vec::new(),
+        Body::RequestPen
+        | Body::Propose { .. }
+        | Body::Answer { .. }
+        | Body::Fault { .. }
+        | Body::OfferFinish { .. }
+        | Body::Resume { .. } => Vec::new(),
     }
 }

@@ -2,6 +2,8 @@
 
 mod abuse;
 mod alarms;
+mod apps;
+mod apps_disputed;
 mod bad_input;
 mod policy;
 mod registry;

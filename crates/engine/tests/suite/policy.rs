@@ -149,9 +149,11 @@ fn an_app_is_refused_by_name_while_it_is_not_on_the_list() {
     let mut params = World::new(2).params(0, 1, 1);
     params.app = app;
     let listed = Policy { apps: vec![app], ..Policy::default() };
-    let text = |policy: Policy| policy.check(&params, 0).expect_err("refused").to_string();
-    assert!(text(Policy::default()).contains("add it to the configuration"));
-    assert!(text(listed).contains("not supported"));
+    let unlisted = Policy::default().check(&params, 0).expect_err("refused");
+    assert!(unlisted.to_string().contains("add it to the configuration"));
+    listed.check(&params, 0).expect("it is on the list");
+    params.child = strait_types::B256::repeat_byte(1);
+    assert!(listed.check(&params, 0).expect_err("refused").to_string().contains("not supported"));
 }
 
 fn manual() -> Policy {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use strait_app::{AppCode, EvmApps};
 use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
@@ -67,10 +68,19 @@ fn key(index: usize) -> Arc<SwitchedKey> {
     Arc::new(SwitchedKey { key, off: AtomicBool::new(false) })
 }
 
+/// Each takes one to three sticks in turn; who is to move loses the stake if it stalls, or if none is left.
+pub(crate) fn sticks() -> AppCode {
+    AppCode::from_artifact(include_str!("../../../../contracts/artifacts/Sticks.json")).expect("an app")
+}
+
 pub(crate) fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryStore) -> Engine {
     let domain = Domain::new(port.chain_id(), port.adjudicator());
     let settings = Settings { confirmations: 0, ..Settings::default() };
-    Engine::recover(domain, key.clone(), Policy::default(), settings, store, false).expect("recovers")
+    let apps = vec![sticks().address(port.adjudicator())];
+    let policy = Policy { apps, ..Policy::default() };
+    let mut engine = Engine::recover(domain, key.clone(), policy, settings, store, false).expect("recovers");
+    assert_eq!(engine.set_rules(Arc::new(EvmApps)), []);
+    engine
 }
 
 impl World {

@@ -7,6 +7,7 @@ use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, Tl
 use crate::{Capacity, Node, NodeConfig, SystemClock, SystemRng};
 use std::sync::Arc;
 use strait_api::AssetInfo;
+use strait_app::EvmApps;
 use strait_engine::ports::Chain;
 use strait_engine::{Alarms, Policy};
 use strait_protocol::Settings;
@@ -106,6 +107,7 @@ pub(super) async fn node(
         alarms: alarms(section),
         restored: daemon.restored,
         rng: Box::new(SystemRng),
+        rules: Arc::new(EvmApps),
     };
     let started = Node::start(node, chain, Box::new(store)).await;
     let node = started.map_err(|source| DaemonError::Node { chain: name.to_owned(), source })?;

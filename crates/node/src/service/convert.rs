@@ -62,7 +62,7 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
     let view = channel.view();
     let facts = channel.facts();
     let dispute = match &facts.phase {
-        ChainPhase::Disputed { deadline, challenger } => Some(Dispute {
+        ChainPhase::Disputed { deadline, challenger, .. } => Some(Dispute {
             recorded: facts.recorded.as_ref().map_or(0, |state| state.version.0),
             deadline: *deadline,
             is_ours: *challenger == known.side,

@@ -4,7 +4,7 @@ use crate::{NodeError, transport::PeerAddressError};
 use strait_api::{ApiError, ErrorCode};
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
-use strait_protocol::{CommandError, Rule};
+use strait_protocol::{CommandError, Refused, Rule};
 
 impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> ApiError {
@@ -46,6 +46,12 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::Busy => ErrorCode::ChannelBusy,
         CommandError::Halted => ErrorCode::ChainStale,
         CommandError::Signer(_) => ErrorCode::KeyUnavailable,
+        CommandError::App(Refused::Unfit(_) | Refused::Unsupported) => ErrorCode::PolicyRefused,
+        CommandError::App(Refused::Illegal | Refused::NoAnswer(_)) => ErrorCode::InvalidParams,
+        CommandError::NotYourTurn | CommandError::MoveInFlight | CommandError::AwaitingChain => {
+            ErrorCode::ChannelBusy
+        }
+        CommandError::NotStarted => ErrorCode::AwaitingDeposit,
     };
     ApiError::new(code, error.to_string())
 }
@@ -73,6 +79,10 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::LockExpiry => {
             return with_hint(ErrorCode::InvalidParams, "choose an expiry further away, but within a week");
         }
+        Rule::UnevenMove | Rule::AppDataTooLong | Rule::IllegalMove => {
+            return with_hint(ErrorCode::InvalidParams, "look at the app's rules and the channel's state");
+        }
+        Rule::Finished => ErrorCode::ChannelNotOpen,
         Rule::WrongPreimage => {
             return with_hint(ErrorCode::InvalidParams, "give the 32 bytes whose sha256 is the lock's hash");
         }
@@ -99,6 +109,7 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         | Rule::OperationOrder
         | Rule::Equivocation
         | Rule::TooManyOperations
+        | Rule::WrongStart
         | Rule::Unexpected => ErrorCode::Internal,
     };
     ApiError::new(code, message)
@@ -114,6 +125,8 @@ fn of_engine(error: &EngineError) -> ApiError {
             ErrorCode::PolicyRefused
         }
         EngineError::Rule(rule) => return of_rule(*rule, error.to_string()),
+        EngineError::UnknownApp(_) | EngineError::Rules(_) => ErrorCode::PolicyRefused,
+        EngineError::Start => ErrorCode::InvalidParams,
         EngineError::ZeroAmount => ErrorCode::InvalidAmount,
         EngineError::Closed => ErrorCode::ChannelNotOpen,
         EngineError::Chain(error) => return of_chain(error),

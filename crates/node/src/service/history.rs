@@ -185,6 +185,10 @@ fn history_line(known: &Known, line: BillLine) -> HistoryLine {
         },
         Operation::HandOver => HistoryEntry::HandOver,
         Operation::Finalise { valid_until } => HistoryEntry::Finalise { valid_until },
+        operation @ (Operation::Move(_) | Operation::Finish { .. }) => {
+            // It has a form in JSON, as every operation.
+            HistoryEntry::Other { content: serde_json::to_value(&operation).unwrap_or_default() }
+        }
     };
     HistoryLine { version: line.version.0, is_ours: line.writer == known.side, entry }
 }

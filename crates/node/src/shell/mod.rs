@@ -1,6 +1,7 @@
 //! The node: an engine with threads around it. The engine's thread handles inputs, the committer's makes rounds
 //! durable and performs their effects, the chain's talks to the chain. Callers hold a [`Node`], which is cheap to clone.
 
+mod apps;
 mod chain_thread;
 mod committer;
 mod engine_thread;
@@ -26,7 +27,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
 use strait_engine::{Alarms, Engine, Input, Notice, Policy, Proposal, Status};
-use strait_protocol::{ChannelView, Command, Facts, Outcome, Payment, Settings, SignedPosition, Signer};
+use strait_protocol::{
+    ChannelView, Command, Facts, Outcome, Payment, RulesProvider, Settings, SignedPosition, Signer,
+};
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
 pub use system::{SystemClock, SystemRng};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -59,6 +62,8 @@ pub struct NodeConfig {
     pub restored: bool,
     /// Makes the nonces of new channels.
     pub rng: Box<dyn Rng>,
+    /// Runs the rules of apps; [`strait_protocol::NoRules`] for a node without.
+    pub rules: Arc<dyn RulesProvider>,
 }
 
 /// A channel that this node proposes, with itself as participant 0.
@@ -184,6 +189,9 @@ impl Node {
             config.restored,
         )?;
         engine.set_alarms(config.alarms);
+        for (app, error) in engine.set_rules(config.rules) {
+            tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
+        }
         let clock = SystemClock::start();
         // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
         let first_effects = match engine.round(clock.now_ms()) {
@@ -297,24 +305,29 @@ impl Node {
         }
     }
 
-    /// Opens a channel with a fresh nonce; see [`Node::open`].
-    ///
-    /// # Errors
-    /// When the terms are invalid or against the policy, or the system gives no randomness.
-    pub async fn open_new(&self, new: NewChannel, settings: Settings) -> Result<ChannelId, NodeError> {
+    /// Terms of a new channel, with a fresh nonce.
+    fn new_params(&self, new: NewChannel, app: Address) -> Result<ChannelParams, NodeError> {
         let mut nonce = [0; 8];
         self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill(&mut nonce)?;
         let mut assets = new.assets;
         assets.sort_unstable();
         let own = Participant { signer: self.signer, payout: new.payout };
-        let params = ChannelParams {
+        Ok(ChannelParams {
             participants: [own, new.peer],
             challenge_duration: new.challenge_duration,
             nonce: u64::from_be_bytes(nonce),
-            app: Address::ZERO,
+            app,
             child: B256::ZERO,
             assets,
-        };
+        })
+    }
+
+    /// Opens a channel with a fresh nonce; see [`Node::open`].
+    ///
+    /// # Errors
+    /// When the terms are invalid or against the policy, or the system gives no randomness.
+    pub async fn open_new(&self, new: NewChannel, settings: Settings) -> Result<ChannelId, NodeError> {
+        let params = self.new_params(new, Address::ZERO)?;
         self.open(params, settings).await
     }
 

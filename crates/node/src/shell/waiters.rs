@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use strait_engine::Notice;
 use strait_engine::ports::TxHash;
 use strait_protocol::{Event, Outcome, Token};
-use strait_types::ChannelId;
+use strait_types::{Address, ChannelId};
 use tokio::sync::oneshot;
 
 /// How a command ended.
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 pub(crate) enum Answer {
     Opened(ChannelId),
     Rejected,
+    Installed(Address),
     Submitted(TxHash),
     Done(Outcome),
     Failed(NodeError),
@@ -113,6 +114,7 @@ impl Waiters {
 fn answer_in(notice: &Notice) -> Option<(Token, Answer)> {
     match notice {
         Notice::Opened { token: Some(token), channel } => Some((*token, Answer::Opened(*channel))),
+        Notice::Installed { token, app } => Some((*token, Answer::Installed(*app))),
         Notice::Rejected { token, .. } => Some((*token, Answer::Rejected)),
         Notice::Submitted { token, transaction } => Some((*token, Answer::Submitted(*transaction))),
         Notice::Failed { token, error } => Some((*token, Answer::Failed(error.clone().into()))),

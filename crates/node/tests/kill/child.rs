@@ -11,7 +11,7 @@ use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, TxRequest};
 use strait_node::transport::{Limits, Listen, PeerAddress};
 use strait_node::{Node, NodeConfig, NodeError, SystemRng};
-use strait_protocol::{CommandError, Payment, Settings};
+use strait_protocol::{CommandError, NoRules, Payment, Settings};
 use strait_store::SqliteStore;
 use strait_types::abi::calls;
 use strait_types::{
@@ -124,6 +124,7 @@ async fn start(config: &Config) -> Node {
         capacity: Default::default(),
         restored: false,
         rng: Box::new(SystemRng),
+        rules: Arc::new(NoRules),
     };
     let port = chain(config.genesis).account(account(config.side));
     Node::start(node_config, Box::new(port), Box::new(store)).await.expect("the node starts")

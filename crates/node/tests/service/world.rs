@@ -15,7 +15,7 @@ use strait_engine::ports::{Clock, Rng, RngError, StoreError};
 use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig};
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
-use strait_protocol::Settings;
+use strait_protocol::{NoRules, Settings};
 use strait_store::{BackupSource, SqliteStore};
 use strait_types::{Address, Amount, ChannelId, SigningKey, U256};
 use tempfile::TempDir;
@@ -123,6 +123,7 @@ impl World {
             poll: Duration::from_millis(5),
             restored: false,
             rng: Box::new(SystemRng),
+            rules: Arc::new(NoRules),
         };
         let chain = Box::new(self.chain.account(account(index)));
         Node::start(config, chain, Box::new(store)).await.expect("starts")

@@ -52,6 +52,7 @@ impl Channel {
             chain: ChainView::new(params.assets.len()),
             restore: None,
             force_close: false,
+            app: None,
             params,
         };
         (Channel { durable, volatile: Volatile::new() }, record)
@@ -80,10 +81,13 @@ impl Channel {
                 (None, Record::Opened { id, params, side, settings }) => {
                     channel = Some(Channel::open(id, params, side, settings).0);
                 }
+                (None, Record::OpenedApp { id, params, side, settings, start }) => {
+                    channel = Some(Channel::open_app(id, params, side, settings, start).0);
+                }
                 (None, _) => {
                     return Err(RecoverError::Inconsistent("the first record does not open a channel"));
                 }
-                (Some(_), Record::Opened { .. }) => {
+                (Some(_), Record::Opened { .. } | Record::OpenedApp { .. }) => {
                     return Err(RecoverError::Inconsistent("a channel is opened twice"));
                 }
                 (Some(channel), record) => channel.replay(record)?,
@@ -101,7 +105,7 @@ impl Channel {
     fn replay(&mut self, record: Record) -> Result<(), RecoverError> {
         let inconsistent = RecoverError::Inconsistent;
         match record {
-            Record::Opened { .. } => {}
+            Record::Opened { .. } | Record::OpenedApp { .. } => {}
             Record::Wrote(update) => {
                 let position = step(self.head(), &update)?;
                 self.apply_wrote(update, position, Vec::new());
@@ -133,6 +137,22 @@ impl Channel {
             }
             Record::ForceClose => self.durable.force_close = true,
             Record::ExecutionOver => self.durable.execution = None,
+            Record::Forced(state) => {
+                self.apply_forced(*state);
+            }
+            record => return self.replay_of_app(&record),
+        }
+        Ok(())
+    }
+
+    fn replay_of_app(&mut self, record: &Record) -> Result<(), RecoverError> {
+        let app = self.durable.app.as_mut();
+        let app = app.ok_or(RecoverError::Inconsistent("a record of an app without one"))?;
+        match record {
+            Record::Dispute { number } => app.dispute = Some(*number),
+            Record::MoveRefused => app.is_refused = true,
+            Record::Resume { dispute, signature } => app.resume = Some((*dispute, *signature)),
+            _ => {}
         }
         Ok(())
     }

@@ -11,6 +11,9 @@ use strait_types::{B256, Lock, LockKind, Side, State, Version};
 impl Channel {
     /// The calls that are wanted now, the most urgent first.
     pub fn wanted(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
+        if self.has_app() {
+            return self.wanted_by_app(ctx);
+        }
         let facts = self.durable.chain.head();
         let mut actions = Vec::new();
         if facts.phase != Phase::Closed {
@@ -28,6 +31,9 @@ impl Channel {
     /// Until when the calls that guard our money must be on chain; those that it does not show yet.
     pub fn deadlines(&self, ctx: &Context<'_>) -> Vec<Deadline> {
         let facts = self.durable.chain.head();
+        if self.has_app() {
+            return self.app_deadlines(facts);
+        }
         let mut deadlines = Vec::new();
         let best = self.durable.confirmed.position.state.version;
         if let Phase::Disputed { deadline, .. } = facts.phase
@@ -62,7 +68,12 @@ impl Channel {
     }
 
     /// The writer of a withdrawal or final state calls at once, the other when half of the time has passed.
-    fn executable(&self, ctx: &Context<'_>, facts: &Facts, execution: &Execution) -> Option<ChainAction> {
+    pub(super) fn executable(
+        &self,
+        ctx: &Context<'_>,
+        facts: &Facts,
+        execution: &Execution,
+    ) -> Option<ChainAction> {
         let (position, peer) = execution.signed.as_ref()?;
         let half = self.durable.settings.execution_window / 2;
         let our_turn = execution.writer == self.durable.side
@@ -85,7 +96,7 @@ impl Channel {
         }
     }
 
-    fn challenge(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
+    pub(super) fn challenge(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
         let confirmed = &self.durable.confirmed;
         // The peer may have brought a version to the chain that it never acknowledged: the record needs no
         // signatures, and the chain takes nothing below it.

@@ -1,6 +1,9 @@
 //! One side's view of one channel.
 
+mod app;
 mod apply;
+mod finish;
+mod forced;
 mod guard;
 mod intent;
 mod judge;
@@ -14,6 +17,7 @@ mod write;
 pub use apply::RecoverError;
 pub use view::{BalanceView, ChannelView, LockView};
 
+use crate::app::FinishOffer;
 use crate::command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 use crate::message::{Body, Update};
 use crate::onchain::{ChainDelta, ChainView, Phase};
@@ -21,9 +25,12 @@ use crate::operation::{Operation, Payment};
 use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::rule::Rule;
+use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::signer::{Signer, SignerError};
+use app::AppPart;
 use borsh::{BorshDeserialize, BorshSerialize};
+use finish::{Finish, Offered};
 use intent::Intent;
 use outcome::{Failing, Stood, Ticket};
 use std::collections::{BTreeMap, VecDeque};
@@ -45,6 +52,19 @@ pub struct Context<'a> {
     pub domain: &'a Domain,
     /// Our key in this channel.
     pub signer: &'a dyn Signer,
+    /// What is around the channel; nothing, for a payment channel.
+    pub around: Surroundings<'a>,
+}
+
+/// What a channel with an app is told at each input.
+#[derive(Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// The app's rules; without them nothing is played.
+    pub rules: Option<&'a dyn Rules>,
+    /// The app's code, for when the chain must be given it.
+    pub runtime: Option<&'a [u8]>,
+    /// Whether the chain has the app's code, as of the head.
+    pub is_deployed: bool,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.
@@ -154,6 +174,7 @@ struct Durable {
     chain: ChainView,
     restore: Option<Restore>,
     force_close: bool,
+    app: Option<AppPart>,
 }
 
 /// An operation that waits to be written.
@@ -205,6 +226,18 @@ struct Volatile {
     gap_reported: Option<(Version, u64)>,
     /// When what is in flight was last sent again, milliseconds.
     resent_ms: Option<u64>,
+    /// The end of an app that our user wants.
+    finish: Option<Finish>,
+    /// The end of an app that the peer wants.
+    offered: Option<Offered>,
+    /// When we agreed to the end of an app, milliseconds.
+    agreed_ms: Option<u64>,
+    /// Since when an app stands as it does, milliseconds.
+    turn_ms: Option<u64>,
+    /// The peer has connected since the running dispute began.
+    came_back: bool,
+    /// Number of the dispute that the peer was offered to end.
+    resume_sent: Option<u16>,
 }
 
 impl Volatile {
@@ -226,6 +259,12 @@ impl Volatile {
             progress_ms: 0,
             gap_reported: None,
             resent_ms: None,
+            finish: None,
+            offered: None,
+            agreed_ms: None,
+            turn_ms: None,
+            came_back: false,
+            resume_sent: None,
         }
     }
 }
@@ -264,6 +303,21 @@ impl Channel {
         if ctx.halted {
             return Err(CommandError::Halted);
         }
+        match (self.has_app(), command) {
+            (true, Command::Move(next)) => self.app_command(ctx, token, Operation::Move(next)),
+            (true, Command::Finish { outcome }) => self.begin_finish(token, outcome),
+            (true, Command::Dispute) => self.begin_dispute(token, out),
+            (true, _) => Err(CommandError::Rule(Rule::Unsupported)),
+            (false, command) => self.payment_command(ctx, token, command),
+        }
+    }
+
+    fn payment_command(
+        &mut self,
+        ctx: &Context<'_>,
+        token: Token,
+        command: Command,
+    ) -> Result<(), CommandError> {
         self.check_usable()?;
         if !self.is_admitted() && (command != Command::Close || self.knows_nothing_of_chain()) {
             return Err(CommandError::AwaitingDeposit);
@@ -284,6 +338,9 @@ impl Channel {
             Command::Withdraw { asset, amount } => self.begin_withdraw(token, asset, amount),
             Command::Close => self.begin_close(token),
             Command::ForceClose => Ok(()),
+            Command::Move(_) | Command::Finish { .. } | Command::Dispute => {
+                Err(CommandError::Rule(Rule::Unsupported))
+            }
         }
     }
 
@@ -363,6 +420,10 @@ impl Channel {
         self.volatile.gap_reported = None;
         self.volatile.resent_ms = None;
         self.volatile.contested.clear();
+        self.volatile.came_back = true;
+        self.volatile.resume_sent = None;
+        self.volatile.agreed_ms = Some(ctx.now_ms);
+        self.tell_finish_again();
         self.volatile.progress_ms = ctx.now_ms;
         self.send_sync(ctx, false, out);
     }
@@ -383,6 +444,7 @@ impl Channel {
         if let Some(intent) = self.volatile.intent.take() {
             out.done(Some(intent.token()), Err(error.clone()));
         }
+        self.fail_finish(error, out);
     }
 
     /// Takes a message of the peer.
@@ -396,6 +458,15 @@ impl Channel {
             Body::Acknowledge { version, signature } => self.on_acknowledge(ctx, version, signature, out),
             Body::Refuse(refusal) => self.on_refusal(ctx, &refusal, out),
             Body::RequestPen => self.volatile.pen_wanted_by_peer = true,
+            Body::Propose { id, operation } if self.has_app() => {
+                self.on_finish_proposed(ctx, id, operation, out);
+            }
+            Body::Answer { id, refused } if self.has_app() => self.on_finish_answered(id, refused, out),
+            Body::OfferFinish { .. } if !self.has_app() => out.fault(Rule::Unexpected),
+            Body::OfferFinish { version, outcome } => {
+                self.on_finish_offered(FinishOffer { version, outcome }, out);
+            }
+            Body::Resume { dispute, signature } => self.on_resume(ctx, dispute, signature, out),
             Body::Propose { id, operation } => self.on_propose(ctx, id, operation, out),
             Body::Answer { id, refused } => self.on_answer(id, refused, out),
             Body::Latest(latest) => self.on_latest(ctx, latest, out),
@@ -418,8 +489,27 @@ impl Channel {
         if let Some(news) = chain_news(&delta) {
             out.events.push(Event::Chain(news));
         }
+        self.note_dispute(ctx, &delta, out);
         out.records.push(Record::Chain(delta));
+        self.adopt_recorded(ctx, out);
         self.after_chain(ctx, out);
+    }
+
+    /// A dispute that begins or ends changes what the connection is for.
+    fn note_dispute(&mut self, ctx: &Context<'_>, delta: &ChainDelta, out: &mut Outputs) {
+        let ChainDelta::Event { event, .. } = delta else { return };
+        match event {
+            AdjudicatorEvent::Challenged { .. } => self.volatile.came_back = false,
+            AdjudicatorEvent::Resumed { .. } if self.has_app() => {
+                self.volatile.turn_ms = Some(ctx.now_ms);
+                if self.volatile.link != Link::Down {
+                    self.volatile.link = Link::Syncing;
+                    self.volatile.progress_ms = ctx.now_ms;
+                    self.send_sync(ctx, true, out);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// The registry of preimages is everybody's.
@@ -443,6 +533,8 @@ impl Channel {
     pub fn tick(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         self.end_execution(ctx, out);
         self.retry_held(ctx, out);
+        self.watch_turn(ctx, out);
+        self.offer_resume(ctx, out);
         let waits =
             ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_after();
         if waits && self.awaits_peer() {
@@ -451,6 +543,7 @@ impl Channel {
             if let Some(intent) = &mut self.volatile.intent {
                 intent.propose_again();
             }
+            self.tell_finish_again();
             self.send_sync(ctx, true, out);
         }
     }
@@ -459,10 +552,11 @@ impl Channel {
     pub fn next_tick(&self) -> Option<u64> {
         let settings = &self.durable.settings;
         let retry = self.volatile.progress_ms.saturating_add(settings.retry_after());
-        let held =
-            self.volatile.held.as_ref().map(|held| held.since.saturating_add(settings.hold_timeout_ms));
+        // A move is never refused for the time that it waits.
+        let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
+        let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
-        [retry, held].into_iter().flatten().min()
+        [retry, held, self.patience_ends()].into_iter().flatten().min()
     }
 
     fn awaits_peer(&self) -> bool {
@@ -478,6 +572,7 @@ impl Channel {
                     || self.volatile.pen_asked
                     || self.volatile.peer_restoring
                     || self.volatile.intent.as_ref().is_some_and(Intent::is_proposed)
+                    || self.is_finish_told()
             }
         }
     }
@@ -488,6 +583,10 @@ impl Channel {
     /// When the key is not to be had; what was not signed stays waiting.
     pub fn flush(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
         self.acknowledge(ctx, out)?;
+        if self.has_app() {
+            self.retry_held(ctx, out);
+            return self.flush_app(ctx, out);
+        }
         if self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
@@ -553,6 +652,9 @@ fn chain_news(delta: &ChainDelta) -> Option<ChainNews> {
         }),
         AdjudicatorEvent::Responded { state, .. } => Some(ChainNews::Responded { version: state.version }),
         AdjudicatorEvent::Resumed { .. } => Some(ChainNews::Resumed),
+        AdjudicatorEvent::Progressed { state, deadline, .. } => {
+            Some(ChainNews::Progressed { version: state.version, deadline: *deadline })
+        }
         AdjudicatorEvent::Withdrawn { state, .. } => Some(ChainNews::Withdrawn { version: state.version }),
         AdjudicatorEvent::Settled { .. } => Some(ChainNews::Settled),
         AdjudicatorEvent::Unlocked { .. } => Some(ChainNews::Unlocked),

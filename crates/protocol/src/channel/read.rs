@@ -15,7 +15,7 @@ use strait_types::Version;
 /// that a rebase takes from the chain's time.
 const MAX_JUMP: u64 = 1_024;
 
-enum Verdict {
+pub(super) enum Verdict {
     Accept(Box<Position>),
     Duplicate,
     Gap,
@@ -80,7 +80,7 @@ impl Channel {
             let descends = update.base <= refused && update.base > confirmed.position.state.version;
             return if descends { Verdict::RefuseAgain(Rule::UnknownBase.into()) } else { Verdict::Gap };
         };
-        if base.state.writer == self.durable.side {
+        if update.author(base.state.writer) == self.durable.side {
             return Verdict::Fault(Rule::NotWriter);
         }
         if update.version <= self.durable.signed_high {
@@ -89,6 +89,9 @@ impl Channel {
         let reference = base.state.version.max(refused);
         if update.version.0 > reference.0.saturating_add(MAX_JUMP) {
             return Verdict::Fault(Rule::VersionJump);
+        }
+        if self.has_app() {
+            return self.consider_app(ctx, update, base);
         }
         self.consider_step(ctx, update, base)
     }
@@ -134,6 +137,10 @@ impl Channel {
 
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
         self.tell_received(&update, out);
+        if let [Operation::Move(_)] = &update.operations[..] {
+            out.events.push(Event::Moved { state: Box::new(position.state.clone()) });
+        }
+        self.volatile.turn_ms = Some(ctx.now_ms);
         let confirmed = self.apply_accepted(&update, position);
         out.records.push(Record::Accepted(update));
         self.complete(confirmed, out);
@@ -149,6 +156,9 @@ impl Channel {
         {
             // The peer was first.
             out.done(Some(intent.token()), Ok(Outcome::Agreed { version: state.version }));
+        }
+        if self.has_app() && self.durable.confirmed.position.state.is_final {
+            self.finish_accepted(self.durable.confirmed.position.state.version, out);
         }
     }
 
@@ -168,7 +178,11 @@ impl Channel {
                     out.events.push(Event::LockSettled { number: *number, preimage: *preimage });
                 }
                 Operation::CancelLock { number } => out.events.push(Event::LockCancelled { number: *number }),
-                Operation::Withdraw { .. } | Operation::HandOver | Operation::Finalise { .. } => {}
+                Operation::Withdraw { .. }
+                | Operation::HandOver
+                | Operation::Finalise { .. }
+                | Operation::Move(_)
+                | Operation::Finish { .. } => {}
             }
         }
         if !payments.is_empty() {
@@ -181,6 +195,10 @@ impl Channel {
         out.records.push(Record::Refused { version, violation });
         out.events.push(Event::Refused { version, rule: violation.rule });
         self.send_refusal(ctx, version, violation, out);
+        if self.has_app() && violation.rule != Rule::NotAgreed {
+            // Its next move is made before the chain, or not at all.
+            self.want_dispute(out);
+        }
     }
 
     fn send_refusal(&self, ctx: &Context<'_>, version: Version, violation: Violation, out: &mut Outputs) {
@@ -204,6 +222,10 @@ impl Channel {
         let waited = ctx.now_ms.saturating_sub(held.since);
         let timeout = self.durable.settings.hold_timeout_ms;
         let verdict = match self.consider(ctx, &held.update) {
+            Verdict::Hold(_) if self.has_app() => {
+                self.volatile.held = Some(held);
+                return;
+            }
             Verdict::Hold(_) if waited >= timeout && self.knows_nothing_of_chain() => {
                 // No refusal, since that would be durable: the peer sends it again after our synchronisation.
                 self.send_sync(ctx, false, out);

@@ -113,7 +113,7 @@ impl Channel {
         let refused = std::mem::take(&mut self.volatile.rebase_refused);
         let chosen = if refused { fresh.or(signed) } else { signed.or(fresh) };
         let Some(version) = chosen else { return };
-        let position = self.durable.confirmed.position.rebased(version);
+        let position = self.durable.confirmed.position.rebased(version, self.has_app());
         let Ok(signature) = self.sign_state(ctx, position.state.hash()) else { return };
         if signed != Some(version) {
             out.records.push(Record::Rebasing { version });
@@ -163,7 +163,7 @@ impl Channel {
             out.fault(Rule::Restoring);
             return;
         }
-        let hash = self.durable.confirmed.position.rebased(version).state.hash();
+        let hash = self.durable.confirmed.position.rebased(version, self.has_app()).state.hash();
         if !self.peer_signed(ctx, hash, &signature) {
             out.fault(Rule::BadSignature);
             return;
@@ -186,7 +186,7 @@ impl Channel {
         if self.durable.restore.as_ref().and_then(|restore| restore.rebase) != Some(version) {
             return false;
         }
-        let hash = self.durable.confirmed.position.rebased(version).state.hash();
+        let hash = self.durable.confirmed.position.rebased(version, self.has_app()).state.hash();
         if !self.peer_signed(ctx, hash, &signature) {
             out.fault(Rule::BadSignature);
             return true;
@@ -232,7 +232,7 @@ impl Channel {
         let position = if self.version() == version {
             self.durable.confirmed.position.clone()
         } else {
-            self.durable.confirmed.position.rebased(version)
+            self.durable.confirmed.position.rebased(version, self.has_app())
         };
         self.durable.confirmed = Confirmed {
             hash: position.state.hash(),

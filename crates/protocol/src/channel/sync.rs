@@ -42,6 +42,7 @@ impl Channel {
         if sync.reply {
             self.send_sync(ctx, false, out);
         }
+        self.offer_resume(ctx, out);
         if sync.restored {
             self.on_peer_restored(ctx, sync, out);
             return;
@@ -69,6 +70,10 @@ impl Channel {
                 // The peer countersigned more than it now knows of.
                 return;
             }
+        }
+        if sync.confirmed > own && self.has_app() && self.durable.chain.head().recorded.is_some() {
+            // It may go on from what the chain has recorded; so shall we, a few blocks later.
+            return;
         }
         if sync.confirmed > own {
             // Either we lost data, and the peer's answer to our own Sync proves it, or the peer is wrong.

@@ -1,6 +1,7 @@
 //! What a user is shown of a channel.
 
 use super::{Channel, Link};
+use crate::app::AppView;
 use crate::onchain::{Facts, Phase};
 use serde::Serialize;
 use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
@@ -68,6 +69,8 @@ pub struct ChannelView {
     pub restoring: bool,
     /// A final state is agreed and waits for the chain.
     pub closing: bool,
+    /// The app, in a channel with one.
+    pub app: Option<AppView>,
 }
 
 impl Channel {
@@ -109,6 +112,7 @@ impl Channel {
             },
             restoring: self.durable.restore.is_some(),
             closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
+            app: self.app_view(),
         }
     }
 
@@ -166,6 +170,15 @@ impl Channel {
             || self.positions().any(|position| !position.locks.is_empty())
             || self.volatile.held.is_some()
             || durable.restore.is_some()
+            || self.has_app() && !self.wants_no_chain()
+    }
+
+    /// Whether a channel with an app has nothing before the chain, now or soon.
+    fn wants_no_chain(&self) -> bool {
+        let facts = self.durable.chain.head();
+        let ordered = self.durable.app.as_ref().and_then(|app| app.dispute) == Some(facts.dispute);
+        facts.phase == Phase::Closed
+            || facts.phase == Phase::Open && !ordered && !self.durable.confirmed.position.state.is_final
     }
 
     /// Whether a reorg could still take back every event above a height.

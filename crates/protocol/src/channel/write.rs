@@ -2,7 +2,7 @@
 
 use super::outcome::Ticket;
 use super::{Channel, Context, Link, Outputs, Queued};
-use crate::command::{CommandError, Outcome};
+use crate::command::{CommandError, Event, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::{MAX_OPERATIONS, Operation};
@@ -201,6 +201,18 @@ impl Channel {
         head.max(self.durable.signed_high).max(self.durable.refused_high).next()
     }
 
+    /// A version of one operation.
+    pub(super) fn write_one(
+        &mut self,
+        ctx: &Context<'_>,
+        queued: Queued,
+        position: Position,
+        out: &mut Outputs,
+    ) -> Result<(), SignerError> {
+        let batch = Batch { operations: vec![queued.operation.clone()], queued: vec![queued] };
+        self.write_version(ctx, batch, position, out)
+    }
+
     fn write_version(
         &mut self,
         ctx: &Context<'_>,
@@ -225,7 +237,9 @@ impl Channel {
             signature,
         };
         out.records.push(Record::Wrote(update.clone()));
-        out.messages.push(Body::Update(update.clone()));
+        if self.volatile.link == Link::Up {
+            out.messages.push(Body::Update(update.clone()));
+        }
         if self.durable.pending.is_empty() {
             self.volatile.progress_ms = ctx.now_ms;
         }
@@ -254,9 +268,11 @@ impl Channel {
                 }
                 Operation::SettleLock { number, .. } => Outcome::LockSettled { number },
                 Operation::CancelLock { number } => Outcome::LockCancelled { number },
-                Operation::Withdraw { .. } | Operation::Finalise { .. } | Operation::HandOver => {
-                    Outcome::Agreed { version }
-                }
+                Operation::Move(_) => Outcome::Moved { version },
+                Operation::Withdraw { .. }
+                | Operation::Finalise { .. }
+                | Operation::Finish { .. }
+                | Operation::HandOver => Outcome::Agreed { version },
             };
             if let Some(token) = queued.token {
                 tickets.push(Ticket { token, outcome, index, stood: queued.stood });
@@ -288,6 +304,7 @@ impl Channel {
             return;
         }
         self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.turn_ms = Some(ctx.now_ms);
         out.records.push(Record::Confirmed { version, signature });
         let confirmed = self.apply_confirmed(version, signature);
         self.complete(confirmed, out);
@@ -302,9 +319,22 @@ impl Channel {
             return;
         }
         self.volatile.progress_ms = ctx.now_ms;
+        if self.has_app() {
+            self.keep_refused(refusal, out);
+            return;
+        }
         out.records.push(Record::RolledBack);
         let rolled_back = self.apply_rolled_back();
         self.requeue(rolled_back, Some(refusal), out);
+    }
+
+    /// A refused move is never rewritten: it goes to the chain.
+    fn keep_refused(&mut self, refusal: &Refusal, out: &mut Outputs) {
+        let Some(app) = self.durable.app.as_mut().filter(|app| !app.is_refused) else { return };
+        app.is_refused = true;
+        out.records.push(Record::MoveRefused);
+        out.events.push(Event::MoveRefused { version: refusal.version, rule: refusal.rule });
+        self.want_dispute(out);
     }
 
     /// Takes what is ours without anybody asking: back, what expired; and what a known preimage opens.

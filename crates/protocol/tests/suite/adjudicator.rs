@@ -83,6 +83,10 @@ impl Adjudicator {
             ChainAction::Settle(state) => self.settle(time, state),
             ChainAction::Unlock(locks) => self.unlock(time, locks),
             ChainAction::RegisterPreimage(preimage) => self.register(time, *preimage),
+            ChainAction::Progress(..)
+            | ChainAction::ProgressAgreed(..)
+            | ChainAction::Resume(..)
+            | ChainAction::DeployApp(_) => panic!("a payment channel does not want {}", action.name()),
         }
     }
 

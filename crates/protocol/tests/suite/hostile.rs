@@ -232,7 +232,9 @@ impl Stage {
                 Body::Propose { id, .. } => self.proposal = id,
                 Body::Latest(latest) => self.weapons.push((latest.position, latest.signatures[0])),
                 Body::Rebase { base, base_hash, version, signature } => {
-                    if let Some(position) = self.known.get(&(base, base_hash)).map(|p| p.rebased(version)) {
+                    if let Some(position) =
+                        self.known.get(&(base, base_hash)).map(|p| p.rebased(version, false))
+                    {
                         self.learn(position.clone());
                         self.weapons.push((position, signature));
                     }
@@ -369,8 +371,8 @@ impl Stage {
                 let base = self.position(which);
                 let time = self.world.chain.time().checked_add_signed(hours * 3_599)?;
                 let version = Version(time << 24);
-                let signature = self.sign(&base.rebased(version), signs);
-                self.learn(base.rebased(version));
+                let signature = self.sign(&base.rebased(version, false), signs);
+                self.learn(base.rebased(version, false));
                 let (base, base_hash) = (base.state.version, base.state.hash());
                 Body::Rebase { base, base_hash, version, signature }
             }

@@ -279,6 +279,7 @@ fn nothing_is_accepted_above_a_final_state() {
 fn odd_settings_neither_panic_nor_stall() {
     let odd = Settings {
         peer_deposit: Vec::new(),
+        move_patience: 0,
         window: 0,
         batch: 0,
         retry_ms: 0,

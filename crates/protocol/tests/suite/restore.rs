@@ -402,7 +402,7 @@ fn a_node_that_was_not_restored_takes_no_rebase() {
     let (mut world, _) = traded();
     let latest = world.latest(Side::Zero).unwrap();
     let version = Version(world.chain.time() << 24);
-    let signature = world.sign(Side::Zero, &latest.position.rebased(version).state);
+    let signature = world.sign(Side::Zero, &latest.position.rebased(version, false).state);
     let rebase = Body::Rebase {
         base: latest.position.state.version,
         base_hash: latest.position.state.hash(),

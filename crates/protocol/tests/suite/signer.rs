@@ -64,7 +64,12 @@ impl Seen {
                     self.note(of, latest.position.state.version, latest.signatures[of.index()]);
                 }
             }
-            Body::RequestPen | Body::Propose { .. } | Body::Answer { .. } | Body::Fault { .. } => {}
+            Body::RequestPen
+            | Body::Propose { .. }
+            | Body::Answer { .. }
+            | Body::Fault { .. }
+            | Body::OfferFinish { .. }
+            | Body::Resume { .. } => {}
         }
     }
 }

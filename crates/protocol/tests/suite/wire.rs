@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use strait_protocol::{
-    Body, Frame, FrameError, MAX_FRAME_BYTES, MAX_OPERATIONS, Operation, Payment, Position, Refusal, Rule,
-    SignedPosition, Sync, Update, WIRE_VERSION, history_hash,
+    AppMove, AppStart, Body, Frame, FrameError, MAX_FRAME_BYTES, MAX_OPERATIONS, Operation, Payment,
+    Position, Refusal, Rule, SignedPosition, Sync, Update, WIRE_VERSION, history_hash,
 };
 use strait_types::{AssetIndex, B256, ChannelId, Lock, Side, Signature, Version};
 
@@ -109,6 +109,32 @@ fn frames() -> Vec<(&'static str, Frame)> {
         ("unknown", Frame::Unknown { channel }),
     ];
     frames.extend(bodies().into_iter().map(|(name, body)| (name, Frame::Channel { channel, body })));
+    frames.extend(frames_of_apps());
+    frames
+}
+
+/// What channels with an app add.
+fn frames_of_apps() -> Vec<(&'static str, Frame)> {
+    let channel = ChannelId(B256::repeat_byte(0xc0));
+    let hash = B256::repeat_byte(0x22);
+    let mut params = World::with(1, &[crate::world::settings(), crate::world::settings()]).params;
+    params.app = strait_types::Address::repeat_byte(0xa9);
+    let first = AppMove { writer: Side::One, deltas: vec![[-5, 5]], data: vec![1, 2, 3] };
+    let update = |operation| {
+        let (base, base_hash, version) = (Version(6), hash, Version(7));
+        Body::Update(Update { base, base_hash, version, operations: vec![operation], signature: SIGNATURE })
+    };
+    let outcome = vec![[5, -5]];
+    let finish = Operation::Finish { outcome: outcome.clone(), valid_until: 1_800_003_600 };
+    let start = AppStart { stakes: vec![[amount(5), amount(6)]], first: first.clone() };
+    let bodies = [
+        ("move", update(Operation::Move(first))),
+        ("finish", update(finish)),
+        ("offer finish", Body::OfferFinish { version: Version(6), outcome }),
+        ("resume", Body::Resume { dispute: 2, signature: SIGNATURE }),
+    ];
+    let mut frames = vec![("open app", Frame::OpenApp { params, start })];
+    frames.extend(bodies.map(|(name, body)| (name, Frame::Channel { channel, body })));
     frames
 }
 

@@ -261,6 +261,7 @@ impl World {
             halted: false,
             domain: &self.domain,
             signer: &node.key,
+            around: Default::default(),
         };
         work(&mut node.channel, &ctx)
     }

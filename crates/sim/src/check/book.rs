@@ -119,6 +119,13 @@ impl Book {
             }
             Record::Rebased { version, signature } => self.rebase(version, signature),
             Record::ForceClose => self.force_close = true,
+            Record::OpenedApp { .. }
+            | Record::Dispute { .. }
+            | Record::MoveRefused
+            | Record::Forced(_)
+            | Record::Resume { .. } => {
+                return Err(Property::Replay.broken("a payment channel has no records of an app"));
+            }
             Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
         }
         Ok(())
@@ -148,7 +155,7 @@ impl Book {
 
     fn rebase(&mut self, version: Version, signature: Signature) {
         if self.confirmed().state.version != version {
-            let next = self.confirmed().rebased(version);
+            let next = self.confirmed().rebased(version, false);
             let (base, hash) = (self.confirmed, next.state.hash());
             self.steps.insert(hash, Step { base, writer: next.state.writer, operations: Vec::new() });
             self.learn(hash, next);

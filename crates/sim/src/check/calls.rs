@@ -131,6 +131,8 @@ pub(crate) fn describe(operations: &[Operation]) -> String {
         Operation::Withdraw { amount, valid_until, .. } => format!(" withdraw {amount} until {valid_until}"),
         Operation::HandOver => " hand over".into(),
         Operation::Finalise { valid_until } => format!(" finalise until {valid_until}"),
+        Operation::Move(_) => " move".into(),
+        Operation::Finish { valid_until, .. } => format!(" finish until {valid_until}"),
     };
     let mut text: String = operations.iter().take(6).map(word).collect();
     if operations.len() > 6 {

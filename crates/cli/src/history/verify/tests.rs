@@ -110,7 +110,7 @@ fn busy() -> Channel {
         valid_until: 5,
     };
     channel.agree(5, vec![withdraw]);
-    let rebased = channel.position.rebased(Version(1 << 40));
+    let rebased = channel.position.rebased(Version(1 << 40), false);
     let signature = channel.sign(Side::One, &rebased);
     channel.records.push(Record::Rebased { version: Version(1 << 40), signature });
     channel.position = rebased;

@@ -208,6 +208,7 @@ impl Pump {
             Notice::Submitted { .. }
             | Notice::Failed { .. }
             | Notice::Rejected { .. }
+            | Notice::Installed { .. }
             | Notice::Included { .. }
             | Notice::NotIncluded { .. }
             | Notice::ChainRebuilt
@@ -233,6 +234,10 @@ impl Pump {
     async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
         match event {
             ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
+            // Apps have no place in this interface yet; who embeds a `Node` hears of them.
+            ChannelEvent::Moved { .. }
+            | ChannelEvent::MoveRefused { .. }
+            | ChannelEvent::FinishOffered { .. } => {}
             ChannelEvent::Received { version, first, payments } => {
                 let batch = Batch { version: version.0, first: *first, payments: payments.clone() };
                 self.received(id, batch);
@@ -318,7 +323,11 @@ impl Pump {
                 }
             }
             ChainNews::Responded { version } => self.tell_event(id, Event::Responded { version: version.0 }),
-            ChainNews::Resumed | ChainNews::Settled | ChainNews::Unlocked | ChainNews::Closed => {}
+            ChainNews::Resumed
+            | ChainNews::Progressed { .. }
+            | ChainNews::Settled
+            | ChainNews::Unlocked
+            | ChainNews::Closed => {}
             ChainNews::Reorganised => {
                 account.told.deposits.clone_from(&facts.deposits);
                 account.told.withdrawn = facts.withdrawn;

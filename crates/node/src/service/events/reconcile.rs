@@ -65,7 +65,7 @@ impl Pump {
             self.tell_event(id, Event::Withdrawn { version: facts.withdrawn.0 });
         }
         if phase {
-            if let Phase::Disputed { deadline, challenger } = &facts.phase {
+            if let Phase::Disputed { deadline, challenger, .. } = &facts.phase {
                 let version = facts.recorded.as_ref().map_or(0, |state| state.version.0);
                 let (is_ours, deadline) = (*challenger == side, *deadline);
                 self.tell_event(id, Event::Challenged { version, is_ours, deadline });
@@ -132,7 +132,11 @@ impl Pump {
                 Operation::CancelLock { number } => {
                     self.lock_ended_before(known, *number, Event::LockCancelled { number: *number }).await;
                 }
-                Operation::Withdraw { .. } | Operation::HandOver | Operation::Finalise { .. } => {}
+                Operation::Withdraw { .. }
+                | Operation::HandOver
+                | Operation::Finalise { .. }
+                | Operation::Move(_)
+                | Operation::Finish { .. } => {}
             }
         }
         if let Some(first) = first {

@@ -1,0 +1,210 @@
+//! Games that go to the chain: a peer that stalls, one that cheats, one that comes back. The real contract decides.
+
+use crate::apps::{STAKE, game_settings, heap, won_by};
+use crate::world::World;
+use strait_engine::ports::{Chain, TxRequest};
+use strait_engine::{Input, SubmissionKey};
+use strait_protocol::{
+    AppMove, Body, ChainNews, Command, Event, Frame, Operation, Outcome, Settings, Signer, Update,
+};
+use strait_types::abi::calls;
+use strait_types::{ChannelId, Side, U256, Version};
+
+const PERIOD: u64 = 24 * 3_600;
+
+impl World {
+    /// Lets time pass on the chain and for the nodes, in blocks of an hour, and lets them do what they want.
+    pub(crate) fn elapse(&mut self, seconds: u64) {
+        let chain = self.nodes[0].port.chain().clone();
+        let end = chain.with(|chain| chain.now()) + seconds;
+        while chain.with(|chain| chain.now()) < end {
+            let step = 3_600.min(end - chain.with(|chain| chain.now()));
+            chain.with(|chain| {
+                chain.advance(step);
+                chain.mine();
+            });
+            let now = chain.with(|chain| chain.now()) * 1_000;
+            self.pass(now.saturating_sub(self.now));
+            self.follow();
+        }
+        for _ in 0..4 {
+            chain.with(|chain| chain.mine());
+            self.follow();
+        }
+    }
+
+    fn calls(&self, node: usize, name: &str) -> usize {
+        let is_it = |key: &&SubmissionKey| matches!(key, SubmissionKey::Call(key) if key.name == name);
+        self.nodes[node].submitted.iter().filter(is_it).count()
+    }
+
+    fn silence(&mut self, node: usize) {
+        self.disconnect(0, 1);
+        self.nodes[node].mute = true;
+    }
+}
+
+#[test]
+fn a_staller_loses_by_the_verdict() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.silence(1);
+    let token = world.command(0, id, Command::Dispute);
+    assert_eq!(world.outcome(0, token), Some(Ok(Outcome::Disputing)));
+    world.elapse(2 * PERIOD + 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+    assert_eq!(world.calls(0, "deploy app"), 1, "the chain was given the app");
+}
+
+#[test]
+fn a_node_does_not_wait_for_a_staller_for_ever() {
+    let settings = Settings { move_patience: 2 * 3_600, ..game_settings() };
+    let (mut world, id) = World::game_with(5, settings);
+    world.take(0, id, 1);
+    world.silence(1);
+    world.elapse(2 * PERIOD + 5 * 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+}
+
+#[test]
+fn forced_moves_are_answered_to_the_end() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.disconnect(0, 1);
+    world.command(0, id, Command::ForceClose);
+    world.elapse(3_600);
+    // In the first period the base is recorded, and the move can be signed already.
+    let token = world.take(1, id, 1);
+    assert_eq!(world.outcome(1, token), None);
+    world.elapse(PERIOD);
+    assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Moved { version: Version(3) })));
+    assert_eq!(world.left(0, id), 3, "the other goes on from what the chain recorded");
+    let moved = |event: &Event| matches!(event, Event::Moved { state } if state.version == Version(3));
+    assert!(world.events(0).iter().any(moved));
+    let token = world.take(0, id, 3);
+    world.elapse(3_600);
+    assert_eq!(world.outcome(0, token), Some(Ok(Outcome::Moved { version: Version(4) })));
+    world.elapse(PERIOD + 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0], "no stick is left to node 1");
+}
+
+#[test]
+fn a_restart_in_the_middle_of_a_dispute_changes_nothing() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.silence(1);
+    world.command(0, id, Command::Dispute);
+    world.restart(0);
+    world.elapse(PERIOD + 3_600);
+    world.restart(0);
+    world.elapse(PERIOD + 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+}
+
+/// Node 1 sends this version, signed by its key, instead of what its engine would.
+fn forge(world: &mut World, id: ChannelId, next: AppMove) {
+    let domain = *world.nodes[1].engine.domain();
+    let base = world.nodes[1].engine.latest(world.now, id).expect("signed").position;
+    let operations = vec![Operation::Move(next)];
+    let version = base.state.version.next().expect("few");
+    // Where the structure itself is broken, there is no state to sign.
+    let hash =
+        base.next(version, &operations, &mut |_, _| Ok(())).map_or(base.state.hash(), |p| p.state.hash());
+    let signature = world.nodes[1].key.sign(domain.state_digest(hash)).expect("signs");
+    let update =
+        Update { base: base.state.version, base_hash: base.state.hash(), version, operations, signature };
+    let bytes = Frame::Channel { channel: id, body: Body::Update(update) }.encode();
+    let peer = world.signer(1);
+    world.input(0, Input::Frame { peer, bytes }).expect("commits");
+    world.settle();
+}
+
+#[test]
+fn a_cheater_is_taken_to_the_chain_and_loses() {
+    let mut too_many = heap(Side::Zero, 0);
+    too_many.data[63] = 0;
+    let mut uneven = heap(Side::Zero, 3);
+    uneven.deltas = vec![[-60, 61]];
+    let mut taking = heap(Side::Zero, 3);
+    taking.deltas = vec![[-60, 60]];
+    for illegal in [too_many, uneven, taking] {
+        let (mut world, id) = World::game(5);
+        world.take(0, id, 1);
+        forge(&mut world, id, illegal);
+        assert!(world.events(0).iter().any(|event| matches!(event, Event::Refused { .. })));
+        assert_eq!(world.left(0, id), 4, "nothing has changed");
+        world.silence(1);
+        world.elapse(2 * PERIOD + 3_600);
+        assert_eq!(world.payouts(), [2 * STAKE, 0]);
+    }
+}
+
+#[test]
+fn a_false_challenge_is_answered_with_the_newest_state() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    let old = world.nodes[1].engine.latest(world.now, id).expect("signed");
+    world.take(1, id, 1);
+    // Node 0 takes the last, and node 1 remembers only that there were four.
+    world.take(0, id, 3);
+    world.silence(1);
+    let domain = *world.nodes[1].engine.domain();
+    let params = world.nodes[1].engine.channel(id).expect("known").params().clone();
+    let state = &old.position.state;
+    let digest = domain.challenge_digest(id, 0, state.hash());
+    let signature = world.nodes[1].key.sign(digest).expect("signs");
+    let signatures = Some(&old.signatures);
+    let data = calls::challenge(&params, state, signatures, None, Side::One, Some(&signature));
+    let call = TxRequest { to: domain.adjudicator(), value: U256::ZERO, data };
+    world.nodes[1].port.submit(&call).expect("challenged");
+    world.elapse(2 * PERIOD + 3_600);
+    assert_eq!(world.calls(0, "respond"), 1, "one answer is enough");
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+}
+
+#[test]
+fn who_comes_back_is_let_go_on_and_the_channel_lives() {
+    let (mut world, id) = World::game(9);
+    world.take(0, id, 1);
+    world.silence(1);
+    world.command(0, id, Command::Dispute);
+    world.elapse(PERIOD / 2);
+    assert!(world.news(0).iter().any(|news| matches!(news, ChainNews::Challenged { .. })));
+    world.nodes[1].mute = false;
+    world.connect(0, 1);
+    world.elapse(3_600);
+    assert!(world.news(0).contains(&ChainNews::Resumed));
+    let token = world.take(1, id, 2);
+    assert!(matches!(world.outcome(1, token), Some(Ok(_))), "{:?}", world.outcome(1, token));
+    assert_eq!(world.left(0, id), 6);
+    // What the dispute left on record does not matter any more.
+    world.silence(0);
+    world.command(1, id, Command::Dispute);
+    world.elapse(2 * PERIOD + 3_600);
+    assert_eq!(world.payouts(), [0, 2 * STAKE]);
+}
+
+#[test]
+fn who_stalls_while_it_is_here_is_not_let_off() {
+    let settings = Settings { move_patience: 3_600, ..game_settings() };
+    let (mut world, id) = World::game_with(9, settings);
+    world.take(0, id, 1);
+    world.elapse(2 * PERIOD + 4 * 3_600);
+    assert!(!world.news(0).contains(&ChainNews::Resumed), "it is connected all the time, and owes a move");
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+}
+
+#[test]
+fn what_both_agreed_is_paid_even_after_its_limit() {
+    let (mut world, id) = World::game(9);
+    for node in 0..2 {
+        world.nodes[node].mute = true;
+    }
+    world.command(0, id, Command::Finish { outcome: won_by(Side::One) });
+    world.settle();
+    world.elapse(3 * 3_600);
+    assert_eq!(world.payouts(), [0, 0]);
+    world.nodes[1].mute = false;
+    world.elapse(PERIOD + 2 * 3_600);
+    assert_eq!(world.payouts(), [0, 2 * STAKE]);
+}

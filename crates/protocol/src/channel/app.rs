@@ -1,0 +1,312 @@
+//! The moves of an app: one per version, checked by the app's own rules on both sides.
+
+use super::read::Verdict;
+use super::{Channel, Context, Link, Outputs, Queued};
+use crate::app::{AppStart, AppView, check_deltas};
+use crate::command::{CommandError, Outcome, Token};
+use crate::message::Update;
+use crate::onchain::Phase;
+use crate::operation::Operation;
+use crate::position::{Position, Violation};
+use crate::record::Record;
+use crate::rule::Rule;
+use crate::rules::Refused;
+use crate::settings::Settings;
+use crate::signer::SignerError;
+use borsh::{BorshDeserialize, BorshSerialize};
+use strait_types::{ChannelId, ChannelParams, Side, Signature, Version};
+
+/// What a channel with an app keeps beside what every channel keeps.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub(super) struct AppPart {
+    pub(super) start: AppStart,
+    /// Number of the dispute that we want, so that the peer is made to move.
+    pub(super) dispute: Option<u16>,
+    /// The peer refused our version in flight, which goes to the chain.
+    pub(super) is_refused: bool,
+    /// The peer signed to end the dispute of this number.
+    pub(super) resume: Option<(u16, Signature)>,
+}
+
+impl Channel {
+    /// A channel with an app that just became known, and the record that makes it durable.
+    pub fn open_app(
+        id: ChannelId,
+        params: ChannelParams,
+        side: Side,
+        settings: Settings,
+        start: AppStart,
+    ) -> (Channel, Record) {
+        let (mut channel, _) = Channel::open(id, params.clone(), side, settings.clone());
+        let part = AppPart { start: start.clone(), dispute: None, is_refused: false, resume: None };
+        channel.durable.app = Some(part);
+        (channel, Record::OpenedApp { id, params, side, settings, start })
+    }
+
+    /// What the app began with, in a channel with one.
+    pub fn app_start(&self) -> Option<&AppStart> {
+        self.durable.app.as_ref().map(|app| &app.start)
+    }
+
+    pub(super) fn has_app(&self) -> bool {
+        self.durable.app.is_some()
+    }
+
+    pub(super) fn app_command(
+        &mut self,
+        ctx: &Context<'_>,
+        token: Token,
+        operation: Operation,
+    ) -> Result<(), CommandError> {
+        self.check_movable(ctx)?;
+        self.step_app(ctx, &operation)?;
+        self.volatile.queue.push_back(Queued::new(Some(token), operation));
+        Ok(())
+    }
+
+    pub(super) fn begin_dispute(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
+        let confirmed = &self.durable.confirmed.position.state;
+        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close {
+            return Err(CommandError::NotOpen);
+        }
+        if confirmed.version == Version::ZERO {
+            return Err(CommandError::NotStarted);
+        }
+        self.want_dispute(out);
+        out.done(Some(token), Ok(Outcome::Disputing));
+        Ok(())
+    }
+
+    /// Lets the chain's clock run against the peer.
+    pub(super) fn want_dispute(&mut self, out: &mut Outputs) {
+        let facts = self.durable.chain.head();
+        let number = facts.dispute;
+        let starts = self.durable.confirmed.position.state.version > Version::ZERO;
+        if facts.phase != Phase::Open || !starts {
+            return;
+        }
+        if let Some(app) = self.durable.app.as_mut().filter(|app| app.dispute != Some(number)) {
+            app.dispute = Some(number);
+            out.records.push(Record::Dispute { number });
+        }
+    }
+
+    fn check_movable(&self, ctx: &Context<'_>) -> Result<(), CommandError> {
+        let head = &self.head().state;
+        if self.durable.restore.is_some() {
+            return Err(CommandError::Restoring);
+        }
+        if !self.durable.pending.is_empty() || !self.volatile.queue.is_empty() {
+            return Err(CommandError::MoveInFlight);
+        }
+        if head.version == Version::ZERO {
+            return Err(CommandError::NotStarted);
+        }
+        if head.is_final {
+            return Err(CommandError::Rule(Rule::Finished));
+        }
+        if head.writer != self.durable.side {
+            return Err(CommandError::NotYourTurn);
+        }
+        match self.durable.chain.head().phase {
+            Phase::Open if self.durable.force_close => Err(CommandError::AwaitingChain),
+            Phase::Open if self.volatile.link == Link::Down => Err(CommandError::PeerOffline),
+            Phase::Open if self.is_finish_under_way(ctx) => Err(CommandError::Busy),
+            Phase::Open => Ok(()),
+            Phase::Disputed { .. } => self.check_forcible(ctx),
+            Phase::Settled(_) | Phase::Closed => Err(CommandError::NotOpen),
+        }
+    }
+
+    /// The version that an operation of ours makes, checked as the peer checks it.
+    fn step_app(&self, ctx: &Context<'_>, operation: &Operation) -> Result<Position, CommandError> {
+        let base = self.head();
+        // A number that an earlier life has signed is never signed again.
+        let version = base.state.version.next().filter(|version| *version > self.durable.signed_high);
+        let version = version.ok_or(CommandError::Rule(Rule::StaleVersion))?;
+        let operations = std::slice::from_ref(operation);
+        let next = base.next(version, operations, &mut |_, _| Ok(()));
+        let next = next.map_err(|violation| CommandError::Rule(violation.rule))?;
+        self.check_rules(ctx, base, &next)?;
+        Ok(next)
+    }
+
+    /// Asks the app. The start needs no permission beyond the agreement on it, but a verdict like every move.
+    fn check_rules(&self, ctx: &Context<'_>, base: &Position, next: &Position) -> Result<(), Refused> {
+        if next.state.is_final {
+            return Ok(());
+        }
+        let rules = ctx.around.rules.ok_or(Refused::Unsupported)?;
+        if base.state.version > Version::ZERO {
+            rules.check_move(&base.state, &next.state)?;
+        }
+        let verdict = rules.verdict(&next.state)?;
+        check_deltas(&verdict, next.state.allocations.len())
+            .map_err(|_| Refused::NoAnswer("its verdict does not add up".into()))
+    }
+
+    /// Whether the deposits that count reach what both must have put in.
+    pub(super) fn are_stakes_in(&self) -> bool {
+        let deposits = &self.durable.chain.counted().deposits;
+        let Some(app) = &self.durable.app else { return false };
+        let mut pairs = app.start.stakes.iter().zip(deposits);
+        pairs.all(|(stakes, deposits)| (0..2).all(|i| deposits[i] >= stakes[i]))
+    }
+
+    /// Ends a round of a channel with an app.
+    pub(super) fn flush_app(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
+        if self.volatile.link == Link::Up && self.durable.chain.head().phase == Phase::Open {
+            self.drive_finish(ctx, out);
+            self.queue_start(ctx);
+        }
+        let Some(queued) = self.volatile.queue.pop_front() else { return Ok(()) };
+        if !self.may_write_app(ctx, &queued.operation) {
+            self.fail_one(queued, CommandError::NotOpen, out);
+            return Ok(());
+        }
+        match self.step_app(ctx, &queued.operation) {
+            Ok(position) => {
+                self.volatile.turn_ms = Some(ctx.now_ms);
+                self.write_one(ctx, queued, position, out)
+            }
+            Err(error) => {
+                self.fail_one(queued, error, out);
+                Ok(())
+            }
+        }
+    }
+
+    fn may_write_app(&self, ctx: &Context<'_>, operation: &Operation) -> bool {
+        let is_bound = self.durable.restore.is_some() || self.volatile.peer_restoring;
+        let may = match self.durable.chain.head().phase {
+            Phase::Open => self.volatile.link == Link::Up && !self.durable.force_close && self.is_admitted(),
+            Phase::Disputed { .. } => {
+                matches!(operation, Operation::Move(_)) && self.check_forcible(ctx).is_ok()
+            }
+            Phase::Settled(_) | Phase::Closed => false,
+        };
+        may && !is_bound && !ctx.halted && self.durable.pending.is_empty()
+    }
+
+    /// Participant 0 signs the start as soon as both stakes are in.
+    fn queue_start(&mut self, ctx: &Context<'_>) {
+        let is_due = self.durable.side == Side::Zero
+            && self.durable.signed_high == Version::ZERO
+            && self.durable.confirmed.position.state.version == Version::ZERO
+            && self.volatile.queue.is_empty()
+            && ctx.around.rules.is_some()
+            && self.are_stakes_in();
+        let Some(app) = self.durable.app.as_ref().filter(|_| is_due) else { return };
+        let operation = Operation::Move(app.start.first.clone());
+        if self.may_write_app(ctx, &operation) {
+            self.volatile.queue.push_back(Queued::new(None, operation));
+        }
+    }
+
+    /// Judges a version of the peer's that builds on what we know.
+    pub(super) fn consider_app(&self, ctx: &Context<'_>, update: &Update, base: &Position) -> Verdict {
+        let [operation] = &update.operations[..] else {
+            return Verdict::Refuse(Rule::OperationOrder.into());
+        };
+        if Some(update.version) != base.state.version.next() {
+            return Verdict::Fault(Rule::VersionJump);
+        }
+        let position = match base.next(update.version, &update.operations, &mut |_, _| Ok(())) {
+            Ok(position) => position,
+            Err(violation) => return Verdict::Refuse(violation),
+        };
+        if !self.peer_signed(ctx, position.state.hash(), &update.signature) {
+            return Verdict::Fault(Rule::BadSignature);
+        }
+        let at = |rule| Violation { index: Some(0), rule };
+        if let Err(rule) = self.judge_app(base, operation) {
+            return Verdict::Refuse(at(rule));
+        }
+        match self.check_rules(ctx, base, &position) {
+            Ok(()) => {}
+            Err(Refused::Illegal | Refused::NoAnswer(_)) => return Verdict::Refuse(at(Rule::IllegalMove)),
+            // Without the rules nothing can be said; the move waits for them.
+            Err(Refused::Unfit(_) | Refused::Unsupported) => return Verdict::Hold(at(Rule::HoldTimeout)),
+        }
+        let rests_on_deposits = base.state.version == Version::ZERO || position.state.is_final;
+        let is_covered = !rests_on_deposits || (self.are_stakes_in() && self.is_funded(&position));
+        let may_count = self.durable.chain.head().phase == Phase::Open
+            && !self.is_chain_stale(ctx)
+            && !ctx.halted
+            && self.is_admitted()
+            && is_covered;
+        if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold(at(Rule::HoldTimeout)) }
+    }
+
+    fn judge_app(&self, base: &Position, operation: &Operation) -> Result<(), Rule> {
+        match operation {
+            Operation::Move(first) if base.state.version == Version::ZERO => {
+                if self.app_start().is_some_and(|start| start.first == *first) {
+                    Ok(())
+                } else {
+                    Err(Rule::WrongStart)
+                }
+            }
+            Operation::Move(_) => Ok(()),
+            Operation::Finish { .. } if self.durable.agreed.as_ref() == Some(operation) => Ok(()),
+            Operation::Finish { .. } => Err(Rule::NotAgreed),
+            _ => Err(Rule::Unsupported),
+        }
+    }
+
+    /// The peer is to move, or to acknowledge.
+    fn is_peers_turn(&self) -> bool {
+        let confirmed = &self.durable.confirmed.position.state;
+        let waits = !self.durable.pending.is_empty() || confirmed.writer != self.durable.side;
+        self.has_app()
+            && waits
+            && confirmed.version > Version::ZERO
+            && !confirmed.is_final
+            && self.durable.chain.head().phase == Phase::Open
+            && self.durable.restore.is_none()
+    }
+
+    /// When the peer will have taken too long, milliseconds.
+    pub(super) fn patience_ends(&self) -> Option<u64> {
+        let patience = self.durable.settings.move_patience.saturating_mul(1_000);
+        let is_ordered = self.durable.force_close
+            || self
+                .durable
+                .app
+                .as_ref()
+                .is_some_and(|app| app.dispute == Some(self.durable.chain.head().dispute));
+        if patience == 0 || is_ordered || !self.is_peers_turn() {
+            return None;
+        }
+        // After a start the first tick sets the time from which it counts.
+        Some(self.volatile.turn_ms.map_or(0, |since| since.saturating_add(patience)))
+    }
+
+    pub(super) fn watch_turn(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        let Some(end) = self.patience_ends() else { return };
+        if self.volatile.turn_ms.is_none() {
+            self.volatile.turn_ms = Some(ctx.now_ms);
+        } else if end <= ctx.now_ms {
+            self.want_dispute(out);
+        }
+    }
+
+    /// The app at a glance.
+    pub fn app_view(&self) -> Option<AppView> {
+        let app = self.durable.app.as_ref()?;
+        let state = self.head().state.clone();
+        let facts = self.durable.chain.head();
+        Some(AppView {
+            app: self.durable.params.app,
+            start: app.start.clone(),
+            our_turn: state.version > Version::ZERO
+                && !state.is_final
+                && self.durable.pending.is_empty()
+                && state.writer == self.durable.side,
+            in_flight: !self.durable.pending.is_empty(),
+            deadline: self.last_word(facts),
+            offer: self.volatile.offered.as_ref().map(|offered| offered.offer.clone()),
+            state,
+        })
+    }
+}
