@@ -35,7 +35,7 @@ impl Core {
         let head_time = head.map_or(0, |(_, time)| time);
         let age = self.now().saturating_sub(head_time);
         let is_fresh = age <= u64::from(chain.challenge_duration) / 4;
-        let account = node.account().await;
+        let account = node.recent_account().await;
         let problem = match &account {
             Err(error) => Some(error.to_string()),
             Ok(_) if head.is_none() => Some("no block was seen yet; wait a moment".to_owned()),

@@ -97,8 +97,20 @@ impl Service {
     /// is told as events before this returns.
     ///
     /// # Errors
-    /// When the database cannot be used, or the nodes do not fit together.
+    /// When the database cannot be used, or the nodes do not fit together. The nodes are stopped then.
     pub async fn start(config: ServiceConfig) -> Result<Arc<Service>, ServiceError> {
+        let nodes: Vec<_> = config.nodes.iter().map(|chain| chain.node.clone()).collect();
+        let started = Service::start_over(config).await;
+        if started.is_err() {
+            // They hold files and ports.
+            for node in nodes {
+                node.shutdown().await;
+            }
+        }
+        started
+    }
+
+    async fn start_over(config: ServiceConfig) -> Result<Arc<Service>, ServiceError> {
         let mut chains = BTreeSet::new();
         for chain in &config.nodes {
             let chain_id = chain.node.domain().chain_id();

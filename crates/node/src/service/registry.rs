@@ -47,11 +47,19 @@ pub(crate) struct Registry(RwLock<Channels>);
 struct Channels {
     by_id: HashMap<ChannelId, Arc<Known>>,
     by_number: BTreeMap<u64, Arc<Known>>,
+    /// The highest number that was ever given.
+    highest: u64,
 }
 
 impl Registry {
     pub(crate) fn get(&self, id: ChannelId) -> Option<Arc<Known>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    /// Gives no number up to this one to a new channel.
+    pub(crate) fn reserve(&self, number: u64) {
+        let mut channels = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        channels.highest = channels.highest.max(number);
     }
 
     /// Adds a channel; `number`: what it had before a restart. One that is there already stays as it is.
@@ -67,9 +75,9 @@ impl Registry {
         if let Some(known) = channels.by_id.get(&id) {
             return known.clone();
         }
-        let next = channels.by_number.last_key_value().map_or(1, |(last, _)| last.saturating_add(1));
         let assets = params.assets.clone().into();
-        let number = number.unwrap_or(next);
+        let number = number.unwrap_or_else(|| channels.highest.saturating_add(1));
+        channels.highest = channels.highest.max(number);
         let known = Arc::new(Known { id, chain, number, params, side, assets, mark: Mutex::default() });
         channels.by_id.insert(id, known.clone());
         channels.by_number.insert(known.number, known.clone());

@@ -30,6 +30,9 @@ const MOST_SENT: usize = 4_096;
 /// How often the account is asked for.
 const ACCOUNT_EVERY: Duration = Duration::from_secs(15);
 
+/// Tasks between two looks at the chain.
+const TASKS: usize = 64;
+
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
     Submit(Submission),
@@ -83,7 +86,13 @@ impl ChainThread {
             let idle = self.lookups.is_empty() || self.is_registry_away;
             let wait = if self.fetches.is_empty() && idle { self.poll } else { Duration::ZERO };
             match tasks.recv_timeout(wait) {
-                Ok(first) => std::iter::once(first).chain(tasks.try_iter()).for_each(|task| self.take(task)),
+                Ok(first) => {
+                    let mut batch: Vec<_> =
+                        std::iter::once(first).chain(tasks.try_iter().take(TASKS)).collect();
+                    // A question can wait, an answer to a dispute cannot; the order of submissions stays.
+                    batch.sort_by_key(|task| matches!(task, Task::Ask(_)));
+                    batch.into_iter().for_each(|task| self.take(task));
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -3,6 +3,7 @@
 use super::chain_thread::Task;
 use super::{Node, NodeError};
 use crate::transport::PeerStatus;
+use std::time::{Duration, Instant};
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError};
 use strait_engine::{Engine, EngineError};
 use strait_types::{Address, Amount, AssetIndex, Bytes, ChannelId, ChannelParams, U256};
@@ -11,14 +12,21 @@ use tokio::sync::oneshot;
 /// Selector of `balanceOf(address)`.
 const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
+/// For how long the account is shown as it was.
+const RECENT: Duration = Duration::from_secs(1);
+
 impl Node {
     /// Asks the chain between two looks at it.
     async fn ask_chain<T: Send + 'static>(
         &self,
         question: impl FnOnce(&mut dyn Chain) -> Result<T, ChainError> + Send + 'static,
     ) -> Result<T, NodeError> {
+        let permit = self.chain_questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let (sender, receiver) = oneshot::channel();
-        let question = Box::new(move |chain: &mut dyn Chain| drop(sender.send(question(chain))));
+        let question = Box::new(move |chain: &mut dyn Chain| {
+            drop(sender.send(question(chain)));
+            drop(permit);
+        });
         self.chain.send(Task::Ask(question)).map_err(|_| self.shared.stopped())?;
         let mut dead = self.shared.dead.subscribe();
         tokio::select! {
@@ -36,6 +44,27 @@ impl Node {
     /// When the chain does not answer, or the node has stopped.
     pub async fn account(&self) -> Result<Account, NodeError> {
         self.ask_chain(|chain| chain.account()).await
+    }
+
+    /// The same, a second old at most: however many ask, the chain is asked once a second.
+    ///
+    /// # Errors
+    /// When the chain does not answer, or the node has stopped.
+    pub(crate) async fn recent_account(&self) -> Result<Account, NodeError> {
+        let mut recent = self.recent_account.lock().await;
+        if let Some((asked, account)) = *recent
+            && asked.elapsed() < RECENT
+        {
+            return Ok(account);
+        }
+        let account = self.account().await?;
+        *recent = Some((Instant::now(), account));
+        Ok(account)
+    }
+
+    /// Stops the node for a reason that its callers are told.
+    pub(crate) fn fail(&self, reason: String) {
+        self.shared.fail(reason);
     }
 
     /// Whether a deposit of exactly this amount was handed in and may take effect above the block `through`; also when an earlier

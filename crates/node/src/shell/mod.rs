@@ -24,8 +24,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
-use strait_engine::ports::{Chain, Clock, HistoryEntry, Rng, Store, TxHash};
+use std::time::{Duration, Instant};
+use strait_engine::ports::{Account, Chain, Clock, HistoryEntry, Rng, Store, TxHash};
 use strait_engine::{Alarms, Engine, Input, Notice, Policy, Proposal, Status};
 use strait_protocol::{
     ChannelView, Command, Facts, Outcome, Payment, RulesProvider, Settings, SignedPosition, Signer,
@@ -144,6 +144,10 @@ pub struct Node {
     rng: Arc<Mutex<Box<dyn Rng>>>,
     /// Further questions to the engine and the store wait with their callers.
     questions: Arc<Semaphore>,
+    /// The same for the chain, whose thread has to answer disputes.
+    chain_questions: Arc<Semaphore>,
+    /// The account that pays gas, and when it was asked for.
+    recent_account: Arc<tokio::sync::Mutex<Option<(Instant, Account)>>>,
 }
 
 /// A caller's place among those who wait.
@@ -151,6 +155,8 @@ type Asked = Result<oneshot::Receiver<Answer>, NodeError>;
 
 /// Questions that the engine or the store has not answered yet.
 const MAX_QUESTIONS: usize = 16_384;
+/// Questions that the chain has not answered yet. Each may take a few seconds.
+const MAX_CHAIN_QUESTIONS: usize = 4;
 /// What a command takes in memory beside its memo, in bytes.
 const COMMAND_BYTES: usize = 256;
 
@@ -246,6 +252,8 @@ impl Node {
             domain,
             rng: Arc::new(Mutex::new(config.rng)),
             questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            chain_questions: Arc::new(Semaphore::new(MAX_CHAIN_QUESTIONS)),
+            recent_account: Arc::default(),
         })
     }
 

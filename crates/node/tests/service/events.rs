@@ -135,3 +135,33 @@ async fn a_hundred_listeners_that_do_not_read_take_no_memory_and_miss_nothing() 
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn numbers_of_channels_whose_chain_is_configured_no_more_are_not_given_again() {
+    let world = World::new();
+    let (alice, bob, first) = world.pair().await;
+    soon("the stop", alice.service.shutdown()).await;
+    // As if it were on a chain that the configuration no longer has; to the service the one on this chain is new.
+    let db = rusqlite::Connection::open(world.path("service-1.db")).expect("opens");
+    assert_eq!(db.execute("UPDATE channel SET id = randomblob(32)", ()).expect("changes"), 1);
+    drop(db);
+    let alice = soon("the start", world.start(1)).await;
+    let second = alice.open(&bob, 1_000).await;
+    let told = alice.all_events().await;
+    let opened = |channel| {
+        told.iter()
+            .filter(|record| record.channel == Some(channel) && matches!(record.event, Event::Opened { .. }))
+            .count()
+    };
+    assert_eq!((opened(first), opened(second)), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_does_not_start_leaves_no_node_running() {
+    let world = World::new();
+    let node = world.node(1).await;
+    std::fs::write(world.path("service-1.db"), [0x55; 8_192]).expect("written");
+    let error = world.try_serve(1, node.clone(), Retention::default()).await.err().expect("no database");
+    assert!(error.to_string().contains("service-1.db"), "{error}");
+    assert!(node.has_stopped());
+}

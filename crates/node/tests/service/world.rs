@@ -12,7 +12,7 @@ use strait_api::{
 };
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Clock, Rng, RngError, StoreError};
-use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig};
+use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig, ServiceError};
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
 use strait_protocol::{NoRules, Settings};
@@ -151,6 +151,15 @@ impl World {
     }
 
     pub(crate) async fn serve(&self, index: u8, node: Node, retention: Retention) -> Party {
+        self.try_serve(index, node, retention).await.expect("starts")
+    }
+
+    pub(crate) async fn try_serve(
+        &self,
+        index: u8,
+        node: Node,
+        retention: Retention,
+    ) -> Result<Party, ServiceError> {
         let clock = Arc::new(TestClock { system: SystemClock::start(), ahead_ms: AtomicU64::new(0) });
         let config = ServiceConfig {
             nodes: vec![ChainNode {
@@ -172,7 +181,7 @@ impl World {
             clock: clock.clone(),
             rng: if self.same_ids.load(Ordering::Relaxed) { Box::new(Sevens) } else { Box::new(SystemRng) },
         };
-        Party { service: Service::start(config).await.expect("starts"), clock }
+        Ok(Party { service: Service::start(config).await?, clock })
     }
 
     /// Two services with a channel into which the first has deposited ten ether, ready to be paid over.

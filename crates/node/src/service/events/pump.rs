@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 
 /// News that share a transaction.
 const NEWS: usize = 1_024;
+/// How often one rule that a peer breaks is told of one channel, in milliseconds.
+const FAULT_EVERY_MS: u64 = 3_600_000;
 /// Before a database that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -29,6 +31,14 @@ pub(super) struct Account {
     pub(super) mark: Mark,
     /// Locks whose end was told by a look at the history; the news of it may still come.
     pub(super) ended_locks: BTreeSet<u64>,
+    /// The peer's faults by the rule, and when each was told last, Unix milliseconds. There are few rules.
+    faults: HashMap<String, u64>,
+}
+
+impl Account {
+    fn new(known: Arc<Known>, told: Told, mark: Mark) -> Account {
+        Account { known, told, mark, ended_locks: BTreeSet::new(), faults: HashMap::new() }
+    }
 }
 
 pub(crate) struct Pump {
@@ -45,6 +55,8 @@ impl Pump {
     /// One per chain, each with all told that happened before. The nodes' channels are registered.
     pub(crate) async fn start_all(core: &Arc<Core>) -> Result<Vec<Pump>, ServiceError> {
         let rows = core.database.read(ToldRow::read_all).await?;
+        // Channels of a chain that is configured no more keep their numbers.
+        core.registry.reserve(rows.iter().map(|row| row.number).max().unwrap_or_default());
         let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.channel, row)).collect();
         let mut pumps = Vec::new();
         for (chain, node) in core.nodes.iter().enumerate() {
@@ -79,8 +91,7 @@ impl Pump {
             if let (Some(row), Some(side)) = (rows.remove(&id), self.core.side_of(&signers)) {
                 let known = self.core.registry.add(self.chain, id, params, side, Some(row.number));
                 known.set_mark(row.mark);
-                let account = Account { known, told: row.told, mark: row.mark, ended_locks: BTreeSet::new() };
-                self.accounts.insert(id, account);
+                self.accounts.insert(id, Account::new(known, row.told, row.mark));
             }
         }
         Ok(())
@@ -104,20 +115,29 @@ impl Pump {
         loop {
             let mut batch = Vec::new();
             if self.notices.recv_many(&mut batch, NEWS).await == 0 {
-                if self.node().node.has_stopped() || self.catch_up().await.is_err() {
+                if self.node().node.has_stopped() {
                     return;
+                }
+                if let Err(error) = self.catch_up().await {
+                    return self.give_up(&error);
                 }
                 continue;
             }
             for notice in batch {
-                if self.take(&notice).await.is_err() {
-                    // Only a node that has stopped does not answer. What follows must not be told without this; the
-                    // next start tells it all.
+                if let Err(error) = self.take(&notice).await {
+                    // What follows must not be told without this; the next start tells it all.
                     self.write().await;
-                    return;
+                    return self.give_up(&error);
                 }
             }
             self.write().await;
+        }
+    }
+
+    /// A node whose events nobody is told any more must not look as if it worked.
+    fn give_up(&self, error: &NodeError) {
+        if !self.node().node.has_stopped() {
+            self.node().node.fail(format!("its events can no longer be told: {error}"));
         }
     }
 
@@ -223,9 +243,7 @@ impl Pump {
         }
         let Ok(known) = self.core.known(id).await else { return Ok(()) };
         let peer = known.peer();
-        let account =
-            Account { known, told: Told::default(), mark: Mark::default(), ended_locks: BTreeSet::new() };
-        self.accounts.insert(id, account);
+        self.accounts.insert(id, Account::new(known, Told::default(), Mark::default()));
         self.changed.insert(id);
         self.tell_event(id, Event::Opened { peer });
         Ok(())
@@ -253,7 +271,7 @@ impl Pump {
             ChannelEvent::LockCancelled { number } => {
                 self.lock_ended(id, *number, Event::LockCancelled { number: *number });
             }
-            ChannelEvent::PeerFault(rule) => self.tell_event(id, Event::PeerFault { rule: rule.to_string() }),
+            ChannelEvent::PeerFault(rule) => self.fault(id, rule.to_string()),
             ChannelEvent::Chain(news) => self.chain_news(id, *news).await?,
             ChannelEvent::Ready => self.tell_event(id, Event::Ready),
             ChannelEvent::Rebased { version } => {
@@ -261,6 +279,17 @@ impl Pump {
             }
         }
         Ok(())
+    }
+
+    /// Tells a fault, unless it was told lately: a peer can send as many as it likes, and the log would hold nothing else.
+    fn fault(&mut self, id: ChannelId, rule: String) {
+        let now_ms = self.core.clock.now_ms();
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let is_due = |told_ms: &u64| now_ms >= told_ms.saturating_add(FAULT_EVERY_MS);
+        if account.faults.get(&rule).is_none_or(is_due) {
+            account.faults.insert(rule.clone(), now_ms);
+            self.tell_event(id, Event::PeerFault { rule });
+        }
     }
 
     /// Tells those payments that were not told.
