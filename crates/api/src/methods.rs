@@ -157,6 +157,21 @@ methods! {
     #[doc = "Refuses a proposed channel."]
     Admin proposal_reject(ProposalReject) -> Nothing;
 
+    #[doc = "Keeps the code of an app, which then can be played in channels if the policy lists it, and deployed in a dispute."]
+    Admin app_install(AppInstall) -> InstalledApp;
+    #[doc = "The apps whose code this node holds."]
+    Read app_list(Nothing) -> InstalledApps;
+    #[doc = "Opens a channel with an app, and deposits this node's stake. Play starts when the peer has deposited its own."]
+    Admin app_open(AppOpen) -> ChannelOpened;
+    #[doc = "How play stands in a channel with an app."]
+    Read app_show(ChannelRef) -> AppInfo;
+    #[doc = "Moves; answers when the peer has countersigned, or the chain has recorded it in a dispute."]
+    Admin app_move(AppMove) -> AppMoved;
+    #[doc = "Ends play by an outcome; answers when the peer has asked for the same. The chain then pays it."]
+    Admin app_finish(AppFinish) -> Agreed;
+    #[doc = "Makes a peer that stalls play on by the chain's clock; what it does not do in time, the app judges."]
+    Admin app_claim(ChannelRef) -> Nothing;
+
     #[doc = "Pays; answers when the peer has countersigned, so the payment is safe for both."]
     Pay pay(Pay) -> Paid;
     #[doc = "Makes many payments of one channel, which share signatures and syncs; each has its own outcome."]

@@ -27,3 +27,4 @@ pub use position::Position;
 pub use provider::{EvmApps, Native};
 pub use scan::{Forbidden, scan};
 pub use script::{Script, ScriptError, Step};
+pub use words::Fields;

@@ -4,13 +4,49 @@ use alloy_primitives::{I256, hex};
 use serde_json::Value;
 use strait_types::{Address, B256, U256};
 
+/// The fields of an app data's structure, for people who type them: types of one word each.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(Vec<Field>);
+
+impl Fields {
+    /// Reads `type name, type name`, such as `uint128 stake, uint8 sticks`; empty: no fields, all is hexadecimal.
+    ///
+    /// # Errors
+    /// What is no such list.
+    pub fn read(text: &str) -> Result<Fields, String> {
+        let parts = text.split(',').filter(|part| !part.trim().is_empty());
+        let read =
+            |part: &str| Field::read(part).ok_or_else(|| format!("`{}` is no `type name`", part.trim()));
+        parts.map(read).collect::<Result<_, _>>().map(Fields)
+    }
+
+    /// The app data of values in JSON, in the fields' order, or of one hexadecimal text.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub fn encode(&self, values: &str) -> Result<Vec<u8>, String> {
+        if values.starts_with("0x") {
+            return encode(&self.0, &Value::from(values));
+        }
+        let values =
+            serde_json::from_str(values).map_err(|error| format!("`{values}` is no JSON: {error}"))?;
+        encode(&self.0, &values)
+    }
+
+    /// Field by field, or in hexadecimal when the data are of another length.
+    pub fn show(&self, data: &[u8]) -> String {
+        show(&self.0, data)
+    }
+}
+
 /// A field of the app data's structure.
+#[derive(Clone, Debug)]
 pub(crate) struct Field {
     name: String,
     of: Type,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Type {
     /// Bits.
     Uint(usize),
@@ -136,6 +172,16 @@ mod tests {
         assert_eq!(data.len(), 160);
         assert_eq!(show(&fields, &data), format!("a {max}, b -5, c true, d {address}, e 0xabcd"));
         assert_eq!(show(&fields, &[1, 2]), "0x0102");
+    }
+
+    #[test]
+    fn a_list_of_fields_is_read() {
+        let fields = Fields::read("uint128 stake, uint8 sticks").expect("fields");
+        let data = fields.encode("[100, 5]").expect("they fit");
+        assert_eq!(fields.show(&data), "stake 100, sticks 5");
+        assert_eq!(fields.encode(&fields.show(&[1])), Ok(vec![1]), "hexadecimal goes through");
+        assert!(fields.encode("[100]").is_err() && fields.encode("five").is_err());
+        assert!(Fields::read("uint8").is_err());
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl Cli {
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
             Command::Completions(args) => completions::run(&args, &Output::new(json)),
-            Command::App(args) => app::run(&args, &Output::new(json)),
+            Command::App(args) if args.is_offline() => app::run(&args, &Output::new(json)),
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Exit(args) => exit::run(&args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
@@ -156,6 +156,7 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Invoice(args) => invoice::run(&context, args).await,
             Command::History(args) => history::run(&context, args).await,
             Command::Token(args) => token::run(&context, args).await,
+            Command::App(args) => app::with_node(&context, args).await,
             Command::Backup(args) => backup::run(&context, args).await,
             // Run without a node.
             _ => Ok(()),

@@ -19,7 +19,13 @@ struct Running {
 
 impl Running {
     fn start(home: &Path, words: &[&str]) -> Running {
-        let mut child = strait(home, words).stdout(Stdio::piped()).spawn().expect("it starts");
+        Running::start_with(home, words, &[])
+    }
+
+    fn start_with(home: &Path, words: &[&str], env: &[(&str, &str)]) -> Running {
+        let mut command = strait(home, words);
+        command.envs(env.iter().copied()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
         let said = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{words:?}: {error}: {line:?}"));
@@ -55,6 +61,10 @@ struct Party {
 
 impl Party {
     fn start(rpc: &str, account: &str) -> Party {
+        Party::start_with(rpc, account, &[])
+    }
+
+    fn start_with(rpc: &str, account: &str, env: &[(&str, &str)]) -> Party {
         let home = TempDir::new().expect("a directory");
         let words = [
             "init",
@@ -69,7 +79,7 @@ impl Party {
         ];
         let output = strait(home.path(), &words).output().expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let node = Running::start(home.path(), &["node", "--json", "--log", "error"]);
+        let node = Running::start_with(home.path(), &["node", "--json", "--log", "error"], env);
         Party { home, node }
     }
 
@@ -351,4 +361,54 @@ fn a_node_restored_from_a_backup_goes_on_with_what_both_signed() {
     assert_eq!(info["balances"][0]["own"], ether("0.5"));
     customer.json(&["pay", &channel, "0.2 ether"]);
     store.wait(&channel, "the payment", |info| info["balances"][0]["own"] == ether("0.7"));
+}
+
+/// Sticks, by the commands of two people in two terminals, up to the payout.
+#[test]
+fn a_game_by_commands() {
+    const FIELDS: &str = "uint128 stake, uint8 sticks";
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint").to_owned();
+    let adjudicator = chain.said["adjudicator"].as_str().expect("its address");
+    let artifact = concat!(env!("CARGO_MANIFEST_DIR"), "/../../contracts/artifacts/Sticks.json");
+    let words = ["app", "check", artifact, "--adjudicator", adjudicator, "--json"];
+    let checked = strait(directory.path(), &words).output().expect("it runs");
+    let checked: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
+    let app = checked["address"].as_str().expect("an address");
+    let [alice, bob] = ["1", "2"].map(|account| {
+        let party = Party::start_with(&url, account, &[("STRAIT_POLICY__APPS", &format!("[\"{app}\"]"))]);
+        assert_eq!(party.json(&["app", "install", artifact])["app"], app);
+        party
+    });
+    let stake = ["--stake", "1 ether", "--fields", FIELDS, "--data", "[1000, 5]"];
+    let opened = alice.json(&[&["app", "open", bob.address(), "--app", app], &stake[..]].concat());
+    let channel = opened["channel"]["channel"].as_str().expect("an id");
+    let started = |party: &Party, what: &str, wanted: &dyn Fn(&Value) -> bool| {
+        let start = Instant::now();
+        loop {
+            let output = party.command(&["app", "show", channel, "--json"]).output().expect("it runs");
+            if let Ok(info) = serde_json::from_slice::<Value>(&output.stdout)
+                && wanted(&info)
+            {
+                return info;
+            }
+            assert!(start.elapsed() < LIMIT, "{what} did not come: {output:?}");
+        }
+    };
+    started(&bob, "the channel", &|_| true);
+    bob.json(&["channel", "deposit", channel, "1 ether"]);
+    for (party, data) in [(&alice, "[1000, 3]"), (&bob, "[1000, 2]"), (&alice, "[1000, 0]")] {
+        started(party, "the turn", &|info| info["our_turn"] == true && info["version"] != 0);
+        party.json(&["app", "move", channel, data, "--fields", FIELDS]);
+    }
+    let shown = bob.command(&["app", "show", channel, "--fields", FIELDS]).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("stake 1000, sticks 0"), "{shown:?}");
+    let mut ours = alice.command(&["app", "finish", channel, "1000"]).spawn().expect("it runs");
+    bob.json(&["app", "finish", channel, "1000"]);
+    assert!(ours.wait().expect("it ends").success());
+    alice.wait(channel, "the payout", |info| info["phase"] == "closed");
 }

@@ -4,6 +4,9 @@
 #[path = "../examples/bot.rs"]
 mod bot;
 #[allow(dead_code)]
+#[path = "../examples/connect_four.rs"]
+mod connect_four;
+#[allow(dead_code)]
 #[path = "../examples/custom_storage.rs"]
 mod custom_storage;
 #[allow(dead_code)]
@@ -15,7 +18,10 @@ mod store_axum;
 mod world;
 
 use strait::dev::DevNet;
-use strait::{Amount, Api, B256, ChannelRef, HistoryEntry, HistoryQuery, Pay, Scope};
+use strait::{
+    Address, Amount, Api, AppInstall, AppOpen, AppPosition, AssetAmount, B256, ChannelMove, ChannelRef,
+    HistoryEntry, HistoryQuery, Node, Pay, Policy, Scope, U256,
+};
 use tokio::net::TcpListener;
 use world::{World, soon};
 
@@ -103,4 +109,71 @@ async fn a_node_with_two_places_finds_its_data_again() {
     assert_eq!(info.balances[0].own, Amount::from(7));
     customer.stop().await;
     node.stop().await;
+}
+
+/// Two nodes of two people, from the code's installation to the payout.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_people_play_connect_four() {
+    let chain = DevNet::start().expect("a chain");
+    let directory = tempfile::tempdir().expect("a directory");
+    let code = strait_examples::connect_four::code().expect("fit to be an app");
+    let app = chain.chain().with(|chain| code.address(chain.adjudicator()));
+    let start = async |name: &str, payout: u8| {
+        let policy = Policy { apps: vec![app], ..Policy::default() };
+        let setup = chain.setup(name).policy(policy).payout(Address::repeat_byte(payout));
+        let node = Node::builder(directory.path().join(name), DevNet::key(name)).chain(setup);
+        let node = node.listen("127.0.0.1:0".parse().expect("an address")).start().await.expect("starts");
+        let install = AppInstall { chain_id: None, runtime: code.runtime().clone() };
+        assert_eq!(node.app_install(install).await.expect("installed").app, app);
+        node
+    };
+    let (alice, bob) = (start("alice", 0xa0).await, start("bob", 0xb0).await);
+    let first = strait_examples::connect_four::start(300, 1);
+    let request = AppOpen {
+        chain_id: None,
+        peer: bob.address().expect("it listens"),
+        peer_payout: None,
+        challenge_duration: None,
+        app,
+        stake: vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(1_000) }],
+        peer_stake: vec![Amount::from(1_000)],
+        start: AppPosition {
+            writer: 0,
+            deltas: vec![["0".into(), "0".into()]],
+            data: strait_app::AppData::encode(&first.data).into(),
+        },
+    };
+    let channel = soon("the opening", alice.app_open(request)).await.expect("opened").channel.channel;
+    soon("the peer's channel", async {
+        while bob.app_show(ChannelRef { channel }).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let deposit = ChannelMove { channel, asset: None, amount: Amount::from(1_000), idempotency_key: None };
+    bob.channel_deposit(deposit).await.expect("deposited");
+    let columns = |columns: [u32; 4]| {
+        let mut left = columns.into_iter();
+        move |_: &strait_examples::connect_four::Board| left.next()
+    };
+    let (mut hers, mut his) = (columns([3, 3, 3, 3]), columns([4, 9, 4, 4]));
+    let games = async {
+        tokio::join!(
+            connect_four::play(&*alice, channel, &mut hers),
+            connect_four::play(&*bob, channel, &mut his)
+        )
+    };
+    let (alices, bobs) = soon("the game", games).await;
+    let won = strait_examples::connect_four::Standing::Won(strait_types::Side::Zero);
+    assert_eq!((alices.expect("played"), bobs.expect("played")), (won, won));
+    soon("the payout", async {
+        while chain.balance(Address::repeat_byte(0xb0)).is_zero() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(chain.balance(Address::repeat_byte(0xa0)), U256::from(1_300));
+    assert_eq!(chain.balance(Address::repeat_byte(0xb0)), U256::from(700));
+    alice.stop().await;
+    bob.stop().await;
 }

@@ -1,6 +1,7 @@
 //! Requests and answers. Amounts are decimal strings of the asset's smallest unit; times are Unix seconds unless a name
 //! ends in `_ms`; hashes, keys and addresses are `0x` and hex.
 
+mod app;
 mod channel;
 mod event;
 mod history;
@@ -9,6 +10,7 @@ mod node;
 mod payment;
 mod token;
 
+pub use app::*;
 pub use channel::*;
 pub use event::*;
 pub use history::*;

@@ -2,8 +2,11 @@
 
 mod check;
 mod new;
+mod open;
+mod play;
 mod run;
 
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
 use clap::{Args, Subcommand};
@@ -13,7 +16,7 @@ use strait_app::AppCode;
 /// Options of `strait app`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app new my-game\n  strait app check artifact.json\n  strait app run artifact.json play.json\n\ndocs/apps.md: your first app in 15 minutes."
+    after_help = "Examples:\n  strait app new my-game\n  strait app check artifact.json\n  strait app run artifact.json play.json\n  strait app install artifact.json\n  strait app show 0x1a2b --fields \"uint128 stake, uint8 sticks\"\n\ndocs/apps.md: your first app in 15 minutes."
 )]
 pub(crate) struct AppArgs {
     #[command(subcommand)]
@@ -28,6 +31,50 @@ enum AppCommand {
     Check(check::CheckArgs),
     /// Plays both sides of an app on this machine, by the contract's code.
     Run(run::RunArgs),
+    /// Gives the node an app's code, so that it can be played.
+    Install(open::InstallArgs),
+    /// Lists the apps whose code the node holds.
+    #[command(after_help = "Example:\n  strait app list")]
+    List,
+    /// Opens a channel with an app, and deposits the stake.
+    Open(open::OpenArgs),
+    /// Shows how play stands in a channel.
+    Show(play::ShowArgs),
+    /// Makes a move.
+    Move(play::MoveArgs),
+    /// Ends play by an outcome on which both agree.
+    Finish(play::FinishArgs),
+    /// Takes play to the chain because the peer stalls: whoever does not move in time is judged by the app.
+    Claim(play::ClaimArgs),
+    /// Shows play whenever it changes, until Ctrl-C.
+    Watch(play::WatchArgs),
+}
+
+impl AppArgs {
+    /// Whether no node is asked.
+    pub(crate) fn is_offline(&self) -> bool {
+        matches!(self.command, AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_))
+    }
+}
+
+/// What asks a running node.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Failure> {
+    match args.command {
+        AppCommand::Install(args) => open::install(context, &args).await,
+        AppCommand::List => open::list(context).await,
+        AppCommand::Open(args) => open::run(context, args).await,
+        AppCommand::Show(args) => play::show(context, &args).await,
+        AppCommand::Move(args) => play::make(context, &args).await,
+        AppCommand::Finish(args) => play::finish(context, &args).await,
+        AppCommand::Claim(args) => play::claim(context, &args).await,
+        AppCommand::Watch(args) => play::watch(context, &args).await,
+        offline @ (AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_)) => {
+            run(&AppArgs { command: offline }, &context.out)
+        }
+    }
 }
 
 /// Does it.
@@ -39,6 +86,7 @@ pub(crate) fn run(args: &AppArgs, out: &Output) -> Result<(), Failure> {
         AppCommand::New(args) => new::run(args, out),
         AppCommand::Check(args) => check::run(args, out),
         AppCommand::Run(args) => run::run(args, out),
+        _ => Err(Failure::usage("this asks a node")),
     }
 }
 

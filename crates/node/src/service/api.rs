@@ -68,6 +68,34 @@ impl Api for Service {
         self.core.reject(request.channel, request.reason).await
     }
 
+    async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
+        self.core.app_install(request).await
+    }
+
+    async fn app_list(&self, _: Nothing) -> Result<InstalledApps, ApiError> {
+        self.core.app_list().await
+    }
+
+    async fn app_open(&self, request: AppOpen) -> Result<ChannelOpened, ApiError> {
+        self.core.app_open(request).await
+    }
+
+    async fn app_show(&self, request: ChannelRef) -> Result<AppInfo, ApiError> {
+        self.core.app_show(request.channel).await
+    }
+
+    async fn app_move(&self, request: AppMove) -> Result<AppMoved, ApiError> {
+        self.core.app_move(&request).await
+    }
+
+    async fn app_finish(&self, request: AppFinish) -> Result<Agreed, ApiError> {
+        self.core.app_finish(&request).await
+    }
+
+    async fn app_claim(&self, request: ChannelRef) -> Result<Nothing, ApiError> {
+        self.core.app_claim(request.channel).await
+    }
+
     async fn pay(&self, request: Pay) -> Result<Paid, ApiError> {
         self.core.pay(request).await
     }

@@ -131,7 +131,7 @@ impl Core {
         self.agree(&known, Command::Close).await
     }
 
-    async fn agree(&self, known: &Known, command: Command) -> Result<Agreed, ApiError> {
+    pub(crate) async fn agree(&self, known: &Known, command: Command) -> Result<Agreed, ApiError> {
         match self.node(known)?.command(known.id, command).await? {
             Outcome::Agreed { version } => Ok(Agreed { version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),

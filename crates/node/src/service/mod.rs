@@ -2,6 +2,7 @@
 //! [`strait_api::Api`], with what must outlive them in a small database: events, invoices, idempotency keys, peers.
 
 mod api;
+mod apps;
 mod backup;
 mod channels;
 mod chores;

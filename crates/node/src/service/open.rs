@@ -1,5 +1,6 @@
 //! Opening channels, and the peers that they are opened with.
 
+use super::apps::start;
 use super::channels::positive;
 use super::keys::{Intention, Keyed};
 use super::{ChainNode, Core, DatabaseError};
@@ -8,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{
-    ApiError, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers, Phase,
+    ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers,
+    Phase,
 };
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
+use strait_protocol::AppStart;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, Side, U256};
 
 /// How often, and how many times, a new peer's connection is looked for: ten seconds in all.
@@ -29,12 +32,36 @@ impl Core {
             None => self.announced_payout(chain, &peer).await?,
         };
         let Some(key) = request.idempotency_key.take() else {
-            return self.open_now(index, &peer, params, &deposits).await;
+            return self.open_now(index, &peer, params, &deposits, None).await;
         };
         let keyed = Keyed::new(self, &key, "channel_open", &request, None)?;
         let intention = Intention::Open { params: params.clone() };
-        let act = move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits).await };
+        let act =
+            move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits, None).await };
         self.once(keyed, intention, act).await
+    }
+
+    pub(crate) async fn app_open(&self, request: AppOpen) -> Result<ChannelOpened, ApiError> {
+        let (index, chain) = self.chain(request.chain_id)?;
+        let peer = self.find_peer(&request.peer)?;
+        let terms = ChannelOpen {
+            chain_id: request.chain_id,
+            peer_payout: request.peer_payout,
+            challenge_duration: request.challenge_duration,
+            assets: request.stake.iter().map(|stake| stake.asset).collect(),
+            ..ChannelOpen::new(request.peer)
+        };
+        let mut params = self.terms(chain, &peer, &terms)?;
+        params.app = request.app;
+        let start = start(&params, &request.stake, &request.peer_stake, &request.start)?;
+        let own: Vec<AssetAmount> =
+            request.stake.into_iter().filter(|stake| !stake.amount.is_zero()).collect();
+        let deposits = deposits(&params, &own)?;
+        params.participants[1].payout = match request.peer_payout {
+            Some(payout) => payout,
+            None => self.announced_payout(chain, &peer).await?,
+        };
+        self.open_now(index, &peer, params, &deposits, Some(start)).await
     }
 
     async fn open_now(
@@ -43,6 +70,7 @@ impl Core {
         peer: &Peer,
         params: ChannelParams,
         deposits: &[(AssetIndex, Amount)],
+        start: Option<AppStart>,
     ) -> Result<ChannelOpened, ApiError> {
         let missing = || ApiError::new(ErrorCode::UnknownChain, "the chain is not configured");
         let chain = self.nodes.get(index).ok_or_else(missing)?;
@@ -52,7 +80,10 @@ impl Core {
         if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
         }
-        let id = chain.node.open(params.clone(), chain.settings.clone()).await?;
+        let id = match start {
+            None => chain.node.open(params.clone(), chain.settings.clone()).await?,
+            Some(start) => chain.node.open_app(params.clone(), start, chain.settings.clone()).await?,
+        };
         self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
         for (asset, amount) in deposits {

@@ -1,5 +1,6 @@
 //! Services over nodes of their own, on one embedded chain: what a client of the interface relies on.
 
+mod apps;
 mod backup;
 mod events;
 mod invoices;

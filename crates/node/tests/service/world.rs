@@ -10,12 +10,14 @@ use strait_api::{
     Api, ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelRef, Event, EventQuery, EventRecord,
     EventStream, Link, Pay, PayMany, Subscribe,
 };
+use strait_app::EvmApps;
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
+use strait_engine::Policy;
 use strait_engine::ports::{Clock, Rng, RngError, StoreError};
 use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig, ServiceError};
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
-use strait_protocol::{NoRules, Settings};
+use strait_protocol::Settings;
 use strait_store::{BackupSource, SqliteStore};
 use strait_types::{Address, Amount, ChannelId, SigningKey, U256};
 use tempfile::TempDir;
@@ -102,6 +104,12 @@ impl World {
         self.serve(index, node, retention).await
     }
 
+    /// The app that all nodes may play.
+    fn sticks(&self) -> Address {
+        let code = strait_examples::sticks::code().expect("fit to be an app");
+        self.chain.with(|chain| code.address(chain.adjudicator()))
+    }
+
     /// A node alone, over what its last life left.
     pub(crate) async fn node(&self, index: u8) -> Node {
         let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
@@ -116,14 +124,14 @@ impl World {
                 max_backoff: Duration::from_millis(50),
                 ..Limits::default()
             },
-            policy: Default::default(),
+            policy: Policy { apps: vec![self.sticks()], ..Policy::default() },
             alarms: Default::default(),
             capacity: Default::default(),
             settings: settings(),
             poll: Duration::from_millis(5),
             restored: false,
             rng: Box::new(SystemRng),
-            rules: Arc::new(NoRules),
+            rules: Arc::new(EvmApps),
         };
         let chain = Box::new(self.chain.account(account(index)));
         Node::start(config, chain, Box::new(store)).await.expect("starts")

@@ -148,7 +148,7 @@ impl NodeBuilder {
                 alarms: chain.alarms,
                 restored: self.restored,
                 rng: Box::new(SystemRng),
-                rules: Arc::new(strait_protocol::NoRules),
+                rules: Arc::new(strait_app::EvmApps),
             };
             match chain.start(&self.directory, config).await {
                 Ok(node) => nodes.push(node),

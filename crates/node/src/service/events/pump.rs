@@ -252,7 +252,7 @@ impl Pump {
     async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
         match event {
             ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
-            // Apps have no place in this interface yet; who embeds a `Node` hears of them.
+            // Apps have no events in this interface yet; who embeds a `Node` hears of them.
             ChannelEvent::Moved { .. }
             | ChannelEvent::MoveRefused { .. }
             | ChannelEvent::FinishOffered { .. } => {}

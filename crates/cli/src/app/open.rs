@@ -1,0 +1,109 @@
+//! `strait app install`, `list` and `open`.
+
+use super::play::{fields, side};
+use crate::amount::Among;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::text::{self, short};
+use clap::Args;
+use std::path::PathBuf;
+use strait_api::{AppInstall, AppOpen, AppPosition, AssetAmount, Nothing};
+use strait_app::Fields;
+use strait_types::{Address, Bytes};
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app install artifact.json\n  strait app install artifact.json --chain mainnet --json | jq -r .app\n\nIt can be played once `policy.apps` of the configuration lists its address."
+)]
+pub(super) struct InstallArgs {
+    /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.
+    artifact: PathBuf,
+    /// On which chain, by name or number; needed when the node has several.
+    #[arg(long)]
+    chain: Option<String>,
+}
+
+pub(super) async fn install(context: &Context, args: &InstallArgs) -> Result<(), Failure> {
+    let runtime = super::code(&args.artifact)?.runtime().clone();
+    let chain = context.assets().await?.chain(args.chain.as_deref())?;
+    let installed = context.api.app_install(AppInstall { chain_id: Some(chain), runtime }).await?;
+    context.out.result(&installed, |_| installed.app.to_string())
+}
+
+pub(super) async fn list(context: &Context) -> Result<(), Failure> {
+    let listed = context.api.app_list(Nothing {}).await?;
+    context.out.result(&listed, |out| {
+        let row = |app: &strait_api::InstalledApp| vec![app.chain_id.to_string(), app.app.to_string()];
+        out.table(&["chain", "app"], listed.apps.iter().map(row))
+    })
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT."
+)]
+pub(super) struct OpenArgs {
+    /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
+    peer: String,
+    /// The app's address.
+    #[arg(long)]
+    app: Address,
+    /// What this node puts in, and can lose at most.
+    #[arg(long, value_name = "AMOUNT")]
+    stake: String,
+    /// What the peer puts in, of the same asset [default: the same].
+    #[arg(long, value_name = "AMOUNT")]
+    peer_stake: Option<String>,
+    /// The app data at the start: values in JSON, or hexadecimal.
+    #[arg(long, value_name = "DATA")]
+    data: String,
+    /// Types and names of the app data's fields.
+    #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
+    fields: Fields,
+    /// Who moves first: 0 is this node, 1 the peer.
+    #[arg(long, default_value = "0", value_parser = side)]
+    writer: u8,
+    /// On which chain, by name or number; needed when the node has several.
+    #[arg(long)]
+    chain: Option<String>,
+    /// Time to answer a challenge, and to make a forced move, such as 24h [default: as the node is configured].
+    #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
+    challenge: Option<u64>,
+}
+
+pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
+    let assets = context.assets().await?;
+    let chain = assets.chain(args.chain.as_deref())?;
+    let among = Among::chain(Some(chain));
+    let own = assets.read(&args.stake, &among)?;
+    let peers = assets.read(args.peer_stake.as_ref().unwrap_or(&args.stake), &among)?;
+    if own.asset != peers.asset {
+        return Err(Failure::usage("both stakes are of one asset"));
+    }
+    let data = args.fields.encode(&args.data).map_err(Failure::usage)?;
+    let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
+        Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
+    })?;
+    let request = AppOpen {
+        chain_id: Some(chain),
+        peer: context.peer(&args.peer).await?,
+        peer_payout: None,
+        challenge_duration,
+        app: args.app,
+        stake: vec![AssetAmount { asset: own.asset, amount: own.amount }],
+        peer_stake: vec![peers.amount],
+        start: AppPosition {
+            writer: args.writer,
+            deltas: vec![["0".into(), "0".into()]],
+            data: Bytes::from(data),
+        },
+    };
+    let opened = context.api.app_open(request).await?;
+    context.out.result(&opened, |_| {
+        let channel = opened.channel.channel;
+        format!(
+            "{channel}\nplay starts when the peer has deposited its stake: strait app show {}",
+            short(channel)
+        )
+    })
+}

@@ -1,0 +1,180 @@
+//! `strait app show`, `move`, `finish`, `claim` and `watch`.
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::text::{short, time};
+use clap::Args;
+use std::pin::pin;
+use std::time::Duration;
+use strait_api::{AppFinish, AppInfo, AppMove, AppPosition, ChannelRef};
+use strait_app::Fields;
+use strait_types::{Bytes, ChannelId};
+
+/// How often is asked whether play has changed.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A list of fields, as an argument.
+pub(super) fn fields(text: &str) -> Result<Fields, String> {
+    Fields::read(text)
+}
+
+/// A participant, as an argument.
+pub(super) fn side(text: &str) -> Result<u8, String> {
+    text.parse().ok().filter(|side| *side < 2).ok_or_else(|| "a side is 0 or 1".to_owned())
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app show 0x1a2b\n  strait app show 0x1a2b --fields \"uint128 stake, uint8 sticks\""
+)]
+pub(super) struct ShowArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// Types and names of the app data's fields.
+    #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
+    fields: Fields,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
+)]
+pub(super) struct MoveArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// The app data after the move: values in JSON, or hexadecimal.
+    data: String,
+    /// Types and names of the app data's fields.
+    #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
+    fields: Fields,
+    /// Who moves next [default: the peer].
+    #[arg(long, value_parser = side)]
+    writer: Option<u8>,
+    /// What participant 0 has gained so far, in the smallest unit, and participant 1 lost; once per asset [default: as
+    /// before].
+    #[arg(long, value_name = "UNITS", allow_negative_numbers = true)]
+    gain: Vec<i128>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app finish 0x1a2b 1000\n  strait app finish 0x1a2b --json -- -1000\n\nThe peer must ask for the same; `strait app show` tells what it offers. The chain then pays it."
+)]
+pub(super) struct FinishArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// What participant 0 gains, in the smallest unit, and participant 1 loses; once per asset.
+    #[arg(required = true, allow_negative_numbers = true, value_name = "UNITS")]
+    gain: Vec<i128>,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  strait app claim 0x1a2b\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end."
+)]
+pub(super) struct ClaimArgs {
+    /// Its id, or the first digits.
+    channel: String,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app watch 0x1a2b --fields \"uint128 stake, uint8 sticks\"\n  strait app watch 0x1a2b --json | jq -r .position.data"
+)]
+pub(super) struct WatchArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    /// Types and names of the app data's fields.
+    #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
+    fields: Fields,
+}
+
+async fn look(context: &Context, channel: ChannelId) -> Result<AppInfo, Failure> {
+    Ok(context.api.app_show(ChannelRef { channel }).await?)
+}
+
+pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
+    let info = look(context, context.channel(&args.channel).await?.channel).await?;
+    context.out.result(&info, |out| out.pairs(&pairs(&info, &args.fields)))
+}
+
+pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failure> {
+    let info = look(context, context.channel(&args.channel).await?.channel).await?;
+    let data = args.fields.encode(&args.data).map_err(Failure::usage)?;
+    let next = AppPosition {
+        writer: args.writer.unwrap_or(1 - info.side.min(1)),
+        deltas: if args.gain.is_empty() { info.position.deltas } else { deltas(&args.gain)? },
+        data: Bytes::from(data),
+    };
+    let line = context.out.wait("waiting for the peer");
+    let moved = context.api.app_move(AppMove { channel: info.channel, next }).await?;
+    drop(line);
+    context.out.result(&moved, |_| format!("moved: version {}", moved.version))
+}
+
+pub(super) async fn finish(context: &Context, args: &FinishArgs) -> Result<(), Failure> {
+    let channel = context.channel(&args.channel).await?.channel;
+    let line = context.out.wait("waiting for the peer to ask for the same");
+    let agreed = context.api.app_finish(AppFinish { channel, outcome: deltas(&args.gain)? }).await?;
+    drop(line);
+    context.out.result(&agreed, |_| "agreed; the chain pays it".to_owned())
+}
+
+pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Failure> {
+    let channel = context.channel(&args.channel).await?.channel;
+    let done = context.api.app_claim(ChannelRef { channel }).await?;
+    context.out.result(&done, |_| format!("{} goes to the chain; keep the node running", short(channel)))
+}
+
+pub(super) async fn watch(context: &Context, args: &WatchArgs) -> Result<(), Failure> {
+    let channel = context.channel(&args.channel).await?.channel;
+    let mut shown = None;
+    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut looks = tokio::time::interval(LOOK_AGAIN);
+    loop {
+        tokio::select! {
+            _ = looks.tick() => {}
+            // It is how watching ends.
+            _ = &mut ctrl_c => return Ok(()),
+        }
+        let info = look(context, channel).await?;
+        if shown.as_ref() != Some(&info) {
+            context.out.result(&info, |out| format!("{}\n", out.pairs(&pairs(&info, &args.fields))))?;
+            shown = Some(info);
+        }
+    }
+}
+
+fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
+    let pair = |gain: &i128| {
+        let lost = gain.checked_neg().ok_or_else(|| Failure::usage("the amount is too large"))?;
+        Ok([gain.to_string(), lost.to_string()])
+    };
+    gains.iter().map(pair).collect()
+}
+
+fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, String)> {
+    let turn = match (info.version, info.our_turn) {
+        (0, _) => "not started: both put in their stakes first",
+        _ if info.in_flight => "our move awaits the peer or the chain",
+        (_, true) => "ours",
+        (_, false) => "the peer's",
+    };
+    let gains: Vec<String> =
+        info.position.deltas.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
+    let mut pairs = vec![
+        ("channel", info.channel.to_string()),
+        ("app", info.app.to_string()),
+        ("we are", format!("participant {}", info.side)),
+        ("version", info.version.to_string()),
+        ("turn", turn.to_owned()),
+        ("data", fields.show(&info.position.data)),
+        ("gains", gains.join("; ")),
+    ];
+    pairs.extend(info.deadline.map(|deadline| ("to be moved until", time(deadline))));
+    pairs.extend(info.offer.as_ref().map(|offer| {
+        let outcome: Vec<String> = offer.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
+        ("the peer offers", outcome.join("; "))
+    }));
+    pairs
+}
