@@ -100,7 +100,7 @@ impl Chain for FundedChain {
         Err(ChainError::Unreachable("this chain takes no transactions".into()))
     }
 
-    fn is_under_way(&mut self, _request: &TxRequest, _not_before: u64) -> Result<bool, ChainError> {
+    fn is_under_way(&mut self, _request: &TxRequest, _through: u64) -> Result<bool, ChainError> {
         Ok(false)
     }
 
