@@ -15,10 +15,14 @@ const PERIOD: u64 = 24 * 3_600;
 impl World {
     /// Lets time pass on the chain and for the nodes, in blocks of an hour, and lets them do what they want.
     pub(crate) fn elapse(&mut self, seconds: u64) {
+        self.elapse_by(3_600, seconds);
+    }
+
+    pub(crate) fn elapse_by(&mut self, block: u64, seconds: u64) {
         let chain = self.nodes[0].port.chain().clone();
         let end = chain.with(|chain| chain.now()) + seconds;
         while chain.with(|chain| chain.now()) < end {
-            let step = 3_600.min(end - chain.with(|chain| chain.now()));
+            let step = block.min(end - chain.with(|chain| chain.now()));
             chain.with(|chain| {
                 chain.advance(step);
                 chain.mine();

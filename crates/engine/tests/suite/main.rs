@@ -3,6 +3,7 @@
 mod abuse;
 mod alarms;
 mod apps;
+mod apps_crashing;
 mod apps_disputed;
 mod bad_input;
 mod policy;

@@ -1,6 +1,6 @@
 //! Engines over memory stores and one development chain, driven by hand in virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_app::{AppCode, EvmApps};
@@ -8,12 +8,12 @@ use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
 use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
-use strait_protocol::{Command, Event, Outcome, Payment, Settings, Signer, SignerError, Token};
+use strait_protocol::{Body, Command, Event, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
 use strait_types::abi::views;
 use strait_types::{
     Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant, Signature, SigningKey,
-    U256,
+    U256, Version,
 };
 
 pub(crate) const GENESIS: u64 = 1_800_000_000;
@@ -61,6 +61,18 @@ pub(crate) struct World {
     next_token: Token,
     /// Milliseconds.
     pub(crate) now: u64,
+    /// A process that will die.
+    pub(crate) crash: Option<Crash>,
+    /// Whatever sent what it signed: a key signs one state of a version.
+    signed: BTreeMap<(Address, ChannelId, Version), Signature>,
+}
+
+/// When a process dies: at so many rounds from now, before or after its records are durable, and before anything leaves.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Crash {
+    pub(crate) node: usize,
+    pub(crate) rounds: usize,
+    pub(crate) is_durable: bool,
 }
 
 fn key(index: usize) -> Arc<SwitchedKey> {
@@ -113,7 +125,14 @@ impl World {
             }
         };
         let nodes = (0..nodes).map(node).collect();
-        let mut world = World { nodes, wire: VecDeque::new(), next_token: 1, now: NOW_MS };
+        let mut world = World {
+            nodes,
+            wire: VecDeque::new(),
+            next_token: 1,
+            now: NOW_MS,
+            crash: None,
+            signed: BTreeMap::new(),
+        };
         world.follow();
         world
     }
@@ -151,16 +170,52 @@ impl World {
     pub(crate) fn round(&mut self, node: usize) -> Result<(), StoreError> {
         let Node { engine, store, .. } = &mut self.nodes[node];
         let Some(staged) = engine.round(self.now) else { return Ok(()) };
+        if let Some(crash) = self.crash.as_mut().filter(|crash| crash.node == node) {
+            if crash.rounds == 0 {
+                if crash.is_durable {
+                    drop(staged.commit(store)?);
+                }
+                self.crash = None;
+                self.restart(node);
+                self.lose_connections(node);
+                return Ok(());
+            }
+            crash.rounds -= 1;
+        }
         for effect in staged.commit(store)? {
             self.perform(node, effect);
         }
         Ok(())
     }
 
+    fn note_signature(&mut self, from: Address, frame: &[u8]) {
+        let Ok(Frame::Channel { channel, body }) = Frame::decode(frame) else { return };
+        let (version, signature) = match body {
+            Body::Update(update) => (update.version, update.signature),
+            Body::Acknowledge { version, signature } => (version, signature),
+            _ => return,
+        };
+        // Signatures are deterministic, so another one is on another state.
+        let first = *self.signed.entry((from, channel, version)).or_insert(signature);
+        assert_eq!(first, signature, "{from} signs two states of version {version}");
+    }
+
+    /// The peers of a process that died see its connections break.
+    fn lose_connections(&mut self, node: usize) {
+        self.wire.clear();
+        let peer = self.signer(node);
+        for other in (0..self.nodes.len()).filter(|other| *other != node) {
+            self.input(other, Input::Disconnected { peer }).expect("commits");
+        }
+    }
+
     fn perform(&mut self, node: usize, effect: Effect) {
         let from = self.signer(node);
         match effect {
-            Effect::Send { peer, frame } => self.wire.push_back((from, peer, frame)),
+            Effect::Send { peer, frame } => {
+                self.note_signature(from, &frame);
+                self.wire.push_back((from, peer, frame));
+            }
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
             Effect::FollowFrom { .. } => {}

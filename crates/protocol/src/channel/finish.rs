@@ -44,7 +44,8 @@ impl Channel {
         if !self.durable.pending.is_empty() {
             return Err(CommandError::MoveInFlight);
         }
-        if self.volatile.finish.is_some() || self.durable.agreed.is_some() {
+        // The peer may have lost what it would have written: an agreement does not keep from asking again.
+        if self.volatile.finish.is_some() {
             return Err(CommandError::Busy);
         }
         self.check_outcome(&outcome).map_err(CommandError::Rule)?;
