@@ -33,6 +33,9 @@ struct KillArguments {
     seed: Option<u64>,
 }
 
+/// What runs is built like this program, and so by `cargo xtask` for release: name and cargo's flag.
+const PROFILE: (&str, &str) = if cfg!(debug_assertions) { ("dev", "") } else { ("release", "--release") };
+
 /// Runs a campaign.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.campaign {
@@ -62,6 +65,7 @@ fn kill(arguments: &KillArguments) -> Result<()> {
     let result = json!({
         "campaign": "kill",
         "revision": revision(),
+        "profile": PROFILE.0,
         "seeds": [seeds.start, seeds.end.saturating_sub(1)],
         "seconds": start.elapsed().as_secs(),
         "counts": sums,
@@ -73,7 +77,8 @@ fn kill(arguments: &KillArguments) -> Result<()> {
 
 /// Runs one session as a test; gives its counts when they are asked for.
 fn session(seed: u64, result: Option<&Path>) -> Result<Map<String, Value>> {
-    let mut test = cargo("test --release --workspace --locked --test kill_on_anvil -- --nocapture");
+    let mut test =
+        cargo(&format!("test {} --workspace --locked --test kill_on_anvil -- --nocapture", PROFILE.1));
     test.env("STRAIT_KILL_SEED", seed.to_string());
     let Some(path) = result else {
         run_command(&mut test)?;
