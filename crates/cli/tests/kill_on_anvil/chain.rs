@@ -111,9 +111,9 @@ impl Chain {
         }
     }
 
-    /// No block is taken back from now on.
-    pub(crate) fn calm(&self) {
-        self.is_calm.store(true, Ordering::Release);
+    /// Whether no block is taken back.
+    pub(crate) fn set_calm(&self, is_calm: bool) {
+        self.is_calm.store(is_calm, Ordering::Release);
     }
 
     /// Its time.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait::{
     Address, Amount, Api, AssetAmount, ChannelId, ChannelInfo, ChannelMove, ChannelOpen, ChannelRef, Client,
-    DepositResult, ErrorCode, Link, Phase,
+    DepositResult, ErrorCode, Link, Nothing, Phase,
 };
 use strait_types::Side;
 
@@ -21,8 +21,8 @@ use strait_types::Side;
 const MOMENTS: u64 = 400;
 /// A killed node stays away for less than so many blocks.
 const ABSENCE: u64 = 12;
-/// What has not shown on chain after so many blocks never will.
-const SURELY_SEEN: u64 = 40;
+/// What has not shown after so many blocks never will.
+const SURELY_SEEN: u64 = 24;
 const OPENING: u64 = 1_000_000_000_000_000_000;
 const TOP_UP: u64 = 500_000_000_000_000_000;
 const WITHDRAWAL: u64 = 100_000_000_000_000_000;
@@ -187,7 +187,7 @@ impl Session {
             let channel = opened.channel.channel;
             // A repetition after a crash finds the channel, and does not know what became of the deposit.
             if !matches!(opened.deposits.as_slice(), [DepositResult::Submitted { .. }]) {
-                surely_seen(&blocks).await;
+                surely_seen(&parties[0], &blocks).await;
                 fund(&parties[0], &blocks, channel, OPENING).await;
             }
             for party in &parties {
@@ -310,6 +310,9 @@ impl Session {
 
     /// The period passes when the best state is on chain.
     async fn settle(&mut self, channel: ChannelId) {
+        // A period in which the chain takes every answer back proves nothing.
+        self.chain.set_calm(true);
+        self.followed().await;
         for party in &self.parties {
             let is_answered = async |api: Client| {
                 let info = show(&api, channel).await?;
@@ -317,16 +320,23 @@ impl Session {
             };
             party.until(&self.chain.blocks, "the answer", is_answered).await;
         }
-        // No reorg takes the answer back any more.
-        surely_seen(&self.chain.blocks).await;
+        self.followed().await;
+        self.chain.set_calm(false);
         let (parties, blocks, clock) = (self.parties.clone(), self.chain.blocks.clone(), self.chain.clock());
         self.during(1, until_closed(&parties, &blocks, &clock, channel)).await;
     }
 
+    /// Until both nodes have followed blocks that were made since.
+    async fn followed(&self) {
+        for party in &self.parties {
+            surely_seen(party, &self.chain.blocks).await;
+        }
+    }
+
     async fn check(mut self, ended: &[Ended]) -> Counts {
-        self.chain.calm();
+        self.chain.set_calm(true);
         // Should the last reorg have taken a payout back, it is made again.
-        surely_seen(&self.chain.blocks).await;
+        self.followed().await;
         let [customer, store] = [self.parties[0].api().await, self.parties[1].api().await];
         let mut expected: Vec<Expected> = Vec::new();
         for Ended { channel, deposits, told } in ended {
@@ -377,8 +387,17 @@ async fn fund(party: &Party, blocks: &Blocks, channel: ChannelId, total: u64) {
             Err(error) if error.code == ErrorCode::ChannelNotOpen => panic!("{error}"),
             Err(_) => {}
         }
-        surely_seen(blocks).await;
+        surely_seen(party, blocks).await;
     }
+}
+
+/// Until a node has followed so many blocks that what it sent before has shown, or never will: at each it sends again what is
+/// in none.
+async fn surely_seen(party: &Party, blocks: &Blocks) {
+    let head = async |api: Client| Some(api.node_info(Nothing {}).await.ok()?.chains.first()?.head);
+    let first = party.until(blocks, "its head", head).await;
+    let is_seen = async |api: Client| head(api).await.filter(|head| *head >= first + SURELY_SEEN);
+    party.until(blocks, "later blocks", is_seen).await;
 }
 
 /// Until both know that it is paid out. A reorg may take the end of a dispute's period back, with the payout.
@@ -392,11 +411,5 @@ async fn until_closed(parties: &[Arc<Party>; 2], blocks: &Blocks, clock: &Clock,
             (info.phase == Phase::Closed).then_some(())
         };
         party.until(blocks, "the end", is_closed).await;
-    }
-}
-
-async fn surely_seen(blocks: &Blocks) {
-    for _ in 0..SURELY_SEEN {
-        blocks.next().await;
     }
 }
