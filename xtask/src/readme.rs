@@ -10,12 +10,15 @@
 //! | `<!-- xtask: fails -->` | it ends with an error |
 //! | `<!-- xtask: background until TEXT -->` | once its output contains the text the next block runs; it is ended after the document's last block |
 //!
-//! README.md is run; a document in `docs/` is when it contains `<!-- xtask: run -->`.
+//! README.md is run; a document in `docs/` is when it contains `<!-- xtask: run -->`. `<!-- xtask: ports 4040 4041 -->` names
+//! the ports that a document's commands listen on; they are looked at first.
 
 mod block;
+mod port;
 mod shell;
 
 use crate::command::{output, program, root};
+use crate::contracts;
 use anyhow::{Context, Result, bail, ensure};
 use block::{Block, Kind};
 use shell::{Home, Running};
@@ -27,6 +30,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs README.md and the documents that ask for it.
 pub(crate) fn run() -> Result<()> {
+    // anvil and viem.
+    contracts::install()?;
     let mut blocks = 0;
     for path in documents()? {
         let text = fs::read_to_string(root().join(&path)).with_context(|| format!("{path} can't be read"))?;
@@ -49,6 +54,7 @@ fn documents() -> Result<Vec<String>> {
 /// Gives the number of blocks that were run.
 fn run_document(path: &str, text: &str) -> Result<usize> {
     let blocks = block::parse(text).with_context(|| path.to_owned())?;
+    port::check(text).with_context(|| path.to_owned())?;
     let home = Home::new()?;
     let mut background = Vec::new();
     let mut count = 0;

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strait_types::{Address, Amount};
 
 /// Whose matter an error is.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
@@ -158,6 +159,22 @@ catalogue! {
     NoAnswer = -32089, "no_answer", Environment, "repeat with the same idempotency key, which does it once, or look at the history";
 }
 
+/// How much there is, and how much is needed.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Shortage {
+    /// On which chain.
+    pub chain_id: u64,
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// What there is, in the smallest unit.
+    #[schemars(with = "String")]
+    pub balance: Amount,
+    /// What is needed.
+    #[schemars(with = "String")]
+    pub needed: Amount,
+}
+
 /// A failed call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -168,18 +185,28 @@ pub struct ApiError {
     pub message: String,
     /// The next step, for people.
     pub hint: String,
+    /// For errors of too little money, when the amounts are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Box<Shortage>>,
 }
 
 impl ApiError {
     /// With the catalogue's hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> ApiError {
-        ApiError { code, message: message.into(), hint: code.hint().to_owned() }
+        ApiError { code, message: message.into(), hint: code.hint().to_owned(), shortage: None }
     }
 
     /// With a more exact hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> ApiError {
         self.hint = hint.into();
+        self
+    }
+
+    /// With the amounts.
+    #[must_use]
+    pub fn shortage(mut self, shortage: Shortage) -> ApiError {
+        self.shortage = Some(Box::new(shortage));
         self
     }
 }
@@ -193,11 +220,19 @@ pub struct ErrorData {
     pub kind: ErrorKind,
     /// The next step.
     pub hint: String,
+    /// For errors of too little money, when the amounts are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortage: Option<Box<Shortage>>,
 }
 
 impl From<&ApiError> for ErrorData {
     fn from(error: &ApiError) -> ErrorData {
-        ErrorData { code: error.code, kind: error.code.kind(), hint: error.hint.clone() }
+        ErrorData {
+            code: error.code,
+            kind: error.code.kind(),
+            hint: error.hint.clone(),
+            shortage: error.shortage.clone(),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! No I/O here: [`dispatch`] turns a JSON-RPC call into a call of the trait, [`Remote`] does the reverse.
 
+mod amount;
 mod error;
 mod methods;
 mod model;
@@ -10,7 +11,8 @@ mod openrpc;
 mod scope;
 mod subscribe;
 
-pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind};
+pub use amount::{Among, AmountMistake, AmountTextError, AssetNames, ReadAmount, native_unit};
+pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind, Shortage};
 pub use methods::{Api, Call, METHODS, Method, Remote, dispatch};
 pub use model::*;
 pub use openrpc::openrpc;

@@ -1,83 +1,43 @@
-//! Amounts as people write them: `0.05 ether`, `50 gwei`, `12.50 USDC`, `1000 units of 0xA0b8...`. Always exact.
+//! Amounts as people write them, of the assets that the node names.
 
 use crate::failure::Failure;
-use strait_api::{AssetInfo, Balance, ChannelInfo, NodeInfo};
+pub(crate) use strait_api::{Among, ReadAmount as Read};
+use strait_api::{AmountTextError, AssetNames, Balance, ChannelInfo, NodeInfo};
 use strait_types::{Address, Amount};
-
-/// Decimals of the native coin on every EVM chain.
-const NATIVE_DECIMALS: u8 = 18;
-/// Names of the native coin's units, which no symbol can take over.
-const NATIVE_UNITS: [(&str, u8); 3] = [("wei", 0), ("gwei", 9), ("ether", NATIVE_DECIMALS)];
 
 /// The assets that a node's configuration names, and its chains.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Assets {
-    named: Vec<AssetInfo>,
+    names: AssetNames,
     chains: Vec<(u64, String)>,
 }
 
-/// Which assets an amount may be of.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Among {
-    chain: Option<u64>,
-    assets: Option<Vec<Address>>,
-}
-
-impl Among {
-    /// Those of a chain, or of all chains.
-    pub(crate) fn chain(chain: Option<u64>) -> Among {
-        Among { chain, assets: None }
+impl From<AmountTextError> for Failure {
+    fn from(error: AmountTextError) -> Failure {
+        Failure::usage(&error).hint(error.hint)
     }
-
-    /// Those of a channel.
-    pub(crate) fn channel(channel: &ChannelInfo) -> Among {
-        let assets = channel.balances.iter().map(|balance| balance.asset).collect();
-        Among { chain: Some(channel.chain_id), assets: Some(assets) }
-    }
-
-    fn allows(&self, chain: u64, asset: Address) -> bool {
-        self.chain.is_none_or(|only| only == chain)
-            && self.assets.as_ref().is_none_or(|assets| assets.contains(&asset))
-    }
-}
-
-/// An amount that was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Read {
-    /// The zero address is the native coin.
-    pub(crate) asset: Address,
-    /// In the smallest unit; positive.
-    pub(crate) amount: Amount,
 }
 
 impl Assets {
     /// Those of a node.
     pub(crate) fn new(node: &NodeInfo) -> Assets {
         let chains = node.chains.iter().map(|chain| (chain.chain_id, chain.name.clone())).collect();
-        Assets { named: node.assets.clone(), chains }
+        Assets { names: AssetNames::new(node.assets.clone()), chains }
     }
 
     /// Name and decimals of an asset; a token without a name has none.
     pub(crate) fn unit(&self, chain: u64, asset: Address) -> Option<(&str, u8)> {
-        let named = self.named.iter().find(|named| named.chain_id == chain && named.asset == asset);
-        match named {
-            Some(named) => Some((&named.symbol, named.decimals)),
-            None if asset.is_zero() => Some(("ether", NATIVE_DECIMALS)),
-            None => None,
-        }
+        self.names.unit(chain, asset)
     }
 
     /// The asset's name, or its address.
     pub(crate) fn symbol(&self, chain: u64, asset: Address) -> String {
-        self.unit(chain, asset).map_or_else(|| asset.to_string(), |(symbol, _)| symbol.to_owned())
+        self.names.symbol(chain, asset)
     }
 
     /// The amount with its unit, exactly; it can be read again.
     pub(crate) fn write(&self, chain: u64, asset: Address, amount: Amount) -> String {
-        match self.unit(chain, asset) {
-            Some((symbol, decimals)) => format!("{} {symbol}", amount.format_decimal(decimals)),
-            None => format!("{amount} units of {asset}"),
-        }
+        self.names.write(chain, asset, amount)
     }
 
     /// The name of a chain, or its number.
@@ -111,25 +71,7 @@ impl Assets {
     /// # Errors
     /// Says what is wrong and how to write it.
     pub(crate) fn read(&self, text: &str, among: &Among) -> Result<Read, Failure> {
-        let text = text.trim();
-        let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-')).unwrap_or(text.len());
-        let (number, unit) = (&text[..end], text[end..].trim());
-        if unit.is_empty() {
-            return Err(Failure::usage(format!("'{text}' says how much, but not of what"))
-                .hint(self.example(text, among)));
-        }
-        if number.is_empty() {
-            return Err(
-                Failure::usage(format!("'{text}' is not an amount")).hint(self.example("0.05", among))
-            );
-        }
-        let (asset, decimals) = self.read_unit(unit, among)?;
-        let amount = Amount::parse_decimal(number, decimals)
-            .and_then(
-                |amount| if amount.is_zero() { Err(strait_types::AmountError::Zero) } else { Ok(amount) },
-            )
-            .map_err(|error| Failure::usage(error).hint(self.example("0.05", among)))?;
-        Ok(Read { asset, amount })
+        Ok(self.names.read(text, among)?)
     }
 
     /// An asset by its name.
@@ -137,79 +79,7 @@ impl Assets {
     /// # Errors
     /// Names the assets that there are.
     pub(crate) fn asset(&self, name: &str, among: &Among) -> Result<Address, Failure> {
-        Ok(self.read_unit(name, among)?.0)
-    }
-
-    fn read_unit(&self, unit: &str, among: &Among) -> Result<(Address, u8), Failure> {
-        if let Some(token) = unit.strip_prefix("units of ").or_else(|| unit.strip_prefix("units ")) {
-            let token: Address = token.trim().parse().map_err(|_| {
-                Failure::usage(format!("'{}' is no token's address", token.trim()))
-                    .hint("write: 1000 units of 0x and 40 hex digits")
-            })?;
-            return self.allowed(unit, token, 0, among);
-        }
-        let native = NATIVE_UNITS.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name));
-        if let Some((_, decimals)) = native {
-            return self.allowed(unit, Address::ZERO, *decimals, among);
-        }
-        let mut found: Vec<_> = self
-            .named
-            .iter()
-            .filter(|named| {
-                named.symbol.eq_ignore_ascii_case(unit) && among.allows(named.chain_id, named.asset)
-            })
-            .map(|named| (named.asset, named.decimals))
-            .collect();
-        found.sort_unstable();
-        found.dedup();
-        match found.as_slice() {
-            [one] => Ok(*one),
-            [] if unit.eq_ignore_ascii_case("eth") => {
-                self.allowed(unit, Address::ZERO, NATIVE_DECIMALS, among)
-            }
-            [] => Err(self.unknown(unit, among)),
-            _ => Err(Failure::usage(format!("'{unit}' is another asset on each of several chains"))
-                .hint("add --chain NAME, or write: 1000 units of 0x and the token's address")),
-        }
-    }
-
-    fn allowed(
-        &self,
-        unit: &str,
-        asset: Address,
-        decimals: u8,
-        among: &Among,
-    ) -> Result<(Address, u8), Failure> {
-        match &among.assets {
-            Some(assets) if !assets.contains(&asset) => Err(self.unknown(unit, among)),
-            _ => Ok((asset, decimals)),
-        }
-    }
-
-    fn unknown(&self, unit: &str, among: &Among) -> Failure {
-        let place =
-            if among.assets.is_some() { "the channel does not hold" } else { "the node knows no asset" };
-        Failure::usage(format!("{place} '{unit}'")).hint(self.example("0.05", among))
-    }
-
-    fn example(&self, number: &str, among: &Among) -> String {
-        let mut names: Vec<String> = match (&among.assets, among.chain) {
-            (Some(assets), Some(chain)) => assets.iter().map(|asset| self.symbol(chain, *asset)).collect(),
-            _ => {
-                let allowed = self.named.iter().filter(|named| among.allows(named.chain_id, named.asset));
-                allowed.map(|named| named.symbol.clone()).chain(["ether".to_owned()]).collect()
-            }
-        };
-        names.sort();
-        names.dedup();
-        let first = names.first().map_or("ether", String::as_str);
-        let number = if number.is_empty() { "0.05" } else { number };
-        let shown = if first.starts_with("0x") {
-            format!("1000 units of {first}")
-        } else {
-            format!("{number} {first}")
-        };
-        format!("write for example \"{shown}\"; there is: {}", names.join(", "))
+        Ok(self.names.asset(name, among)?)
     }
 }
 
@@ -221,7 +91,7 @@ pub(crate) fn balance(channel: &ChannelInfo, asset: Address) -> Option<&Balance>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{DAI, MAINNET, OTHER, USDC, node_info};
+    use crate::testing::{DAI, MAINNET, OTHER, USDC, channel_info, node_info};
 
     fn read(text: &str, among: &Among) -> Result<(Address, u128), String> {
         let assets = Assets::new(&node_info());
@@ -292,7 +162,9 @@ mod tests {
 
     #[test]
     fn a_channel_takes_only_its_own_assets() {
-        let among = Among { chain: Some(MAINNET), assets: Some(vec![USDC]) };
+        let mut channel = channel_info(0xab);
+        channel.balances.retain(|balance| balance.asset == USDC);
+        let among = Among::channel(&channel);
         assert_eq!(read("1 USDC", &among), Ok((USDC, 1_000_000)));
         for text in
             ["1 ether", "1 wei", "1 ETH", "1 DAI", "5 units of 0x0000000000000000000000000000000000000001"]

@@ -4,7 +4,7 @@ use clap::error::ErrorKind as ClapKind;
 use serde_json::json;
 use std::fmt;
 use std::process::ExitCode;
-use strait_api::{ApiError, ErrorCode, ErrorKind};
+use strait_api::{ApiError, ErrorCode, ErrorKind, Shortage};
 
 /// The process's exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,13 +87,14 @@ pub(crate) struct Failure {
     message: String,
     hint: Option<String>,
     exit: Exit,
+    shortage: Option<Box<Shortage>>,
     is_quiet: bool,
 }
 
 impl Failure {
     fn new(code: &str, kind: ErrorKind, message: impl fmt::Display, exit: Exit) -> Failure {
         let (code, message) = (code.to_owned(), message.to_string());
-        Failure { code, kind, message, hint: None, exit, is_quiet: false }
+        Failure { code, kind, message, hint: None, exit, shortage: None, is_quiet: false }
     }
 
     /// The command line is wrong.
@@ -164,9 +165,12 @@ impl Failure {
 
     fn render(&self, json: bool, colours: bool) -> String {
         if json {
-            let Failure { code, kind, message, hint, .. } = self;
-            return json!({"error": {"code": code, "kind": kind, "message": message, "hint": hint}})
-                .to_string();
+            let Failure { code, kind, message, hint, shortage, .. } = self;
+            let mut error = json!({"code": code, "kind": kind, "message": message, "hint": hint});
+            if let Some(shortage) = shortage {
+                error["shortage"] = json!(shortage);
+            }
+            return json!({ "error": error }).to_string();
         }
         let head = console::style("error:").red().bold().force_styling(colours);
         let message = crate::text::printable(&self.message);
@@ -188,8 +192,9 @@ impl fmt::Display for Failure {
 
 impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Failure {
-        Failure::new(error.code.name(), error.code.kind(), &error.message, Exit::of(error.code))
-            .hint(error.hint)
+        let failure =
+            Failure::new(error.code.name(), error.code.kind(), &error.message, Exit::of(error.code));
+        Failure { shortage: error.shortage, ..failure.hint(error.hint) }
     }
 }
 

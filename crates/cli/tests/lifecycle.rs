@@ -197,6 +197,8 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     assert_eq!(paid["status"], "paid");
     let (code, error) = customer.fails(&["pay", short, "5 ether"]);
     assert_eq!((code, error["code"].as_str()), (7, Some("insufficient_balance")));
+    assert_eq!(error["message"], "the balance is 0.7 ETH, 5 ETH are needed");
+    assert_eq!(error["shortage"]["needed"], ether("5"));
 
     let (head, text) = get(&customer, "/ready");
     assert!(head.starts_with("HTTP/1.1 200"), "{head}: {text}");

@@ -66,9 +66,7 @@ pub enum CommandError {
     #[error("the amount is zero; give a positive amount")]
     ZeroAmount,
     /// More than is free.
-    #[error(
-        "the balance is {available}, {wanted} are needed; deposit more, or wait until a deposit has its confirmations"
-    )]
+    #[error("the balance is {available}, {wanted} are needed, in the asset's smallest unit")]
     InsufficientBalance {
         /// Free now, in the smallest unit.
         available: Amount,

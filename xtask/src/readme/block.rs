@@ -107,7 +107,7 @@ fn comments(html: &str) -> impl Iterator<Item = &str> {
     comments
         .filter_map(|comment| comment.trim().strip_prefix("xtask:"))
         .map(str::trim)
-        .filter(|text| *text != "run")
+        .filter(|text| *text != "run" && !text.starts_with("ports "))
 }
 
 fn recursive(code: &str) -> bool {

@@ -99,7 +99,7 @@ pub enum ChainError {
         reason: String,
     },
     /// The gas account cannot pay.
-    #[error("the gas account {account} holds {balance} wei, this transaction needs {needed}; send it some")]
+    #[error("the gas account {account} holds {balance} wei, this transaction needs {needed} wei")]
     NotEnoughGasMoney {
         /// The account.
         account: Address,

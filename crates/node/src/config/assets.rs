@@ -1,6 +1,9 @@
 //! Names of assets. They come from the configuration alone: what a token calls itself on chain proves nothing.
 
-use strait_types::{Address, Amount, AmountError};
+use super::ChainSection;
+use std::collections::BTreeMap;
+use strait_api::AssetInfo;
+use strait_types::{Address, Amount};
 
 /// An asset with a name.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,32 +22,6 @@ pub struct NamedAsset {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AssetList {
     assets: Vec<NamedAsset>,
-}
-
-/// Why an amount such as `0.05 ETH` cannot be read; the user's fault.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum AmountTextError {
-    /// No unit.
-    #[error("'{0}' does not say of what; write the amount and the symbol, such as 0.05 ETH")]
-    NoSymbol(String),
-    /// No asset of that name.
-    #[error("no asset '{symbol}' is configured{}", list_known(.known))]
-    UnknownSymbol {
-        /// As written.
-        symbol: String,
-        /// Those that there are.
-        known: Vec<String>,
-    },
-    /// Not an amount of this asset.
-    #[error(transparent)]
-    Amount(#[from] AmountError),
-}
-
-fn list_known(symbols: &[String]) -> String {
-    if symbols.is_empty() {
-        return "; list it under [[assets]]".into();
-    }
-    format!("; there are {}, others are listed under [[assets]]", symbols.join(", "))
 }
 
 impl NamedAsset {
@@ -79,24 +56,13 @@ impl AssetList {
         self.assets.iter().find(|asset| asset.chain == chain && asset.symbol.eq_ignore_ascii_case(symbol))
     }
 
-    /// Reads `0.05 ETH`: the amount and which assets it may be, one for each chain that knows the symbol.
-    ///
-    /// # Errors
-    /// See [`AmountTextError`].
-    pub fn read_amount(&self, text: &str) -> Result<Vec<(&NamedAsset, Amount)>, AmountTextError> {
-        let mut words = text.split_whitespace();
-        let (Some(number), Some(symbol), None) = (words.next(), words.next(), words.next()) else {
-            return Err(AmountTextError::NoSymbol(text.to_owned()));
+    /// The same with the chains' ids.
+    pub(crate) fn infos(&self, chains: &BTreeMap<String, ChainSection>) -> Vec<AssetInfo> {
+        let info = |asset: &NamedAsset| {
+            let chain_id = chains.get(&asset.chain)?.chain_id;
+            let (symbol, decimals) = (asset.symbol.clone(), asset.decimals);
+            Some(AssetInfo { chain_id, asset: asset.address, symbol, decimals })
         };
-        let matching: Vec<_> =
-            self.assets.iter().filter(|asset| asset.symbol.eq_ignore_ascii_case(symbol)).collect();
-        if matching.is_empty() {
-            let mut known: Vec<String> = self.assets.iter().map(|asset| asset.symbol.clone()).collect();
-            known.sort_unstable();
-            known.dedup();
-            return Err(AmountTextError::UnknownSymbol { symbol: symbol.to_owned(), known });
-        }
-        let read = |asset: &'_ NamedAsset| Amount::parse_decimal(number, asset.decimals);
-        matching.into_iter().map(|asset| Ok((asset, read(asset)?))).collect()
+        self.assets.iter().filter_map(info).collect()
     }
 }

@@ -14,7 +14,7 @@ mod template;
 mod tests;
 mod units;
 
-pub use assets::{AmountTextError, AssetList, NamedAsset};
+pub use assets::{AssetList, NamedAsset};
 pub use error::{ConfigError, Problem};
 pub use layers::{Flag, Layers, Source, default_home};
 pub use show::{Row, without_secrets};

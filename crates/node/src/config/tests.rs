@@ -180,6 +180,8 @@ fn values_out_of_range_are_refused() {
         ("decimals = 6", "decimals = 300", "assets[0].decimals"),
         ("0.05 ETH", "0.0000000000000000001 ETH", "policy.min_deposit[0]"),
         ("0.05 ETH", "0.05", "policy.min_deposit[0]"),
+        ("\"USDC\"", "\"Ether\"", "assets[0].symbol"),
+        ("\"USDC\"", "\"gwei\"", "assets[0].symbol"),
         ("manual_approval = true", "assets = [\"USDC\"]", "policy.assets"),
         ("manual_approval = true", "channels_per_peer = 0", "policy.channels_per_peer"),
         ("manual_approval = true", "manual_approval = \"yes\"", "policy.manual_approval"),

@@ -6,7 +6,6 @@ use crate::service::{ChainNode, Retention, ServiceConfig};
 use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, TlsIdentity};
 use crate::{Capacity, Node, NodeConfig, SystemClock, SystemRng};
 use std::sync::Arc;
-use strait_api::AssetInfo;
 use strait_app::EvmApps;
 use strait_engine::ports::Chain;
 use strait_engine::{Alarms, Policy};
@@ -129,15 +128,10 @@ pub(super) fn service(
     addresses: Vec<PeerAddress>,
 ) -> ServiceConfig {
     let config = &daemon.config;
-    let named = config.assets.all().iter().filter_map(|asset| {
-        let chain = config.chains.get(&asset.chain)?;
-        let (symbol, decimals) = (asset.symbol.clone(), asset.decimals);
-        Some(AssetInfo { chain_id: chain.chain_id, asset: asset.address, symbol, decimals })
-    });
     ServiceConfig {
         nodes,
         signer: Arc::new(daemon.signer.clone()),
-        assets: named.collect(),
+        assets: config.assets.infos(&config.chains),
         addresses,
         database: config.database("service.db"),
         restored: daemon.restored,

@@ -10,7 +10,7 @@ use strait_api::{
     Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Submitted,
 };
 use strait_protocol::{Command, Operation, Outcome};
-use strait_types::{Amount, AssetIndex, ChannelId};
+use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
@@ -103,7 +103,8 @@ impl Core {
     ) -> Result<Submitted, ApiError> {
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
         let before = self.deposited(known, asset).await?;
-        let transaction = self.node(known)?.deposit(known.id, asset, amount).await?;
+        let sent = self.node(known)?.deposit(known.id, asset, amount).await;
+        let transaction = sent.map_err(|error| self.of_money(error, known.chain, known.asset(asset)))?;
         Ok(Submitted { transaction, total: before.checked_add(amount).unwrap_or(Amount::MAX) })
     }
 
@@ -132,7 +133,12 @@ impl Core {
     }
 
     pub(crate) async fn agree(&self, known: &Known, command: Command) -> Result<Agreed, ApiError> {
-        match self.node(known)?.command(known.id, command).await? {
+        let asset = match command {
+            Command::Withdraw { asset, .. } => known.asset(asset),
+            _ => Address::ZERO,
+        };
+        let agreed = self.node(known)?.command(known.id, command).await;
+        match agreed.map_err(|error| self.of_money(error, known.chain, asset))? {
             Outcome::Agreed { version } => Ok(Agreed { version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }

@@ -1,10 +1,12 @@
 //! Every error of the node in the terms of the catalogue: the text is the error's own.
 
+use super::Core;
 use crate::{NodeError, transport::PeerAddressError};
-use strait_api::{ApiError, ErrorCode};
+use strait_api::{ApiError, ErrorCode, Shortage};
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
 use strait_protocol::{CommandError, Refused, Rule};
+use strait_types::{Address, Amount, U256};
 
 impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> ApiError {
@@ -28,6 +30,41 @@ impl From<NodeError> for ApiError {
 impl From<PeerAddressError> for ApiError {
     fn from(error: PeerAddressError) -> ApiError {
         ApiError::new(ErrorCode::InvalidAddress, error.to_string())
+    }
+}
+
+impl Core {
+    /// The error of a command that moves an asset, with amounts as people write them.
+    pub(crate) fn of_money(&self, error: NodeError, chain: usize, asset: Address) -> ApiError {
+        let chain_id = self.chain_id(chain);
+        let coin = |amount: &U256| u128::try_from(*amount).ok().and_then(Amount::new);
+        match &error {
+            NodeError::Command(CommandError::InsufficientBalance { available, wanted }) => {
+                let shortage = Shortage { chain_id, asset, balance: *available, needed: *wanted };
+                let message = format!("the balance is {}", self.written(&shortage));
+                ApiError::new(ErrorCode::InsufficientBalance, message).shortage(shortage)
+            }
+            NodeError::Engine(EngineError::Chain(ChainError::NotEnoughGasMoney {
+                account,
+                balance,
+                needed,
+            })) => {
+                let (Some(balance), Some(needed)) = (coin(balance), coin(needed)) else {
+                    return error.into();
+                };
+                let shortage = Shortage { chain_id, asset: Address::ZERO, balance, needed };
+                let message = format!("the gas account {account} holds {}", self.written(&shortage));
+                ApiError::new(ErrorCode::NotEnoughGasMoney, message).shortage(shortage)
+            }
+            _ => error.into(),
+        }
+    }
+
+    /// Such as `0.5 ETH, 2 ETH are needed`.
+    pub(crate) fn written(&self, shortage: &Shortage) -> String {
+        let Shortage { chain_id, asset, balance, needed } = shortage;
+        let write = |amount| self.assets.write(*chain_id, *asset, amount);
+        format!("{}, {} are needed", write(*balance), write(*needed))
     }
 }
 
@@ -153,7 +190,7 @@ mod tests {
     use strait_engine::PolicyError;
     use strait_engine::ports::{RngError, StoreError};
     use strait_protocol::SignerError;
-    use strait_types::{Address, Amount, B256, ChannelId, U256};
+    use strait_types::{B256, ChannelId};
 
     const ID: ChannelId = ChannelId(B256::ZERO);
 

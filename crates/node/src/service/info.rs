@@ -25,7 +25,7 @@ impl Core {
             addresses,
             uptime: self.clock.now_ms().saturating_sub(self.started_ms) / 1_000,
             chains,
-            assets: self.assets.clone(),
+            assets: self.assets.all().to_vec(),
         })
     }
 

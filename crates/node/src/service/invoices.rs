@@ -233,13 +233,16 @@ impl Core {
             }
         }
         let missing = |message: String| Err(ApiError::new(ErrorCode::NoRoute, message));
+        let write = |amount| self.assets.write(terms.chain_id, terms.asset, amount);
         match best {
             Some((own, true, known)) if own >= terms.amount => Ok(known),
             Some((own, true, known)) => {
                 let short = terms.amount.checked_sub(own).unwrap_or(terms.amount);
                 missing(format!(
-                    "the fullest channel with the payee, {}, holds {own} of the asset {}; {short} are missing",
-                    known.id, terms.asset
+                    "the fullest channel with the payee, {}, holds {}; {} are missing",
+                    known.id,
+                    write(own),
+                    write(short)
                 ))
             }
             Some((_, false, known)) => missing(format!(
@@ -247,8 +250,9 @@ impl Core {
                 known.id
             )),
             None => missing(format!(
-                "there is no channel with the payee {payee} that holds the asset {}; {} are needed",
-                terms.asset, terms.amount
+                "there is no channel with the payee {payee} that holds {}; {} are needed",
+                self.assets.symbol(terms.chain_id, terms.asset),
+                write(terms.amount)
             )),
         }
     }

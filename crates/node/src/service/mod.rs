@@ -33,7 +33,7 @@ use events::{Log, Pump};
 use registry::{Known, Registry};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
-use strait_api::{ApiError, AssetInfo, ErrorCode};
+use strait_api::{ApiError, AssetNames, ErrorCode};
 use strait_engine::ports::{Clock, Rng, RngError, Signer};
 use strait_types::{Address, ChannelId};
 use tokio::task::JoinHandle;
@@ -76,7 +76,7 @@ pub struct Service {
 pub(crate) struct Core {
     pub(crate) nodes: Vec<ChainNode>,
     pub(crate) signer: Arc<dyn Signer>,
-    pub(crate) assets: Vec<AssetInfo>,
+    pub(crate) assets: AssetNames,
     pub(crate) addresses: Vec<PeerAddress>,
     pub(crate) database: Database,
     pub(crate) log: Log,
@@ -135,7 +135,7 @@ impl Service {
             started_ms: config.clock.now_ms(),
             nodes: config.nodes,
             signer: config.signer,
-            assets: config.assets,
+            assets: AssetNames::new(config.assets),
             addresses: config.addresses,
             database,
             log,

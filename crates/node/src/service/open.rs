@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{
     ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers,
-    Phase,
+    Phase, Shortage,
 };
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
@@ -74,8 +74,9 @@ impl Core {
     ) -> Result<ChannelOpened, ApiError> {
         let missing = || ApiError::new(ErrorCode::UnknownChain, "the chain is not configured");
         let chain = self.nodes.get(index).ok_or_else(missing)?;
-        let asset = |index: AssetIndex| params.assets.get(index.index()).copied().unwrap_or_default();
-        let wanted: Vec<_> = deposits.iter().map(|(index, amount)| (asset(*index), *amount)).collect();
+        let assets = params.assets.clone();
+        let asset_of = |index: AssetIndex| assets.get(index.index()).copied().unwrap_or_default();
+        let wanted: Vec<_> = deposits.iter().map(|(index, amount)| (asset_of(*index), *amount)).collect();
         self.check_account(index, &wanted).await?;
         if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
@@ -90,7 +91,8 @@ impl Core {
             results.push(match chain.node.deposit(id, *asset, *amount).await {
                 Ok(transaction) => DepositResult::Submitted { transaction },
                 Err(error) => {
-                    let ApiError { code, message, hint } = error.into();
+                    let error = self.of_money(error, index, asset_of(*asset));
+                    let ApiError { code, message, hint, .. } = error;
                     DepositResult::Failed { code, message, hint }
                 }
             });
@@ -158,7 +160,8 @@ impl Core {
         chain: usize,
         wanted: &[(Address, Amount)],
     ) -> Result<(), ApiError> {
-        let Some(chain) = self.nodes.get(chain).filter(|_| !wanted.is_empty()) else { return Ok(()) };
+        let index = chain;
+        let Some(chain) = self.nodes.get(index).filter(|_| !wanted.is_empty()) else { return Ok(()) };
         let account = chain.node.account().await?;
         let mut native = U256::ZERO;
         for (asset, amount) in wanted {
@@ -169,15 +172,16 @@ impl Core {
             }
             let balance = chain.node.token_balance(*asset, account.address).await?;
             if balance < needed {
-                let message = format!(
-                    "the account {} holds {balance} of the token {asset}, the deposit needs {needed}",
-                    account.address
-                );
-                return Err(ApiError::new(ErrorCode::NotEnoughGasMoney, message).hint(format!(
-                    "send {} of the token {asset} to {}",
-                    needed - balance,
-                    account.address
-                )));
+                // Less than an amount is an amount.
+                let balance = u128::try_from(balance).ok().and_then(Amount::new).unwrap_or_default();
+                let chain_id = self.chain_id(index);
+                let shortage = Shortage { chain_id, asset: *asset, balance, needed: *amount };
+                let message = format!("the account {} holds {}", account.address, self.written(&shortage));
+                let missing = amount.checked_sub(balance).unwrap_or(*amount);
+                let missing = self.assets.write(chain_id, *asset, missing);
+                return Err(ApiError::new(ErrorCode::NotEnoughGasMoney, message)
+                    .shortage(shortage)
+                    .hint(format!("send {missing} to {}", account.address)));
             }
         }
         // The gas comes on top; how much it is the chain tells when the transaction is made.
@@ -185,7 +189,8 @@ impl Core {
             let needed = native.saturating_add(U256::ONE);
             let error =
                 ChainError::NotEnoughGasMoney { account: account.address, balance: account.balance, needed };
-            return Err(crate::NodeError::Engine(EngineError::Chain(error)).into());
+            let error = crate::NodeError::Engine(EngineError::Chain(error));
+            return Err(self.of_money(error, index, Address::ZERO));
         }
         Ok(())
     }

@@ -31,7 +31,9 @@ impl Core {
     }
 
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
-        match self.node(known)?.pay(known.id, payment).await? {
+        let asset = known.asset(payment.asset);
+        let paid = self.node(known)?.pay(known.id, payment).await;
+        match paid.map_err(|error| self.of_money(error, known.chain, asset))? {
             Outcome::Paid { number, version } => Ok(Paid { channel: known.id, number, version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }
@@ -60,13 +62,20 @@ impl Core {
     ) -> Result<PaidMany, ApiError> {
         let node = self.node(known)?;
         // All are handed over before any answer is awaited, so that they share versions.
-        let waiting: Vec<_> =
-            payments.into_iter().map(|payment| payment.map(|payment| node.pay(known.id, payment))).collect();
+        let waiting: Vec<_> = payments
+            .into_iter()
+            .map(|payment| {
+                payment.map(|payment| {
+                    let asset = known.asset(payment.asset);
+                    (asset, node.pay(known.id, payment))
+                })
+            })
+            .collect();
         let mut results = Vec::with_capacity(waiting.len());
         let mut stopped = None;
         for paying in waiting {
             let ended = match paying {
-                Ok(paying) => paying.await.map_err(ApiError::from),
+                Ok((asset, paying)) => paying.await.map_err(|error| self.of_money(error, known.chain, asset)),
                 Err(error) => Err(error),
             };
             results.push(match ended {
@@ -108,7 +117,8 @@ impl Core {
         expiry: u64,
     ) -> Result<LockNumber, ApiError> {
         let command = Command::AddLock { asset, amount, hash, expiry };
-        match self.node(known)?.command(known.id, command).await? {
+        let locked = self.node(known)?.command(known.id, command).await;
+        match locked.map_err(|error| self.of_money(error, known.chain, known.asset(asset)))? {
             Outcome::Locked { number } => Ok(LockNumber { number }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }

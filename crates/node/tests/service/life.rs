@@ -66,6 +66,7 @@ async fn of_many_payments_each_has_its_own_outcome() {
             (100, PayResult::Failed { code, .. }) => assert_eq!(*code, ErrorCode::InvalidAmount),
             (200, PayResult::Failed { code, message, .. }) => {
                 assert_eq!(*code, ErrorCode::InsufficientBalance, "{message}");
+                assert!(message.ends_with("10.000000000000000001 ether are needed"), "{message}");
             }
             (_, PayResult::Paid { .. }) => {}
             (index, result) => panic!("{index}: {result:?}"),
@@ -115,5 +116,7 @@ async fn a_deposit_beyond_the_accounts_means_is_refused_before_anything_is_sent(
     let error = alice.service.channel_deposit(request).await.expect_err("too much");
     assert_eq!(error.code, ErrorCode::NotEnoughGasMoney);
     assert!(error.message.contains(&crate::world::account(1).to_string()), "{error}");
+    let shortage = error.shortage.expect("the amounts");
+    assert!(shortage.balance < shortage.needed && shortage.needed > amount, "{shortage:?}");
     assert_eq!(world.chain.with(|chain| chain.head().at.number), before);
 }

@@ -253,5 +253,14 @@ fn asset(
         );
         return None;
     }
-    Some(NamedAsset { chain: chain?, address: address?, symbol: symbol?, decimals })
+    let (address, symbol) = (address?, symbol?);
+    let is_own_unit = |unit: u8| address.is_zero() && unit == decimals;
+    if strait_api::native_unit(&symbol).is_some_and(|unit| !is_own_unit(unit)) {
+        checker.problem(
+            format!("{key}.symbol"),
+            format!("'{symbol}' is a unit of the native coin, and would stand for two amounts; choose another name"),
+        );
+        return None;
+    }
+    Some(NamedAsset { chain: chain?, address, symbol, decimals })
 }

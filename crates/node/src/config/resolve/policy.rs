@@ -5,6 +5,7 @@ use super::super::{AssetList, ChainSection, PolicySection};
 use super::chain::challenge;
 use super::{Checker, read_address};
 use std::collections::BTreeMap;
+use strait_api::{Among, AmountMistake, AssetNames, ReadAmount};
 use strait_types::{Address, Amount};
 
 const DEFAULT_MIN_CHALLENGE: u32 = 24 * 3_600;
@@ -58,7 +59,7 @@ pub(super) fn policy(
         apps,
         min_challenge: min,
         max_challenge: max,
-        min_deposits: deposits(checker, &raw.min_deposit, assets),
+        min_deposits: deposits(checker, &raw.min_deposit, chains, assets),
         channels_per_peer,
         unfunded_channels,
         manual_approval: raw.manual_approval,
@@ -107,17 +108,35 @@ fn allowed(
 fn deposits(
     checker: &mut Checker<'_>,
     texts: &Texts,
+    chains: &BTreeMap<String, ChainSection>,
     assets: &AssetList,
 ) -> BTreeMap<(String, Address), Amount> {
+    let names = AssetNames::new(assets.infos(chains));
     let mut deposits = BTreeMap::new();
     for (index, text) in texts.0.iter().enumerate() {
-        match assets.read_amount(text) {
-            Ok(amounts) => {
-                for (asset, amount) in amounts {
-                    deposits.insert((asset.chain.clone(), asset.address), amount);
+        let mut read = BTreeMap::new();
+        let mut failed = None;
+        for (name, chain) in chains {
+            match names.read(text, &Among::chain(Some(chain.chain_id))) {
+                Ok(ReadAmount { asset, amount }) => {
+                    read.insert((name.clone(), asset), amount);
+                }
+                // Another chain may have it.
+                Err(error) if matches!(error.mistake, AmountMistake::UnknownAsset(_)) => {
+                    failed.get_or_insert(error);
+                }
+                Err(error) => {
+                    read.clear();
+                    failed = Some(error);
+                    break;
                 }
             }
-            Err(error) => checker.problem(format!("policy.min_deposit[{index}]"), error.to_string()),
+        }
+        match failed {
+            Some(error) if read.is_empty() => {
+                checker.problem(format!("policy.min_deposit[{index}]"), format!("{error}; {}", error.hint));
+            }
+            _ => deposits.append(&mut read),
         }
     }
     deposits

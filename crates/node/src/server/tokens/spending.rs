@@ -149,7 +149,7 @@ impl Reservation {
         let sum = spent.checked_add(amount).filter(|sum| *sum <= limit);
         let Some(sum) = sum else {
             let message = format!(
-                "this token may spend {limit} {per}; {spent} are spent or reserved, {amount} were asked for"
+                "this token may spend {limit} {per}; {spent} are spent or reserved, {amount} were asked for, in the asset's smallest unit"
             );
             return Err(ApiError::new(ErrorCode::SpendLimit, message).hint(hint));
         };

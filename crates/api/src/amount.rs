@@ -1,0 +1,234 @@
+//! Amounts as people write them: `0.05 ether`, `50 gwei`, `12.50 USDC`, `1000 units of 0xA0b8...`. Always exact. The
+//! command line, the configuration and the node's messages read and write them alike.
+
+use crate::model::{AssetInfo, ChannelInfo};
+use strait_types::{Address, Amount, AmountError};
+
+/// Decimals of the native coin on every EVM chain.
+const NATIVE_DECIMALS: u8 = 18;
+/// Names of the native coin's units, which no symbol can take over.
+const NATIVE_UNITS: [(&str, u8); 3] = [("wei", 0), ("gwei", 9), ("ether", NATIVE_DECIMALS)];
+
+/// The decimals of a unit of the native coin: of `wei`, `gwei` and `ether`, whatever the case.
+pub fn native_unit(name: &str) -> Option<u8> {
+    NATIVE_UNITS.iter().find(|(unit, _)| name.eq_ignore_ascii_case(unit)).map(|(_, decimals)| *decimals)
+}
+
+/// The assets that a configuration names.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AssetNames {
+    named: Vec<AssetInfo>,
+}
+
+/// Which assets an amount may be of.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Among {
+    chain: Option<u64>,
+    assets: Option<Vec<Address>>,
+}
+
+impl Among {
+    /// Those of a chain, or of all chains.
+    pub fn chain(chain: Option<u64>) -> Among {
+        Among { chain, assets: None }
+    }
+
+    /// Those of a channel.
+    pub fn channel(channel: &ChannelInfo) -> Among {
+        let assets = channel.balances.iter().map(|balance| balance.asset).collect();
+        Among { chain: Some(channel.chain_id), assets: Some(assets) }
+    }
+
+    fn allows(&self, chain: u64, asset: Address) -> bool {
+        self.chain.is_none_or(|only| only == chain)
+            && self.assets.as_ref().is_none_or(|assets| assets.contains(&asset))
+    }
+}
+
+/// An amount that was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadAmount {
+    /// The zero address is the native coin.
+    pub asset: Address,
+    /// In the smallest unit; positive.
+    pub amount: Amount,
+}
+
+/// A text that is no amount; the user's fault.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{mistake}")]
+pub struct AmountTextError {
+    /// What is wrong.
+    pub mistake: AmountMistake,
+    /// How to write it, with what there is.
+    pub hint: String,
+}
+
+/// What is wrong with the text of an amount.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AmountMistake {
+    /// A number alone.
+    #[error("'{0}' says how much, but not of what")]
+    NoUnit(String),
+    /// No number.
+    #[error("'{0}' is not an amount")]
+    NoNumber(String),
+    /// `units of` something that is no address.
+    #[error("'{0}' is no token's address")]
+    NoToken(String),
+    /// No asset of that name.
+    #[error("the node knows no asset '{0}'")]
+    UnknownAsset(String),
+    /// Another asset than the channel's.
+    #[error("the channel does not hold '{0}'")]
+    NotInChannel(String),
+    /// A name that stands for different tokens.
+    #[error("'{0}' is another asset on each of several chains")]
+    SeveralChains(String),
+    /// Not an amount of this asset.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+}
+
+impl AmountMistake {
+    fn hint(self, hint: impl Into<String>) -> AmountTextError {
+        AmountTextError { mistake: self, hint: hint.into() }
+    }
+}
+
+impl AssetNames {
+    /// Of these.
+    pub fn new(named: Vec<AssetInfo>) -> AssetNames {
+        AssetNames { named }
+    }
+
+    /// All.
+    pub fn all(&self) -> &[AssetInfo] {
+        &self.named
+    }
+
+    /// Name and decimals of an asset; a token without a name has none.
+    pub fn unit(&self, chain: u64, asset: Address) -> Option<(&str, u8)> {
+        let named = self.named.iter().find(|named| named.chain_id == chain && named.asset == asset);
+        match named {
+            Some(named) => Some((&named.symbol, named.decimals)),
+            None if asset.is_zero() => Some(("ether", NATIVE_DECIMALS)),
+            None => None,
+        }
+    }
+
+    /// The asset's name, or its address.
+    pub fn symbol(&self, chain: u64, asset: Address) -> String {
+        self.unit(chain, asset).map_or_else(|| asset.to_string(), |(symbol, _)| symbol.to_owned())
+    }
+
+    /// The amount with its unit, exactly; it can be read again.
+    pub fn write(&self, chain: u64, asset: Address, amount: Amount) -> String {
+        match self.unit(chain, asset) {
+            Some((symbol, decimals)) => format!("{} {symbol}", amount.format_decimal(decimals)),
+            None => format!("{amount} units of {asset}"),
+        }
+    }
+
+    /// Reads a positive amount.
+    ///
+    /// # Errors
+    /// Says what is wrong and how to write it.
+    pub fn read(&self, text: &str, among: &Among) -> Result<ReadAmount, AmountTextError> {
+        let text = text.trim();
+        let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-')).unwrap_or(text.len());
+        let (number, unit) = (&text[..end], text[end..].trim());
+        if unit.is_empty() {
+            return Err(AmountMistake::NoUnit(text.to_owned()).hint(self.example(text, among)));
+        }
+        if number.is_empty() {
+            return Err(AmountMistake::NoNumber(text.to_owned()).hint(self.example("0.05", among)));
+        }
+        let (asset, decimals) = self.read_unit(unit, among)?;
+        let amount = Amount::parse_decimal(number, decimals)
+            .and_then(|amount| if amount.is_zero() { Err(AmountError::Zero) } else { Ok(amount) })
+            .map_err(|error| AmountMistake::from(error).hint(self.example("0.05", among)))?;
+        Ok(ReadAmount { asset, amount })
+    }
+
+    /// An asset by its name.
+    ///
+    /// # Errors
+    /// Names the assets that there are.
+    pub fn asset(&self, name: &str, among: &Among) -> Result<Address, AmountTextError> {
+        Ok(self.read_unit(name, among)?.0)
+    }
+
+    fn read_unit(&self, unit: &str, among: &Among) -> Result<(Address, u8), AmountTextError> {
+        if let Some(token) = unit.strip_prefix("units of ").or_else(|| unit.strip_prefix("units ")) {
+            let token: Address = token.trim().parse().map_err(|_| {
+                AmountMistake::NoToken(token.trim().to_owned())
+                    .hint("write: 1000 units of 0x and 40 hex digits")
+            })?;
+            return self.allowed(unit, token, 0, among);
+        }
+        if let Some(decimals) = native_unit(unit) {
+            return self.allowed(unit, Address::ZERO, decimals, among);
+        }
+        let mut found: Vec<_> = self
+            .named
+            .iter()
+            .filter(|named| {
+                named.symbol.eq_ignore_ascii_case(unit) && among.allows(named.chain_id, named.asset)
+            })
+            .map(|named| (named.asset, named.decimals))
+            .collect();
+        found.sort_unstable();
+        found.dedup();
+        match found.as_slice() {
+            [one] => Ok(*one),
+            [] if unit.eq_ignore_ascii_case("eth") => {
+                self.allowed(unit, Address::ZERO, NATIVE_DECIMALS, among)
+            }
+            [] => Err(self.unknown(unit, among)),
+            _ => Err(AmountMistake::SeveralChains(unit.to_owned())
+                .hint("add --chain NAME, or write: 1000 units of 0x and the token's address")),
+        }
+    }
+
+    fn allowed(
+        &self,
+        unit: &str,
+        asset: Address,
+        decimals: u8,
+        among: &Among,
+    ) -> Result<(Address, u8), AmountTextError> {
+        match &among.assets {
+            Some(assets) if !assets.contains(&asset) => Err(self.unknown(unit, among)),
+            _ => Ok((asset, decimals)),
+        }
+    }
+
+    fn unknown(&self, unit: &str, among: &Among) -> AmountTextError {
+        let mistake = match among.assets {
+            Some(_) => AmountMistake::NotInChannel(unit.to_owned()),
+            None => AmountMistake::UnknownAsset(unit.to_owned()),
+        };
+        mistake.hint(self.example("0.05", among))
+    }
+
+    fn example(&self, number: &str, among: &Among) -> String {
+        let mut names: Vec<String> = match (&among.assets, among.chain) {
+            (Some(assets), Some(chain)) => assets.iter().map(|asset| self.symbol(chain, *asset)).collect(),
+            _ => {
+                let allowed = self.named.iter().filter(|named| among.allows(named.chain_id, named.asset));
+                allowed.map(|named| named.symbol.clone()).chain(["ether".to_owned()]).collect()
+            }
+        };
+        names.sort();
+        names.dedup();
+        let first = names.first().map_or("ether", String::as_str);
+        let number = if number.is_empty() { "0.05" } else { number };
+        let shown = if first.starts_with("0x") {
+            format!("1000 units of {first}")
+        } else {
+            format!("{number} {first}")
+        };
+        format!("write for example \"{shown}\"; there is: {}", names.join(", "))
+    }
+}
