@@ -3,11 +3,11 @@
 use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::Output;
+use crate::output::{Output, note};
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
-use strait::{Client, ErrorCode};
+use strait::{Client, ClientConfig, Connection, ErrorCode};
 use strait_node::config::{CONFIG_FILE, Layers, Loaded, admin_token_file};
 
 /// Where a node's API is by default.
@@ -20,7 +20,13 @@ const DEFAULT_URL: &str = "127.0.0.1:4041";
 pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     let url = url(global)?;
     let token = token(global)?;
-    let client = Client::connect(&url, token.as_deref().unwrap_or_default()).await.map_err(|error| {
+    let mut config = ClientConfig::new(&url, token.as_deref().unwrap_or_default());
+    let json = global.json;
+    config.on_connection = Some(Arc::new(move |connection| match connection {
+        Connection::Lost(error) => note(json, &format!("{error}; trying again until the node is back")),
+        Connection::Restored => note(json, "the node is back"),
+    }));
+    let client = Client::with(config).await.map_err(|error| {
         match (error.code, &token) {
             (ErrorCode::NodeUnreachable, _) => Failure::from(error).hint(
                 "start the node with `strait node`; if it runs elsewhere, say where with --url or STRAIT_URL",

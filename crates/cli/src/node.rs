@@ -13,7 +13,10 @@ use strait_node::daemon::{Daemon, DaemonConfig, DaemonError};
 use strait_node::keystore;
 use strait_types::SigningKey;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, registry};
 use zeroize::Zeroizing;
 
 /// Options of `strait node`.
@@ -66,16 +69,23 @@ pub(crate) fn run(global: &Global, args: &NodeArgs, out: &Output) -> Result<(), 
 }
 
 fn start_log(config: &Config) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(&config.node.log).map_err(|error| {
-        Failure::usage(format!("node.log: '{}' is no filter: {error}", config.node.log))
-            .hint("write it as info, or strait_node=debug,warn")
-    })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.node.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+    let filter = filter(&config.node.log)?;
+    let log = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let log = match config.node.log_format {
+        LogFormat::Text => log.boxed(),
+        LogFormat::Json => log.json().boxed(),
     };
-    started.map_err(|error| Failure::local(format!("the log cannot be started: {error}")))
+    registry()
+        .with(log.with_filter(filter))
+        .try_init()
+        .map_err(|error| Failure::local(format!("the log cannot be started: {error}")))
+}
+
+fn filter(text: &str) -> Result<Targets, Failure> {
+    text.parse().map_err(|error| {
+        Failure::usage(format!("node.log: '{text}' is no filter: {error}"))
+            .hint("write it as info, or strait_node=debug,warn")
+    })
 }
 
 /// Opens the keys that the configuration names. Each is opened once; all have the same password unless asked for.
@@ -197,5 +207,23 @@ impl Stop {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn a_filter_has_a_level_for_all_and_others_for_parts() {
+        let debug = filter("strait_node=debug,warn").expect("a filter");
+        assert!(debug.would_enable("strait_node::shell", &Level::DEBUG));
+        assert!(debug.would_enable("strait_chain", &Level::WARN));
+        assert!(!debug.would_enable("strait_chain", &Level::INFO));
+        let info = filter("info").expect("a filter");
+        assert!(info.would_enable("anything", &Level::INFO) && !info.would_enable("anything", &Level::DEBUG));
+        assert!(!filter("off").expect("a filter").would_enable("anything", &Level::ERROR));
+        assert!(filter("strait_node=loud").is_err());
     }
 }

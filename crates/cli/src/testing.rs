@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::output::Output;
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -95,7 +96,7 @@ impl Call for Wire {
 
 type Script = VecDeque<Result<EventRecord, ApiError>>;
 
-/// Gives one script of events per subscription; later ones end as a stopped node does.
+/// Gives one script of events per subscription, after which nothing more happens; a further one is refused.
 struct Told {
     scripts: Mutex<VecDeque<Script>>,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
@@ -107,7 +108,7 @@ impl Subscribe for Told {
         let asked = ("subscribe".to_owned(), serde_json::to_value(query).expect("JSON"));
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked);
         match self.scripts.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-            Some(script) => Ok(Box::pin(futures_util::stream::iter(script))),
+            Some(script) => Ok(Box::pin(stream::iter(script).chain(stream::pending()))),
             None => Err(ApiError::new(ErrorCode::Unauthorized, "the test has no more events")),
         }
     }

@@ -1,15 +1,41 @@
 //! The whole life of a channel with real processes: a chain, a customer, a store, and the commands of both.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// No step takes longer, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(120);
+/// Between two looks at what changes by itself.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What a command printed, and how it ended. One that goes on for longer than the limit is killed and shown.
+fn run(mut command: Command) -> Output {
+    let what = format!("{:?}", command.get_args().collect::<Vec<_>>());
+    ended(&what, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"))
+}
+
+/// The same of one that runs.
+fn ended(what: &str, child: Child) -> Output {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    let (sender, waiting) = mpsc::channel();
+    // Nobody listens any more only after the limit.
+    thread::spawn(move || drop(sender.send(child.wait_with_output())));
+    if let Ok(output) = waiting.recv_timeout(LIMIT) {
+        return output.expect("waited for");
+    }
+    kill(pid, Signal::SIGKILL).expect("it runs");
+    let output = waiting.recv_timeout(LIMIT);
+    panic!("{what} did not end within {LIMIT:?}: {output:?}");
+}
 
 /// A process that goes on, and the first line that it printed.
 struct Running {
@@ -26,10 +52,21 @@ impl Running {
         let mut command = strait(home, words);
         command.envs(env.iter().copied()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("its output")).read_line(&mut line).expect("a line");
-        let said = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{words:?}: {error}: {line:?}"));
-        Running { child, said }
+        let mut output = BufReader::new(child.stdout.take().expect("its output"));
+        let mut running = Running { child, said: Value::Null };
+        let (sender, waiting) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            let read = output.read_line(&mut line).map(|_| line);
+            drop(sender.send(read));
+            // Held open: it may print more.
+            drop(std::io::copy(&mut output, &mut std::io::sink()));
+        });
+        let line = waiting.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("{words:?} says nothing"));
+        let line = line.expect("a line");
+        running.said =
+            serde_json::from_str(&line).unwrap_or_else(|error| panic!("{words:?}: {error}: {line:?}"));
+        running
     }
 }
 
@@ -77,7 +114,7 @@ impl Party {
             "--api",
             "127.0.0.1:0",
         ];
-        let output = strait(home.path(), &words).output().expect("it runs");
+        let output = run(strait(home.path(), &words));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let node = Running::start_with(home.path(), &["node", "--json", "--log", "error"], env);
         Party { home, node }
@@ -96,7 +133,7 @@ impl Party {
 
     /// What a command prints for programs.
     fn json(&self, words: &[&str]) -> Value {
-        let output = self.command(&[words, &["--json"]].concat()).output().expect("it runs");
+        let output = run(self.command(&[words, &["--json"]].concat()));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{words:?}: {told}");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {told}"))
@@ -104,7 +141,7 @@ impl Party {
 
     /// The exit code and the error of a command that fails.
     fn fails(&self, words: &[&str]) -> (i32, Value) {
-        let output = self.command(&[words, &["--json"]].concat()).output().expect("it runs");
+        let output = run(self.command(&[words, &["--json"]].concat()));
         let error: Value = serde_json::from_slice(&output.stderr).expect("one JSON value");
         (output.status.code().expect("an exit code"), error["error"].clone())
     }
@@ -126,6 +163,7 @@ impl Party {
                 return info;
             }
             assert!(start.elapsed() < LIMIT, "{what} did not come: {info}");
+            thread::sleep(LOOK);
         }
     }
 }
@@ -154,6 +192,7 @@ fn rpc(url: &str, method: &str, params: Value) -> Value {
     let address = url.strip_prefix("http://").expect("an address").trim_end_matches('/');
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
     let mut stream = TcpStream::connect(address).expect("the chain");
+    stream.set_read_timeout(Some(LIMIT)).expect("set");
     write!(
         stream,
         "POST / HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
@@ -221,7 +260,7 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     let bill = directory.path().join("bill.json");
     let bill = bill.to_str().expect("a path");
     customer.json(&["history", "export", short, "--proof", bill]);
-    let output = strait(directory.path(), &["history", "verify", bill, "--json"]).output().expect("it runs");
+    let output = run(strait(directory.path(), &["history", "verify", bill, "--json"]));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let verified: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(verified["totals"][0]["paid"], json!([ether("0.35"), ether("0.05")]));
@@ -249,7 +288,7 @@ fn exit(home: &Path, backup: &str, rpc: &str) -> Child {
 
 /// What was paid.
 fn exited(exit: Child) -> Value {
-    let output = exit.wait_with_output().expect("it ends");
+    let output = ended("exit", exit);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
@@ -260,6 +299,7 @@ fn await_events(url: &str, channel: &str, count: usize) {
     let filter = json!([{ "fromBlock": "0x0", "toBlock": "latest", "topics": [null, channel] }]);
     while rpc(url, "eth_getLogs", filter.clone()).as_array().expect("logs").len() < count {
         assert!(start.elapsed() < LIMIT, "{count} events did not come");
+        thread::sleep(LOOK);
     }
 }
 
@@ -302,7 +342,7 @@ fn a_backup_and_the_key_alone_lead_out_of_a_channel() {
     // Its data are those of a node that runs.
     let data = customer.home.path().join("data");
     let refused = exit(customer.home.path(), data.to_str().expect("a path"), url);
-    assert_eq!(refused.wait_with_output().expect("it ends").status.code(), Some(2));
+    assert_eq!(ended("exit", refused).status.code(), Some(2));
 
     // Both nodes are gone for good, and the way out is interrupted once it is on chain.
     customer.kill();
@@ -353,7 +393,7 @@ fn a_node_restored_from_a_backup_goes_on_with_what_both_signed() {
     customer.kill();
     std::fs::remove_dir_all(customer.home.path().join("data")).expect("the disk is lost");
     let words = ["restore", backup.to_str().expect("a path"), "--json"];
-    let output = strait(customer.home.path(), &words).output().expect("it runs");
+    let output = run(strait(customer.home.path(), &words));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     customer.node = Running::start(customer.home.path(), &["node", "--json", "--log", "error"]);
     assert_eq!(customer.show(&channel)["is_restoring"], true);

@@ -44,7 +44,7 @@ pub mod dev;
 mod node;
 mod wait;
 
-pub use client::{Client, ClientConfig};
+pub use client::{Client, ClientConfig, Connection, OnConnection};
 pub use node::{ChainSetup, Node, NodeBuilder, NodeError};
 pub use strait_api::*;
 pub use strait_chain::rpc::{EndpointConfig, RpcConfig, Url};

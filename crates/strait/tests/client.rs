@@ -3,9 +3,10 @@
 mod world;
 
 use futures_util::StreamExt as _;
+use std::sync::{Arc, Mutex};
 use strait::{
-    Amount, Api, ChannelRef, Client, ClientConfig, ErrorCode, Event, EventQuery, EventStream, Nothing, Pay,
-    Scope, ServerConfig, Subscribe, TokenRef,
+    Amount, Api, ChannelRef, Client, ClientConfig, Connection, ErrorCode, Event, EventQuery, EventStream,
+    Nothing, Pay, Scope, ServerConfig, Subscribe, TokenRef,
 };
 use world::{World, loopback, soon, token};
 
@@ -42,7 +43,14 @@ async fn a_subscription_outlives_a_restart_of_the_server_and_misses_nothing() {
     let mut world = World::new().await;
     let address = world.store.serve(ServerConfig::new(loopback())).await.expect("serves");
     let secret = token(&world.store, &[Scope::Read]);
-    let client = Client::connect(&format!("ws://{address}"), &secret).await.expect("a client");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let listener = told.clone();
+    let mut config = ClientConfig::new(format!("ws://{address}"), &secret);
+    config.on_connection = Some(Arc::new(move |connection| {
+        let is_lost = matches!(connection, Connection::Lost(_));
+        listener.lock().expect("not poisoned").push(is_lost);
+    }));
+    let client = Client::with(config).await.expect("a client");
     let mut news = client.subscribe(EventQuery::default()).await.expect("subscribed");
     world.pay(1).await;
     assert_eq!(next_payment(&mut news).await, 1);
@@ -52,6 +60,7 @@ async fn a_subscription_outlives_a_restart_of_the_server_and_misses_nothing() {
     world.pay(3).await;
     assert_eq!(next_payment(&mut news).await, 2);
     assert_eq!(next_payment(&mut news).await, 3);
+    assert_eq!(*told.lock().expect("not poisoned"), [true, false], "lost, and there again");
     world.stop().await;
 }
 

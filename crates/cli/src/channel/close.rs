@@ -204,8 +204,6 @@ mod tests {
                 Ok(serde_json::to_value(info).expect("JSON"))
             })
             .tells([])
-            .tells([])
-            .tells([])
             .start();
         close(&context, CloseArgs { channel: id(), wait: true }).await.expect("closed");
         assert!(seen.text().contains("both are paid (version 8)"), "{}", seen.text());

@@ -180,8 +180,6 @@ mod tests {
                 Ok(json!(ChannelInfo { withdrawn_version, ..channel_info(0xab) }))
             })
             .tells([])
-            .tells([])
-            .tells([])
             .start();
         let args = Withdraw::parse_from(["withdraw", &id(), "0.5 ether", "--wait"]).args;
         withdraw(&context, args).await.expect("withdrawn");

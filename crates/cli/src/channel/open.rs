@@ -236,7 +236,7 @@ mod tests {
         };
         let fake =
             Fake::new(false).on("strait_channel_open", |_| Ok(submitted())).on("strait_channel_show", show);
-        let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).tells([]).tells([]).start();
+        let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).start();
         run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "1", "--wait"])).await.expect("ready");
         assert!(seen.text().contains("it can be paid over"), "{}", seen.text());
     }

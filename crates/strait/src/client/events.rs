@@ -1,7 +1,7 @@
 //! Subscriptions that outlive their connections.
 
 use super::http::{self, ErrorObject, unreachable};
-use super::{Client, ClientConfig, Shared};
+use super::{Client, ClientConfig, Connection, Shared};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Deserialize;
 use serde_json::json;
@@ -40,6 +40,7 @@ struct Subscription {
     query: EventQuery,
     socket: Option<Socket>,
     failures: u32,
+    is_lost: bool,
     ended: bool,
 }
 
@@ -52,7 +53,8 @@ pub(super) async fn subscribe(client: Client, query: EventQuery) -> Result<Event
         query.after = Some(client.events(newest).await?.cursor);
     }
     query.limit = None;
-    let mut subscription = Subscription { client, query, socket: None, failures: 0, ended: false };
+    let mut subscription =
+        Subscription { client, query, socket: None, failures: 0, is_lost: false, ended: false };
     subscription.socket = Some(subscription.open().await?);
     Ok(Box::pin(futures_util::stream::unfold(subscription, async |mut subscription| {
         let item = subscription.next().await?;
@@ -83,6 +85,9 @@ impl Subscription {
                 Err(error) if is_passing(error.code) => {
                     self.socket = None;
                     self.failures = self.failures.saturating_add(1);
+                    if !std::mem::replace(&mut self.is_lost, true) {
+                        self.tell(&Connection::Lost(error));
+                    }
                 }
                 Err(error) => {
                     self.ended = true;
@@ -96,7 +101,15 @@ impl Subscription {
     async fn reopen(&mut self) -> Result<(), ApiError> {
         sleep(pause(&self.client.0.config, self.failures)).await;
         self.socket = Some(self.open().await?);
+        self.is_lost = false;
+        self.tell(&Connection::Restored);
         Ok(())
+    }
+
+    fn tell(&self, connection: &Connection) {
+        if let Some(on_connection) = &self.client.0.config.on_connection {
+            on_connection(connection);
+        }
     }
 
     async fn open(&self) -> Result<Socket, ApiError> {

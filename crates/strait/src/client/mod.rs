@@ -12,8 +12,20 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{Api, ApiError, Call, ErrorCode, EventQuery, EventStream, Nothing, Subscribe};
 
+/// What became of the connection of a subscription, which is renewed by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Connection {
+    /// It is gone, because of this, and is tried again until it is there.
+    Lost(ApiError),
+    /// It is there again, and goes on where it was lost.
+    Restored,
+}
+
+/// Is told what becomes of connections. It must not block.
+pub type OnConnection = Arc<dyn Fn(&Connection) + Send + Sync>;
+
 /// How a node is reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ClientConfig {
     /// Address of its API: `http`, `https`, `ws` or `wss`, with host and port. Calls and events both use it.
     pub url: String,
@@ -32,6 +44,15 @@ pub struct ClientConfig {
     pub max_backoff: Duration,
     /// A subscription on which nothing comes for so long is renewed; the node pings every 20 seconds.
     pub silence_timeout: Duration,
+    /// Is told when the connection of a subscription is lost, and when it is there again.
+    pub on_connection: Option<OnConnection>,
+}
+
+impl std::fmt::Debug for ClientConfig {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientConfig").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 impl ClientConfig {
@@ -46,6 +67,7 @@ impl ClientConfig {
             min_backoff: Duration::from_millis(100),
             max_backoff: Duration::from_secs(10),
             silence_timeout: Duration::from_secs(65),
+            on_connection: None,
         }
     }
 }
