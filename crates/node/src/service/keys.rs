@@ -177,6 +177,16 @@ impl Core {
         Ok(found.and_then(|found| found.undecided.channel))
     }
 
+    /// The result of an earlier request with the key, if it has one.
+    pub(crate) async fn result_of<R: DeserializeOwned>(&self, keyed: &Keyed) -> Result<Option<R>, ApiError> {
+        let key = keyed.key.clone();
+        match self.database.read(move |db| table::find(db, &key)).await? {
+            Some(found) if found.request != keyed.request => Err(conflict()),
+            Some(found) => found.result.map(|result| read_result(&result)).transpose(),
+            None => Ok(None),
+        }
+    }
+
     async fn carry_out<R, F>(
         self: &Arc<Core>,
         keyed: Keyed,

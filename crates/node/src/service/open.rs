@@ -27,14 +27,23 @@ impl Core {
         let peer = self.find_peer(&request.peer)?;
         let mut params = self.terms(chain, &peer, &request)?;
         let deposits = deposits(&params, &request.deposit)?;
+        let keyed = match request.idempotency_key.take() {
+            Some(key) => Some(Keyed::new(self, &key, "channel_open", &request, None)?),
+            None => None,
+        };
+        // A repetition is answered while the peer is away, too.
+        if let Some(keyed) = &keyed
+            && let Some(opened) = self.result_of(keyed).await?
+        {
+            return Ok(opened);
+        }
         params.participants[1].payout = match request.peer_payout {
             Some(payout) => payout,
             None => self.announced_payout(chain, &peer).await?,
         };
-        let Some(key) = request.idempotency_key.take() else {
+        let Some(keyed) = keyed else {
             return self.open_now(index, &peer, params, &deposits, None).await;
         };
-        let keyed = Keyed::new(self, &key, "channel_open", &request, None)?;
         let intention = Intention::Open { params: params.clone() };
         let act =
             move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits, None).await };

@@ -21,7 +21,7 @@ impl Node {
         &self,
         question: impl FnOnce(&mut dyn Chain) -> Result<T, ChainError> + Send + 'static,
     ) -> Result<T, NodeError> {
-        let permit = self.chain_questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
+        let permit = self.questions.chain.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let (sender, receiver) = oneshot::channel();
         let question = Box::new(move |chain: &mut dyn Chain| {
             drop(sender.send(question(chain)));
@@ -51,7 +51,7 @@ impl Node {
     /// # Errors
     /// When the chain does not answer, or the node has stopped.
     pub(crate) async fn recent_account(&self) -> Result<Account, NodeError> {
-        let mut recent = self.recent_account.lock().await;
+        let mut recent = self.questions.account.lock().await;
         if let Some((asked, account)) = *recent
             && asked.elapsed() < RECENT
         {

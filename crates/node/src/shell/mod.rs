@@ -143,11 +143,27 @@ pub struct Node {
     domain: Domain,
     rng: Arc<Mutex<Box<dyn Rng>>>,
     /// Further questions to the engine and the store wait with their callers.
-    questions: Arc<Semaphore>,
-    /// The same for the chain, whose thread has to answer disputes.
-    chain_questions: Arc<Semaphore>,
+    questions: Arc<Questions>,
+}
+
+/// Room for questions that wait for an answer.
+struct Questions {
+    /// To the engine and the store.
+    engine: Arc<Semaphore>,
+    /// To the chain, whose thread has to answer disputes.
+    chain: Arc<Semaphore>,
     /// The account that pays gas, and when it was asked for.
-    recent_account: Arc<tokio::sync::Mutex<Option<(Instant, Account)>>>,
+    account: tokio::sync::Mutex<Option<(Instant, Account)>>,
+}
+
+impl Questions {
+    fn new() -> Questions {
+        Questions {
+            engine: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            chain: Arc::new(Semaphore::new(MAX_CHAIN_QUESTIONS)),
+            account: tokio::sync::Mutex::default(),
+        }
+    }
 }
 
 /// A caller's place among those who wait.
@@ -251,9 +267,7 @@ impl Node {
             signer: config.signer.address(),
             domain,
             rng: Arc::new(Mutex::new(config.rng)),
-            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
-            chain_questions: Arc::new(Semaphore::new(MAX_CHAIN_QUESTIONS)),
-            recent_account: Arc::default(),
+            questions: Arc::new(Questions::new()),
         })
     }
 
@@ -432,7 +446,8 @@ impl Node {
         question: impl FnOnce(&Engine) -> T + Send + 'static,
     ) -> Result<T, NodeError> {
         let (sender, receiver) = oneshot::channel();
-        let permit = self.questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
+        let permit =
+            self.questions.engine.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let question = Box::new(move |engine: &Engine| {
             drop(sender.send(question(engine)));
             drop(permit);
@@ -504,7 +519,8 @@ impl Node {
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, NodeError> {
         let (sender, receiver) = oneshot::channel();
-        let permit = self.questions.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
+        let permit =
+            self.questions.engine.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let question = Box::new(move |store: &mut dyn Store| {
             drop(sender.send(store.history(channel, after, limit)));
             drop(permit);

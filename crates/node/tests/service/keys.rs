@@ -230,3 +230,24 @@ async fn a_deposit_that_was_never_sent_is_made_when_the_chain_shows_it_for_an_ho
     assert_ne!(deposit(&alice, channel).await.expect("made").transaction, B256::ZERO);
     alice.until(channel, |info| info.balances[0].deposited == Amount::from(12 * ETHER)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opening_is_answered_again_while_the_peer_is_away() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let request = strait_api::ChannelOpen {
+        chain_id: None,
+        peer: bob.address(),
+        peer_payout: None,
+        assets: Vec::new(),
+        challenge_duration: None,
+        deposit: Vec::new(),
+        idempotency_key: Some("open".into()),
+    };
+    let opened = soon("the opening", alice.service.channel_open(request.clone())).await.expect("opens");
+    soon("the stop", bob.service.shutdown()).await;
+    let is_away = |view: &strait_protocol::ChannelView| view.link == "down";
+    soon("the end", alice.node().wait_until(opened.channel.channel, is_away)).await.expect("it runs");
+    let again = soon("a repetition", alice.service.channel_open(request)).await.expect("answered");
+    assert_eq!(again, opened);
+}
