@@ -151,7 +151,7 @@ fn users_mistakes_are_named_and_move_nothing() {
     let token = world.token();
     let amount = Amount::from(2_000_000_000_000_000_000);
     let deposit = Input::Deposit { token, channel, asset: AssetIndex(0), amount };
-    expect(&mut world, deposit, token, "send it some");
+    expect(&mut world, deposit, token, "this transaction needs");
 }
 
 #[test]
