@@ -115,4 +115,8 @@ impl Chain for FundedChain {
     fn call(&mut self, _to: Address, _data: Bytes) -> Result<Bytes, ChainError> {
         Err(ChainError::Unreachable("this chain answers no calls".into()))
     }
+
+    fn has_code(&mut self, _address: Address) -> Result<bool, ChainError> {
+        Ok(false)
+    }
 }

@@ -58,6 +58,7 @@ macro_rules! chain_conformance {
             counts_the_value_as_needed_money
             keeps_accounts_apart
             reads_contracts_at_the_head
+            finds_code_at_the_head
             knows_what_is_under_way
         );
         $crate::chain_conformance!(@cases $new_driver, lifecycle:

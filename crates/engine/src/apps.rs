@@ -1,17 +1,16 @@
-//! Apps that this node can play: their code, their rules, and whether the chain has them.
+//! Apps that this node can play: their code, their rules, and whether the chain has the code when a call needs it.
 
 use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
-use crate::ports::{Store, StoreError};
-use std::collections::BTreeMap;
+use crate::ports::{BlockRef, Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{AppStart, NoRules, Refused, Rules, RulesProvider, Token};
 use strait_types::abi::app::app_address;
 use strait_types::{Address, ChannelId, ChannelParams};
 
-/// Names of what is durable: the list of apps, the code of one, and where the chain got which.
+/// Name in the store of the list of apps; the code of each has a name of its own.
 const LIST_KEY: &str = "apps";
-const DEPLOYED_KEY: &str = "apps-deployed";
 
 fn code_key(app: Address) -> String {
     format!("app-{app}")
@@ -24,18 +23,35 @@ pub(crate) struct App {
     pub(crate) rules: Option<Arc<dyn Rules>>,
 }
 
+/// What the chain told of an app's code.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    is_there: bool,
+    /// Height of the newest block here, when it was asked.
+    asked_at: u64,
+    /// It stays like that as long as there is no reorg.
+    is_sure: bool,
+}
+
 /// The apps of a node.
 #[derive(Debug)]
 pub(crate) struct Apps {
     provider: Arc<dyn RulesProvider>,
     pub(crate) installed: BTreeMap<Address, App>,
-    /// Apps that have code on chain, with the height at which they got it.
-    pub(crate) deployed: BTreeMap<Address, u64>,
+    /// What is known of apps that a call needs on chain. Not durable: the chain knows it better.
+    found: BTreeMap<Address, Found>,
+    /// Apps that the chain was asked for since the last block, and has not answered.
+    asked: BTreeSet<Address>,
 }
 
 impl Default for Apps {
     fn default() -> Self {
-        Apps { provider: Arc::new(NoRules), installed: BTreeMap::new(), deployed: BTreeMap::new() }
+        Apps {
+            provider: Arc::new(NoRules),
+            installed: BTreeMap::new(),
+            found: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        }
     }
 }
 
@@ -49,18 +65,12 @@ impl Apps {
             let runtime = store.meta(&code_key(app))?.unwrap_or_default();
             apps.installed.insert(app, App { runtime, rules: None });
         }
-        let deployed = store.meta(DEPLOYED_KEY)?.unwrap_or_default();
-        for entry in deployed.chunks_exact(28) {
-            let (app, height) = entry.split_at(20);
-            let height = height.try_into().map(u64::from_be_bytes).unwrap_or_default();
-            apps.deployed.insert(Address::from_slice(app), height);
-        }
         Ok(apps)
     }
 
-    fn deployed_bytes(&self) -> Vec<u8> {
-        let entry = |(app, height): (&Address, &u64)| [app.as_slice(), &height.to_be_bytes()].concat();
-        self.deployed.iter().flat_map(entry).collect()
+    /// Whether the chain has an app's code, if it has told.
+    pub(crate) fn is_deployed(&self, app: Address) -> Option<bool> {
+        self.found.get(&app).map(|found| found.is_there)
     }
 }
 
@@ -115,18 +125,58 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn on_deployed(&mut self, app: Address, height: u64) {
-        self.apps.deployed.entry(app).or_insert(height);
-        self.batch.set_meta(DEPLOYED_KEY, self.apps.deployed_bytes());
-        let played = self.channels.iter().filter(|(_, entry)| entry.channel.params().app == app);
-        self.touched.extend(played.map(|(id, _)| *id));
+    /// Asks the chain for the code of a channel's app, when a call needs it: once if it is there, else with each block.
+    pub(crate) fn find_code(&mut self, now_ms: u64, id: ChannelId) {
+        let Some(entry) = self.channels.get(&id) else { return };
+        let app = entry.channel.params().app;
+        let head = self.head_number();
+        let is_known = self.apps.found.get(&app).is_some_and(|found| found.is_sure || found.asked_at >= head);
+        if app.is_zero() || is_known || !entry.channel.asks_app(&self.context(now_ms, entry)) {
+            return;
+        }
+        if self.apps.asked.insert(app) {
+            self.effects.push(Effect::FindCode { app });
+        }
     }
 
-    pub(crate) fn forget_deployed_above(&mut self, to: u64) {
-        let before = self.apps.deployed.len();
-        self.apps.deployed.retain(|_, height| *height <= to);
-        if self.apps.deployed.len() != before {
-            self.batch.set_meta(DEPLOYED_KEY, self.apps.deployed_bytes());
+    pub(crate) fn on_code(&mut self, app: Address, through: BlockRef, is_there: bool) {
+        self.apps.asked.remove(&app);
+        // What was said of blocks that are gone is asked again.
+        if self.cursor.contains(through) {
+            let found = Found { is_there, asked_at: self.head_number(), is_sure: is_there };
+            self.apps.found.insert(app, found);
         }
+        self.touch_players(app);
+    }
+
+    /// The event that not every deployment makes: none does, if the code is there.
+    pub(crate) fn on_deployed(&mut self, app: Address) {
+        if let Some(found) = self.apps.found.get_mut(&app) {
+            *found = Found { is_there: true, asked_at: found.asked_at, is_sure: true };
+            self.touch_players(app);
+        }
+    }
+
+    /// A call failed, of which the code may be the reason: the endpoint may have told of a block that is gone now.
+    pub(crate) fn doubt_code(&mut self, id: ChannelId) {
+        let Some(entry) = self.channels.get(&id) else { return };
+        if let Some(found) = self.apps.found.get_mut(&entry.channel.params().app) {
+            found.is_sure = false;
+        }
+    }
+
+    /// After a reorg the chain is asked anew.
+    pub(crate) fn forget_code(&mut self) {
+        self.apps.found.clear();
+    }
+
+    /// A question without an answer is asked again with the next block.
+    pub(crate) fn ask_for_code_again(&mut self) {
+        self.apps.asked.clear();
+    }
+
+    fn touch_players(&mut self, app: Address) {
+        let players = self.channels.iter().filter(|(_, entry)| entry.channel.params().app == app);
+        self.touched.extend(players.map(|(id, _)| *id));
     }
 }

@@ -80,6 +80,7 @@ impl Engine {
     pub(crate) fn on_submitted(&mut self, key: SubmissionKey, result: Result<TxHash, ChainError>) {
         match (key, result) {
             (SubmissionKey::Call(key), Err(error)) => {
+                self.doubt_code(key.channel);
                 // It may be that the peer's call came first; the next block tells, and else it is sent again.
                 self.effects.push(Effect::Notify(Notice::CallFailed {
                     channel: key.channel,

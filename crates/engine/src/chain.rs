@@ -124,7 +124,7 @@ impl Engine {
 
     fn rollback(&mut self, now_ms: u64, to: u64) {
         self.cursor.rollback(to);
-        self.forget_deployed_above(to);
+        self.forget_code();
         for id in self.with_recent_events() {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
         }
@@ -159,7 +159,7 @@ impl Engine {
                     self.apply_event(now_ms, id, block, event);
                 }
             }
-            AdjudicatorEvent::AppDeployed { app } => self.on_deployed(*app, block.at.number),
+            AdjudicatorEvent::AppDeployed { app } => self.on_deployed(*app),
             _ => {
                 if let Some(id) = event.channel()
                     && !self.fetching.contains(&id)
@@ -178,6 +178,7 @@ impl Engine {
     /// Counts what has its confirmations, lets time-bound channels look, remembers where we are.
     fn after_blocks(&mut self, now_ms: u64) {
         let head = self.head_number();
+        self.ask_for_code_again();
         for id in self.with_recent_events() {
             self.drive(now_ms, id, |channel, ctx, out| {
                 let through = head.saturating_sub(channel.confirmations());

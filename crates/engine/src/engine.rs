@@ -161,6 +161,7 @@ impl Engine {
             Input::Registered { channel, through, registered } => {
                 self.on_registered(now_ms, channel, through, &registered);
             }
+            Input::Code { app, through, is_there } => self.on_code(app, through, is_there),
             Input::Submitted { key, result } => self.on_submitted(key, result),
             Input::Mined { key, transaction, receipt } => self.on_mined(key, transaction, receipt.as_ref()),
             Input::Account(account) => self.account = Some(AccountStatus::new(&account, now_ms)),
@@ -194,6 +195,7 @@ impl Engine {
         let mut signed = Ok(());
         self.drive(now_ms, id, |channel, ctx, out| signed = channel.flush(ctx, out));
         self.touched.remove(&id);
+        self.find_code(now_ms, id);
         self.hand_out_calls(now_ms, id);
         let Some(entry) = self.channels.get_mut(&id) else { return };
         if entry.channel.needs_attention() {
@@ -355,7 +357,7 @@ fn surroundings<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
     Surroundings {
         rules: app.and_then(|app| app.rules.as_deref()),
         runtime: app.map(|app| app.runtime.as_slice()),
-        is_deployed: apps.deployed.contains_key(&address),
+        is_deployed: apps.is_deployed(address),
     }
 }
 

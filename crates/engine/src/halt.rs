@@ -51,6 +51,7 @@ impl Engine {
         self.effects.push(Effect::FollowFrom { known });
         // What was asked of the old chain is answered for nothing.
         self.lookups.clear();
+        self.forget_code();
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         for id in ids {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Reset, out));

@@ -110,6 +110,15 @@ pub enum Input {
         /// Hashes whose preimages are registered, with the time of the registration in Unix seconds.
         registered: Vec<(B256, u64)>,
     },
+    /// The answer to [`Effect::FindCode`].
+    Code {
+        /// Of which app.
+        app: Address,
+        /// The newest block that was followed when the chain was asked.
+        through: BlockRef,
+        /// Whether the chain has it.
+        is_there: bool,
+    },
     /// The answer to [`Effect::Submit`].
     Submitted {
         /// Which submission.
@@ -159,6 +168,11 @@ pub enum Effect {
         channel: ChannelId,
         /// Hashes of its locks.
         hashes: Vec<B256>,
+    },
+    /// Ask the chain whether it has the code of an app, which a call needs.
+    FindCode {
+        /// Its address.
+        app: Address,
     },
     /// Follow the chain from these blocks now, newest first, whatever was asked before.
     FollowFrom {

@@ -96,6 +96,10 @@ impl Chain for Stuck {
     fn call(&mut self, _: Address, _: Bytes) -> Result<Bytes, ChainError> {
         Ok(Bytes::new())
     }
+
+    fn has_code(&mut self, _: Address) -> Result<bool, ChainError> {
+        Ok(false)
+    }
 }
 
 fn key(index: u8) -> SigningKey {

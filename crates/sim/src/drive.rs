@@ -279,6 +279,14 @@ impl World {
                 self.after(delay, Event::Take { node, life, input });
                 Ok(())
             }
+            Effect::FindCode { app } => {
+                let known = self.nodes[node].process.as_ref().map(|process| process.engine.known_blocks());
+                let Some(through) = known.and_then(|known| known.first().copied()) else { return Ok(()) };
+                let is_there = self.chain.with(|chain| chain.code(app).is_some_and(|code| !code.is_empty()));
+                let delay = self.lag();
+                self.after(delay, Event::Take { node, life, input: Input::Code { app, through, is_there } });
+                Ok(())
+            }
             // Each look at the chain begins with what the engine knows.
             Effect::FollowFrom { .. } => Ok(()),
             Effect::FetchEvents { channel, through } => {

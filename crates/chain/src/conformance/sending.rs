@@ -3,8 +3,9 @@
 use super::Driver;
 use super::scene::Scene;
 use strait_engine::ports::{Chain, ChainError, TxRequest};
+use strait_types::abi::app::{app_address, deploy_app};
 use strait_types::abi::{calls, views};
-use strait_types::{AssetIndex, B256, Bytes, Side, SigningKey, U256};
+use strait_types::{Address, AssetIndex, B256, Bytes, Side, SigningKey, U256};
 
 /// A reorg takes the receipt away with the transaction.
 pub fn has_a_receipt_while_the_transaction_is_in_the_chain<D: Driver>(driver: &mut D) {
@@ -111,6 +112,21 @@ pub fn reads_contracts_at_the_head<D: Driver>(driver: &mut D) {
     assert_eq!(refused, Err(ChainError::Reverts { reason: "InvalidChallengeDuration".to_owned() }));
     let answer = scene.view(views::funds(scene.id(), AssetIndex(3)));
     assert_eq!(views::read_funds(&answer).expect("decodes").deposited[0].units(), 0);
+}
+
+/// Code is there from its block on, until a reorg takes it away.
+pub fn finds_code_at_the_head<D: Driver>(driver: &mut D) {
+    let mut scene = Scene::new(driver);
+    let adjudicator = scene.adjudicator();
+    assert_eq!(scene.chains[0].has_code(adjudicator), Ok(true));
+    assert_eq!(scene.chains[0].has_code(Address::repeat_byte(0x5a)), Ok(false));
+    let runtime = [0];
+    let app = app_address(adjudicator, &runtime);
+    assert_eq!(scene.chains[0].has_code(app), Ok(false));
+    scene.adjudicate(Side::Zero, deploy_app(&runtime));
+    assert_eq!(scene.chains[1].has_code(app), Ok(true));
+    scene.driver.reorg(1, false);
+    assert_eq!(scene.chains[1].has_code(app), Ok(false));
 }
 
 /// From when it is handed in until the block is passed in which it took effect, and only for the same content and account.

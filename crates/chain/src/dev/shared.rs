@@ -126,4 +126,8 @@ impl Chain for DevAccount {
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {
         self.chain.lock().call_from(self.address, to, data)
     }
+
+    fn has_code(&mut self, address: Address) -> Result<bool, ChainError> {
+        Ok(self.chain.lock().code(address).is_some_and(|code| !code.is_empty()))
+    }
 }

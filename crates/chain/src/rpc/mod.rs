@@ -146,4 +146,9 @@ impl Chain for RpcChain {
         let call = json!({ "from": self.transactions.address(), "to": to, "data": data });
         self.endpoints.ask("eth_call", &json!([call, "latest"]))
     }
+
+    fn has_code(&mut self, address: Address) -> Result<bool, ChainError> {
+        let code: Bytes = self.endpoints.ask("eth_getCode", &json!([address, "latest"]))?;
+        Ok(!code.is_empty())
+    }
 }

@@ -172,4 +172,10 @@ pub trait Chain: Send {
     /// # Errors
     /// [`ChainError::Reverts`] when it reverts.
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError>;
+
+    /// Whether an address has code at the head.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn has_code(&mut self, address: Address) -> Result<bool, ChainError>;
 }

@@ -1,12 +1,15 @@
 //! Games that go to the chain: a peer that stalls, one that cheats, one that comes back. The real contract decides.
 
 use crate::apps::{STAKE, game_settings, heap, won_by};
-use crate::world::World;
-use strait_engine::ports::{Chain, TxRequest};
-use strait_engine::{Input, SubmissionKey};
+use crate::reorg::{mine, reorganise};
+use crate::world::{World, sticks};
+use strait_chain::dev::Reinclude;
+use strait_engine::ports::{Chain, TxHash, TxRequest};
+use strait_engine::{Input, Notice, SubmissionKey};
 use strait_protocol::{
     AppMove, Body, ChainNews, Command, Event, Frame, Operation, Outcome, Settings, Signer, Update,
 };
+use strait_types::abi::app::deploy_app;
 use strait_types::abi::calls;
 use strait_types::{ChannelId, Side, U256, Version};
 
@@ -58,6 +61,49 @@ fn a_staller_loses_by_the_verdict() {
     world.elapse(2 * PERIOD + 3_600);
     assert_eq!(world.payouts(), [2 * STAKE, 0]);
     assert_eq!(world.calls(0, "deploy app"), 1, "the chain was given the app");
+}
+
+/// Somebody gives the chain the app, of which no node's dispute is the reason.
+fn deploy_by(world: &mut World, node: usize) -> TxHash {
+    let adjudicator = world.nodes[node].engine.domain().adjudicator();
+    let call = TxRequest { to: adjudicator, value: U256::ZERO, data: deploy_app(sticks().runtime()) };
+    let hash = world.nodes[node].port.submit(&call).expect("deployed");
+    world.follow();
+    hash
+}
+
+#[test]
+fn an_app_that_the_chain_has_is_not_given_to_it_again() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    deploy_by(&mut world, 1);
+    world.silence(1);
+    world.command(0, id, Command::Dispute);
+    world.restart(0);
+    world.elapse(2 * PERIOD + 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+    assert_eq!(world.calls(0, "deploy app"), 0);
+}
+
+#[test]
+fn an_app_that_a_reorg_has_taken_away_is_given_to_the_chain_again() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    let deployment = deploy_by(&mut world, 1);
+    world.silence(1);
+    world.command(0, id, Command::Dispute);
+    world.elapse(2 * PERIOD + 3_600);
+    assert_eq!((world.payouts(), world.calls(0, "deploy app")), ([2 * STAKE, 0], 0));
+    mine(&mut world, 150);
+    let kept = world.nodes[0].port.chain().with(|chain| {
+        let all = chain.blocks().iter().flat_map(|block| &block.transactions);
+        all.map(|included| included.transaction.hash).filter(|hash| *hash != deployment).collect()
+    });
+    reorganise(&mut world, &Reinclude::Only(kept));
+    assert!(world.nodes[0].notices.iter().any(|notice| matches!(notice, Notice::DeepReorg { .. })));
+    // What was settled is undone, too, until it is settled with the app again.
+    assert_eq!((world.payouts(), world.calls(0, "deploy app")), ([2 * STAKE, 0], 1));
+    assert!(world.calls(0, "settle") >= 2);
 }
 
 #[test]

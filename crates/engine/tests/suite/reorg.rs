@@ -73,7 +73,7 @@ fn old_channel() -> (World, ChannelId) {
     (world, channel)
 }
 
-fn mine(world: &mut World, blocks: usize) {
+pub(crate) fn mine(world: &mut World, blocks: usize) {
     world.nodes[0].port.chain().with(|chain| {
         for _ in 0..blocks {
             chain.mine();
@@ -82,7 +82,7 @@ fn mine(world: &mut World, blocks: usize) {
     world.follow();
 }
 
-fn reorganise(world: &mut World, reinclude: &Reinclude) {
+pub(crate) fn reorganise(world: &mut World, reinclude: &Reinclude) {
     let chain = world.nodes[0].port.chain().clone();
     chain.with(|chain| chain.reorg(chain.replaceable(), reinclude)).expect("it can");
     world.follow();

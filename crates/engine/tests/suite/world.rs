@@ -219,7 +219,8 @@ impl World {
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
             Effect::FollowFrom { .. } => {}
-            Effect::LookUp { .. } | Effect::FetchEvents { .. } if self.nodes[node].blind => {}
+            Effect::LookUp { .. } | Effect::FetchEvents { .. } | Effect::FindCode { .. }
+                if self.nodes[node].blind => {}
             Effect::LookUp { channel, hashes } => {
                 let through = self.nodes[node].engine.known_blocks()[0];
                 let port = &mut self.nodes[node].port;
@@ -231,6 +232,11 @@ impl World {
                     registered.extend(time.map(|time| (hash, time)));
                 }
                 self.input(node, Input::Registered { channel, through, registered }).expect("commits");
+            }
+            Effect::FindCode { app } => {
+                let through = self.nodes[node].engine.known_blocks()[0];
+                let is_there = self.nodes[node].port.has_code(app).expect("answers");
+                self.input(node, Input::Code { app, through, is_there }).expect("commits");
             }
             Effect::Submit(submission) if self.nodes[node].mute => {
                 self.nodes[node].submitted.push(submission.key);

@@ -187,4 +187,8 @@ impl Chain for PatientChain {
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {
         self.chain()?.call(to, data)
     }
+
+    fn has_code(&mut self, address: Address) -> Result<bool, ChainError> {
+        self.chain()?.has_code(address)
+    }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Followed, TxHash};
 use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::abi::views;
-use strait_types::{B256, ChannelId};
+use strait_types::{Address, B256, ChannelId};
 use tokio::sync::Semaphore;
 
 /// Blocks asked for at once.
@@ -42,6 +42,8 @@ pub(crate) enum Task {
     FollowFrom(Vec<BlockRef>),
     /// Which of these hashes' preimages are registered.
     LookUp(ChannelId, Vec<B256>),
+    /// Whether an app has code.
+    FindCode(Address),
 }
 
 pub(crate) struct ChainThread {
@@ -59,6 +61,8 @@ pub(crate) struct ChainThread {
     pub(crate) lookups: VecDeque<(ChannelId, Vec<B256>)>,
     /// The last such question was not answered.
     pub(crate) is_registry_away: bool,
+    /// Apps whose code is looked for.
+    pub(crate) apps: BTreeSet<Address>,
     /// Transactions whose receipts the user is told of, with the head when they were sent.
     pub(crate) sent: VecDeque<(SubmissionKey, TxHash, u64)>,
     /// The head when receipts were last looked for.
@@ -83,6 +87,7 @@ impl ChainThread {
             self.advance_plans();
             self.look_at_receipts();
             self.look_at_account();
+            std::mem::take(&mut self.apps).into_iter().for_each(|app| self.find_code(app));
             let idle = self.lookups.is_empty() || self.is_registry_away;
             let wait = if self.fetches.is_empty() && idle { self.poll } else { Duration::ZERO };
             match tasks.recv_timeout(wait) {
@@ -153,6 +158,7 @@ impl ChainThread {
             }
             Task::Ask(question) => question(self.chain.as_mut()),
             Task::LookUp(channel, hashes) => self.lookups.push_back((channel, hashes)),
+            Task::FindCode(app) => self.find_code(app),
             Task::FollowFrom(known) => self.known = known,
             Task::Fetch(channel) => {
                 self.fetches.insert(channel);
@@ -187,6 +193,19 @@ impl ChainThread {
                 self.is_registry_away = true;
                 self.lookups.push_back((channel, hashes));
             }
+        }
+    }
+
+    /// A call waits for the answer: asked at once, and again with every look at the chain until there is one.
+    fn find_code(&mut self, app: Address) {
+        let answer = self.known.first().copied().map(|through| (through, self.chain.has_code(app)));
+        match answer {
+            Some((through, Ok(is_there))) => self.tell(Input::Code { app, through, is_there }),
+            Some((_, Err(error))) => {
+                tracing::warn!(%app, %error, "the chain does not tell whether it has an app; asked again");
+                self.apps.insert(app);
+            }
+            None => drop(self.apps.insert(app)),
         }
     }
 

@@ -76,6 +76,7 @@ impl Committer {
                 Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
                 Effect::FetchEvents { channel, .. } => drop(self.chain.send(Task::Fetch(channel))),
                 Effect::LookUp { channel, hashes } => drop(self.chain.send(Task::LookUp(channel, hashes))),
+                Effect::FindCode { app } => drop(self.chain.send(Task::FindCode(app))),
                 Effect::FollowFrom { known } => drop(self.chain.send(Task::FollowFrom(known))),
                 Effect::Disconnect { peer, reason } => {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");

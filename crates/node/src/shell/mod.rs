@@ -241,6 +241,7 @@ impl Node {
             plans: VecDeque::new(),
             fetches: BTreeSet::new(),
             lookups: VecDeque::new(),
+            apps: BTreeSet::new(),
             is_registry_away: false,
             sent: VecDeque::new(),
             looked_at: 0,

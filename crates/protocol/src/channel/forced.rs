@@ -17,6 +17,15 @@ fn is_forced(state: &State) -> bool {
     state.version > Version::ZERO && !state.is_final
 }
 
+/// Whether the chain asks the app about a call: not about what both signed.
+fn is_asked_of_app(action: &ChainAction) -> bool {
+    match action {
+        ChainAction::Progress(..) => true,
+        ChainAction::Settle(recorded) => is_forced(recorded),
+        _ => false,
+    }
+}
+
 impl Channel {
     pub(super) fn wanted_by_app(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
         let facts = self.durable.chain.head();
@@ -42,6 +51,26 @@ impl Channel {
     }
 
     fn wanted_in_play(&self, ctx: &Context<'_>, facts: &Facts, is_showing: bool) -> Option<ChainAction> {
+        let step = self.step_in_play(ctx, facts, is_showing)?;
+        if !is_asked_of_app(&step) {
+            return Some(step);
+        }
+        match ctx.around.is_deployed? {
+            true => Some(step),
+            false => Some(ChainAction::DeployApp(ctx.around.runtime?.to_vec().into())),
+        }
+    }
+
+    /// Whether what this side wants on chain next needs the app's code there.
+    pub fn asks_app(&self, ctx: &Context<'_>) -> bool {
+        let facts = self.durable.chain.head();
+        let Phase::Disputed { deadline, moves, .. } = facts.phase else { return false };
+        let is_showing = moves == 0 && ctx.head_time <= deadline;
+        self.has_app() && self.step_in_play(ctx, facts, is_showing).as_ref().is_some_and(is_asked_of_app)
+    }
+
+    /// What is due in a dispute, as if the chain had the app's code.
+    fn step_in_play(&self, ctx: &Context<'_>, facts: &Facts, is_showing: bool) -> Option<ChainAction> {
         let recorded = facts.recorded.as_ref()?;
         let execution = self.durable.execution.as_ref().filter(|execution| execution.is_final);
         if let Some(close) = execution.and_then(|execution| self.executable(ctx, facts, execution)) {
@@ -55,21 +84,16 @@ impl Channel {
             return higher.map(|(state, both)| ChainAction::Respond(state, both, facts.record()));
         }
         let settles = ctx.head_time > self.last_word(facts)?;
-        let action = match higher {
+        Some(match higher {
             _ if settles => ChainAction::Settle(Box::new(recorded.clone())),
             Some((state, both)) if is_forced(recorded) => {
-                // The app is not asked about what both signed.
-                return Some(ChainAction::ProgressAgreed(Box::new(recorded.clone()), state, both));
+                ChainAction::ProgressAgreed(Box::new(recorded.clone()), state, both)
             }
             _ => {
                 let (next, signature) = self.move_from(recorded)?;
                 ChainAction::Progress(Box::new(recorded.clone()), Box::new(next), signature)
             }
-        };
-        if is_forced(recorded) && !ctx.around.is_deployed {
-            return Some(ChainAction::DeployApp(ctx.around.runtime?.to_vec().into()));
-        }
-        Some(action)
+        })
     }
 
     fn higher_than(&self, ctx: &Context<'_>, recorded: &State) -> Option<(Box<State>, [Signature; 2])> {

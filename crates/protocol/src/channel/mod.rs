@@ -63,8 +63,8 @@ pub struct Surroundings<'a> {
     pub rules: Option<&'a dyn Rules>,
     /// The app's code, for when the chain must be given it.
     pub runtime: Option<&'a [u8]>,
-    /// Whether the chain has the app's code, as of the head.
-    pub is_deployed: bool,
+    /// Whether the chain has the app's code; `None` while it has not told. See [`Channel::asks_app`].
+    pub is_deployed: Option<bool>,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.
