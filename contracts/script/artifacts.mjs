@@ -11,6 +11,7 @@ const CONTRACTS = {
   Adjudicator: "src/Adjudicator.sol",
   IApp: "src/interfaces/IApp.sol",
   TestUSDC: "src/test/TestUSDC.sol",
+  TestUSDT: "src/test/TestUSDT.sol",
   ConnectFour: "src/examples/ConnectFour.sol",
   FairExchange: "src/examples/FairExchange.sol",
   RockPaperScissors: "src/examples/RockPaperScissors.sol",

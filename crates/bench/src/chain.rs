@@ -112,6 +112,10 @@ impl Chain for FundedChain {
         Ok(Account { address: Address::ZERO, balance: U256::ZERO })
     }
 
+    fn needed_for(&mut self, _: &[u64], _: bool) -> Result<U256, ChainError> {
+        Ok(U256::ZERO)
+    }
+
     fn call(&mut self, _to: Address, _data: Bytes) -> Result<Bytes, ChainError> {
         Err(ChainError::Unreachable("this chain answers no calls".into()))
     }

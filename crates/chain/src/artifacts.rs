@@ -8,6 +8,8 @@ static ADJUDICATOR: LazyLock<Bytes> =
     LazyLock::new(|| init_code(include_str!("../../../contracts/artifacts/Adjudicator.json")));
 static TEST_TOKEN: LazyLock<Bytes> =
     LazyLock::new(|| init_code(include_str!("../../../contracts/artifacts/TestUSDC.json")));
+static STRICT_TOKEN: LazyLock<Bytes> =
+    LazyLock::new(|| init_code(include_str!("../../../contracts/artifacts/TestUSDT.json")));
 
 /// Init code of the adjudicator; its constructor takes no arguments.
 pub(crate) fn adjudicator() -> Bytes {
@@ -17,6 +19,11 @@ pub(crate) fn adjudicator() -> Bytes {
 /// Init code of a stand-in for USDC that anyone can mint.
 pub(crate) fn test_token() -> Bytes {
     TEST_TOKEN.clone()
+}
+
+/// Init code of a stand-in for USDT: its calls return nothing, and an allowance is changed only from or to nothing.
+pub(crate) fn strict_token() -> Bytes {
+    STRICT_TOKEN.clone()
 }
 
 /// Selectors of the adjudicator's calls by which a dispute is answered or a lock claimed: too late is as bad as never.

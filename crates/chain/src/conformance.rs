@@ -5,9 +5,10 @@ pub mod following;
 pub mod lifecycle;
 pub mod scene;
 pub mod sending;
+pub mod tokens;
 
 use strait_engine::ports::Chain;
-use strait_types::{Address, SigningKey, U256};
+use strait_types::{Address, Bytes, SigningKey, U256};
 
 /// Moves a chain of the backend under test: a fresh one for each test, mined by hand, with the adjudicator deployed,
 /// gas that costs something, and no other users.
@@ -36,6 +37,9 @@ pub trait Driver {
 
     /// An ERC-20 token that anyone can mint.
     fn token(&self) -> Address;
+
+    /// Deploys a contract without constructor arguments, in a block of its own.
+    fn deploy(&mut self, init_code: Bytes) -> Address;
 }
 
 /// Makes a `#[test]` of every case: `chain_conformance!(|| MyDriver::new())`.
@@ -60,6 +64,14 @@ macro_rules! chain_conformance {
             reads_contracts_at_the_head
             finds_code_at_the_head
             knows_what_is_under_way
+            says_what_an_account_must_hold
+        );
+        $crate::chain_conformance!(@cases $new_driver, tokens:
+            approves_what_a_deposit_pulls_and_no_more
+            uses_an_allowance_that_stands
+            takes_an_allowance_back_before_it_is_changed
+            approves_again_when_what_stands_is_promised
+            tells_a_token_from_what_is_none
         );
         $crate::chain_conformance!(@cases $new_driver, lifecycle:
             computes_the_contracts_channel_id

@@ -3,8 +3,10 @@
 
 mod artifacts;
 pub mod conformance;
+pub mod costs;
 pub mod dev;
 pub mod gas;
+pub mod plan;
 pub mod rpc;
 
 pub use dev::{DevAccount, DevChain, DevChainConfig, SharedChain};

@@ -2,7 +2,7 @@
 
 use strait_chain::conformance::Driver;
 use strait_chain::dev::{DevAccount, DevChain, DevChainConfig, Mining, Reinclude, SharedChain};
-use strait_types::{Address, SigningKey, U256};
+use strait_types::{Address, Bytes, SigningKey, U256};
 
 struct DevDriver(SharedChain);
 
@@ -36,6 +36,14 @@ impl Driver for DevDriver {
 
     fn token(&self) -> Address {
         self.0.with(|chain| chain.token())
+    }
+
+    fn deploy(&mut self, init_code: Bytes) -> Address {
+        self.0.with(|chain| {
+            let from = Address::repeat_byte(0xde);
+            chain.fund(from, U256::from(u64::MAX));
+            chain.deploy(from, init_code).expect("deploys")
+        })
     }
 }
 

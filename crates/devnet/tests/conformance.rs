@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use strait_chain::conformance::Driver;
 use strait_chain::rpc::{EndpointConfig, RpcChain, RpcConfig, SqliteJournal};
 use strait_devnet::{Devnet, DevnetConfig, Mining};
-use strait_types::{Address, SigningKey, U256};
+use strait_types::{Address, Bytes, SigningKey, U256};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -92,6 +92,14 @@ impl Driver for DevnetDriver {
 
     fn token(&self) -> Address {
         self.devnet.usdc()
+    }
+
+    fn deploy(&mut self, init_code: Bytes) -> Address {
+        let from = self.ask("eth_accounts", json!([]))[0].clone();
+        let sent = self.ask("eth_sendTransaction", json!([{ "from": from, "data": init_code }]));
+        self.mine();
+        let receipt = self.ask("eth_getTransactionReceipt", json!([sent]));
+        serde_json::from_value(receipt["contractAddress"].clone()).expect("deployed")
     }
 }
 

@@ -5,7 +5,7 @@ use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{ChainError, Receipt, TxHash, TxRequest};
 use strait_protocol::{ChainAction, Phase, Rule, Token};
 use strait_types::abi::calls;
-use strait_types::{Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
+use strait_types::{Address, Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
 
 /// Blocks after which a call that is still wanted is sent again.
 const RESEND_BLOCKS: u64 = 3;
@@ -28,13 +28,49 @@ pub enum SubmissionKey {
     User(Token),
 }
 
-/// Transactions to send in order; each waits for the one before to be in a block.
+/// What a call pulls from the account's tokens, and the account must have approved before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Allowance {
+    /// The token.
+    pub token: Address,
+    /// Who pulls.
+    pub spender: Address,
+    /// In the token's smallest unit.
+    pub amount: U256,
+}
+
+impl Allowance {
+    /// Approves exactly this.
+    pub fn approve(&self) -> TxRequest {
+        self.set(self.amount)
+    }
+
+    /// Takes back what is approved.
+    pub fn revoke(&self) -> TxRequest {
+        self.set(U256::ZERO)
+    }
+
+    fn set(&self, amount: U256) -> TxRequest {
+        TxRequest { to: self.token, value: U256::ZERO, data: calls::approve(self.spender, amount) }
+    }
+}
+
+/// A transaction to send, and what it needs before.
 #[derive(Clone, Debug)]
 pub struct Submission {
     /// Comes back with the answer.
     pub key: SubmissionKey,
+    /// What must be approved when it is sent.
+    pub allowance: Option<Allowance>,
     /// What to send.
-    pub steps: Vec<TxRequest>,
+    pub call: TxRequest,
+}
+
+impl Submission {
+    /// What to send, in order, where nothing is approved yet; each needs the one before to be in a block.
+    pub fn steps(&self) -> Vec<TxRequest> {
+        self.allowance.iter().map(Allowance::approve).chain([self.call.clone()]).collect()
+    }
 }
 
 impl Engine {
@@ -73,8 +109,12 @@ impl Engine {
             return;
         }
         self.calls.insert((key.channel, digest), head);
-        let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
-        self.effects.push(Effect::Submit(Submission { key: SubmissionKey::Call(key), steps: vec![request] }));
+        let call = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
+        self.effects.push(Effect::Submit(Submission {
+            key: SubmissionKey::Call(key),
+            allowance: None,
+            call,
+        }));
     }
 
     pub(crate) fn on_submitted(&mut self, key: SubmissionKey, result: Result<TxHash, ChainError>) {
@@ -112,17 +152,18 @@ impl Engine {
 
     pub(crate) fn deposit(&mut self, token: Token, channel: ChannelId, asset: AssetIndex, amount: Amount) {
         match self.plan_deposit(channel, asset, amount) {
-            Ok(steps) => {
+            Ok((allowance, call)) => {
                 if let Some(entry) = self.channels.get_mut(&channel) {
                     entry.write_opening(channel, &mut self.batch, &mut self.unfunded);
                 }
-                self.effects.push(Effect::Submit(Submission { key: SubmissionKey::User(token), steps }))
+                let key = SubmissionKey::User(token);
+                self.effects.push(Effect::Submit(Submission { key, allowance, call }));
             }
             Err(error) => self.fail(token, error),
         }
     }
 
-    /// The transactions of a deposit by this node, each of which needs the one before it; the last one is the deposit.
+    /// The transaction of a deposit by this node, and what of a token must be approved before it.
     ///
     /// # Errors
     /// When the channel is unknown or closed, or the amount is zero or of an asset that it does not hold.
@@ -131,7 +172,7 @@ impl Engine {
         channel: ChannelId,
         asset: AssetIndex,
         amount: Amount,
-    ) -> Result<Vec<TxRequest>, EngineError> {
+    ) -> Result<(Option<Allowance>, TxRequest), EngineError> {
         let entry: &Entry = self.channels.get(&channel).ok_or(EngineError::UnknownChannel(channel))?;
         if amount.is_zero() {
             return Err(EngineError::ZeroAmount);
@@ -144,13 +185,13 @@ impl Engine {
         let adjudicator = self.domain.adjudicator();
         let side = entry.channel.side();
         let value = U256::from(amount.units());
-        let call = |to, value, data| TxRequest { to, value, data };
+        let call = |value, data| TxRequest { to: adjudicator, value, data };
         Ok(match Asset::from(*address) {
-            Asset::Native => vec![call(adjudicator, value, calls::deposit(params, side))],
-            Asset::Token(token) => vec![
-                call(token, U256::ZERO, calls::approve(adjudicator, value)),
-                call(adjudicator, U256::ZERO, calls::deposit_token(params, asset, side, amount)),
-            ],
+            Asset::Native => (None, call(value, calls::deposit(params, side))),
+            Asset::Token(token) => {
+                let allowance = Allowance { token, spender: adjudicator, amount: value };
+                (Some(allowance), call(U256::ZERO, calls::deposit_token(params, asset, side, amount)))
+            }
         })
     }
 }

@@ -24,7 +24,7 @@ mod status;
 mod unfunded;
 
 pub use alarms::Alarms;
-pub use calls::{CallKey, Submission, SubmissionKey};
+pub use calls::{Allowance, CallKey, Submission, SubmissionKey};
 pub use engine::Engine;
 pub use input::{Effect, EngineError, Input, Notice};
 pub use policy::{Policy, PolicyError};

@@ -93,8 +93,12 @@ impl Chain for Stuck {
         Ok(Account { address: Address::ZERO, balance: U256::ZERO })
     }
 
+    fn needed_for(&mut self, _: &[u64], _: bool) -> Result<U256, ChainError> {
+        Ok(U256::ZERO)
+    }
+
     fn call(&mut self, _: Address, _: Bytes) -> Result<Bytes, ChainError> {
-        Ok(Bytes::new())
+        Ok(B256::ZERO.0.into())
     }
 
     fn has_code(&mut self, _: Address) -> Result<bool, ChainError> {

@@ -192,10 +192,8 @@ impl World {
     fn execute_late(&mut self, node: usize) {
         let Some(kept) = self.nodes[node].liar.as_mut().and_then(|liar| liar.kept.pop()) else { return };
         self.report.count("lie", "late execution");
-        for step in &kept.steps {
-            // What the chain refuses by then was too late.
-            drop(self.nodes[node].account.submit(step));
-        }
+        // What the chain refuses by then was too late.
+        drop(self.nodes[node].account.submit(&kept.call));
     }
 }
 

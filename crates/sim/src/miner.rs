@@ -225,7 +225,7 @@ impl World {
             self.report.count("fault", "endpoint unreachable");
             Err(ChainError::Unreachable("simulated".into()))
         } else {
-            self.nodes[node].account.submit(&submission.steps[step])
+            self.nodes[node].account.submit(&submission.steps()[step])
         };
         match result {
             Ok(transaction) => {
@@ -233,7 +233,7 @@ impl World {
                     self.report.count("fault", "transaction lost");
                     self.chain.with(|chain| chain.forget(transaction));
                 }
-                if step + 1 < submission.steps.len() {
+                if step + 1 < submission.steps().len() {
                     self.await_receipt(node, submission, step, transaction, 8);
                 } else {
                     self.answer(node, Input::Submitted { key, result: Ok(transaction) });

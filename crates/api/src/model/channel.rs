@@ -1,5 +1,5 @@
 use super::AssetAmount;
-use crate::error::ErrorCode;
+use crate::error::{ErrorCode, Shortage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -288,10 +288,14 @@ pub struct Submitted {
 }
 
 /// Both have signed; the call on chain is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Agreed {
     /// The version that the chain will execute.
     pub version: u64,
+    /// This node's account cannot pay for the call now. It is made when the account can, or by the peer when half of its time
+    /// has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gas_shortage: Option<Shortage>,
 }
 
 /// A state that both have signed.

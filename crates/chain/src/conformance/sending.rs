@@ -2,6 +2,7 @@
 
 use super::Driver;
 use super::scene::Scene;
+use crate::costs;
 use strait_engine::ports::{Chain, ChainError, TxRequest};
 use strait_types::abi::app::{app_address, deploy_app};
 use strait_types::abi::{calls, views};
@@ -146,4 +147,18 @@ pub fn knows_what_is_under_way<D: Driver>(driver: &mut D) {
     let block = scene.chains[0].receipt(hash).expect("the chain answers").expect("included").block.number;
     assert!(ask(&mut scene, 0, &request, block - 1));
     assert!(!ask(&mut scene, 0, &request, block));
+}
+
+/// What is said to suffice does suffice for a call of that much gas, and grows with the calls and with what waits.
+pub fn says_what_an_account_must_hold<D: Driver>(driver: &mut D) {
+    let scene = Scene::new(driver);
+    let key = SigningKey::from_bytes([0x34; 32]).expect("a key");
+    let mut poor = scene.driver.account(&key);
+    let one = poor.needed_for(&[costs::DEPOSIT], false).expect("the chain answers");
+    let two = poor.needed_for(&[costs::DEPOSIT, costs::DEPOSIT_TOKEN], false).expect("the chain answers");
+    assert!(U256::ZERO < one && one < two, "{one} {two}");
+    scene.driver.fund(key.address(), one + U256::from(10));
+    let request = scene.deposit_request(Side::Zero, 10);
+    poor.submit(&request).expect("what was needed suffices");
+    assert!(poor.needed_for(&[costs::DEPOSIT], false).expect("the chain answers") >= one);
 }

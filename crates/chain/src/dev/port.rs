@@ -113,7 +113,7 @@ impl DevChain {
             self.pool.iter().filter(|waiting| waiting.from == from && waiting.nonce() < nonce).collect();
         let tx = call_environment(from, request.to, request.value, request.data.clone(), nonce, chain_id);
         let spent = self.simulate(&before, tx)?.result.gas().total_gas_spent();
-        let gas_limit = spent.saturating_add(spent / 2).saturating_add(GAS_HEAD_ROOM).min(self.gas_cap());
+        let gas_limit = self.with_head_room(spent);
         let unsigned = TxLegacy {
             chain_id: Some(chain_id),
             nonce,
@@ -135,6 +135,20 @@ impl DevChain {
             self.mine();
         }
         Ok(hash)
+    }
+
+    /// What an account must hold, in wei, to send calls that use this much gas each, beside what it has sent.
+    pub(super) fn needed_for(&self, from: Address, gas: &[u64]) -> U256 {
+        let price = U256::from(self.config.base_fee);
+        let own = gas.iter().map(|gas| U256::from(self.with_head_room(*gas)).saturating_mul(price));
+        let waiting =
+            self.pool.iter().filter(|waiting| waiting.from == from).map(Transaction::most_expensive);
+        own.chain(waiting).fold(U256::ZERO, U256::saturating_add)
+    }
+
+    /// The gas limit of a call that uses this much when it is simulated.
+    fn with_head_room(&self, gas: u64) -> u64 {
+        gas.saturating_add(gas / 2).saturating_add(GAS_HEAD_ROOM).min(self.gas_cap())
     }
 
     /// Runs `tx` at the head after other transactions, free of charge and with the value given.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
 };
-use strait_types::{Address, Bytes, ChannelId};
+use strait_types::{Address, Bytes, ChannelId, U256};
 
 type Hook = Box<dyn Fn(BlockRef) + Send + Sync>;
 
@@ -121,6 +121,10 @@ impl Chain for DevAccount {
 
     fn account(&mut self) -> Result<Account, ChainError> {
         Ok(Account { address: self.address, balance: self.chain.lock().balance(self.address) })
+    }
+
+    fn needed_for(&mut self, gas: &[u64], _is_urgent: bool) -> Result<U256, ChainError> {
+        Ok(self.chain.lock().needed_for(self.address, gas))
     }
 
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {

@@ -77,15 +77,6 @@ impl RpcChain {
         self.follower.deployed_at
     }
 
-    /// What the account must hold for an urgent transaction of this much gas, in wei, at today's price and with what
-    /// waits: an account that holds less cannot answer a dispute.
-    ///
-    /// # Errors
-    /// See [`ChainError`].
-    pub fn needed_for(&mut self, gas: u64) -> Result<U256, ChainError> {
-        self.transactions.needed_for(&mut self.endpoints, gas)
-    }
-
     /// A failure here is no failure of what the caller asked for; the next head is the next occasion.
     fn tend(&mut self, head: &wire::Header) {
         let newest = match self.endpoints.config().head {
@@ -140,6 +131,10 @@ impl Chain for RpcChain {
         let address = self.transactions.address();
         let balance: U256 = self.endpoints.ask("eth_getBalance", &json!([address, "latest"]))?;
         Ok(Account { address, balance })
+    }
+
+    fn needed_for(&mut self, gas: &[u64], is_urgent: bool) -> Result<U256, ChainError> {
+        self.transactions.needed_for(&mut self.endpoints, gas, is_urgent)
     }
 
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {

@@ -4,7 +4,7 @@ use crate::anvil::{Anvil, CHAIN_ID};
 use serde_json::json;
 use strait_chain::conformance::Driver;
 use strait_chain::rpc::{Contract, EndpointConfig, FeePolicy, RpcChain, RpcConfig, SqliteJournal, deploy};
-use strait_types::{Address, SigningKey, U256};
+use strait_types::{Address, Bytes, SigningKey, U256};
 use tempfile::TempDir;
 
 pub(crate) struct AnvilDriver {
@@ -78,6 +78,16 @@ impl Driver for AnvilDriver {
 
     fn token(&self) -> Address {
         self.token
+    }
+
+    fn deploy(&mut self, init_code: Bytes) -> Address {
+        let from = Address::repeat_byte(0xde);
+        self.anvil.fund(from, U256::from(u64::MAX) << 8);
+        self.anvil.ask("anvil_impersonateAccount", &json!([from]));
+        let sent = self.anvil.ask("eth_sendTransaction", &json!([{ "from": from, "data": init_code }]));
+        self.anvil.mine();
+        let receipt = self.anvil.ask("eth_getTransactionReceipt", &json!([sent]));
+        serde_json::from_value(receipt["contractAddress"].clone()).expect("deployed")
     }
 }
 

@@ -398,12 +398,12 @@ fn what_an_account_needs_is_said_before_it_is_needed() {
     let scene = Scene::new(&mut driver);
     let endpoint = proxy(&scene);
     let mut chain = through(&scene, &[&endpoint], &TestClock::new());
-    let needed = chain.needed_for(200_000).expect("the chain answers");
+    let needed = chain.needed_for(&[200_000], true).expect("the chain answers");
     assert!(needed >= U256::from(200_000 * GWEI), "{needed}");
     raise_base_fee(&scene, 100 * GWEI);
     scene.driver.anvil.mine();
-    let later = chain.needed_for(200_000).expect("the chain answers");
+    let later = chain.needed_for(&[200_000], true).expect("the chain answers");
     assert!(later >= U256::from(200_000 * 150 * GWEI), "{later}");
     deposit(&scene, &mut chain, 1);
-    assert!(chain.needed_for(200_000).expect("the chain answers") > later, "what waits counts, too");
+    assert!(chain.needed_for(&[200_000], true).expect("the chain answers") > later, "what waits counts, too");
 }

@@ -4,7 +4,7 @@ use super::wait::{Progress, Waiting};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::Wait;
+use crate::output::{Wait, note};
 use crate::text::{duration, short, time};
 use clap::Args;
 use std::io::{IsTerminal, stderr, stdin};
@@ -51,6 +51,7 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
     let line = context.out.wait("asking the peer");
     let agreed = agree(context, channel, args.wait.then_some(&line)).await?;
+    note_gas_shortage(context, &agreed).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel, follow, line };
@@ -75,6 +76,20 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     })
 }
 
+/// Says on standard error that the peer will have to pay the gas.
+pub(super) async fn note_gas_shortage(context: &Context, agreed: &Agreed) -> Result<(), Failure> {
+    let Some(short) = &agreed.gas_shortage else { return Ok(()) };
+    let assets = context.assets().await?;
+    let write = |amount| assets.write(short.chain_id, short.asset, amount);
+    let text = format!(
+        "the node's account holds {}, the call takes up to {}: send it some, else the peer makes the call when half of the time for it has passed",
+        write(short.balance),
+        write(short.needed)
+    );
+    note(context.out.is_json(), &text);
+    Ok(())
+}
+
 /// Who waits anyway (with a line to say so) also waits for the end of a withdrawal that is under way, or joins a close
 /// that is.
 async fn agree(context: &Context, channel: ChannelId, line: Option<&Wait>) -> Result<Agreed, Failure> {
@@ -86,7 +101,7 @@ async fn agree(context: &Context, channel: ChannelId, line: Option<&Wait>) -> Re
             {
                 let info = context.api.channel_show(ChannelRef { channel }).await?;
                 if info.is_closing {
-                    return Ok(Agreed { version: info.version });
+                    return Ok(Agreed { version: info.version, gas_shortage: None });
                 }
                 line.say(format!("{} waiting for the end of a withdrawal", short(channel)));
                 tokio::time::sleep(WITHDRAWAL_POLL).await;

@@ -1,5 +1,6 @@
 //! `strait channel deposit` and `strait channel withdraw`.
 
+use super::close::note_gas_shortage;
 use super::wait::{Progress, Waiting};
 use crate::amount::{Among, Read, balance};
 use crate::context::Context;
@@ -108,6 +109,7 @@ pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<()
     let follow = begin(context, args.wait, &info).await?;
     let line = context.out.wait("asking the peer");
     let agreed = context.api.channel_withdraw(request).await?;
+    note_gas_shortage(context, &agreed).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel: info.channel, follow, line };

@@ -167,6 +167,13 @@ pub trait Chain: Send {
     /// See [`ChainError`].
     fn account(&mut self) -> Result<Account, ChainError>;
 
+    /// What the account must hold, in wei, to send calls that use this much gas each: at most, at today's price, and with what
+    /// waits already. What is urgent may be offered at a higher price.
+    ///
+    /// # Errors
+    /// See [`ChainError`].
+    fn needed_for(&mut self, gas: &[u64], is_urgent: bool) -> Result<U256, ChainError>;
+
     /// Reads from a contract at the head.
     ///
     /// # Errors

@@ -244,7 +244,7 @@ impl World {
             Effect::Submit(submission) => {
                 let port = &mut self.nodes[node].port;
                 let mut result = Ok(B256::ZERO);
-                for step in &submission.steps {
+                for step in &submission.steps() {
                     result = result.and_then(|_| port.submit(step));
                 }
                 let key = submission.key;

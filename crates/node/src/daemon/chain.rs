@@ -184,6 +184,10 @@ impl Chain for PatientChain {
         self.chain()?.account()
     }
 
+    fn needed_for(&mut self, gas: &[u64], is_urgent: bool) -> Result<U256, ChainError> {
+        self.chain()?.needed_for(gas, is_urgent)
+    }
+
     fn call(&mut self, to: Address, data: Bytes) -> Result<Bytes, ChainError> {
         self.chain()?.call(to, data)
     }

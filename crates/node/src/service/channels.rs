@@ -4,8 +4,10 @@ use super::Core;
 use super::convert::{asset_index, bad_cursor, channel_info, page_limit};
 use super::keys::{Intention, Keyed};
 use super::registry::Known;
+use crate::shell::Calls;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 use strait_api::{
     Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Submitted,
 };
@@ -14,6 +16,8 @@ use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
+/// How long the chain may take to say what the gas account holds, before an order is given without that.
+const GAS_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Core {
     pub(crate) async fn show(&self, id: ChannelId) -> Result<ChannelInfo, ApiError> {
@@ -137,17 +141,40 @@ impl Core {
             Command::Withdraw { asset, .. } => known.asset(asset),
             _ => Address::ZERO,
         };
+        let calls = match command {
+            Command::Withdraw { .. } => Some(Calls::Withdraw),
+            Command::Close => Some(Calls::Close),
+            _ => None,
+        };
+        let short = match calls {
+            Some(calls) => self.gas_shortage(known, calls).await?,
+            None => None,
+        };
         let agreed = self.node(known)?.command(known.id, command).await;
         match agreed.map_err(|error| self.of_money(error, known.chain, asset))? {
-            Outcome::Agreed { version } => Ok(Agreed { version: version.0 }),
+            Outcome::Agreed { version } => {
+                let gas_shortage = short.and_then(|error| error.shortage).map(|shortage| *shortage);
+                Ok(Agreed { version: version.0, gas_shortage })
+            }
             _ => Err(crate::NodeError::Mismatch.into()),
         }
     }
 
     pub(crate) async fn dispute(&self, id: ChannelId) -> Result<Nothing, ApiError> {
         let known = self.known(id).await?;
+        if let Some(short) = self.gas_shortage(&known, Calls::Dispute).await? {
+            return Err(short);
+        }
         self.node(&known)?.command(known.id, Command::ForceClose).await?;
         Ok(Nothing {})
+    }
+
+    /// That the account certainly cannot pay for calls. A chain that is away is no reason to keep anyone from leaving.
+    async fn gas_shortage(&self, known: &Known, calls: Calls) -> Result<Option<ApiError>, ApiError> {
+        let looked = tokio::time::timeout(GAS_PATIENCE, self.node(known)?.check_gas_money(calls)).await;
+        let Ok(Err(error)) = looked else { return Ok(None) };
+        let error = self.of_money(error, known.chain, Address::ZERO);
+        Ok((error.code == ErrorCode::NotEnoughGasMoney).then_some(error))
     }
 }
 

@@ -4,6 +4,7 @@ use super::apps::start;
 use super::channels::positive;
 use super::keys::{Intention, Keyed};
 use super::{ChainNode, Core, DatabaseError};
+use crate::shell::Calls;
 use crate::transport::{PeerAddress, PeerStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +13,6 @@ use strait_api::{
     ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers,
     Phase, Shortage,
 };
-use strait_engine::EngineError;
-use strait_engine::ports::ChainError;
 use strait_protocol::AppStart;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, Side, U256};
 
@@ -172,15 +171,9 @@ impl Core {
         let index = chain;
         let Some(chain) = self.nodes.get(index).filter(|_| !wanted.is_empty()) else { return Ok(()) };
         let account = chain.node.account().await?;
-        let mut native = U256::ZERO;
-        for (asset, amount) in wanted {
-            let needed = U256::from(amount.units());
-            if asset.is_zero() {
-                native = native.saturating_add(needed);
-                continue;
-            }
+        for (asset, amount) in wanted.iter().filter(|(asset, _)| !asset.is_zero()) {
             let balance = chain.node.token_balance(*asset, account.address).await?;
-            if balance < needed {
+            if balance < U256::from(amount.units()) {
                 // Less than an amount is an amount.
                 let balance = u128::try_from(balance).ok().and_then(Amount::new).unwrap_or_default();
                 let chain_id = self.chain_id(index);
@@ -193,15 +186,8 @@ impl Core {
                     .hint(format!("send {missing} to {}", account.address)));
             }
         }
-        // The gas comes on top; how much it is the chain tells when the transaction is made.
-        if account.balance <= native {
-            let needed = native.saturating_add(U256::ONE);
-            let error =
-                ChainError::NotEnoughGasMoney { account: account.address, balance: account.balance, needed };
-            let error = crate::NodeError::Engine(EngineError::Chain(error));
-            return Err(self.of_money(error, index, Address::ZERO));
-        }
-        Ok(())
+        let affordable = chain.node.check_gas_money(Calls::Deposits(wanted.to_vec())).await;
+        affordable.map_err(|error| self.of_money(error, index, Address::ZERO))
     }
 
     fn find_peer(&self, text: &str) -> Result<Peer, ApiError> {

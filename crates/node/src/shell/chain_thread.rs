@@ -2,11 +2,11 @@
 
 use super::Shared;
 use super::engine_thread::Message;
-use super::plan::{PATIENCE_BLOCKS, Plan};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
+use strait_chain::plan::{PATIENCE_BLOCKS, Plan};
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Followed, TxHash};
 use strait_engine::{Input, Submission, SubmissionKey};
 use strait_types::abi::views;
@@ -144,13 +144,10 @@ impl ChainThread {
 
     fn take(&mut self, task: Task) {
         match task {
-            Task::Submit(Submission { key: key @ SubmissionKey::Call(_), steps }) => {
-                // A channel's call is one transaction.
-                for step in &steps {
-                    let result = self.chain.submit(step);
-                    self.note_sent(key, &result);
-                    self.tell(Input::Submitted { key, result });
-                }
+            Task::Submit(Submission { key: key @ SubmissionKey::Call(_), call, .. }) => {
+                let result = self.chain.submit(&call);
+                self.note_sent(key, &result);
+                self.tell(Input::Submitted { key, result });
             }
             Task::Submit(submission) => {
                 self.plans.push_back(Plan::new(submission));

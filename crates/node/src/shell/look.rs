@@ -4,16 +4,49 @@ use super::chain_thread::Task;
 use super::{Node, NodeError};
 use crate::transport::PeerStatus;
 use std::time::{Duration, Instant};
+use strait_chain::costs;
+use strait_chain::plan::missing_approvals;
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError};
-use strait_engine::{Engine, EngineError};
-use strait_types::{Address, Amount, AssetIndex, Bytes, ChannelId, ChannelParams, U256};
+use strait_engine::{Allowance, Engine, EngineError};
+use strait_types::abi::views;
+use strait_types::{Address, Amount, Asset, AssetIndex, ChannelId, ChannelParams, U256};
 use tokio::sync::oneshot;
-
-/// Selector of `balanceOf(address)`.
-const BALANCE_OF: [u8; 4] = [0x70, 0xa0, 0x82, 0x31];
 
 /// For how long the account is shown as it was.
 const RECENT: Duration = Duration::from_secs(1);
+
+/// Calls that a user's order comes to.
+pub(crate) enum Calls {
+    /// By asset, and how much of it.
+    Deposits(Vec<(Address, Amount)>),
+    /// From the challenge to the settlement.
+    Dispute,
+    /// By agreement.
+    Close,
+    /// By agreement.
+    Withdraw,
+}
+
+/// Gas of the calls that deposits take, and the wei that they move.
+fn gas_of(chain: &mut dyn Chain, deposits: &[(Address, Amount)]) -> Result<(Vec<u64>, U256), ChainError> {
+    let (mut gas, mut value) = (Vec::new(), U256::ZERO);
+    for (asset, amount) in deposits {
+        let amount = U256::from(amount.units());
+        match Asset::from(*asset) {
+            Asset::Native => {
+                value = value.saturating_add(amount);
+                gas.push(costs::DEPOSIT);
+            }
+            Asset::Token(token) => {
+                let wanted = Allowance { token, spender: chain.adjudicator(), amount };
+                let approvals = missing_approvals(chain, &wanted)?;
+                gas.extend(approvals.iter().map(|_| costs::APPROVE));
+                gas.push(costs::DEPOSIT_TOKEN);
+            }
+        }
+    }
+    Ok((gas, value))
+}
 
 impl Node {
     /// Asks the chain between two looks at it.
@@ -81,12 +114,11 @@ impl Node {
     ) -> Result<bool, NodeError> {
         let plan = self.query(move |engine| engine.plan_deposit(channel, asset, amount)).await?;
         let deposit = match plan {
-            Ok(mut steps) => steps.pop(),
+            Ok((_, deposit)) => deposit,
             // What comes too late has no effect.
-            Err(EngineError::Closed) => None,
+            Err(EngineError::Closed) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        let Some(deposit) = deposit else { return Ok(false) };
         self.ask_chain(move |chain| chain.is_under_way(&deposit, through)).await
     }
 
@@ -95,13 +127,37 @@ impl Node {
     /// # Errors
     /// When the address is no token, the chain does not answer, or the node has stopped.
     pub async fn token_balance(&self, token: Address, holder: Address) -> Result<U256, NodeError> {
-        let data: Bytes = [&BALANCE_OF[..], holder.into_word().as_slice()].concat().into();
         self.ask_chain(move |chain| {
-            let answer = chain.call(token, data)?;
-            let word = answer.get(..32).ok_or_else(|| ChainError::Reverts {
+            let answer = chain.call(token, views::balance_of(holder))?;
+            views::read_balance_of(&answer).map_err(|_| ChainError::Reverts {
                 reason: format!("{token} is no ERC-20 token on this chain"),
-            })?;
-            Ok(U256::from_be_slice(word))
+            })
+        })
+        .await
+    }
+
+    /// Whether the account can pay for calls, before any of them is made.
+    ///
+    /// # Errors
+    /// [`ChainError::NotEnoughGasMoney`] with the amounts when it cannot; when the chain does not answer, or the node has stopped.
+    pub(crate) async fn check_gas_money(&self, calls: Calls) -> Result<(), NodeError> {
+        self.ask_chain(move |chain| {
+            let (gas, value, is_urgent) = match calls {
+                Calls::Deposits(deposits) => {
+                    let (gas, value) = gas_of(chain, &deposits)?;
+                    (gas, value, false)
+                }
+                Calls::Dispute => (costs::DISPUTE.to_vec(), U256::ZERO, true),
+                Calls::Close => (costs::CLOSE.to_vec(), U256::ZERO, false),
+                Calls::Withdraw => (costs::WITHDRAW.to_vec(), U256::ZERO, false),
+            };
+            let needed = chain.needed_for(&gas, is_urgent)?.saturating_add(value);
+            match chain.account()? {
+                Account { address: account, balance } if balance < needed => {
+                    Err(ChainError::NotEnoughGasMoney { account, balance, needed })
+                }
+                _ => Ok(()),
+            }
         })
         .await
     }

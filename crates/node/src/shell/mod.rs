@@ -8,11 +8,11 @@ mod engine_thread;
 mod error;
 mod figures;
 mod look;
-mod plan;
 mod system;
 mod waiters;
 
 pub use error::{NodeError, StartError};
+pub(crate) use look::Calls;
 
 use crate::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
 use chain_thread::Task;

@@ -146,7 +146,10 @@ async fn numbers_of_channels_whose_chain_is_configured_no_more_are_not_given_aga
     assert_eq!(db.execute("UPDATE channel SET id = randomblob(32)", ()).expect("changes"), 1);
     drop(db);
     let alice = soon("the start", world.start(1)).await;
+    let mut news = alice.listen(None).await;
     let second = alice.open(&bob, 1_000).await;
+    let is_opened = |event: &Event| matches!(event, Event::Opened { .. });
+    event(&mut news, "the opening", is_opened).await;
     let told = alice.all_events().await;
     let opened = |channel| {
         told.iter()

@@ -3,6 +3,7 @@
 mod apps;
 mod backup;
 mod events;
+mod gas_money;
 mod invoices;
 mod keys;
 mod life;

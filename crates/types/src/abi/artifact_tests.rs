@@ -69,9 +69,12 @@ fn calls_are_those_of_the_contracts() {
     let questions = [App::validTransitionCall::SIGNATURE, App::verdictCall::SIGNATURE];
     assert_eq!(signatures(APP, "function"), questions.into_iter().map(str::to_owned).collect());
     let token = signatures(TOKEN, "function");
-    for signature in
-        [Token::approveCall::SIGNATURE, Token::balanceOfCall::SIGNATURE, Token::mintCall::SIGNATURE]
-    {
+    for signature in [
+        Token::allowanceCall::SIGNATURE,
+        Token::approveCall::SIGNATURE,
+        Token::balanceOfCall::SIGNATURE,
+        Token::mintCall::SIGNATURE,
+    ] {
         assert!(token.contains(signature), "{signature} is not in the artifact");
     }
 }

@@ -141,6 +141,7 @@ alloy_sol_types::sol! {
 
     interface Token {
         function approve(address spender, uint256 amount) external returns (bool);
+        function allowance(address owner, address spender) external view returns (uint256);
         function balanceOf(address owner) external view returns (uint256);
         function mint(address to, uint256 amount) external;
     }

@@ -142,3 +142,16 @@ pub fn balance_of(owner: Address) -> Bytes {
 pub fn read_balance_of(data: &[u8]) -> Result<U256, AbiError> {
     answer::<Token::balanceOfCall>("balanceOf answer", data)
 }
+
+/// ERC-20: asks how much of the owner's tokens `spender` may pull.
+pub fn allowance(owner: Address, spender: Address) -> Bytes {
+    Token::allowanceCall { owner, spender }.abi_encode().into()
+}
+
+/// Reads the answer of [`allowance`].
+///
+/// # Errors
+/// When it is not such an answer.
+pub fn read_allowance(data: &[u8]) -> Result<U256, AbiError> {
+    answer::<Token::allowanceCall>("allowance answer", data)
+}

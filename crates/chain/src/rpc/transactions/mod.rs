@@ -214,8 +214,13 @@ impl Transactions {
         Ok(())
     }
 
-    /// What the account must hold for an urgent transaction of this much gas, in wei, with those that wait.
-    pub(super) fn needed_for(&self, endpoints: &mut Endpoints, gas: u64) -> Result<U256, ChainError> {
+    /// See [`strait_engine::ports::Chain::needed_for`].
+    pub(super) fn needed_for(
+        &self,
+        endpoints: &mut Endpoints,
+        gas: &[u64],
+        is_urgent: bool,
+    ) -> Result<U256, ChainError> {
         let market = endpoints.first(|endpoints, index| {
             let head: Option<Header> =
                 endpoints.request(index, "eth_getBlockByNumber", json!(["latest", false]))?;
@@ -223,8 +228,9 @@ impl Transactions {
             let tip = endpoints.request(index, "eth_maxPriorityFeePerGas", json!([]));
             market(endpoints, index, &head, tip)
         })?;
-        let own = most_expensive(U256::ZERO, gas, self.policy.initial(market, true));
-        Ok(self.waiting(self.count).fold(own, U256::saturating_add))
+        let fees = self.policy.initial(market, is_urgent);
+        let own = gas.iter().map(|gas| most_expensive(U256::ZERO, with_head_room(*gas), fees));
+        Ok(self.waiting(self.count).chain(own).fold(U256::ZERO, U256::saturating_add))
     }
 
     /// What each transaction that is in no block can cost.
@@ -283,12 +289,10 @@ impl Transactions {
             }
             gas => endpoint::read("eth_estimateGas", gas?)?,
         };
-        let gas: u64 = gas.to();
-        let with_room = gas.saturating_add(gas / 2).saturating_add(GAS_HEAD_ROOM);
         Ok(Quote {
             head: head.number(),
             market,
-            gas_limit: with_room.min(TRANSACTION_GAS_CAP).min(head.gas_limit.to()),
+            gas_limit: with_head_room(gas.to()).min(head.gas_limit.to()),
             balance,
             count,
             pending_count,
@@ -324,6 +328,11 @@ impl StoredTransaction {
     fn most_expensive(&self) -> U256 {
         self.fees().map_or(U256::ZERO, |fees| most_expensive(self.value, self.gas_limit, fees))
     }
+}
+
+/// The limit of a transaction that is estimated to use this much gas.
+fn with_head_room(gas: u64) -> u64 {
+    gas.saturating_add(gas / 2).saturating_add(GAS_HEAD_ROOM).min(TRANSACTION_GAS_CAP)
 }
 
 /// What the account must hold for it.

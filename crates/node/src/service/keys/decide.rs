@@ -352,7 +352,9 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
     let Some(found) = found.first().copied().flatten() else { return String::new() };
     match operations.first() {
         Some(Operation::AddLock(_)) => json(&LockNumber { number: found.number }),
-        Some(Operation::Withdraw { .. }) => json(&strait_api::Agreed { version: found.version.0 }),
+        Some(Operation::Withdraw { .. }) => {
+            json(&strait_api::Agreed { version: found.version.0, gas_shortage: None })
+        }
         _ => json(&Paid { channel: known.id, number: found.number, version: found.version.0 }),
     }
 }
