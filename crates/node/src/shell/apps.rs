@@ -14,7 +14,7 @@ impl Node {
     /// When the code is not fit to be run, with the reason.
     pub async fn install_app(&self, runtime: Vec<u8>) -> Result<Address, NodeError> {
         let receiver = self.ask(|token| Input::InstallApp { token, runtime });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Installed(app) => Ok(app),
             _ => Err(NodeError::Mismatch),
         }
@@ -55,7 +55,7 @@ impl Node {
         settings: Settings,
     ) -> Result<ChannelId, NodeError> {
         let receiver = self.ask(|token| Input::OpenApp { token, params, start, settings });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Opened(channel) => Ok(channel),
             _ => Err(NodeError::Mismatch),
         }

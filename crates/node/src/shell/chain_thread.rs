@@ -120,7 +120,7 @@ impl ChainThread {
             if is_news {
                 self.remember(&followed);
                 // The engine's thread ends only with the node.
-                drop(self.engine.send(Message::Metered(Input::Followed(followed), permit)));
+                drop(self.engine.send(Message::Metered(Box::new(Input::Followed(followed)), permit)));
             }
             if complete || lost || self.shared.is_dead() {
                 return Ok(());
@@ -139,7 +139,7 @@ impl ChainThread {
 
     fn tell(&self, input: Input) {
         // The engine's thread ends only with the node.
-        drop(self.engine.send(Message::Input(input)));
+        drop(self.engine.send(input.into()));
     }
 
     fn take(&mut self, task: Task) {

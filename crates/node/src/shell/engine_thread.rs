@@ -5,10 +5,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 use strait_engine::ports::{Clock, Store};
 use strait_engine::{Engine, Input, Staged};
+use strait_protocol::{Command, Token};
+use strait_types::ChannelId;
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Most inputs in one round, so that a round's latency stays bounded.
-const MAX_INPUTS: usize = 16_384;
+/// Most inputs in one round, so that a round's latency stays bounded: some tens of milliseconds. More in a round are more
+/// payments for one signature where they are spread over many channels.
+const MAX_INPUTS: usize = 65_536;
+/// Inputs that are handled at one reading of the clock, which takes as long as a payment.
+const INPUTS_PER_TIME: usize = 64;
 /// Longest sleep without an input.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -19,12 +24,27 @@ pub(crate) type StoreQuery = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// What the engine's thread takes.
 pub(crate) enum Message {
-    Input(Input),
+    /// [`Input::Command`], of which there are the most: the rest is boxed, so that messages are small to move.
+    Command {
+        token: Token,
+        channel: ChannelId,
+        command: Command,
+    },
+    Input(Box<Input>),
     /// From the network or the chain, which wait with the next ones until there is room.
-    Metered(Input, OwnedSemaphorePermit),
+    Metered(Box<Input>, OwnedSemaphorePermit),
     Query(Query),
     Store(StoreQuery),
     Shutdown,
+}
+
+impl From<Input> for Message {
+    fn from(input: Input) -> Message {
+        match input {
+            Input::Command { token, channel, command } => Message::Command { token, channel, command },
+            other => Message::Input(Box::new(other)),
+        }
+    }
 }
 
 /// What the committer takes, in order.
@@ -49,12 +69,19 @@ pub(crate) fn run(
         };
         let mut questions = Vec::new();
         let mut has_inputs = false;
-        for message in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)) {
-            has_inputs |= matches!(message, Message::Input(_) | Message::Metered(..));
+        let mut now = clock.now_ms();
+        for (count, message) in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)).enumerate() {
+            if count % INPUTS_PER_TIME == 0 {
+                now = clock.now_ms();
+            }
+            has_inputs |= !matches!(message, Message::Query(_) | Message::Store(_) | Message::Shutdown);
             match message {
-                Message::Input(input) => engine.handle(clock.now_ms(), input),
+                Message::Command { token, channel, command } => {
+                    engine.handle(now, Input::Command { token, channel, command });
+                }
+                Message::Input(input) => engine.handle(now, *input),
                 Message::Metered(input, permit) => {
-                    engine.handle(clock.now_ms(), input);
+                    engine.handle(now, *input);
                     drop(permit);
                 }
                 Message::Query(query) => query(&engine),

@@ -123,6 +123,14 @@ impl Shared {
         self.rounds.send_modify(|rounds| *rounds += 1);
     }
 
+    pub(crate) async fn answer(&self, asked: Asked) -> Result<Answer, NodeError> {
+        match asked?.await {
+            Ok(Answer::Failed(error)) => Err(error),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err(self.stopped()),
+        }
+    }
+
     pub(crate) fn stopped(&self) -> NodeError {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
         NodeError::Stopped(failure.unwrap_or_else(|| "it was shut down".into()))
@@ -314,18 +322,10 @@ impl Node {
         // An order to leave is never too much.
         let urgent = matches!(&input, Input::Command { command: Command::ForceClose, .. });
         let receiver = self.shared.waiters.add(token, size_of_input(&input), urgent)?;
-        if self.engine.send(Message::Input(input)).is_err() || self.shared.is_dead() {
+        if self.engine.send(input.into()).is_err() || self.shared.is_dead() {
             self.shared.waiters.abandon(token);
         }
         Ok(receiver)
-    }
-
-    async fn answer(&self, asked: Asked) -> Result<Answer, NodeError> {
-        match asked?.await {
-            Ok(Answer::Failed(error)) => Err(error),
-            Ok(answer) => Ok(answer),
-            Err(_) => Err(self.shared.stopped()),
-        }
     }
 
     /// Terms of a new channel, with a fresh nonce.
@@ -360,7 +360,7 @@ impl Node {
     /// When the parameters are invalid, against the policy, or already known.
     pub async fn open(&self, params: ChannelParams, settings: Settings) -> Result<ChannelId, NodeError> {
         let receiver = self.ask(|token| Input::Open { token, params, settings });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Opened(channel) => Ok(channel),
             _ => Err(NodeError::Mismatch),
         }
@@ -372,7 +372,7 @@ impl Node {
     /// When no such channel waits, or it is against the policy by now.
     pub async fn approve(&self, channel: ChannelId) -> Result<(), NodeError> {
         let receiver = self.ask(|token| Input::Approve { token, channel });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Opened(_) => Ok(()),
             _ => Err(NodeError::Mismatch),
         }
@@ -385,7 +385,7 @@ impl Node {
     /// When no such channel waits.
     pub async fn reject(&self, channel: ChannelId, reason: String) -> Result<(), NodeError> {
         let receiver = self.ask(|token| Input::Reject { token, channel, reason });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Rejected => Ok(()),
             _ => Err(NodeError::Mismatch),
         }
@@ -410,7 +410,7 @@ impl Node {
         amount: Amount,
     ) -> Result<TxHash, NodeError> {
         let receiver = self.ask(|token| Input::Deposit { token, channel, asset, amount });
-        match self.answer(receiver).await? {
+        match self.shared.answer(receiver).await? {
             Answer::Submitted(transaction) => Ok(transaction),
             _ => Err(NodeError::Mismatch),
         }
@@ -423,9 +423,9 @@ impl Node {
         command: Command,
     ) -> impl Future<Output = Result<Outcome, NodeError>> + Send + use<> {
         let receiver = self.ask(|token| Input::Command { token, channel, command });
-        let node = self.clone();
+        let shared = self.shared.clone();
         async move {
-            match node.answer(receiver).await? {
+            match shared.answer(receiver).await? {
                 Answer::Done(outcome) => Ok(outcome),
                 _ => Err(NodeError::Mismatch),
             }
@@ -693,7 +693,7 @@ async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
         };
         let size = u32::try_from((size + FRAME_OVERHEAD).min(FRAME_BUDGET)).unwrap_or(u32::MAX);
         let Ok(permit) = budget.clone().acquire_many_owned(size).await else { return };
-        if engine.send(Message::Metered(input, permit)).is_err() {
+        if engine.send(Message::Metered(Box::new(input), permit)).is_err() {
             return;
         }
     }

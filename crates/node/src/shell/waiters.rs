@@ -2,6 +2,7 @@
 
 use super::NodeError;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use strait_engine::Notice;
 use strait_engine::ports::TxHash;
@@ -36,10 +37,31 @@ impl Default for Capacity {
     }
 }
 
+/// Spreads tokens. They are this node's own count, so nobody can choose some that collide.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(self.0 ^ u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, token: u64) {
+        // The golden ratio of 2^64, odd: no two tokens become one.
+        self.0 = token.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type ByToken<T> = HashMap<Token, T, BuildHasherDefault<Spread>>;
+
 #[derive(Debug, Default)]
 struct Waiting {
     /// With the bytes that the command takes.
-    senders: HashMap<Token, (oneshot::Sender<Answer>, usize)>,
+    senders: ByToken<(oneshot::Sender<Answer>, usize)>,
     bytes: usize,
 }
 

@@ -1,8 +1,8 @@
 //! The writer: batches what waits into versions, and learns what became of them.
 
-use super::outcome::Ticket;
+use super::outcome::{Stood, Ticket};
 use super::{Channel, Context, Link, Outputs, Queued};
-use crate::command::{CommandError, Event, Outcome};
+use crate::command::{CommandError, Event, Outcome, Token};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::{MAX_OPERATIONS, Operation};
@@ -18,7 +18,31 @@ const MAX_WINDOW: usize = 256;
 /// What goes into one version.
 struct Batch {
     operations: Vec<Operation>,
-    queued: Vec<Queued>,
+    /// Whose they are, in the same order; a hand-over at the end is nobody's.
+    owners: Vec<Owner>,
+}
+
+/// What is known of an operation beside itself.
+struct Owner {
+    token: Option<Token>,
+    stood: Vec<Stood>,
+}
+
+impl Batch {
+    fn push(&mut self, Queued { token, operation, stood }: Queued) {
+        self.operations.push(operation);
+        self.owners.push(Owner { token, stood });
+    }
+
+    fn remove(&mut self, index: usize) -> Queued {
+        let (operation, Owner { token, stood }) = (self.operations.remove(index), self.owners.remove(index));
+        Queued { token, operation, stood }
+    }
+
+    fn into_queued(self) -> Vec<Queued> {
+        let queued = |(operation, Owner { token, stood })| Queued { token, operation, stood };
+        self.operations.into_iter().zip(self.owners).map(queued).collect()
+    }
 }
 
 impl Channel {
@@ -88,7 +112,7 @@ impl Channel {
         }
         let window = self.durable.settings.window.clamp(1, MAX_WINDOW);
         while self.may_write() && self.durable.pending.len() < window {
-            let hand_over = self.volatile.pen_wanted_by_peer;
+            let hand_over = self.volatile.pen_wanted_by_peer && self.is_last_of_turn(window);
             let owes_version = self.must_supersede();
             if self.volatile.queue.is_empty() && !hand_over && !owes_version {
                 break;
@@ -103,6 +127,18 @@ impl Channel {
             self.ask_for_pen(ctx, out);
         }
         Ok(())
+    }
+
+    /// Whether the next version takes all that waits, or the window has room for no further one: whoever has the pen
+    /// gives it away with that one, so that a turn is worth its round trip.
+    fn is_last_of_turn(&self, window: usize) -> bool {
+        self.volatile.queue.len() <= self.most_operations()
+            || self.durable.pending.len().saturating_add(1) >= window
+    }
+
+    /// In one version, with room left for a hand-over.
+    fn most_operations(&self) -> usize {
+        self.durable.settings.batch.clamp(1, MAX_OPERATIONS - 1)
     }
 
     fn ask_for_pen(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
@@ -133,14 +169,10 @@ impl Channel {
                 Err(violation) => violation,
             };
             let culprit = index.and_then(|index| usize::try_from(index).ok());
-            match culprit.filter(|index| *index < batch.queued.len()) {
-                Some(index) => {
-                    batch.operations.remove(index);
-                    let queued = batch.queued.remove(index);
-                    self.fail_one(queued, CommandError::Rule(rule), out);
-                }
+            match culprit.filter(|index| *index < batch.owners.len()) {
+                Some(index) => self.fail_one(batch.remove(index), CommandError::Rule(rule), out),
                 None => {
-                    self.put_back(batch.queued);
+                    self.put_back(batch.into_queued());
                     return None;
                 }
             }
@@ -155,11 +187,12 @@ impl Channel {
 
     fn collect(&mut self, hand_over: bool, out: &mut Outputs) -> Batch {
         let mut available = self.available();
-        let mut batch = Batch { operations: Vec::new(), queued: Vec::new() };
-        let mut ends = false;
-        // Room is left for a hand-over.
-        let most = self.durable.settings.batch.clamp(1, MAX_OPERATIONS - 1);
-        while !ends && batch.operations.len() < most {
+        let most = self.most_operations();
+        let expected = self.volatile.queue.len().min(most).saturating_add(1);
+        let mut batch =
+            Batch { operations: Vec::with_capacity(expected), owners: Vec::with_capacity(expected) };
+        let mut resolves_lock = false;
+        while batch.operations.len() < most {
             let Some(queued) = self.volatile.queue.pop_front() else { break };
             let alone = queued.operation.valid_until().is_some();
             if alone && !batch.operations.is_empty() {
@@ -167,13 +200,16 @@ impl Channel {
                 return batch;
             }
             if let Err(error) = spend(&mut available, self.durable.side, &queued.operation) {
+                if resolves_lock {
+                    // What a settled or cancelled lock brings back can be spent from the next version on.
+                    self.volatile.queue.push_front(queued);
+                    break;
+                }
                 self.fail_one(queued, error, out);
                 continue;
             }
-            // What a settled or cancelled lock brings back can be spent from the next version on.
-            ends = alone || !matches!(queued.operation, Operation::Pay(_) | Operation::AddLock(_));
-            batch.operations.push(queued.operation.clone());
-            batch.queued.push(queued);
+            resolves_lock |= queued.operation.resolved_lock().is_some();
+            batch.push(queued);
             if alone {
                 return batch;
             }
@@ -209,7 +245,8 @@ impl Channel {
         position: Position,
         out: &mut Outputs,
     ) -> Result<(), SignerError> {
-        let batch = Batch { operations: vec![queued.operation.clone()], queued: vec![queued] };
+        let mut batch = Batch { operations: Vec::new(), owners: Vec::new() };
+        batch.push(queued);
         self.write_version(ctx, batch, position, out)
     }
 
@@ -223,11 +260,11 @@ impl Channel {
         let signature = match self.sign_state(ctx, position.state.hash()) {
             Ok(signature) => signature,
             Err(error) => {
-                self.put_back(batch.queued);
+                self.put_back(batch.into_queued());
                 return Err(error);
             }
         };
-        let tickets = self.tickets(batch.queued, position.state.version);
+        let tickets = self.tickets(&batch.operations, batch.owners, position.state.version);
         let base = &self.head().state;
         let update = Update {
             base: base.version,
@@ -252,12 +289,12 @@ impl Channel {
     }
 
     /// How each command of the batch ends once the version is countersigned.
-    fn tickets(&self, queued: Vec<Queued>, version: Version) -> Vec<Ticket> {
+    fn tickets(&self, operations: &[Operation], owners: Vec<Owner>, version: Version) -> Vec<Ticket> {
         let mut number = self.head().payments[self.durable.side.index()];
         let mut lock_number = self.head().locks_added;
-        let mut tickets = Vec::with_capacity(queued.len());
-        for (index, queued) in queued.into_iter().enumerate() {
-            let outcome = match queued.operation {
+        let mut tickets = Vec::with_capacity(owners.len());
+        for (index, (operation, owner)) in operations.iter().zip(owners).enumerate() {
+            let outcome = match *operation {
                 Operation::Pay(_) => {
                     number = number.saturating_add(1);
                     Outcome::Paid { number: number.saturating_sub(1), version }
@@ -274,8 +311,8 @@ impl Channel {
                 | Operation::Finish { .. }
                 | Operation::HandOver => Outcome::Agreed { version },
             };
-            if let Some(token) = queued.token {
-                tickets.push(Ticket { token, outcome, index, stood: queued.stood });
+            if let Some(token) = owner.token {
+                tickets.push(Ticket { token, outcome, index, stood: owner.stood });
             }
         }
         tickets
