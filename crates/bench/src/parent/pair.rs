@@ -1,12 +1,11 @@
 //! Two parties in processes of their own, and what one measurement of them gives.
 
 use crate::latency::Histogram;
+use crate::process::Process;
 use crate::scenario::Scenario;
 use crate::talk::{Order, Ran, Role, Said, Setup, Usage};
-use anyhow::{Context as _, Result, bail};
-use std::io::{BufRead as _, BufReader, Write as _};
+use anyhow::{Result, bail};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// How everything is measured.
 pub(super) struct Plan<'a> {
@@ -28,45 +27,15 @@ pub(super) struct Measured {
     pub(super) used: Usage,
 }
 
-/// A process that is ended with its owner.
-struct Party {
-    child: Child,
-    orders: ChildStdin,
-    said: BufReader<ChildStdout>,
-}
-
-impl Drop for Party {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
-    }
-}
+struct Party(Process);
 
 impl Party {
     fn start(executable: &Path, setup: &Setup) -> Result<Party> {
-        let mut child = Command::new(executable)
-            .arg("--party")
-            .arg(serde_json::to_string(setup)?)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("{} can't be started", executable.display()))?;
-        let orders = child.stdin.take().context("piped")?;
-        let said = BufReader::new(child.stdout.take().context("piped")?);
-        Ok(Party { child, orders, said })
-    }
-
-    fn order(&mut self, order: &Order) -> Result<()> {
-        writeln!(self.orders, "{}", serde_json::to_string(order)?).context("a party has ended")
+        Ok(Party(Process::start(executable, "--party", setup)?))
     }
 
     fn hear(&mut self) -> Result<Said> {
-        let mut line = String::new();
-        if self.said.read_line(&mut line)? == 0 {
-            bail!("a party has ended; what it said is above");
-        }
-        serde_json::from_str(&line).with_context(|| format!("a party said: {line}"))
+        self.0.hear()
     }
 
     fn hear_ready(&mut self) -> Result<()> {
@@ -84,7 +53,7 @@ impl Party {
     }
 
     fn usage(&mut self) -> Result<Usage> {
-        self.order(&Order::Usage)?;
+        self.0.order(&Order::Usage)?;
         match self.hear()? {
             Said::Usage(usage) => Ok(usage),
             other => bail!("a party said {other:?} instead of what it used"),
@@ -126,7 +95,7 @@ impl Plan<'_> {
 
 fn run(payers: &mut [Party], millis: u64) -> Result<Vec<Ran>> {
     for payer in &mut *payers {
-        payer.order(&Order::Run { millis })?;
+        payer.0.order(&Order::Run { millis })?;
     }
     payers.iter_mut().map(Party::hear_ran).collect()
 }

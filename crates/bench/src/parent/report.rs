@@ -2,6 +2,7 @@
 
 use super::Series;
 use super::pair::Measured;
+use crate::median;
 use crate::scenario::{Scenario, Target};
 use serde::Serialize;
 
@@ -26,16 +27,6 @@ pub(super) struct Row {
     peak_rss_mib: f64,
     /// Speed as a share of what the same work without product code reaches, measured in turn.
     bare_ratio: Option<f64>,
-}
-
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<_> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    match figures.len() {
-        0 => 0.0,
-        count if count % 2 == 1 => figures[count / 2],
-        count => f64::midpoint(figures[count / 2 - 1], figures[count / 2]),
-    }
 }
 
 impl Row {

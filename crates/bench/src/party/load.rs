@@ -1,14 +1,14 @@
 //! In-process clients that pay, each awaiting its payment.
 
-use super::node::Party;
 use super::say;
 use crate::latency::Histogram;
 use crate::talk::{Ran, Said};
 use anyhow::{Result, ensure};
 use std::collections::VecDeque;
 use std::time::Instant;
+use strait_node::Node;
 use strait_protocol::{Outcome, Payment};
-use strait_types::{Amount, AssetIndex};
+use strait_types::{Amount, AssetIndex, ChannelId};
 
 /// What a payment says: 8 bytes, as an order's number would take.
 pub(crate) fn memo(number: u64) -> String {
@@ -19,18 +19,29 @@ fn payment(number: u64) -> Payment {
     Payment { asset: AssetIndex(0), amount: Amount::from(1), invoice: None, memo: memo(number).into_bytes() }
 }
 
-/// Pays over all channels in turn, with as many payments under way as the scenario says.
-pub(crate) async fn stream(party: &Party, until: Instant) -> Result<Ran> {
-    let mut waiting = VecDeque::with_capacity(party.scenario.in_flight);
-    let mut channels = party.channels.iter().cycle();
+/// Who pays, over which channels.
+pub(crate) struct Stream<'a> {
+    pub(crate) node: &'a Node,
+    /// Paid over in turn.
+    pub(crate) channels: &'a [ChannelId],
+    /// Payments under way at once.
+    pub(crate) in_flight: usize,
+    /// Says each acknowledgement.
+    pub(crate) aloud: bool,
+}
+
+/// Makes payments as long as `more` wants, by the time and the number of those that were started.
+pub(crate) async fn pay(stream: &Stream<'_>, mut more: impl FnMut(Instant, u64) -> bool) -> Result<Ran> {
+    let mut waiting = VecDeque::with_capacity(stream.in_flight);
+    let mut channels = stream.channels.iter().cycle();
     let mut latency = Histogram::default();
     let (mut started, mut ended) = (0, 0);
     let began = Instant::now();
     let mut now = began;
     loop {
-        while now < until && waiting.len() < party.scenario.in_flight {
+        while waiting.len() < stream.in_flight && more(now, started) {
             let Some(channel) = channels.next() else { break };
-            waiting.push_back((now, party.node.pay(*channel, payment(started))));
+            waiting.push_back((now, stream.node.pay(*channel, payment(started))));
             started += 1;
         }
         let Some((start, paying)) = waiting.pop_front() else { break };
@@ -39,7 +50,7 @@ pub(crate) async fn stream(party: &Party, until: Instant) -> Result<Ran> {
         now = Instant::now();
         latency.add(now - start);
         ended += 1;
-        if party.setup.aloud {
+        if stream.aloud {
             say(&Said::Acknowledged(ended))?;
         }
     }

@@ -5,10 +5,14 @@ mod load;
 mod locks;
 mod node;
 
+pub(crate) use load::{Stream, pay};
+
 use crate::bare;
 use crate::scenario;
-use crate::talk::{Order, Said, Setup};
+use crate::talk::Setup;
 use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::io::{BufRead as _, Write as _};
 use tokio::sync::mpsc;
 
@@ -24,14 +28,14 @@ pub(crate) fn run(setup: &str) -> Result<()> {
 }
 
 /// Says a line to the measuring process.
-pub(crate) fn say(said: &Said) -> Result<()> {
+pub(crate) fn say(said: &impl Serialize) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", serde_json::to_string(said)?)?;
     Ok(out.flush()?)
 }
 
 /// Orders as they come; ends when the measuring process does.
-pub(crate) fn orders() -> mpsc::UnboundedReceiver<Order> {
+pub(crate) fn orders<Order: DeserializeOwned + Send + 'static>() -> mpsc::UnboundedReceiver<Order> {
     let (sender, receiver) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {

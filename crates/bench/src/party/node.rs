@@ -1,6 +1,6 @@
 //! A party with product code: a node over a socket, with the default store.
 
-use super::{api, load, locks, orders, say};
+use super::{Stream, api, locks, orders, pay, say};
 use crate::chain::{self, FundedChain};
 use crate::scenario::{Load, Scenario};
 use crate::talk::{Order, Ran, Role, Said, Setup, Usage};
@@ -142,7 +142,11 @@ impl Running {
 
     async fn run(&mut self, party: &Party, until: Instant) -> Result<Ran> {
         match self {
-            Running::Pay => load::stream(party, until).await,
+            Running::Pay => {
+                let Party { node, channels, .. } = party;
+                let (in_flight, aloud) = (party.scenario.in_flight, party.setup.aloud);
+                pay(&Stream { node, channels, in_flight, aloud }, |now, _| now < until).await
+            }
             Running::Locks(locker) => locker.run(party, until).await,
             Running::Api(callers) => callers.run(until).await,
             Running::Idle => anyhow::bail!("this party makes no payments"),

@@ -25,7 +25,7 @@ use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use strait_engine::ports::{Account, Chain, Clock, HistoryEntry, Rng, Store, TxHash};
+use strait_engine::ports::{Account, Chain, Clock, HistoryEntry, Rng, Store, StoreError, TxHash};
 use strait_engine::{Alarms, Engine, Input, Notice, Policy, Proposal, Status};
 use strait_protocol::{
     ChannelView, Command, Facts, Outcome, Payment, RulesProvider, Settings, SignedPosition, Signer,
@@ -519,11 +519,28 @@ impl Node {
         after: Option<u64>,
         limit: usize,
     ) -> Result<Vec<HistoryEntry>, NodeError> {
+        self.query_store(move |store| store.history(channel, after, limit)).await
+    }
+
+    /// Forgets a channel's history up to and including a position, as far as a snapshot covers it: what the channel is
+    /// rebuilt from after a crash stays. Whoever needs the bill exports it before.
+    ///
+    /// # Errors
+    /// When the store cannot be written, or the node has stopped.
+    pub async fn prune_history(&self, channel: ChannelId, through: u64) -> Result<(), NodeError> {
+        self.query_store(move |store| store.prune_history(channel, through)).await
+    }
+
+    /// Asks the store between two commits.
+    async fn query_store<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, NodeError> {
         let (sender, receiver) = oneshot::channel();
         let permit =
             self.questions.engine.clone().acquire_owned().await.map_err(|_| self.shared.stopped())?;
         let question = Box::new(move |store: &mut dyn Store| {
-            drop(sender.send(store.history(channel, after, limit)));
+            drop(sender.send(question(store)));
             drop(permit);
         });
         self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
@@ -535,11 +552,7 @@ impl Node {
     /// # Errors
     /// What the store says, or that the node has stopped.
     pub(crate) async fn ask_store(&self) -> Result<(), NodeError> {
-        let (sender, receiver) = oneshot::channel();
-        let question = Box::new(move |store: &mut dyn Store| drop(sender.send(store.meta("probe"))));
-        self.engine.send(Message::Store(question)).map_err(|_| self.shared.stopped())?;
-        let answer = receiver.await.map_err(|_| self.shared.stopped())?;
-        answer.map(drop).map_err(NodeError::Store)
+        self.query_store(|store| store.meta("probe")).await.map(drop)
     }
 
     /// What the node measures of its threads.
