@@ -16,6 +16,10 @@ const CONTRACTS = {
   FairExchange: "src/examples/FairExchange.sol",
   RockPaperScissors: "src/examples/RockPaperScissors.sol",
   Sticks: "src/examples/Sticks.sol",
+  // Of tests only: what the model of the adjudicator (crates/proof) is compared on.
+  HostileApp: "test/mocks/Apps.sol",
+  MoodyPayout: "test/mocks/Moody.sol",
+  MoodyToken: "test/mocks/Moody.sol",
 };
 // The adjudicator creates its extension and delegates to it what it does not know: callers see one contract.
 const EXTENSIONS = { Adjudicator: ["src/AdjudicatorExtension.sol", "AdjudicatorExtension"] };

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 #[derive(Args)]
@@ -18,6 +19,18 @@ pub(crate) struct Arguments {
 enum Campaign {
     /// Kills `strait node` processes on anvil; with a seed, replays its session alone and keeps no result
     Kill(KillArguments),
+    /// Compares the adjudicator's bytecode with its model on random calls; with a seed, replays it alone
+    Adjudicator(AdjudicatorArguments),
+}
+
+#[derive(Args)]
+struct AdjudicatorArguments {
+    /// How many calls
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: u64,
+    /// Replays the calls of this seed, and keeps no result
+    #[arg(long, conflicts_with = "calls")]
+    seed: Option<u64>,
 }
 
 #[derive(Args)]
@@ -40,7 +53,40 @@ const PROFILE: (&str, &str) = if cfg!(debug_assertions) { ("dev", "") } else { (
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.campaign {
         Campaign::Kill(arguments) => kill(arguments),
+        Campaign::Adjudicator(arguments) => adjudicator(arguments),
     }
+}
+
+fn adjudicator(arguments: &AdjudicatorArguments) -> Result<()> {
+    if let Some(seed) = arguments.seed {
+        let settings = [("STRAIT_PROOF_SEED", seed.to_string()), ("STRAIT_PROOF_CALLS", "1".to_owned())];
+        return run_command(test("adjudicator").envs(settings));
+    }
+    let settings = [("STRAIT_PROOF_CALLS", arguments.calls.to_string())];
+    measured("adjudicator", &settings, &json!({ "calls": arguments.calls }))
+}
+
+/// Runs a test target of `crates/proof` with larger bounds, and keeps its result with the bounds.
+fn measured(name: &str, settings: &[(&str, String)], bounds: &Value) -> Result<()> {
+    let start = Instant::now();
+    let directory = tempfile::tempdir().context("a directory for the result")?;
+    let path = directory.path().join("result.json");
+    run_command(test(name).envs(settings.iter().cloned()).env("STRAIT_PROOF_RESULT", &path))?;
+    let text = std::fs::read(path).context("the test wrote no result")?;
+    let counts: Value = serde_json::from_slice(&text).context("the test's result is no JSON")?;
+    let result = json!({
+        "campaign": name,
+        "revision": revision(),
+        "profile": PROFILE.0,
+        "bounds": bounds,
+        "seconds": start.elapsed().as_secs(),
+        "counts": counts,
+    });
+    keep(name, &result)
+}
+
+fn test(target: &str) -> Command {
+    cargo(&format!("test {} --workspace --locked --test {target} -- --nocapture", PROFILE.1))
 }
 
 fn kill(arguments: &KillArguments) -> Result<()> {
@@ -77,8 +123,7 @@ fn kill(arguments: &KillArguments) -> Result<()> {
 
 /// Runs one session as a test; gives its counts when they are asked for.
 fn session(seed: u64, result: Option<&Path>) -> Result<Map<String, Value>> {
-    let mut test =
-        cargo(&format!("test {} --workspace --locked --test kill_on_anvil -- --nocapture", PROFILE.1));
+    let mut test = test("kill_on_anvil");
     test.env("STRAIT_KILL_SEED", seed.to_string());
     let Some(path) = result else {
         run_command(&mut test)?;

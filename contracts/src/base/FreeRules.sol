@@ -154,6 +154,8 @@ abstract contract FreeRules is Arbitration, IAdjudicatorExtension {
         returns (uint256 last, bool full)
     {
         uint256 begin = slot.deadline();
+        // The number of moves is a counter, and no balance that others could change.
+        // slither-disable-next-line incorrect-equality
         if (!_isForced(params, state) || slot.moves() == Records.MAX_MOVES) return (begin, false);
         last = begin + Params.challengeDuration(params);
         if (last <= lastMove) return (last, true);

@@ -29,6 +29,8 @@ struct Channel {
 /// reentrancy guard; all others that change anything are barred while it is held.
 /// The adjudicator and its extension share this storage: both inherit it before any other.
 abstract contract Ledger is Errors, ReentrancyGuardTransient {
+    // Written through references to its channels.
+    // slither-disable-next-line uninitialized-state
     mapping(bytes32 channelId => Channel) internal _channels;
 
     /// @dev What could not be paid, by payout and asset.

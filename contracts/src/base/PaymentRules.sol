@@ -20,6 +20,8 @@ abstract contract PaymentRules is Arbitration {
 
     /// @dev Channels with an app or a parent are the extension's: then the call ends here. Goes before a guard, which the
     /// extension takes itself.
+    // The extension's answer is that of the whole call.
+    // slither-disable-next-line incorrect-return
     function _checked(ChannelParams calldata params) internal override returns (bytes32) {
         if (!Params.isPayment(params)) _delegate();
         return Params.check(params);

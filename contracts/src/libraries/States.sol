@@ -75,6 +75,8 @@ library States {
     }
 
     /// @notice The app data of a state. An offset out of calldata reads as empty, and as empty it is hashed and logged.
+    // Its length and its offset, which are taken for one variable.
+    // slither-disable-next-line write-after-write
     function appDataOf(State calldata state) internal pure returns (bytes calldata data) {
         assembly ("memory-safe") {
             let pos := add(state, calldataload(add(state, 224)))

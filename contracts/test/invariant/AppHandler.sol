@@ -25,6 +25,8 @@ contract AppHandler is AppTest {
     Known[][CHANNELS] internal states;
     uint256 public disputes;
     uint256 public responses;
+    /// How often a step did what it tries.
+    mapping(bytes32 step => uint256) public taken;
 
     constructor() {
         setUp();
@@ -57,7 +59,7 @@ contract AppHandler is AppTest {
         State memory s = paidState(uint64(bound(version, 1, 20)), 1, paid);
         (s.writer, s.isFinal) = (writer % 2, isFinal);
         s.validUntil = isFinal ? type(uint64).max : 0;
-        s.appData = abi.encodePacked(mode % (uint8(type(HostileApp.Mode).max) + 1));
+        s.appData = data(mode);
         add(1, s, true);
     }
 
@@ -70,6 +72,7 @@ contract AppHandler is AppTest {
         Sig memory sig = challengeSig(KEY1, params[c], s, dispute);
         if (!isAgreed(c, which)) (a, b) = (noSig(), noSig());
         try adjudicator.challenge(params[c], s, a, b, recordIn(c), 1, sig) {
+            ++taken["challenge"];
             if (c == 0) ++disputes;
         } catch {}
     }
@@ -78,7 +81,9 @@ contract AppHandler is AppTest {
         State memory s = stateAt(c %= CHANNELS, which);
         if (!isAgreed(c, which)) return;
         (Sig memory a, Sig memory b) = sigs(params[c], s);
-        try adjudicator.respond(params[c], s, a, b, recordIn(c)) {} catch {}
+        try adjudicator.respond(params[c], s, a, b, recordIn(c)) {
+            ++taken["respond"];
+        } catch {}
     }
 
     /// A move of the game by participant 1, sound or not.
@@ -93,16 +98,19 @@ contract AppHandler is AppTest {
     /// A move in the second channel to whatever the app makes of it.
     function tryAnything(int128 paid, uint8 writer, uint8 mode) external {
         if (paid == type(int128).min) return;
+        // The period of showing states is waited for.
+        if (block.timestamp <= deadlineOf(params[1])) passUntil(deadlineOf(params[1]) + 1);
         State memory s = recorded(1);
         State memory next = paidState(s.version + 1, 1, paid);
         (next.writer, next.history) = (writer % 2, hashOf(params[1], s));
-        next.appData = abi.encodePacked(mode % (uint8(type(HostileApp.Mode).max) + 1));
+        next.appData = data(mode);
         tryMove(1, s, next);
     }
 
     function tryMove(uint256 c, State memory s, State memory next) private {
         (Sig memory a, Sig memory b) = moveSigs(params[c], s, next);
         try extension.progress(params[c], s, next, a, b) {
+            ++taken[c == 0 ? bytes32("count") : bytes32("anything")];
             add(c, next, false);
         } catch {}
     }
@@ -111,19 +119,28 @@ contract AppHandler is AppTest {
         State memory next = stateAt(c %= CHANNELS, which);
         if (!isAgreed(c, which)) return;
         (Sig memory a, Sig memory b) = sigs(params[c], next);
-        try extension.progress(params[c], recorded(c), next, a, b) {} catch {}
+        try extension.progress(params[c], recorded(c), next, a, b) {
+            ++taken["agreed"];
+        } catch {}
     }
 
     function tryClose(uint256 which) external {
         State memory s = stateAt(1, which);
         (Sig memory a, Sig memory b) = sigs(params[1], s);
-        try adjudicator.close(params[1], s, a, b) {} catch {}
+        try adjudicator.close(params[1], s, a, b) {
+            ++taken["close"];
+        } catch {}
     }
 
     function trySettle(uint256 c, uint256 gasLimit) external {
         c %= CHANNELS;
-        gasLimit = bound(gasLimit, 100_000, 3_000_000);
-        try adjudicator.settle{gas: gasLimit}(params[c], recorded(c)) {} catch {}
+        // Half of the time all periods are waited for, and an app's questions can be paid.
+        uint256 deadline = deadlineOf(params[c]);
+        if (deadline != 0 && gasLimit % 2 == 0) passUntil(deadline + DURATION + 1);
+        gasLimit = bound(gasLimit, gasLimit % 2 == 0 ? 3_000_000 : 100_000, 4_000_000);
+        try adjudicator.settle{gas: gasLimit}(params[c], recorded(c)) {
+            ++taken["settle"];
+        } catch {}
     }
 
     function agreeResume() external {
@@ -135,7 +152,10 @@ contract AppHandler is AppTest {
     // ---- time, and what the honest side does about it
 
     function pass(uint32 duration) external {
-        uint256 until = block.timestamp + bound(duration, 1, 2 days);
+        passUntil(block.timestamp + bound(duration, 1, 2 days));
+    }
+
+    function passUntil(uint256 until) private {
         while (block.timestamp < until) {
             act();
             uint256 step = block.timestamp + DURATION / 2;
@@ -180,6 +200,11 @@ contract AppHandler is AppTest {
     }
 
     // ---- views of the model
+
+    /// Honest half of the time, so that there is somewhere to move on from.
+    function data(uint8 mode) private pure returns (bytes memory) {
+        return abi.encodePacked(mode % 2 == 0 ? 0 : mode / 2 % (uint8(type(HostileApp.Mode).max) + 1));
+    }
 
     function paramsOfModel(uint256 c) external view returns (ChannelParams memory) {
         return params[c];

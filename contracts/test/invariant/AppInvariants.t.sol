@@ -1,35 +1,38 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Test} from "forge-std/Test.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 import {ChannelParams} from "../../src/interfaces/Types.sol";
 import {AppHandler} from "./AppHandler.sol";
+import {StepsTest} from "./StepsTest.sol";
 
 /// @notice Properties 1, 2, 3 and 5 of the protocol in channels with an app, hostile ones included.
 /// forge-config: default.invariant.runs = 24
 /// forge-config: default.invariant.depth = 40
-contract AppInvariantsTest is Test {
+contract AppInvariantsTest is StepsTest {
     AppHandler internal handler;
     IAdjudicator internal adjudicator;
 
     function setUp() public {
         handler = new AppHandler();
         adjudicator = IAdjudicator(handler.contractUnderTest());
-        bytes4[] memory selectors = new bytes4[](11);
-        selectors[0] = AppHandler.play.selector;
-        selectors[1] = AppHandler.fabricate.selector;
-        selectors[2] = AppHandler.tryChallenge.selector;
-        selectors[3] = AppHandler.tryRespond.selector;
-        selectors[4] = AppHandler.tryCount.selector;
-        selectors[5] = AppHandler.tryAnything.selector;
-        selectors[6] = AppHandler.tryAgreed.selector;
-        selectors[7] = AppHandler.tryClose.selector;
-        selectors[8] = AppHandler.trySettle.selector;
-        selectors[9] = AppHandler.agreeResume.selector;
-        selectors[10] = AppHandler.pass.selector;
-        targetSelector(FuzzSelector(address(handler), selectors));
+        targetSelector(FuzzSelector(address(handler), selectors()));
         targetContract(address(handler));
+    }
+
+    function selectors() private pure returns (bytes4[] memory list) {
+        list = new bytes4[](11);
+        list[0] = AppHandler.play.selector;
+        list[1] = AppHandler.fabricate.selector;
+        list[2] = AppHandler.tryChallenge.selector;
+        list[3] = AppHandler.tryRespond.selector;
+        list[4] = AppHandler.tryCount.selector;
+        list[5] = AppHandler.tryAnything.selector;
+        list[6] = AppHandler.tryAgreed.selector;
+        list[7] = AppHandler.tryClose.selector;
+        list[8] = AppHandler.trySettle.selector;
+        list[9] = AppHandler.agreeResume.selector;
+        list[10] = AppHandler.pass.selector;
     }
 
     function received(uint256 c) private view returns (uint256 by0, uint256 by1) {
@@ -63,5 +66,21 @@ contract AppInvariantsTest is Test {
             if (c == 0) assertGe(by0, handler.DEPOSIT(), "safety");
         }
         invariant_conservation();
+    }
+
+    function test_stepsSucceed() public {
+        bytes32[] memory steps = new bytes32[](6);
+        steps[0] = "challenge";
+        steps[1] = "respond";
+        steps[2] = "count";
+        steps[3] = "anything";
+        steps[4] = "close";
+        steps[5] = "settle";
+        for (uint256 run = 0; run < 64; ++run) {
+            handler = new AppHandler();
+            take(address(handler), selectors(), steps, run);
+            vm.warp(1_800_000_000);
+        }
+        assertTaken(steps);
     }
 }

@@ -25,6 +25,8 @@ contract HubHandler is ChildTest {
     bytes internal last;
     /// The hub took part in this many disputes of the child by agreeing to resume.
     uint256 public resumed;
+    /// How often a step did what it tries.
+    mapping(bytes32 step => uint256) public taken;
 
     constructor() {
         setUp();
@@ -68,6 +70,7 @@ contract HubHandler is ChildTest {
     function tryClose() external {
         if (last.length == 0 || phaseOf(child.params) != 0) return;
         closeChild(child, abi.decode(last, (State)));
+        ++taken["close"];
     }
 
     function tryChallenge(uint256 which, uint256 challenger) external {
@@ -77,25 +80,31 @@ contract HubHandler is ChildTest {
         Shown memory x = known.agreed ? shown(child, s, previous) : unsigned(s, previous);
         (, uint16 dispute,,) = adjudicator.channel(idOf(child));
         Sig memory sig = challengeSig(challenger % 2 == 0 ? KEY0 : KEY1, child.params, s, dispute);
-        try this.rawChallenge(x, challenger % 3, sig) {} catch {}
+        try this.rawChallenge(x, challenger % 3, sig) {
+            ++taken["challenge"];
+        } catch {}
     }
 
     function rawChallenge(Shown memory x, uint256 challenger, Sig memory sig) external {
         challengeChild(child, x, challenger, sig);
     }
 
-    function tryRespond(uint256 which) external {
+    function tryRespond(uint256 which) public {
         Known storage known = states[which % states.length];
         if (!known.agreed) return;
         Shown memory x = shown(child, abi.decode(known.state, (State)), recordIn());
-        try this.rawRespond(x) {} catch {}
+        try this.rawRespond(x) {
+            ++taken["respond"];
+        } catch {}
     }
 
     function rawRespond(Shown memory x) external {
         respondChild(child, x);
     }
 
-    function tryProgress(uint256 which, bool alone, int128 paid, uint8 writer, uint8 mode) external {
+    function tryProgress(uint256 which, bool alone, int128 paid, uint8 writer, uint8 mode) public {
+        // The period of showing states is waited for.
+        if (block.timestamp <= deadlineOf(child.params)) passUntil(deadlineOf(child.params) + 1);
         State memory s = recorded();
         State memory next;
         Sig[2] memory g;
@@ -111,12 +120,29 @@ contract HubHandler is ChildTest {
             (g[0], g[1]) = sigs(child.params, next);
         }
         try extension.progressChild(child.params, child.terms, s, next, g[0], g[1]) {
+            ++taken["progress"];
+            if (block.timestamp == lastMove()) ++taken["progress at the end"];
             if (alone) add(next, false);
         } catch {}
     }
 
+    /// At the last second at which anyone may move.
+    function tryProgressAtTheEnd(int128 paid, uint8 writer, uint8 mode) external {
+        if (block.timestamp > lastMove()) return;
+        passUntil(child.terms.end);
+        tryRespond(states.length - 1);
+        passUntil(lastMove());
+        tryProgress(0, true, paid, writer, mode);
+    }
+
+    function lastMove() private view returns (uint256) {
+        return child.terms.end + 4 * DURATION;
+    }
+
     function trySettle() external {
-        try extension.settleChild(child.params, child.terms, recorded()) {} catch {}
+        try extension.settleChild(child.params, child.terms, recorded()) {
+            ++taken["settle"];
+        } catch {}
     }
 
     /// The hub agrees once; it need not at all.
@@ -144,7 +170,10 @@ contract HubHandler is ChildTest {
     // ---- time, and what the hub does about it
 
     function pass(uint32 duration) external {
-        uint256 until = block.timestamp + bound(duration, 1, 20 days);
+        passUntil(block.timestamp + bound(duration, 1, 20 days));
+    }
+
+    function passUntil(uint256 until) private {
         while (block.timestamp < until) {
             act();
             uint256 step = block.timestamp + DURATION / 2;
@@ -232,8 +261,9 @@ contract HubHandler is ChildTest {
 
     // ---- the model of the child
 
+    /// Honest half of the time, so that there is somewhere to move on from.
     function data(uint8 mode) private pure returns (bytes memory) {
-        return abi.encodePacked(mode % (uint8(type(HostileApp.Mode).max) + 1));
+        return abi.encodePacked(mode % 2 == 0 ? 0 : mode / 2 % (uint8(type(HostileApp.Mode).max) + 1));
     }
 
     function add(State memory s, bool both) private {

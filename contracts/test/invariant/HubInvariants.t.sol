@@ -1,37 +1,41 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Test} from "forge-std/Test.sol";
 import {IAdjudicator} from "../../src/interfaces/IAdjudicator.sol";
 import {IAdjudicatorExtension} from "../../src/interfaces/IAdjudicatorExtension.sol";
 import {HubHandler} from "./HubHandler.sol";
+import {StepsTest} from "./StepsTest.sol";
 
 /// @notice Properties 1, 3 and 6 of the protocol for a hub against its two clients, in any interleaving of disputes of both
 /// parents and the child.
 /// forge-config: default.invariant.runs = 24
 /// forge-config: default.invariant.depth = 40
-contract HubInvariantsTest is Test {
+contract HubInvariantsTest is StepsTest {
     HubHandler internal handler;
     IAdjudicator internal adjudicator;
 
     function setUp() public {
         handler = new HubHandler();
         adjudicator = IAdjudicator(handler.contractUnderTest());
-        bytes4[] memory selectors = new bytes4[](12);
-        selectors[0] = HubHandler.fabricate.selector;
-        selectors[1] = HubHandler.agreeFinal.selector;
-        selectors[2] = HubHandler.tryClose.selector;
-        selectors[3] = HubHandler.tryChallenge.selector;
-        selectors[4] = HubHandler.tryRespond.selector;
-        selectors[5] = HubHandler.tryProgress.selector;
-        selectors[6] = HubHandler.trySettle.selector;
-        selectors[7] = HubHandler.agreeResume.selector;
-        selectors[8] = HubHandler.tryChallengeParent.selector;
-        selectors[9] = HubHandler.trySettleParent.selector;
-        selectors[10] = HubHandler.tryUnlock.selector;
-        selectors[11] = HubHandler.pass.selector;
-        targetSelector(FuzzSelector(address(handler), selectors));
+        targetSelector(FuzzSelector(address(handler), selectors()));
         targetContract(address(handler));
+    }
+
+    function selectors() private pure returns (bytes4[] memory list) {
+        list = new bytes4[](13);
+        list[0] = HubHandler.fabricate.selector;
+        list[1] = HubHandler.agreeFinal.selector;
+        list[2] = HubHandler.tryClose.selector;
+        list[3] = HubHandler.tryChallenge.selector;
+        list[4] = HubHandler.tryRespond.selector;
+        list[5] = HubHandler.tryProgress.selector;
+        list[6] = HubHandler.trySettle.selector;
+        list[7] = HubHandler.agreeResume.selector;
+        list[8] = HubHandler.tryChallengeParent.selector;
+        list[9] = HubHandler.trySettleParent.selector;
+        list[10] = HubHandler.tryUnlock.selector;
+        list[11] = HubHandler.pass.selector;
+        list[12] = HubHandler.tryProgressAtTheEnd.selector;
     }
 
     /// 1. The adjudicator holds what its channels hold, and the one that takes no part keeps all.
@@ -56,5 +60,20 @@ contract HubInvariantsTest is Test {
         assertEq(payout0.balance, handler.DEPOSIT() - 0.6 ether + outcome0, "by the outcome");
         assertEq(payout1.balance, handler.DEPOSIT() - 0.4 ether + outcome1, "by the outcome");
         invariant_conservation();
+    }
+
+    function test_stepsSucceed() public {
+        bytes32[] memory steps = new bytes32[](5);
+        steps[0] = "close";
+        steps[1] = "challenge";
+        steps[2] = "respond";
+        steps[3] = "progress";
+        steps[4] = "settle";
+        for (uint256 run = 0; run < 48; ++run) {
+            handler = new HubHandler();
+            take(address(handler), selectors(), steps, run);
+            vm.warp(1_800_000_000);
+        }
+        assertTaken(steps);
     }
 }

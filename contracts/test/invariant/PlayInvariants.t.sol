@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Test} from "forge-std/Test.sol";
 import {PlayHandler} from "./PlayHandler.sol";
+import {StepsTest} from "./StepsTest.sol";
 
 /// @notice Properties 2 and 3 of the protocol for an honest player in a child over a hub.
 /// forge-config: default.invariant.runs = 8
 /// forge-config: default.invariant.depth = 24
-contract PlayInvariantsTest is Test {
+contract PlayInvariantsTest is StepsTest {
     PlayHandler internal handler;
 
     function setUp() public {
@@ -45,28 +45,16 @@ contract PlayInvariantsTest is Test {
         assertGe(amount, handler.amount0(), "safety");
     }
 
-    /// The steps do what they are there for; else the invariants would hold of nothing.
     function test_stepsSucceed() public {
-        bytes32[6] memory steps = [bytes32("challenge"), "respond", "move", "move at the end", "all moves", "settle"];
-        uint256[6] memory taken;
-        bytes4[] memory calls = selectors();
+        bytes32[] memory steps = new bytes32[](6);
+        (steps[0], steps[1], steps[2]) = ("challenge", "respond", "move");
+        (steps[3], steps[4], steps[5]) = ("move at the end", "all moves", "settle");
         for (uint256 run = 0; run < 12; ++run) {
             handler = new PlayHandler();
-            for (uint256 i = 0; i < 24; ++i) {
-                uint256 random = uint256(keccak256(abi.encode(run, i)));
-                (bool ok,) = address(handler).call(abi.encodePacked(calls[random % 8], random >> 8));
-                // A duration of 32 bits is all that a step takes less than a word for.
-                if (!ok) (ok,) = address(handler).call(abi.encodePacked(calls[random % 8], random >> 224));
-                assertTrue(ok);
-            }
-            for (uint256 k = 0; k < 6; ++k) {
-                taken[k] += handler.taken(steps[k]);
-            }
+            take(address(handler), selectors(), steps, run);
             assertSafe();
             vm.warp(1_800_000_000);
         }
-        for (uint256 k = 0; k < 6; ++k) {
-            assertGt(taken[k], 0, string(abi.encodePacked(steps[k])));
-        }
+        assertTaken(steps);
     }
 }
