@@ -4,17 +4,18 @@ use crate::calls::Dice;
 use crate::contracts;
 use crate::hostile::{PayoutMood, TokenMood};
 use crate::model::{Call, Channel, Model, Phase, Shown};
+use alloy_consensus::TxLegacy;
+use alloy_primitives::TxKind;
 use std::collections::BTreeMap;
-use strait_chain::dev::{Call as View, DevChain, DevChainConfig, Within};
-use strait_engine::ports::{ChainError, TxRequest};
+use strait_chain::dev::{Call as View, DevChain, DevChainConfig, Transaction, Within};
 use strait_types::abi::{app, calls, views};
 use strait_types::{
     Address, Amount, AssetIndex, B256, Bytes, ChannelId, ChannelParams, Domain, Participant, Side, Signature,
     SigningKey, State, U256, keccak256, record_fingerprint,
 };
 
-const OPERATOR: Address = Address::repeat_byte(0x0e);
-const STRANGER: u8 = 9;
+/// Most gas of one transaction (EIP-7825).
+const GAS: u64 = 1 << 24;
 
 #[derive(Clone)]
 pub(crate) struct System {
@@ -22,6 +23,7 @@ pub(crate) struct System {
     domain: Domain,
     keys: [SigningKey; 2],
     other: SigningKey,
+    operator: SigningKey,
     tokens: [Address; 2],
     payouts: Vec<Address>,
     app: Address,
@@ -37,11 +39,12 @@ impl System {
     /// All contracts deployed, no channel yet.
     pub(crate) fn new() -> System {
         let wei = U256::from(10).pow(U256::from(36));
-        let config =
-            DevChainConfig { base_fee: 1, accounts: vec![(OPERATOR, wei)], ..DevChainConfig::default() };
+        let operator = key(8);
+        let accounts = vec![(operator.address(), wei)];
+        let config = DevChainConfig { base_fee: 1, accounts, ..DevChainConfig::default() };
         let mut chain = DevChain::new(config).expect("deploys");
         let mut deploy = |artifact| {
-            chain.deploy(OPERATOR, contracts::init_code(artifact)).expect("a contract is deployed")
+            chain.deploy(operator.address(), contracts::init_code(artifact)).expect("a contract is deployed")
         };
         let mut tokens = [deploy(contracts::TOKEN), deploy(contracts::TOKEN)];
         tokens.sort_unstable();
@@ -62,9 +65,9 @@ impl System {
         let domain = Domain::new(chain.config().chain_id, chain.adjudicator());
         let keys = [key(1), key(2)];
         let mut system =
-            System { chain, domain, keys, other: key(STRANGER), tokens, payouts, app, opened: 0, model };
+            System { chain, domain, keys, other: key(9), operator, tokens, payouts, app, opened: 0, model };
         for token in tokens {
-            system.send(token, 0, contracts::mint(OPERATOR, u128::MAX)).expect("minted");
+            system.send(token, 0, contracts::mint(system.operator.address(), u128::MAX)).expect("minted");
         }
         system
     }
@@ -104,17 +107,21 @@ impl System {
         }
     }
 
+    /// With all the gas that a transaction may have.
     fn send(&mut self, to: Address, value: u128, data: Bytes) -> Result<(), String> {
-        let request = TxRequest { to, value: U256::from(value), data };
-        let hash = match self.chain.submit_from(OPERATOR, &request) {
-            Ok(hash) => hash,
-            Err(ChainError::Reverts { reason }) => return Err(reason),
-            Err(error) => panic!("the chain is in memory: {error}"),
+        let unsigned = TxLegacy {
+            chain_id: Some(self.domain.chain_id()),
+            nonce: self.chain.nonce(self.operator.address()),
+            gas_price: u128::from(self.chain.config().base_fee),
+            gas_limit: GAS,
+            to: TxKind::Call(to),
+            value: U256::from(value),
+            input: data,
         };
-        match self.chain.included(hash) {
-            Some(included) if included.success => Ok(()),
-            other => panic!("simulated, it went through; in its block: {other:?}"),
-        }
+        let signed = Transaction::signed(unsigned.into(), &self.operator);
+        let hash = self.chain.send(signed.envelope().clone()).expect("the pool takes it");
+        let included = self.chain.included(hash).expect("it is in a block");
+        if included.success { Ok(()) } else { Err(included.failure.clone().unwrap_or_default()) }
     }
 
     /// Sends the call as a transaction.
@@ -215,7 +222,7 @@ impl System {
     // ---- whether both hold the same
 
     fn view(&self, to: Address, input: Bytes) -> Bytes {
-        let call = View { from: OPERATOR, to: Some(to), input, ..View::default() };
+        let call = View { from: self.operator.address(), to: Some(to), input, ..View::default() };
         self.chain.call(&call, Within::Next).expect("a view answers")
     }
 
