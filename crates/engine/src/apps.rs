@@ -68,6 +68,21 @@ impl Apps {
         Ok(apps)
     }
 
+    /// Judges the start of a channel with an app.
+    pub(crate) fn judge_start(
+        &self,
+        id: ChannelId,
+        params: &ChannelParams,
+        start: &AppStart,
+    ) -> Result<(), EngineError> {
+        let app = self.installed.get(&params.app).ok_or(EngineError::UnknownApp(params.app))?;
+        let rules = app.rules.as_ref().ok_or(EngineError::Rules(Refused::Unsupported))?;
+        start.check(params).map_err(EngineError::Rule)?;
+        let state = start.state(id, params).map_err(EngineError::Rule)?;
+        rules.verdict(&state)?;
+        Ok(())
+    }
+
     /// Whether the chain has an app's code, if it has told.
     pub(crate) fn is_deployed(&self, app: Address) -> Option<bool> {
         self.found.get(&app).map(|found| found.is_there)
@@ -108,21 +123,6 @@ impl Engine {
             }
             Err(error) => self.fail(token, error.into()),
         }
-    }
-
-    /// Judges the start of a channel with an app.
-    pub(crate) fn admit_start(
-        &self,
-        id: ChannelId,
-        params: &ChannelParams,
-        start: &AppStart,
-    ) -> Result<(), EngineError> {
-        let app = self.apps.installed.get(&params.app).ok_or(EngineError::UnknownApp(params.app))?;
-        let rules = app.rules.as_ref().ok_or(EngineError::Rules(Refused::Unsupported))?;
-        start.check(params).map_err(EngineError::Rule)?;
-        let state = start.state(id, params).map_err(EngineError::Rule)?;
-        rules.verdict(&state)?;
-        Ok(())
     }
 
     /// Asks the chain for the code of a channel's app, when a call needs it: once if it is there, else with each block.

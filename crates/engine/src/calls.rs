@@ -85,7 +85,7 @@ impl Engine {
         let wanted = entry.channel.wanted(&ctx);
         let params = entry.channel.params();
         let call = |action: &ChainAction| {
-            let data = action.calldata(params);
+            let data = action.calldata(params, entry.channel.terms());
             (strait_types::keccak256(&data), action.name(), data)
         };
         let wanted: Vec<_> = wanted.iter().map(call).collect();
@@ -176,6 +176,9 @@ impl Engine {
         let entry: &Entry = self.channels.get(&channel).ok_or(EngineError::UnknownChannel(channel))?;
         if amount.is_zero() {
             return Err(EngineError::ZeroAmount);
+        }
+        if entry.channel.parent().is_some() {
+            return Err(EngineError::ChildDeposit);
         }
         if matches!(entry.channel.facts().phase, Phase::Closed | Phase::Settled(_)) {
             return Err(EngineError::Closed);

@@ -3,6 +3,7 @@
 use crate::alarms::{Alarm, Alarms};
 use crate::apps::Apps;
 use crate::chain::Cursor;
+use crate::children::{Families, Gate};
 use crate::halt::Halt;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::offers::Declined;
@@ -16,7 +17,7 @@ use crate::unfunded::Unfunded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
-    Body, Channel, ChannelView, Command, Context, Deadline, Frame, Outputs, Phase, Settings, SignedPosition,
+    Body, Channel, ChannelView, Command, Context, Deadline, Frame, Outputs, Settings, SignedPosition,
     Surroundings, Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
@@ -51,6 +52,21 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
+    pub(crate) fn new(channel: Channel, peer: Address, journal_bytes: usize) -> Entry {
+        Entry {
+            channel,
+            peer,
+            introduced: false,
+            opening: None,
+            declined: None,
+            closed: false,
+            tick: None,
+            lookups: BTreeMap::new(),
+            alarmed: Vec::new(),
+            journal_bytes,
+        }
+    }
+
     /// From now on the channel is remembered across restarts.
     pub(crate) fn write_opening(&mut self, id: ChannelId, batch: &mut Batch, unfunded: &mut Unfunded) {
         if let Some(opening) = self.opening.take() {
@@ -73,6 +89,7 @@ pub struct Engine {
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
     pub(crate) apps: Apps,
+    pub(crate) families: Families,
     pub(crate) alarm: Alarm,
     /// After a reorg that cannot be undone.
     pub(crate) halt: Option<Halt>,
@@ -119,6 +136,7 @@ impl Engine {
             proposals: Proposals::default(),
             cursor: Cursor::default(),
             apps: Apps::default(),
+            families: Families::default(),
             alarm: Alarm::default(),
             halt: None,
             fetching: BTreeSet::new(),
@@ -176,13 +194,21 @@ impl Engine {
                 let reason = declined.reason().to_owned();
                 self.fail(token, EngineError::Declined(reason));
             }
-            Some(_) => self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out)),
+            Some(_) => {
+                if let Command::OpenChild(new) = &command
+                    && let Err(error) = self.check_new_child(new)
+                {
+                    self.fail(token, error);
+                    return;
+                }
+                self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
+            }
         }
     }
 
     /// Ends a round: countersigns, writes what waits, and stages everything that came of it. `None` when nothing did.
     pub fn round(&mut self, now_ms: u64) -> Option<Staged> {
-        for channel in std::mem::take(&mut self.touched) {
+        while let Some(channel) = self.touched.pop_first() {
             self.flush(now_ms, channel);
         }
         if self.batch.is_empty() && self.effects.is_empty() {
@@ -203,7 +229,7 @@ impl Engine {
         } else {
             self.watched.remove(&id);
         }
-        let closed = entry.channel.facts().phase == Phase::Closed;
+        let closed = entry.channel.is_over();
         let was_closed = std::mem::replace(&mut entry.closed, closed);
         if closed != was_closed {
             self.peers.set_closed(entry.peer, id, closed);
@@ -232,6 +258,7 @@ impl Engine {
         if is_reopened {
             self.connect_channel(now_ms, id);
         }
+        self.relate(now_ms, id);
     }
 
     /// Lets a channel work and takes over what comes of it.
@@ -243,7 +270,8 @@ impl Engine {
     ) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        let around = surroundings(&self.apps, &entry.channel);
+        let gate = Gate { policy: &self.policy, apps: &self.apps };
+        let around = surroundings(&gate, &entry.channel);
         let (domain, signer) = (&self.domain, self.signer.as_ref());
         let halted = self.halt.is_some();
         let ctx = Context { now_ms, head_time, final_time, halted, domain, signer, around };
@@ -268,7 +296,7 @@ impl Engine {
 
     pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        let around = surroundings(&self.apps, &entry.channel);
+        let around = Surroundings { admission: None, ..app_of(&self.apps, &entry.channel) };
         let (domain, signer) = (&self.domain, self.signer.as_ref());
         let halted = self.halt.is_some();
         Context { now_ms, head_time, final_time, halted, domain, signer, around }
@@ -347,8 +375,12 @@ impl Engine {
     }
 }
 
-/// What a channel is to know of its app.
-fn surroundings<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
+/// What a channel is to know of its app, and of children that it could have.
+fn surroundings<'a>(gate: &'a Gate<'a>, channel: &Channel) -> Surroundings<'a> {
+    Surroundings { admission: Some(gate), ..app_of(gate.apps, channel) }
+}
+
+fn app_of<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
     let address = channel.params().app;
     if address.is_zero() {
         return Surroundings::default();
@@ -358,6 +390,7 @@ fn surroundings<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
         rules: app.and_then(|app| app.rules.as_deref()),
         runtime: app.map(|app| app.runtime.as_slice()),
         is_deployed: apps.is_deployed(address),
+        admission: None,
     }
 }
 

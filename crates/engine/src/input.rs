@@ -382,6 +382,11 @@ pub enum EngineError {
     /// The channel takes no deposits any more.
     #[error("the channel is closed on chain and takes no deposit; open another one")]
     Closed,
+    /// A deposit for a child channel.
+    #[error(
+        "a child channel holds what its parent has locked for it, and takes no deposit; pay within it instead"
+    )]
+    ChildDeposit,
     /// The chain did not take the transaction.
     #[error(transparent)]
     Chain(#[from] ChainError),

@@ -9,6 +9,7 @@ mod alarms;
 mod apps;
 mod calls;
 mod chain;
+mod children;
 mod engine;
 mod halt;
 mod input;

@@ -58,9 +58,10 @@ impl Engine {
     pub(crate) fn introduce(&mut self, id: ChannelId) {
         let Some(entry) = self.channels.get(&id) else { return };
         let params = entry.channel.params().clone();
-        let frame = match entry.channel.app_start() {
-            Some(start) => Frame::OpenApp { params, start: start.clone() },
-            None => Frame::Open { params },
+        let frame = match (entry.channel.child_opening(), entry.channel.app_start()) {
+            (Some(opening), _) => Frame::OpenChild { opening: Box::new(opening) },
+            (None, Some(start)) => Frame::OpenApp { params, start: start.clone() },
+            (None, None) => Frame::Open { params },
         };
         let frame = frame.encode();
         self.effects.push(Effect::Send { peer: entry.peer, frame });

@@ -148,6 +148,7 @@ impl Engine {
             Ok(Frame::OpenApp { params, start }) => {
                 self.on_open(now_ms, peer, Terms { params, start: Some(start) });
             }
+            Ok(Frame::OpenChild { opening }) => self.on_child_told(now_ms, peer, *opening),
             Ok(Frame::Decline { channel, reason }) => self.on_decline(now_ms, peer, channel, &reason),
             Ok(Frame::Unknown { channel }) => self.on_unknown(now_ms, peer, channel),
             Ok(Frame::Channel { channel, body }) => {
@@ -206,7 +207,7 @@ impl Engine {
 
     fn check_start(&self, id: ChannelId, terms: &Terms) -> Result<(), EngineError> {
         match (&terms.start, terms.params.app.is_zero()) {
-            (Some(start), false) => self.admit_start(id, &terms.params, start),
+            (Some(start), false) => self.apps.judge_start(id, &terms.params, start),
             (None, true) => Ok(()),
             _ => Err(EngineError::Start),
         }
@@ -297,18 +298,7 @@ impl Engine {
             self.unfunded.insert(peer, id);
             Some(payload)
         };
-        let entry = Entry {
-            channel,
-            peer,
-            introduced,
-            opening,
-            declined: None,
-            closed: false,
-            tick: None,
-            lookups: BTreeMap::new(),
-            alarmed: Vec::new(),
-            journal_bytes,
-        };
+        let entry = Entry { introduced, opening, ..Entry::new(channel, peer, journal_bytes) };
         self.channels.insert(id, entry);
         self.proposals.forget(id);
         self.peers.add_channel(peer, id);

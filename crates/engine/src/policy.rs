@@ -24,6 +24,9 @@ pub struct Policy {
     /// They are not durable, after a restart the peers offer them again; and beyond this the peer with most of them
     /// loses its oldest.
     pub unfunded_channels: usize,
+    /// By asset, in the smallest unit: the most that this node puts into a child channel that a peer opens in one of its
+    /// payment channels, without being asked. Where nothing is said, it puts in nothing.
+    pub stakes: BTreeMap<Address, Amount>,
     /// A channel that a peer opens waits until the operator approves it; see [`crate::Input::Approve`].
     pub manual_approval: bool,
     /// Most channels of all peers together that wait for the operator, with `manual_approval`. They are not durable:
@@ -41,6 +44,7 @@ impl Default for Policy {
             min_deposits: BTreeMap::new(),
             channels_per_peer: 1_024,
             unfunded_channels: 16_384,
+            stakes: BTreeMap::new(),
             manual_approval: false,
             proposals: 1_024,
         }
@@ -53,9 +57,9 @@ pub enum PolicyError {
     /// The contract would not take it either.
     #[error(transparent)]
     Params(#[from] ParamsError),
-    /// Child channels come in a later release.
-    #[error("channels with a parent are not supported by this release")]
-    Unsupported,
+    /// A child channel without its parent.
+    #[error("a channel with a parent is opened within that, not by itself")]
+    Child,
     /// The app is not on the operator's list.
     #[error("the app {0} is not on this node's list; add it to the configuration if you trust it")]
     App(Address),
@@ -89,12 +93,21 @@ impl Policy {
     /// # Errors
     /// The first demand that is not met.
     pub fn check(&self, params: &ChannelParams, existing: usize) -> Result<(), PolicyError> {
+        if !params.child.is_zero() {
+            return Err(PolicyError::Child);
+        }
+        self.check_terms(params)?;
+        if existing >= self.channels_per_peer {
+            return Err(PolicyError::TooMany(existing));
+        }
+        Ok(())
+    }
+
+    /// Judges what also a child channel must keep to.
+    pub(crate) fn check_terms(&self, params: &ChannelParams) -> Result<(), PolicyError> {
         params.check()?;
         if !params.app.is_zero() && !self.apps.contains(&params.app) {
             return Err(PolicyError::App(params.app));
-        }
-        if !params.child.is_zero() {
-            return Err(PolicyError::Unsupported);
         }
         let unknown =
             params.assets.iter().find(|asset| !self.assets.is_empty() && !self.assets.contains(asset));
@@ -104,9 +117,6 @@ impl Policy {
         let given = params.challenge_duration;
         if given < self.min_challenge || given > self.max_challenge {
             return Err(PolicyError::Challenge { given, min: self.min_challenge, max: self.max_challenge });
-        }
-        if existing >= self.channels_per_peer {
-            return Err(PolicyError::TooMany(existing));
         }
         Ok(())
     }

@@ -6,9 +6,8 @@ use crate::engine::{Engine, Entry};
 use crate::halt::HALT_KEY;
 use crate::policy::Policy;
 use crate::ports::{Recovered, Signer, Store, StoreError};
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use strait_protocol::{Channel, RecoverError, Settings};
+use strait_protocol::{Channel, RecoverError, Settings, Standing};
 use strait_types::{Address, ChannelId, Domain, Version};
 
 /// Name in the store of the chain and adjudicator that it was made for.
@@ -89,12 +88,18 @@ impl Engine {
                 engine.drive(0, id, |channel, _, out| channel.restored(out));
             }
             // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
-            if engine.channels.get(&id).is_some_and(|entry| entry.channel.knows_nothing_of_chain()) {
+            if engine.channels.get(&id).is_some_and(|entry| engine.may_have_missed_events(&entry.channel)) {
                 engine.fetch_events(id);
             }
             engine.touched.insert(id);
         }
         Ok(engine)
+    }
+
+    fn may_have_missed_events(&self, channel: &Channel) -> bool {
+        let parent = channel.parent().and_then(|parent| self.channels.get(&parent));
+        let is_over = parent.is_some_and(|parent| parent.channel.standing_of(channel.id()) == Standing::Over);
+        !channel.has_chain_events() && !is_over
     }
 
     /// A store without channels belongs to a chain too: its position in it would mislead on another one.
@@ -124,20 +129,11 @@ impl Engine {
         let journal_bytes = recovered.records.iter().map(Vec::len).sum();
         self.peers.add_channel(peer, id);
         // What the peer has signed it knows, and may not decline any more.
-        let introduced = channel.best_version() > Version::ZERO;
-        let entry = Entry {
-            channel,
-            peer,
-            introduced,
-            opening: None,
-            declined: None,
-            closed: false,
-            tick: None,
-            lookups: BTreeMap::new(),
-            alarmed: Vec::new(),
-            journal_bytes,
-        };
-        self.channels.insert(id, entry);
+        let introduced = channel.best_version() > Version::ZERO || channel.parent().is_some();
+        if let Some(parent) = channel.parent() {
+            self.families.add(parent, id);
+        }
+        self.channels.insert(id, Entry { introduced, ..Entry::new(channel, peer, journal_bytes) });
         Ok(())
     }
 }

@@ -117,7 +117,7 @@ impl Bill {
         for operation in operations {
             let counter = match &operation {
                 Operation::Pay(_) => Some(&mut self.payments[writer.index()]),
-                Operation::AddLock(_) => Some(&mut self.locks),
+                Operation::AddLock(_) | Operation::OpenChild { .. } => Some(&mut self.locks),
                 _ => None,
             };
             let number = counter.map(|counter| {

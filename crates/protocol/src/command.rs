@@ -1,10 +1,11 @@
 //! What a user asks of a channel, and what it tells the user.
 
 use crate::app::AppMove;
+use crate::child::NewChild;
 use crate::operation::Payment;
 use crate::rule::Rule;
 use crate::rules::Refused;
-use strait_types::{Amount, AssetIndex, B256, Lock, Side, State, Version};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, State, Version};
 
 /// The caller's handle on one command; comes back in [`Event::Done`].
 pub type Token = u64;
@@ -44,6 +45,8 @@ pub enum Command {
         /// In the smallest unit; positive.
         amount: Amount,
     },
+    /// Opens a child channel in this one, without a transaction.
+    OpenChild(Box<NewChild>),
     /// Closes with the peer's agreement.
     Close,
     /// Takes the best state to the chain, without the peer.
@@ -120,6 +123,11 @@ pub enum CommandError {
     /// Both stakes are not there yet.
     #[error("the app has not started: both sides must deposit their stakes first, with their confirmations")]
     NotStarted,
+    /// A close while there are child channels.
+    #[error(
+        "{0} child channels are open in this channel: finish each with the peer, or `dispute` it, and close when they have ended; a forced close takes them to the chain, too"
+    )]
+    ChildrenOpen(usize),
     /// The key cannot be used.
     #[error(transparent)]
     Signer(#[from] crate::signer::SignerError),
@@ -149,6 +157,11 @@ pub enum Outcome {
     LockCancelled {
         /// Its number.
         number: u64,
+    },
+    /// The peer countersigned the lock of the child channel, which lives from now on.
+    ChildOpened {
+        /// Its id.
+        child: ChannelId,
     },
     /// Both signed; the call on chain is under way.
     Agreed {
@@ -203,6 +216,18 @@ pub enum Event {
     LockCancelled {
         /// Its number.
         number: u64,
+    },
+    /// Both signed the lock of a child channel.
+    ChildOpened {
+        /// The child.
+        child: ChannelId,
+    },
+    /// Both replaced the lock of a child channel by what it has come to.
+    ChildClosed {
+        /// The child.
+        child: ChannelId,
+        /// What its participants 0 and 1 got.
+        outcome: [Amount; 2],
     },
     /// The peer broke a rule; nothing was changed.
     PeerFault(Rule),

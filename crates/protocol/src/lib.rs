@@ -10,6 +10,7 @@
 mod app;
 mod bill;
 mod channel;
+mod child;
 mod command;
 mod message;
 mod onchain;
@@ -24,8 +25,10 @@ mod signer;
 pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
 pub use channel::{
-    BalanceView, Channel, ChannelView, Context, Link, LockView, Outputs, RecoverError, Surroundings,
+    BalanceView, Channel, ChannelView, ChildView, Context, Link, LockView, Outputs, RecoverError,
+    Surroundings,
 };
+pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,

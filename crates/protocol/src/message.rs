@@ -2,6 +2,7 @@
 //! variants and fields is the format; later releases append variants and announce them by feature bits.
 
 use crate::app::AppStart;
+use crate::child::ChildOpening;
 use crate::operation::{MAX_OPERATIONS, Operation};
 use crate::position::Position;
 use crate::rule::Rule;
@@ -47,6 +48,11 @@ pub enum Frame {
         params: ChannelParams,
         /// What both begin with.
         start: AppStart,
+    },
+    /// Tells a peer, which says that it does not know it, of a child channel whose lock both have signed.
+    OpenChild {
+        /// What both agreed to.
+        opening: Box<ChildOpening>,
     },
 }
 

@@ -1,8 +1,9 @@
 //! A channel's life on chain, folded from events, with what a reorg may still take back kept apart.
 
 use borsh::{BorshDeserialize, BorshSerialize};
+use strait_types::abi::child::{Challenger, Child, Shown};
 use strait_types::abi::{AdjudicatorEvent, Record as Recorded, app, calls};
-use strait_types::{Amount, B256, Bytes, ChannelParams, Lock, Side, Signature, State, Version};
+use strait_types::{Amount, B256, Bytes, ChannelParams, ChildTerms, Lock, Side, Signature, State, Version};
 
 /// What the adjudicator would do with the channel now.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -46,18 +47,21 @@ pub struct Facts {
     pub withdrawn: Version,
     /// Registered preimages that matter here: hash, preimage, time of registration in Unix seconds.
     pub registered: Vec<(B256, B256, u64)>,
+    /// What a child channel has come to, once that is recorded.
+    pub outcome: Option<[Amount; 2]>,
 }
 
 impl Facts {
-    /// Before anything happened.
-    pub fn new(assets: usize) -> Facts {
+    /// Before anything happened; `funds` is what each has put in without a deposit.
+    pub fn new(funds: Vec<[Amount; 2]>) -> Facts {
         Facts {
-            deposits: vec![[Amount::ZERO; 2]; assets],
+            deposits: funds,
             phase: Phase::Open,
             recorded: None,
             dispute: 0,
             withdrawn: Version::ZERO,
             registered: Vec::new(),
+            outcome: None,
         }
     }
 
@@ -109,7 +113,11 @@ impl Facts {
                 self.withdrawn = state.version;
                 self.recorded = Some(state.clone());
             }
-            AdjudicatorEvent::Closed { .. } | AdjudicatorEvent::Finalised { .. } => {
+            AdjudicatorEvent::Finalised { outcome, .. } => {
+                self.phase = Phase::Closed;
+                self.outcome = Some(*outcome);
+            }
+            AdjudicatorEvent::Closed { .. } => {
                 self.phase = Phase::Closed;
                 // It paid by the final state, whatever was recorded.
                 self.recorded = None;
@@ -181,6 +189,8 @@ const REORG_BLOCKS: u64 = 128;
 /// Facts at depth, and at the head.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub struct ChainView {
+    /// What a parent's lock has put into a child channel, which has no deposits.
+    funds: Option<[Amount; 2]>,
     /// What no reorg is expected to reach.
     base: Facts,
     recent: Vec<Dated>,
@@ -197,8 +207,18 @@ pub struct ChainView {
 impl ChainView {
     /// Before anything happened.
     pub fn new(assets: usize) -> ChainView {
-        let facts = Facts::new(assets);
+        ChainView::of(None, vec![[Amount::ZERO; 2]; assets])
+    }
+
+    /// Of a child channel, before anything happened.
+    pub fn of_child(funds: [Amount; 2]) -> ChainView {
+        ChainView::of(Some(funds), vec![funds])
+    }
+
+    fn of(funds: Option<[Amount; 2]>, deposits: Vec<[Amount; 2]>) -> ChainView {
+        let facts = Facts::new(deposits);
         ChainView {
+            funds,
             base: facts.clone(),
             recent: Vec::new(),
             seen: false,
@@ -207,6 +227,10 @@ impl ChainView {
             counted: facts.clone(),
             head: facts,
         }
+    }
+
+    fn anew(&self) -> ChainView {
+        self.funds.map_or_else(|| ChainView::new(self.base.deposits.len()), ChainView::of_child)
     }
 
     /// As of the head: what may happen to us next.
@@ -223,7 +247,7 @@ impl ChainView {
     pub fn concerns(&self, delta: &ChainDelta) -> bool {
         match delta {
             ChainDelta::Event { .. } => true,
-            ChainDelta::Reset => *self != ChainView::new(self.base.deposits.len()),
+            ChainDelta::Reset => *self != self.anew(),
             ChainDelta::Rollback { to } => self.recent.iter().any(|dated| dated.block > *to),
             ChainDelta::Final { through } => self.recent.iter().any(|dated| {
                 dated.block <= *through && (dated.block > self.through || is_settled(dated, *through))
@@ -234,7 +258,7 @@ impl ChainView {
     /// Takes a delta in.
     pub fn apply(&mut self, delta: &ChainDelta) {
         match delta {
-            ChainDelta::Reset => *self = ChainView::new(self.base.deposits.len()),
+            ChainDelta::Reset => *self = self.anew(),
             ChainDelta::Event { block, time, event } => {
                 self.head.apply(*time, event);
                 self.seen = true;
@@ -275,9 +299,15 @@ impl ChainView {
         self.settled <= height
     }
 
-    /// Whether no event was ever seen, not even one that a reorg took back.
+    /// Whether nothing tells yet that the channel exists: neither an event, not even one that a reorg took back, nor a
+    /// parent's lock.
     pub fn is_blank(&self) -> bool {
-        !self.seen
+        !self.seen && self.funds.is_none()
+    }
+
+    /// Whether an event was ever seen.
+    pub fn has_events(&self) -> bool {
+        self.seen
     }
 
     /// Events that may still be taken back.
@@ -328,6 +358,14 @@ pub enum ChainAction {
     DeployApp(Bytes),
 }
 
+fn shown<'a>(
+    state: &'a State,
+    signatures: Option<&'a [Signature; 2]>,
+    previous: Option<Recorded>,
+) -> Shown<'a> {
+    Shown { state, signatures, activation: None, previous }
+}
+
 /// A call that guards our money and that the chain does not show yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deadline {
@@ -356,8 +394,37 @@ impl ChainAction {
         }
     }
 
-    /// The calldata.
-    pub fn calldata(&self, params: &ChannelParams) -> Bytes {
+    /// The calldata; `terms` are those of a child channel.
+    pub fn calldata(&self, params: &ChannelParams, terms: Option<&ChildTerms>) -> Bytes {
+        let of_child = terms.and_then(|terms| self.calldata_of_child(&Child { params, terms }));
+        of_child.unwrap_or_else(|| self.calldata_of_channel(params))
+    }
+
+    /// `None`: the call does not depend on what kind of channel it is.
+    fn calldata_of_child(&self, child: &Child<'_>) -> Option<Bytes> {
+        Some(match self {
+            ChainAction::Close(state, signatures) => child.close(state, signatures, None),
+            ChainAction::Challenge { state, signatures, previous, challenger, signature } => {
+                let challenger = Challenger::Participant(*challenger, Some(signature));
+                child.challenge(shown(state, signatures.as_ref(), *previous), challenger)
+            }
+            ChainAction::Respond(state, signatures, previous) => {
+                child.respond(shown(state, Some(signatures), *previous))
+            }
+            ChainAction::Settle(state) => child.settle(state),
+            ChainAction::Progress(state, next, signature) => child.progress(state, next, signature),
+            ChainAction::ProgressAgreed(state, next, signatures) => {
+                child.progress_agreed(state, next, signatures)
+            }
+            ChainAction::Resume(recorded, signatures) => child.resume(*recorded, signatures, None),
+            ChainAction::Withdraw(..)
+            | ChainAction::Unlock(_)
+            | ChainAction::RegisterPreimage(_)
+            | ChainAction::DeployApp(_) => return None,
+        })
+    }
+
+    fn calldata_of_channel(&self, params: &ChannelParams) -> Bytes {
         match self {
             ChainAction::Close(state, signatures) => calls::close(params, state, signatures),
             ChainAction::Withdraw(state, signatures, previous) => {

@@ -1,9 +1,11 @@
 //! What an update can do, and the hash that binds all of it.
 
 use crate::app::AppMove;
+use crate::child::ChildOpening;
+use crate::position::NumberedLock;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
-use strait_types::{Amount, AssetIndex, B256, Lock, Side, keccak256};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, Version, keccak256};
 
 /// Longest memo of a payment, in bytes.
 pub const MAX_MEMO_BYTES: usize = 512;
@@ -24,8 +26,7 @@ pub struct Payment {
     pub memo: Vec<u8>,
 }
 
-/// One step of an update. The numbers of the variants are part of the signed format; 7 and 8 are reserved for
-/// `OpenChild` and `CloseChild`.
+/// One step of an update. The numbers of the variants are part of the signed format.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[borsh(use_discriminant = true)]
@@ -65,6 +66,24 @@ pub enum Operation {
         /// Last chain time, Unix seconds, at which `close` executes it.
         valid_until: u64,
     } = 6,
+    /// Opens a child channel, whose funds it locks. Alone in its version, which the child's terms name.
+    OpenChild {
+        /// The child's id.
+        child: ChannelId,
+        /// Which asset of this channel.
+        asset: AssetIndex,
+        /// Participant 0 of this channel plays index 1 of the child.
+        flip: bool,
+        /// The child.
+        opening: Box<ChildOpening>,
+    } = 7,
+    /// Replaces the lock of a child channel by what the child has come to.
+    CloseChild {
+        /// The child.
+        child: ChannelId,
+        /// What the child's participants 0 and 1 get; together what is locked.
+        outcome: [Amount; 2],
+    } = 8,
     /// A move of the writer's in a channel with an app, or its start at version 0. Alone in its version.
     Move(AppMove) = 9,
     /// Ends an app by agreement. It is written by the side that is not to move, so that who is to move never signs two
@@ -78,17 +97,39 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The number of the lock that it settles or cancels.
-    pub fn resolved_lock(&self) -> Option<u64> {
+    /// Whether it takes a lock off the list.
+    pub(crate) fn takes_lock(&self) -> bool {
+        use Operation::{CancelLock, CloseChild, SettleLock};
+        matches!(self, SettleLock { .. } | CancelLock { .. } | CloseChild { .. })
+    }
+
+    /// Whether it takes this lock off the list.
+    pub fn resolves(&self, entry: &NumberedLock) -> bool {
         match self {
-            Operation::SettleLock { number, .. } | Operation::CancelLock { number } => Some(*number),
-            _ => None,
+            Operation::SettleLock { number, .. } | Operation::CancelLock { number } => {
+                *number == entry.number
+            }
+            Operation::CloseChild { child, .. } => entry.lock.holds(*child),
+            _ => false,
         }
     }
 
     /// Whether it belongs to a channel with an app.
     pub fn is_of_app(&self) -> bool {
         matches!(self, Operation::Move(_) | Operation::Finish { .. })
+    }
+
+    /// Whether the reader agreed to it for one version only, so that it is not written into another one.
+    pub fn is_bound(&self) -> bool {
+        self.valid_until().is_some() || matches!(self, Operation::OpenChild { .. })
+    }
+
+    /// The version of a child's parent that opens it.
+    pub(crate) fn opens_child_in(&self) -> Option<Version> {
+        match self {
+            Operation::OpenChild { opening, .. } => Some(Version(opening.terms.version0)),
+            _ => None,
+        }
     }
 
     /// The limit of an operation that is to be executed on chain.

@@ -144,7 +144,7 @@ impl Position {
             }
             Operation::AddLock(lock) => self.add_lock(writer, lock)?,
             Operation::SettleLock { number, preimage } => {
-                let lock = self.take_lock(*number)?;
+                let lock = self.take_lock(*number, LockKind::Hash)?;
                 if lock.reference != sha256(*preimage) {
                     return Err(Rule::WrongPreimage);
                 }
@@ -152,7 +152,7 @@ impl Position {
                 self.credit(lock.asset.index(), contributor.other(), amount.signed())?;
             }
             Operation::CancelLock { number } => {
-                let lock = self.take_lock(*number)?;
+                let lock = self.take_lock(*number, LockKind::Hash)?;
                 let (contributor, amount) = contribution(&lock)?;
                 self.credit(lock.asset.index(), contributor, amount.signed())?;
             }
@@ -173,6 +173,13 @@ impl Position {
                 self.state.is_final = true;
                 self.state.valid_until = *valid_until;
             }
+            Operation::OpenChild { child, asset, flip, opening } => {
+                if opening.terms.version0 != self.state.version.0 {
+                    return Err(Rule::ChildTerms);
+                }
+                self.lock_child(opening.lock(*child, *asset, *flip))?;
+            }
+            Operation::CloseChild { child, outcome } => self.close_child(*child, *outcome)?,
             Operation::Move(next) => {
                 next.check(self.state.allocations.len())?;
                 self.set_deltas(&next.deltas);
@@ -207,14 +214,52 @@ impl Position {
             return Err(Rule::LockContributor);
         }
         self.credit(lock.asset.index(), writer, -amount.signed())?;
-        self.locks.push(NumberedLock { number: self.locks_added, lock: lock.clone() });
+        self.push_lock(lock.clone())
+    }
+
+    fn push_lock(&mut self, lock: Lock) -> Result<(), Rule> {
+        self.locks.push(NumberedLock { number: self.locks_added, lock });
         self.locks_added = self.locks_added.checked_add(1).ok_or(Rule::Overflow)?;
         Ok(())
     }
 
-    fn take_lock(&mut self, number: u64) -> Result<Lock, Rule> {
+    /// Both put in their part of a child.
+    fn lock_child(&mut self, lock: Lock) -> Result<(), Rule> {
+        if self.locks.len() >= MAX_LOCKS {
+            return Err(Rule::LockCount);
+        }
+        positive(lock.total().ok_or(Rule::Overflow)?)?;
+        for side in Side::BOTH {
+            self.credit(lock.asset.index(), side, -lock.amounts[side.index()].signed())?;
+        }
+        self.push_lock(lock)
+    }
+
+    /// Gives both what a child has come to: all that is locked, as `unlock` would on chain.
+    fn close_child(&mut self, child: ChannelId, [zero, one]: [Amount; 2]) -> Result<(), Rule> {
+        let number = self.lock_of(child).ok_or(Rule::UnknownLock)?.number;
+        let lock = self.take_lock(number, LockKind::Channel)?;
+        if zero.checked_add(one) != lock.total() {
+            return Err(Rule::WrongOutcome);
+        }
+        let parts = if lock.flip { [one, zero] } else { [zero, one] };
+        for side in Side::BOTH {
+            self.credit(lock.asset.index(), side, parts[side.index()].signed())?;
+        }
+        Ok(())
+    }
+
+    fn take_lock(&mut self, number: u64, kind: LockKind) -> Result<Lock, Rule> {
         let index = self.locks.iter().position(|entry| entry.number == number).ok_or(Rule::UnknownLock)?;
+        if self.locks.get(index).is_none_or(|entry| entry.lock.kind != kind) {
+            return Err(Rule::LockKind);
+        }
         Ok(self.locks.remove(index).lock)
+    }
+
+    /// The lock of a child channel.
+    pub fn lock_of(&self, child: ChannelId) -> Option<&NumberedLock> {
+        self.locks.iter().find(|entry| entry.lock.holds(child))
     }
 }
 
@@ -239,6 +284,7 @@ fn check_order(operations: &[Operation], index: usize) -> Result<(), Rule> {
         Some(
             Operation::Finalise { .. }
             | Operation::Withdraw { .. }
+            | Operation::OpenChild { .. }
             | Operation::Move(_)
             | Operation::Finish { .. },
         ) => operations.len() == 1,

@@ -1,6 +1,7 @@
 //! The journal records of a channel. Replaying them over the last snapshot rebuilds it exactly.
 
 use crate::app::AppStart;
+use crate::child::ChildOpening;
 use crate::message::{SignedPosition, Update};
 use crate::onchain::ChainDelta;
 use crate::operation::Operation;
@@ -97,6 +98,17 @@ pub enum Record {
         dispute: u16,
         /// The peer's signature.
         signature: Signature,
+    },
+    /// A child channel became known.
+    OpenedChild {
+        /// Its id.
+        id: ChannelId,
+        /// What both agreed to.
+        opening: ChildOpening,
+        /// Which participant we are.
+        side: Side,
+        /// What we demand.
+        settings: Settings,
     },
 }
 

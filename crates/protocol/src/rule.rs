@@ -132,4 +132,24 @@ pub enum Rule {
     /// The start is not the one that the channel was opened with.
     #[error("the start is not the one that the channel was opened with")]
     WrongStart = 36,
+    /// The child is not one that this channel can have in this version.
+    #[error("the child channel does not fit its parent")]
+    ChildTerms = 37,
+    /// Its app is unknown.
+    #[error("the app of the child channel is not installed, or not on the list of those that are taken")]
+    UnknownApp = 38,
+    /// Its period is out of bounds.
+    #[error("the challenge duration of the child channel is outside the range that is taken")]
+    ChildPeriod = 39,
+    /// More than a node puts in unasked.
+    #[error(
+        "the stake is more than the peer's node puts in unasked; let its operator raise `policy.stakes`, or open the child channel from there"
+    )]
+    StakeTooHigh = 40,
+    /// The child has not come to this.
+    #[error("the child channel has no end that both agreed or the chain recorded, or another one")]
+    WrongOutcome = 41,
+    /// The child's end is not known here, not yet.
+    #[error("the child channel has not ended, as far as the reader knows")]
+    ChildNotOver = 42,
 }

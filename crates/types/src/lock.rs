@@ -1,6 +1,6 @@
 //! Amounts that leave the free balances until a condition decides where they go.
 
-use crate::{Amount, AssetIndex, Side};
+use crate::{Amount, AssetIndex, ChannelId, Side};
 use alloy_primitives::{B256, U256, keccak256};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,11 @@ impl Lock {
             (true, false) => Some(Side::One),
             _ => None,
         }
+    }
+
+    /// Whether it waits for this child channel.
+    pub fn holds(&self, child: ChannelId) -> bool {
+        self.kind == LockKind::Channel && self.reference == child.0
     }
 
     /// Both contributions together.

@@ -103,6 +103,32 @@ pub enum HistoryEntry {
         /// Last chain time at which it can be executed.
         valid_until: u64,
     },
+    /// A child channel was opened; its funds are locked here.
+    OpenChild {
+        /// Its lock's number in the channel.
+        number: u64,
+        /// The child.
+        #[schemars(with = "String")]
+        child: ChannelId,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// What its participants 0 and 1 put in, in the smallest unit.
+        #[schemars(with = "[String; 2]")]
+        stakes: [Amount; 2],
+        /// Its app, if it has one.
+        #[schemars(with = "Option<String>")]
+        app: Option<Address>,
+    },
+    /// A child channel was closed back into this one.
+    CloseChild {
+        /// The child.
+        #[schemars(with = "String")]
+        child: ChannelId,
+        /// What its participants 0 and 1 got, in the smallest unit.
+        #[schemars(with = "[String; 2]")]
+        outcome: [Amount; 2],
+    },
     /// The pen changed hands.
     HandOver,
     /// The last word was agreed.

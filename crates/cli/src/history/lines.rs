@@ -193,6 +193,17 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets) -> Row {
             row.detail = format!("to {to}, until {}", time(*valid_until));
             row.money(channel, assets, *asset, *amount);
         }
+        HistoryEntry::OpenChild { number, child, asset, stakes: [zero, one], app } => {
+            row.operation = "open child";
+            row.number = Some(*number);
+            let app = app.map(|app| format!(", app {app}")).unwrap_or_default();
+            row.detail = format!("child {child}{app}");
+            row.money(channel, assets, *asset, zero.checked_add(*one).unwrap_or(Amount::MAX));
+        }
+        HistoryEntry::CloseChild { child, outcome: [zero, one] } => {
+            row.operation = "close child";
+            row.detail = format!("child {child}, {zero} to its participant 0 and {one} to 1");
+        }
         HistoryEntry::HandOver => row.operation = "hand over",
         HistoryEntry::Finalise { valid_until } => {
             row.operation = "close";

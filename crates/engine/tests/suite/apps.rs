@@ -87,7 +87,7 @@ impl World {
 
     pub(crate) fn take(&mut self, node: usize, channel: ChannelId, count: u8) -> Token {
         let left = self.left(node, channel).wrapping_sub(count);
-        let next = heap(if node == 0 { Side::One } else { Side::Zero }, left);
+        let next = heap(self.app(node, channel).state.writer.other(), left);
         let token = self.command(node, channel, Command::Move(next));
         self.settle();
         token

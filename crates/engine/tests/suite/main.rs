@@ -6,6 +6,7 @@ mod apps;
 mod apps_crashing;
 mod apps_disputed;
 mod bad_input;
+mod children;
 mod policy;
 mod registry;
 mod reorg;

@@ -17,6 +17,8 @@ use strait_types::{
 };
 
 pub(crate) const GENESIS: u64 = 1_800_000_000;
+/// What a node puts into a child channel that its peer opens.
+pub(crate) const MOST_STAKE: u64 = 500;
 pub(crate) const NOW_MS: u64 = GENESIS * 1_000;
 
 pub(crate) struct Node {
@@ -89,7 +91,8 @@ pub(crate) fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryS
     let domain = Domain::new(port.chain_id(), port.adjudicator());
     let settings = Settings { confirmations: 0, ..Settings::default() };
     let apps = vec![sticks().address(port.adjudicator())];
-    let policy = Policy { apps, ..Policy::default() };
+    let stakes = BTreeMap::from([(Address::ZERO, Amount::from(MOST_STAKE))]);
+    let policy = Policy { apps, stakes, ..Policy::default() };
     let mut engine = Engine::recover(domain, key.clone(), policy, settings, store, false).expect("recovers");
     assert_eq!(engine.set_rules(Arc::new(EvmApps)), []);
     engine

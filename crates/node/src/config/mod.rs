@@ -145,6 +145,8 @@ pub struct PolicySection {
     pub max_challenge: u32,
     /// What a peer that opens a channel must deposit, by chain and asset.
     pub min_deposits: BTreeMap<(String, Address), Amount>,
+    /// By chain and asset: the most that this node puts, unasked, into a child channel that a peer opens.
+    pub stakes: BTreeMap<(String, Address), Amount>,
     /// Most channels with one peer that are not closed.
     pub channels_per_peer: usize,
     /// Most channels that peers opened and nobody has funded.

@@ -92,6 +92,7 @@ pub(super) struct RawPolicy {
     pub(super) min_challenge: Option<Text>,
     pub(super) max_challenge: Option<Text>,
     pub(super) min_deposit: Texts,
+    pub(super) stakes: Texts,
     pub(super) channels_per_peer: Option<u64>,
     pub(super) unfunded_channels: Option<u64>,
     pub(super) manual_approval: bool,

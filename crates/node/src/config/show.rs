@@ -140,12 +140,14 @@ impl Table<'_> {
         self.row("policy.apps", list(policy.apps.iter().map(ToString::to_string)));
         self.row("policy.min_challenge", seconds(u64::from(policy.min_challenge)));
         self.row("policy.max_challenge", seconds(u64::from(policy.max_challenge)));
-        let mut deposits: Vec<String> = Vec::new();
-        for ((chain, address), amount) in &policy.min_deposits {
-            deposits.extend(config.assets.find(chain, *address).map(|asset| asset.show(*amount)));
+        for (key, amounts) in [("min_deposit", &policy.min_deposits), ("stakes", &policy.stakes)] {
+            let mut shown: Vec<String> = Vec::new();
+            for ((chain, address), amount) in amounts {
+                shown.extend(config.assets.find(chain, *address).map(|asset| asset.show(*amount)));
+            }
+            shown.dedup();
+            self.row(&format!("policy.{key}"), list(shown));
         }
-        deposits.dedup();
-        self.row("policy.min_deposit", list(deposits));
         self.row("policy.channels_per_peer", policy.channels_per_peer.to_string());
         self.row("policy.unfunded_channels", policy.unfunded_channels.to_string());
         self.row("policy.manual_approval", policy.manual_approval.to_string());

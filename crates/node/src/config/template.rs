@@ -193,6 +193,7 @@ const POLICY: &str = "\
 # assets = [\"ETH\"]                 # by default those that have names; [\"any\"] takes all
 # apps = []
 # min_deposit = [\"0.05 ETH\"]       # what a peer that opens a channel must deposit
+# stakes = [\"1 ETH\"]               # most that is put, unasked, into a game that a peer opens in a channel
 # channels_per_peer = 1024
 # manual_approval = false          # true: channels wait for `strait channel approve`
 ";

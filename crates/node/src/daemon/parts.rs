@@ -5,13 +5,14 @@ use crate::config::{ChainSection, Config, Confirmations};
 use crate::service::{ChainNode, Retention, ServiceConfig};
 use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, TlsIdentity};
 use crate::{Capacity, Node, NodeConfig, SystemClock, SystemRng};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use strait_app::EvmApps;
 use strait_engine::ports::Chain;
 use strait_engine::{Alarms, Policy};
 use strait_protocol::Settings;
 use strait_store::SqliteStore;
-use strait_types::Address;
+use strait_types::{Address, Amount};
 
 /// Longest age of a finalised block, with room.
 const FINALITY_SECONDS: u64 = 3_600;
@@ -46,13 +47,17 @@ pub(super) fn addresses(config: &Config, signer: Address, listener: Option<&List
 
 fn policy(config: &Config, chain: &str) -> Policy {
     let policy = &config.policy;
-    let deposits = policy.min_deposits.iter().filter(|((name, _), _)| name == chain);
+    let of_chain = |amounts: &BTreeMap<(String, Address), Amount>| {
+        let of_chain = amounts.iter().filter(|((name, _), _)| name == chain);
+        of_chain.map(|((_, asset), amount)| (*asset, *amount)).collect()
+    };
     Policy {
         assets: policy.assets.get(chain).cloned().unwrap_or_default(),
         apps: policy.apps.clone(),
         min_challenge: policy.min_challenge,
         max_challenge: policy.max_challenge,
-        min_deposits: deposits.map(|((_, asset), amount)| (*asset, *amount)).collect(),
+        min_deposits: of_chain(&policy.min_deposits),
+        stakes: of_chain(&policy.stakes),
         channels_per_peer: policy.channels_per_peer,
         unfunded_channels: policy.unfunded_channels,
         manual_approval: policy.manual_approval,

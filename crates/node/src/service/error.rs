@@ -89,6 +89,7 @@ fn of_command(error: &CommandError) -> ApiError {
             ErrorCode::ChannelBusy
         }
         CommandError::NotStarted => ErrorCode::AwaitingDeposit,
+        CommandError::ChildrenOpen(_) => ErrorCode::ChannelBusy,
     };
     ApiError::new(code, error.to_string())
 }
@@ -102,7 +103,9 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::Overdraw => ErrorCode::InsufficientBalance,
         Rule::UnknownLock => ErrorCode::UnknownLock,
         Rule::NotOpen | Rule::Closing => ErrorCode::ChannelNotOpen,
-        Rule::ExecutionPending => ErrorCode::ChannelBusy,
+        Rule::ExecutionPending | Rule::ChildNotOver => ErrorCode::ChannelBusy,
+        Rule::UnknownApp | Rule::ChildPeriod | Rule::StakeTooHigh => ErrorCode::PolicyRefused,
+        Rule::ChildTerms | Rule::WrongOutcome => ErrorCode::InvalidParams,
         Rule::Restoring => ErrorCode::ChannelRestoring,
         Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,
         Rule::HoldTimeout => ErrorCode::ChainStale,
@@ -163,7 +166,7 @@ fn of_engine(error: &EngineError) -> ApiError {
         }
         EngineError::Rule(rule) => return of_rule(*rule, error.to_string()),
         EngineError::UnknownApp(_) | EngineError::Rules(_) => ErrorCode::PolicyRefused,
-        EngineError::Start => ErrorCode::InvalidParams,
+        EngineError::Start | EngineError::ChildDeposit => ErrorCode::InvalidParams,
         EngineError::ZeroAmount => ErrorCode::InvalidAmount,
         EngineError::Closed => ErrorCode::ChannelNotOpen,
         EngineError::Chain(error) => return of_chain(error),

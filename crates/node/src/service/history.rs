@@ -183,6 +183,14 @@ fn history_line(known: &Known, line: BillLine) -> HistoryLine {
             amount,
             valid_until,
         },
+        Operation::OpenChild { child, asset, opening, .. } => HistoryEntry::OpenChild {
+            number,
+            child,
+            asset: known.asset(asset),
+            stakes: opening.terms.amounts,
+            app: Some(opening.params.app).filter(|app| !app.is_zero()),
+        },
+        Operation::CloseChild { child, outcome } => HistoryEntry::CloseChild { child, outcome },
         Operation::HandOver => HistoryEntry::HandOver,
         Operation::Finalise { valid_until } => HistoryEntry::Finalise { valid_until },
         operation @ (Operation::Move(_) | Operation::Finish { .. }) => {

@@ -28,6 +28,12 @@ pub(super) struct AppPart {
     pub(super) resume: Option<(u16, Signature)>,
 }
 
+impl AppPart {
+    pub(super) fn new(start: AppStart) -> AppPart {
+        AppPart { start, dispute: None, is_refused: false, resume: None }
+    }
+}
+
 impl Channel {
     /// A channel with an app that just became known, and the record that makes it durable.
     pub fn open_app(
@@ -38,8 +44,7 @@ impl Channel {
         start: AppStart,
     ) -> (Channel, Record) {
         let (mut channel, _) = Channel::open(id, params.clone(), side, settings.clone());
-        let part = AppPart { start: start.clone(), dispute: None, is_refused: false, resume: None };
-        channel.durable.app = Some(part);
+        channel.durable.app = Some(AppPart::new(start.clone()));
         (channel, Record::OpenedApp { id, params, side, settings, start })
     }
 
@@ -66,10 +71,10 @@ impl Channel {
 
     pub(super) fn begin_dispute(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
         let confirmed = &self.durable.confirmed.position.state;
-        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close {
+        if self.durable.chain.head().phase != Phase::Open || self.is_leaving() || self.is_idle() {
             return Err(CommandError::NotOpen);
         }
-        if confirmed.version == Version::ZERO {
+        if confirmed.version == Version::ZERO && !self.is_child() {
             return Err(CommandError::NotStarted);
         }
         self.want_dispute(out);
@@ -81,14 +86,18 @@ impl Channel {
     pub(super) fn want_dispute(&mut self, out: &mut Outputs) {
         let facts = self.durable.chain.head();
         let number = facts.dispute;
-        let starts = self.durable.confirmed.position.state.version > Version::ZERO;
-        if facts.phase != Phase::Open || !starts {
+        if facts.phase != Phase::Open || !self.has_stakes_at_risk() {
             return;
         }
         if let Some(app) = self.durable.app.as_mut().filter(|app| app.dispute != Some(number)) {
             app.dispute = Some(number);
             out.records.push(Record::Dispute { number });
         }
+    }
+
+    /// Above version 0, or with funds that only its parent's lock holds.
+    fn has_stakes_at_risk(&self) -> bool {
+        self.is_child() || self.durable.confirmed.position.state.version > Version::ZERO
     }
 
     fn check_movable(&self, ctx: &Context<'_>) -> Result<(), CommandError> {
@@ -109,7 +118,8 @@ impl Channel {
             return Err(CommandError::NotYourTurn);
         }
         match self.durable.chain.head().phase {
-            Phase::Open if self.durable.force_close => Err(CommandError::AwaitingChain),
+            Phase::Open if self.is_idle() => Err(CommandError::NotOpen),
+            Phase::Open if self.is_leaving() => Err(CommandError::AwaitingChain),
             Phase::Open if self.volatile.link == Link::Down => Err(CommandError::PeerOffline),
             Phase::Open if self.is_finish_under_way(ctx) => Err(CommandError::Busy),
             Phase::Open => Ok(()),
@@ -179,7 +189,7 @@ impl Channel {
     fn may_write_app(&self, ctx: &Context<'_>, operation: &Operation) -> bool {
         let is_bound = self.durable.restore.is_some() || self.volatile.peer_restoring;
         let may = match self.durable.chain.head().phase {
-            Phase::Open => self.volatile.link == Link::Up && !self.durable.force_close && self.is_admitted(),
+            Phase::Open => self.volatile.link == Link::Up && !self.is_leaving() && self.is_admitted(),
             Phase::Disputed { .. } => {
                 matches!(operation, Operation::Move(_)) && self.check_forcible(ctx).is_ok()
             }
@@ -260,7 +270,8 @@ impl Channel {
         let waits = !self.durable.pending.is_empty() || confirmed.writer != self.durable.side;
         self.has_app()
             && waits
-            && confirmed.version > Version::ZERO
+            && self.has_stakes_at_risk()
+            && !self.is_idle()
             && !confirmed.is_final
             && self.durable.chain.head().phase == Phase::Open
             && self.durable.restore.is_none()
@@ -269,7 +280,7 @@ impl Channel {
     /// When the peer will have taken too long, milliseconds.
     pub(super) fn patience_ends(&self) -> Option<u64> {
         let patience = self.durable.settings.move_patience.saturating_mul(1_000);
-        let is_ordered = self.durable.force_close
+        let is_ordered = self.is_leaving()
             || self
                 .durable
                 .app

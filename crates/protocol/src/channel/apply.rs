@@ -53,6 +53,8 @@ impl Channel {
             restore: None,
             force_close: false,
             app: None,
+            terms: None,
+            openings: BTreeMap::new(),
             params,
         };
         (Channel { durable, volatile: Volatile::new() }, record)
@@ -84,10 +86,13 @@ impl Channel {
                 (None, Record::OpenedApp { id, params, side, settings, start }) => {
                     channel = Some(Channel::open_app(id, params, side, settings, start).0);
                 }
+                (None, Record::OpenedChild { id, opening, side, settings }) => {
+                    channel = Some(Channel::open_child(id, opening, side, settings).0);
+                }
                 (None, _) => {
                     return Err(RecoverError::Inconsistent("the first record does not open a channel"));
                 }
-                (Some(_), Record::Opened { .. } | Record::OpenedApp { .. }) => {
+                (Some(_), Record::Opened { .. } | Record::OpenedApp { .. } | Record::OpenedChild { .. }) => {
                     return Err(RecoverError::Inconsistent("a channel is opened twice"));
                 }
                 (Some(channel), record) => channel.replay(record)?,
@@ -105,7 +110,7 @@ impl Channel {
     fn replay(&mut self, record: Record) -> Result<(), RecoverError> {
         let inconsistent = RecoverError::Inconsistent;
         match record {
-            Record::Opened { .. } | Record::OpenedApp { .. } => {}
+            Record::Opened { .. } | Record::OpenedApp { .. } | Record::OpenedChild { .. } => {}
             Record::Wrote(update) => {
                 let position = step(self.head(), &update)?;
                 self.apply_wrote(update, position, Vec::new());
@@ -172,6 +177,7 @@ impl Channel {
         // The peer did not use it while it had the pen.
         self.durable.agreed = None;
         self.note_execution(&position, self.durable.side, None);
+        self.note_openings(&update.operations);
         let hash = position.state.hash();
         self.durable.pending.push_back(Pending { update, position, hash, tickets });
     }
@@ -180,6 +186,7 @@ impl Channel {
     pub(super) fn apply_accepted(&mut self, update: &Update, position: Position) -> Vec<Pending> {
         let writer = self.durable.side.other();
         self.note_execution(&position, writer, Some(update.signature));
+        self.note_openings(&update.operations);
         if self.durable.agreed.as_ref().is_some_and(|agreed| update.operations.contains(agreed)) {
             self.durable.agreed = None;
         }
@@ -192,6 +199,7 @@ impl Channel {
         self.durable.refused_locks.clear();
         let confirmed = std::mem::take(&mut self.durable.pending).into();
         self.forget_preimages();
+        self.forget_openings();
         confirmed
     }
 
@@ -221,6 +229,7 @@ impl Channel {
             self.durable.refused_locks.clear();
         }
         self.forget_preimages();
+        self.forget_openings();
         confirmed
     }
 

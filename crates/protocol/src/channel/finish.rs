@@ -134,7 +134,7 @@ impl Channel {
         if self.durable.restore.is_some() || self.volatile.peer_restoring {
             return Err(Rule::Restoring);
         }
-        if self.durable.chain.head().phase != Phase::Open || self.durable.force_close {
+        if self.durable.chain.head().phase != Phase::Open || self.is_leaving() {
             return Err(Rule::NotOpen);
         }
         let latest = ctx.head_time.saturating_add(self.latest_limit());

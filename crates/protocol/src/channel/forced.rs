@@ -30,7 +30,7 @@ impl Channel {
     pub(super) fn wanted_by_app(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
         let facts = self.durable.chain.head();
         match &facts.phase {
-            Phase::Open => self.wanted_before_dispute(ctx, facts),
+            Phase::Open => self.wanted_before_dispute(ctx, facts).into_iter().collect(),
             Phase::Disputed { deadline, moves, .. } => {
                 let is_showing = *moves == 0 && ctx.head_time <= *deadline;
                 self.wanted_in_play(ctx, facts, is_showing).into_iter().collect()
@@ -39,15 +39,17 @@ impl Channel {
         }
     }
 
-    fn wanted_before_dispute(&self, ctx: &Context<'_>, facts: &Facts) -> Vec<ChainAction> {
-        let execution = self.durable.execution.as_ref().and_then(|e| self.executable(ctx, facts, e));
+    fn wanted_before_dispute(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
         let ordered = self.durable.app.as_ref().is_some_and(|app| app.dispute == Some(facts.dispute));
-        // An agreed end that was not executed within its limit goes the long way.
+        // An agreed end that was not executed within its limit goes the long way; that of a child, which its parent takes
+        // over, only when it must.
         let is_late = self.durable.confirmed.position.state.is_final && self.durable.execution.is_none();
-        if execution.is_none() && (self.durable.force_close || ordered || is_late) {
-            return self.challenge(ctx, facts).into_iter().collect();
+        let must = self.is_leaving() || ordered || is_late && !self.is_child();
+        if self.is_child() && !must {
+            return None;
         }
-        execution.into_iter().collect()
+        let execution = self.durable.execution.as_ref().and_then(|e| self.executable(ctx, facts, e));
+        execution.or_else(|| must.then(|| self.challenge(ctx, facts))?)
     }
 
     fn wanted_in_play(&self, ctx: &Context<'_>, facts: &Facts, is_showing: bool) -> Option<ChainAction> {
@@ -217,7 +219,7 @@ impl Channel {
             && is_forced(confirmed)
             && recorded.version <= confirmed.version
             && facts.dispute < MAX_RESUMES
-            && !self.durable.force_close
+            && !self.is_leaving()
             && self.durable.restore.is_none()
             && self.last_word(facts).is_some_and(|last| ctx.head_time <= last)
     }

@@ -6,11 +6,14 @@ use super::apply::list_hash;
 use super::{Channel, Context, Execution, Outputs};
 use crate::onchain::{ChainAction, Deadline, Facts, Phase, Settlement};
 use crate::record::Record;
-use strait_types::{B256, Lock, LockKind, Side, State, Version};
+use strait_types::{B256, ChannelId, Lock, LockKind, Side, State, Version};
 
 impl Channel {
     /// The calls that are wanted now, the most urgent first.
     pub fn wanted(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
+        if self.is_idle() {
+            return Vec::new();
+        }
         if self.has_app() {
             return self.wanted_by_app(ctx);
         }
@@ -59,10 +62,14 @@ impl Channel {
     }
 
     fn want_while_open(&self, ctx: &Context<'_>, facts: &Facts, actions: &mut Vec<ChainAction>) {
+        if self.is_child() && !self.is_leaving() {
+            // Its end goes into the parent.
+            return;
+        }
         let execution = self.durable.execution.as_ref().and_then(|e| self.executable(ctx, facts, e));
         let closes = matches!(execution, Some(ChainAction::Close(..)));
         actions.extend(execution);
-        if self.durable.force_close && !closes {
+        if self.is_leaving() && !closes {
             actions.extend(self.challenge(ctx, facts));
         }
     }
@@ -76,7 +83,9 @@ impl Channel {
     ) -> Option<ChainAction> {
         let (position, peer) = execution.signed.as_ref()?;
         let half = self.durable.settings.execution_window / 2;
-        let our_turn = execution.writer == self.durable.side
+        // A child is closed so only when its parent does not take its end over.
+        let our_turn = self.is_child()
+            || execution.writer == self.durable.side
             || ctx.head_time.saturating_add(half) >= execution.valid_until;
         let done = !execution.is_final && facts.withdrawn >= execution.version;
         let above_record =
@@ -160,7 +169,8 @@ impl Channel {
         let margin = self.durable.settings.lock_margin;
         let disputed = facts.phase != Phase::Open;
         let due = |lock: &&Lock| {
-            lock.reference == hash
+            lock.kind == LockKind::Hash
+                && lock.reference == hash
                 && lock.contributor() == Some(self.durable.side.other())
                 && facts.registered_at(lock.reference).is_none()
                 && ctx.head_time < lock.expiry
@@ -178,9 +188,9 @@ impl Channel {
         actions: &mut Vec<ChainAction>,
     ) {
         let Some(locks) = self.remaining_locks(facts, settlement) else { return };
-        let resolvable = |lock: &Lock| {
-            lock.kind == LockKind::Hash
-                && (facts.registered_at(lock.reference).is_some() || ctx.head_time > lock.expiry)
+        let resolvable = |lock: &Lock| match lock.kind {
+            LockKind::Hash => facts.registered_at(lock.reference).is_some() || ctx.head_time > lock.expiry,
+            LockKind::Channel => self.is_child_on_chain(ChannelId(lock.reference)),
         };
         if locks.iter().any(resolvable) {
             actions.push(ChainAction::Unlock(locks));
@@ -188,7 +198,7 @@ impl Channel {
     }
 
     /// The lock list behind the recorded state, if we know it.
-    fn remaining_locks(&self, facts: &Facts, settlement: &Settlement) -> Option<Vec<Lock>> {
+    pub(super) fn remaining_locks(&self, facts: &Facts, settlement: &Settlement) -> Option<Vec<Lock>> {
         if let Some(locks) = &settlement.locks {
             return Some(locks.clone());
         }

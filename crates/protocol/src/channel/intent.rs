@@ -1,13 +1,14 @@
 //! What needs the reader's agreement first: a withdrawal, a close.
 
 use super::{Channel, Context, Outputs, Queued};
+use crate::child::NewChild;
 use crate::command::{CommandError, Token};
 use crate::message::Body;
 use crate::onchain::Phase;
 use crate::operation::Operation;
 use crate::record::Record;
 use crate::rule::Rule;
-use strait_types::{Amount, AssetIndex};
+use strait_types::{Amount, AssetIndex, LockKind};
 
 /// How far a proposal has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) enum Stage {
 pub(super) enum Intent {
     /// Takes an amount out.
     Withdraw { token: Token, asset: AssetIndex, amount: Amount, stage: Stage },
+    /// Opens a child channel.
+    OpenChild { token: Token, new: NewChild, stage: Stage },
     /// Closes.
     Close { token: Token, stage: Stage },
 }
@@ -39,19 +42,25 @@ impl Intent {
 
     pub(super) fn token(&self) -> Token {
         match self {
-            Intent::Withdraw { token, .. } | Intent::Close { token, .. } => *token,
+            Intent::Withdraw { token, .. }
+            | Intent::OpenChild { token, .. }
+            | Intent::Close { token, .. } => *token,
         }
     }
 
     fn stage(&mut self) -> &mut Stage {
         match self {
-            Intent::Withdraw { stage, .. } | Intent::Close { stage, .. } => stage,
+            Intent::Withdraw { stage, .. }
+            | Intent::OpenChild { stage, .. }
+            | Intent::Close { stage, .. } => stage,
         }
     }
 
     pub(super) fn is_proposed(&self) -> bool {
         match self {
-            Intent::Withdraw { stage, .. } | Intent::Close { stage, .. } => *stage != Stage::Waiting,
+            Intent::Withdraw { stage, .. }
+            | Intent::OpenChild { stage, .. }
+            | Intent::Close { stage, .. } => *stage != Stage::Waiting,
         }
     }
 
@@ -78,7 +87,10 @@ impl Channel {
     }
 
     pub(super) fn begin_close(&mut self, token: Token) -> Result<(), CommandError> {
-        if !self.head().locks.is_empty() {
+        if self.open_children() > 0 {
+            return Err(CommandError::ChildrenOpen(self.open_children()));
+        }
+        if self.head().locks.iter().any(|entry| entry.lock.kind == LockKind::Hash) {
             return Err(CommandError::Rule(Rule::LocksPending));
         }
         self.begin(Intent::Close { token, stage: Stage::Waiting })
@@ -126,6 +138,14 @@ impl Channel {
         if self.durable.execution.is_some() {
             return Err(CommandError::Busy);
         }
+        match &self.volatile.intent {
+            Some(Intent::OpenChild { new, .. }) => {
+                let version = self.next_version().ok_or(CommandError::Rule(Rule::StaleVersion))?;
+                return self.opening(ctx, new, version);
+            }
+            _ if self.is_child() => return Ok(Operation::Finalise { valid_until: u64::MAX }),
+            _ => {}
+        }
         let valid_until = ctx.head_time.saturating_add(self.durable.settings.execution_window);
         match &self.volatile.intent {
             Some(Intent::Withdraw { asset, amount, .. }) => {
@@ -137,6 +157,7 @@ impl Channel {
                 let side = self.durable.side;
                 Ok(Operation::Withdraw { side, asset: *asset, amount: *amount, valid_until })
             }
+            _ if self.open_children() > 0 => Err(CommandError::ChildrenOpen(self.open_children())),
             _ if !self.head().locks.is_empty() => Err(CommandError::Rule(Rule::LocksPending)),
             _ => Ok(Operation::Finalise { valid_until }),
         }
@@ -181,18 +202,24 @@ impl Channel {
             return Err(Rule::Restoring);
         }
         let is_open = self.durable.chain.head().phase == Phase::Open && !self.knows_nothing_of_chain();
-        if !is_open || self.durable.force_close || ctx.halted {
+        if !is_open || self.is_leaving() || ctx.halted {
             return Err(Rule::NotOpen);
         }
         if self.durable.execution.is_some() {
             return Err(Rule::ExecutionPending);
         }
+        if let Operation::OpenChild { .. } = operation {
+            return self.judge_offered_child(ctx, operation);
+        }
         let valid_until = operation.valid_until().ok_or(Rule::Unexpected)?;
         let latest = ctx.head_time.saturating_add(self.latest_limit());
-        if valid_until <= ctx.head_time || valid_until > latest {
+        let in_time = valid_until > ctx.head_time && valid_until <= latest;
+        // The end of a child is never superseded.
+        if if self.is_child() { valid_until != u64::MAX } else { !in_time } {
             return Err(Rule::ValidUntil);
         }
         match operation {
+            Operation::Withdraw { .. } if self.is_child() => Err(Rule::Unsupported),
             Operation::Withdraw { side, asset, amount, .. } => {
                 if *side != peer {
                     return Err(Rule::NotAgreed);

@@ -28,6 +28,9 @@ impl Channel {
             Operation::Withdraw { .. } | Operation::Finalise { .. } => {
                 if self.durable.agreed.as_ref() == Some(operation) { Ok(()) } else { Err(Rule::NotAgreed) }
             }
+            Operation::OpenChild { .. } if self.durable.agreed.as_ref() != Some(operation) => {
+                Err(Rule::NotAgreed)
+            }
             _ => self.judge_locks(ctx, self.durable.side.other(), operation, position),
         }
     }
@@ -40,6 +43,12 @@ impl Channel {
         position: &Position,
     ) -> Result<(), Rule> {
         let settings = &self.durable.settings;
+        if self.is_child()
+            && !matches!(operation, Operation::Pay(_) | Operation::HandOver | Operation::Finalise { .. })
+        {
+            // Its funds are one lock of its parent's, and leave as a whole.
+            return Err(Rule::Unsupported);
+        }
         match operation {
             Operation::AddLock(lock) => {
                 let earliest = ctx.head_time.saturating_add(settings.lock_margin);
@@ -57,6 +66,7 @@ impl Channel {
                 let takes = lock.contributor() == Some(writer);
                 if !takes || self.has_expired(ctx, lock) { Ok(()) } else { Err(Rule::NotExpired) }
             }
+            Operation::CloseChild { child, outcome } => self.judge_close_child(*child, *outcome),
             _ => Ok(()),
         }
     }

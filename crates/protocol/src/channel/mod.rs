@@ -2,6 +2,8 @@
 
 mod app;
 mod apply;
+mod child;
+mod children;
 mod finish;
 mod forced;
 mod guard;
@@ -15,9 +17,10 @@ mod view;
 mod write;
 
 pub use apply::RecoverError;
-pub use view::{BalanceView, ChannelView, LockView};
+pub use view::{BalanceView, ChannelView, ChildView, LockView};
 
 use crate::app::FinishOffer;
+use crate::child::{Admission, ChildOpening, NewChild, Standing};
 use crate::command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 use crate::message::{Body, Update};
 use crate::onchain::{ChainDelta, ChainView, Phase};
@@ -30,12 +33,15 @@ use crate::settings::Settings;
 use crate::signer::{Signer, SignerError};
 use app::AppPart;
 use borsh::{BorshDeserialize, BorshSerialize};
+use children::Told;
 use finish::{Finish, Offered};
 use intent::Intent;
 use outcome::{Failing, Stood, Ticket};
 use std::collections::{BTreeMap, VecDeque};
 use strait_types::abi::AdjudicatorEvent;
-use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Side, Signature, Version};
+use strait_types::{
+    Amount, AssetIndex, B256, ChannelId, ChannelParams, ChildTerms, Domain, Side, Signature, Version,
+};
 
 /// What a channel may know of the world while it handles an input.
 #[derive(Clone, Copy)]
@@ -52,11 +58,11 @@ pub struct Context<'a> {
     pub domain: &'a Domain,
     /// Our key in this channel.
     pub signer: &'a dyn Signer,
-    /// What is around the channel; nothing, for a payment channel.
+    /// What is around the channel.
     pub around: Surroundings<'a>,
 }
 
-/// What a channel with an app is told at each input.
+/// What a channel is told of what it cannot know, at each input.
 #[derive(Clone, Copy, Default)]
 pub struct Surroundings<'a> {
     /// The app's rules; without them nothing is played.
@@ -65,6 +71,8 @@ pub struct Surroundings<'a> {
     pub runtime: Option<&'a [u8]>,
     /// Whether the chain has the app's code; `None` while it has not told. See [`Channel::asks_app`].
     pub is_deployed: Option<bool>,
+    /// Judges child channels; without it none is opened.
+    pub admission: Option<&'a dyn Admission>,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.
@@ -175,6 +183,10 @@ struct Durable {
     restore: Option<Restore>,
     force_close: bool,
     app: Option<AppPart>,
+    /// Of a child channel.
+    terms: Option<ChildTerms>,
+    /// What opened the children whose locks may count.
+    openings: BTreeMap<ChannelId, ChildOpening>,
 }
 
 /// An operation that waits to be written.
@@ -206,8 +218,8 @@ struct Volatile {
     queue: VecDeque<Queued>,
     /// Commands whose failure is told once a higher version is countersigned.
     failing: Vec<Failing>,
-    /// Locks that the peer would not let us settle or take back unasked; tried again after the next connect.
-    contested: Vec<u64>,
+    /// Ends of locks that the peer would not have unasked; tried again after the next connect.
+    contested: Vec<Operation>,
     intent: Option<Intent>,
     next_proposal: u64,
     acknowledge_due: bool,
@@ -238,6 +250,12 @@ struct Volatile {
     came_back: bool,
     /// Number of the dispute that the peer was offered to end.
     resume_sent: Option<u16>,
+    /// Children that are to be opened, one after another.
+    openings: VecDeque<(Token, NewChild)>,
+    /// What children have come to.
+    outcomes: BTreeMap<ChannelId, Told>,
+    /// In a child: what its parent makes of it.
+    standing: Standing,
 }
 
 impl Volatile {
@@ -265,6 +283,9 @@ impl Volatile {
             turn_ms: None,
             came_back: false,
             resume_sent: None,
+            openings: VecDeque::new(),
+            outcomes: BTreeMap::new(),
+            standing: Standing::default(),
         }
     }
 }
@@ -319,6 +340,9 @@ impl Channel {
         command: Command,
     ) -> Result<(), CommandError> {
         self.check_usable()?;
+        if self.is_child() && !matches!(command, Command::Pay(_) | Command::Close) {
+            return Err(CommandError::Rule(Rule::Unsupported));
+        }
         if !self.is_admitted() && (command != Command::Close || self.knows_nothing_of_chain()) {
             return Err(CommandError::AwaitingDeposit);
         }
@@ -336,6 +360,7 @@ impl Channel {
                 self.queue_operation(ctx, token, Operation::CancelLock { number })
             }
             Command::Withdraw { asset, amount } => self.begin_withdraw(token, asset, amount),
+            Command::OpenChild(new) => self.begin_child(ctx, token, *new),
             Command::Close => self.begin_close(token),
             Command::ForceClose => Ok(()),
             Command::Move(_) | Command::Finish { .. } | Command::Dispute => {
@@ -347,7 +372,8 @@ impl Channel {
     fn check_usable(&self) -> Result<(), CommandError> {
         let closing = self.volatile.intent.as_ref().is_some_and(Intent::is_close)
             || self.durable.execution.as_ref().is_some_and(|execution| execution.is_final);
-        if closing || self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
+        let is_leaving = self.is_leaving() || self.is_idle();
+        if closing || is_leaving || self.durable.chain.head().phase != Phase::Open {
             return Err(CommandError::NotOpen);
         }
         if self.durable.restore.is_some() {
@@ -391,7 +417,7 @@ impl Channel {
     }
 
     fn force_close(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
-        if self.durable.chain.head().phase == Phase::Closed {
+        if self.is_over() || self.is_idle() {
             return Err(CommandError::NotOpen);
         }
         if !self.durable.force_close {
@@ -414,6 +440,9 @@ impl Channel {
 
     /// The connection with the peer is up.
     pub fn connected(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        if self.is_idle() {
+            return;
+        }
         self.volatile.link = Link::Syncing;
         self.volatile.pen_asked = false;
         self.volatile.pen_wanted_by_peer = false;
@@ -425,7 +454,8 @@ impl Channel {
         self.volatile.agreed_ms = Some(ctx.now_ms);
         self.tell_finish_again();
         self.volatile.progress_ms = ctx.now_ms;
-        self.send_sync(ctx, false, out);
+        // The two do not begin a child at the same time.
+        self.send_sync(ctx, self.is_child(), out);
     }
 
     /// The connection is gone. What waits fails; what is in flight stays, and is resolved after the next connect.
@@ -443,6 +473,9 @@ impl Channel {
         }
         if let Some(intent) = self.volatile.intent.take() {
             out.done(Some(intent.token()), Err(error.clone()));
+        }
+        for (token, _) in std::mem::take(&mut self.volatile.openings) {
+            out.done(Some(token), Err(error.clone()));
         }
         self.fail_finish(error, out);
     }
@@ -534,6 +567,7 @@ impl Channel {
         self.end_execution(ctx, out);
         self.retry_held(ctx, out);
         self.watch_turn(ctx, out);
+        self.watch_closings(ctx, out);
         self.offer_resume(ctx, out);
         let waits =
             ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_after();
@@ -556,7 +590,7 @@ impl Channel {
         let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
         let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
-        [retry, held, self.patience_ends()].into_iter().flatten().min()
+        [retry, held, self.patience_ends(), self.closing_patience_ends()].into_iter().flatten().min()
     }
 
     fn awaits_peer(&self) -> bool {
@@ -587,15 +621,18 @@ impl Channel {
             self.retry_held(ctx, out);
             return self.flush_app(ctx, out);
         }
-        if self.durable.force_close || self.durable.chain.head().phase != Phase::Open {
+        if self.is_leaving() || self.durable.chain.head().phase != Phase::Open {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
         if self.volatile.link != Link::Up || ctx.halted {
             return Ok(());
         }
+        self.queue_closings();
         self.drive_intent(ctx, out);
         self.queue_due_locks(ctx);
-        self.write(ctx, out)
+        self.write(ctx, out)?;
+        self.begin_next_child(ctx, out);
+        Ok(())
     }
 
     /// The newest position: the last that we wrote, else the confirmed one.
@@ -658,7 +695,7 @@ fn chain_news(delta: &ChainDelta) -> Option<ChainNews> {
         AdjudicatorEvent::Withdrawn { state, .. } => Some(ChainNews::Withdrawn { version: state.version }),
         AdjudicatorEvent::Settled { .. } => Some(ChainNews::Settled),
         AdjudicatorEvent::Unlocked { .. } => Some(ChainNews::Unlocked),
-        AdjudicatorEvent::Closed { .. } => Some(ChainNews::Closed),
+        AdjudicatorEvent::Closed { .. } | AdjudicatorEvent::Finalised { .. } => Some(ChainNews::Closed),
         _ => None,
     }
 }

@@ -1,7 +1,8 @@
 //! How commands end: when a version that holds them is countersigned, when one above all that held them is, or by
 //! what the chain has paid.
 
-use super::{Channel, Outputs, Pending, Queued};
+use super::children::tell_children;
+use super::{Channel, Execution, Outputs, Pending, Queued};
 use crate::command::{CommandError, Outcome, Token};
 use crate::message::Refusal;
 use crate::operation::Operation;
@@ -69,8 +70,11 @@ impl Channel {
 
     /// Tells the callers of countersigned versions, and those whose refused versions are now superseded.
     pub(super) fn complete(&mut self, confirmed: Vec<Pending>, out: &mut Outputs) {
-        for ticket in confirmed.into_iter().flat_map(|pending| pending.tickets) {
-            out.done(Some(ticket.token), Ok(ticket.outcome));
+        for pending in confirmed {
+            for ticket in pending.tickets {
+                out.done(Some(ticket.token), Ok(ticket.outcome));
+            }
+            tell_children(&pending.update.operations, out);
         }
         self.resolve_failing(out);
     }
@@ -99,7 +103,7 @@ impl Channel {
             if let Some(refusal) = refused {
                 let at_fault = refusal.index.and_then(|index| usize::try_from(index).ok());
                 let operation = at_fault.and_then(|index| update.operations.get(index));
-                self.volatile.contested.extend(operation.and_then(Operation::resolved_lock));
+                self.volatile.contested.extend(operation.filter(|operation| operation.takes_lock()).cloned());
             }
             let mut operations: Vec<_> = update.operations.into_iter().map(Some).collect();
             for Ticket { token, outcome, index, mut stood } in tickets {
@@ -112,7 +116,7 @@ impl Channel {
                 let error = match refused.filter(is_at_fault) {
                     Some(refusal) => Some(CommandError::PeerRefused(refusal.rule)),
                     // A limit that was agreed once is not agreed for a later version.
-                    None => operation.valid_until().map(|_| CommandError::Busy),
+                    None => operation.is_bound().then_some(CommandError::Busy),
                 };
                 match error {
                     Some(error) => self.volatile.failing.push(Failing { token, error, stood }),
@@ -126,10 +130,15 @@ impl Channel {
 
     /// The chain has paid by some version, and that is final: whatever is open has ended by it.
     pub(super) fn resolve_by_chain(&mut self, out: &mut Outputs) {
-        let closed_by = self.durable.execution.as_ref().filter(|execution| execution.is_final);
-        let version = match (&self.durable.chain.counted().recorded, closed_by) {
-            (Some(recorded), _) => recorded.version,
-            (None, Some(execution)) => execution.version,
+        let facts = self.durable.chain.counted();
+        let is_it = |execution: &&Execution| {
+            let signed = execution.signed.as_ref().map(|(position, _)| &position.state);
+            execution.is_final && signed.is_none_or(|state| self.is_closed_by(state, facts))
+        };
+        let closed_by = self.durable.execution.as_ref().filter(is_it);
+        let version = match (closed_by, &facts.recorded) {
+            (Some(execution), _) => execution.version,
+            (None, Some(recorded)) => recorded.version,
             (None, None) => Version::ZERO,
         };
         // What is in flight stays known, for the sake of its locks; its commands end now.

@@ -1,5 +1,6 @@
 //! The reader: checks each version, holds what rests on facts not yet seen, refuses durably, countersigns.
 
+use super::children::tell_children;
 use super::{Channel, Context, Held, Link, Outputs};
 use crate::command::{Event, Outcome};
 use crate::message::{Body, Refusal, Update};
@@ -118,7 +119,9 @@ impl Channel {
         }
         match judgement {
             // The chain may have more to say.
-            Some(violation) if matches!(violation.rule, Rule::NotExpired | Rule::TooLate) => {
+            Some(violation)
+                if matches!(violation.rule, Rule::NotExpired | Rule::TooLate | Rule::ChildNotOver) =>
+            {
                 return Verdict::Hold(violation);
             }
             Some(violation) => return Verdict::Refuse(violation),
@@ -178,9 +181,11 @@ impl Channel {
                     out.events.push(Event::LockSettled { number: *number, preimage: *preimage });
                 }
                 Operation::CancelLock { number } => out.events.push(Event::LockCancelled { number: *number }),
+                Operation::OpenChild { .. } => lock_number = lock_number.saturating_add(1),
                 Operation::Withdraw { .. }
                 | Operation::HandOver
                 | Operation::Finalise { .. }
+                | Operation::CloseChild { .. }
                 | Operation::Move(_)
                 | Operation::Finish { .. } => {}
             }
@@ -188,6 +193,7 @@ impl Channel {
         if !payments.is_empty() {
             out.events.push(Event::Received { version: update.version, first, payments });
         }
+        tell_children(&update.operations, out);
     }
 
     fn refuse(&mut self, ctx: &Context<'_>, version: Version, violation: Violation, out: &mut Outputs) {

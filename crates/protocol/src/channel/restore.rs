@@ -244,7 +244,9 @@ impl Channel {
         self.durable.restore = None;
         self.durable.signed_high = self.durable.signed_high.max(version);
         self.durable.refused_locks.clear();
-        std::mem::take(&mut self.durable.pending).into()
+        let in_flight = std::mem::take(&mut self.durable.pending).into();
+        self.forget_openings();
+        in_flight
     }
 }
 

@@ -4,7 +4,9 @@ use super::{Channel, Link};
 use crate::app::AppView;
 use crate::onchain::{Facts, Phase};
 use serde::Serialize;
-use strait_types::{Address, Amount, B256, ChannelId, ChannelParams, Lock, Side, Version};
+use strait_types::{
+    Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Lock, LockKind, Side, Version,
+};
 
 /// One asset of a channel.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -15,8 +17,10 @@ pub struct BalanceView {
     pub own: i128,
     /// What the peer owns freely.
     pub peer: i128,
-    /// In locks.
+    /// In locks, those of child channels included.
     pub locked: u128,
+    /// In child channels.
+    pub in_children: u128,
     /// Deposits that count, ours and the peer's.
     pub deposited: [Amount; 2],
     /// Deposits seen at the head that lack confirmations, ours and the peer's.
@@ -34,6 +38,17 @@ pub struct LockView {
     pub ours: bool,
     /// Its terms.
     pub lock: Lock,
+}
+
+/// A child channel, as its parent holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct ChildView {
+    /// The child.
+    pub child: ChannelId,
+    /// Which asset of the parent.
+    pub asset: AssetIndex,
+    /// What we and the peer have put in, in the smallest unit.
+    pub stakes: [Amount; 2],
 }
 
 /// A channel at a glance.
@@ -57,8 +72,12 @@ pub struct ChannelView {
     pub payments: [u64; 2],
     /// Whether we may write.
     pub writer: bool,
-    /// Pending locks.
+    /// Pending hash locks.
     pub locks: Vec<LockView>,
+    /// Child channels whose funds are locked here.
+    pub children: Vec<ChildView>,
+    /// Where this channel's funds are locked, if it is a child.
+    pub parent: Option<ChannelId>,
     /// `open`, `disputed`, `settled` or `closed`, as of the head.
     pub phase: &'static str,
     /// Version that the adjudicator has recorded, as of the head.
@@ -92,13 +111,17 @@ impl Channel {
             locks: head
                 .locks
                 .iter()
+                .filter(|entry| entry.lock.kind == LockKind::Hash)
                 .map(|entry| LockView {
                     number: entry.number,
                     ours: entry.lock.contributor() == Some(side),
                     lock: entry.lock.clone(),
                 })
                 .collect(),
+            children: self.child_views(),
+            parent: self.parent(),
             phase: match self.durable.chain.head().phase {
+                _ if self.is_over() => "closed",
                 Phase::Open => "open",
                 Phase::Disputed { .. } => "disputed",
                 Phase::Settled(_) => "settled",
@@ -116,6 +139,19 @@ impl Channel {
         }
     }
 
+    fn child_views(&self) -> Vec<ChildView> {
+        let side = self.durable.side;
+        let locks = self.head().locks.iter().map(|entry| &entry.lock);
+        let children = locks.filter(|lock| lock.kind == LockKind::Channel);
+        children
+            .map(|lock| ChildView {
+                child: ChannelId(lock.reference),
+                asset: lock.asset,
+                stakes: [lock.amounts[side.index()], lock.amounts[side.other().index()]],
+            })
+            .collect()
+    }
+
     fn balance(&self, asset: usize) -> Option<BalanceView> {
         let head = self.head();
         let (own, peer) = (self.durable.side, self.durable.side.other());
@@ -129,6 +165,7 @@ impl Channel {
             own: head.balance(own, asset, counted[own.index()])?,
             peer: head.balance(peer, asset, counted[peer.index()])?,
             locked: allocation.locked()?,
+            in_children: self.in_children(AssetIndex(u8::try_from(asset).ok()?)),
             deposited: order(counted),
             arriving: order(arriving),
             withdrawn: [allocation.withdrawn[own.index()], allocation.withdrawn[peer.index()]],
@@ -163,10 +200,13 @@ impl Channel {
     /// Whether blocks alone, without a message or command, may make this side want something.
     pub fn needs_attention(&self) -> bool {
         let durable = &self.durable;
+        if self.is_idle() {
+            return self.has_recent_chain_events();
+        }
         !matches!(durable.chain.head().phase, Phase::Open | Phase::Closed)
             || self.has_recent_chain_events()
-            || durable.execution.is_some()
-            || durable.force_close && durable.chain.head().phase != Phase::Closed
+            || durable.execution.is_some() && !self.is_child()
+            || self.is_leaving() && durable.chain.head().phase != Phase::Closed
             || self.positions().any(|position| !position.locks.is_empty())
             || self.volatile.held.is_some()
             || durable.restore.is_some()
@@ -178,7 +218,9 @@ impl Channel {
         let facts = self.durable.chain.head();
         let ordered = self.durable.app.as_ref().and_then(|app| app.dispute) == Some(facts.dispute);
         facts.phase == Phase::Closed
-            || facts.phase == Phase::Open && !ordered && !self.durable.confirmed.position.state.is_final
+            || facts.phase == Phase::Open
+                && !ordered
+                && (self.is_child() || !self.durable.confirmed.position.state.is_final)
     }
 
     /// Whether a reorg could still take back every event above a height.
@@ -186,15 +228,21 @@ impl Channel {
         self.durable.chain.is_reversible_to(height)
     }
 
-    /// Whether no event of the chain was ever seen.
+    /// Whether nothing tells yet that the channel exists beyond the word of one side.
     pub fn knows_nothing_of_chain(&self) -> bool {
         self.durable.chain.is_blank()
+    }
+
+    /// Whether an event of the chain was ever seen.
+    pub fn has_chain_events(&self) -> bool {
+        self.durable.chain.has_events()
     }
 
     /// Hashes of the locks of all versions that could come to the chain.
     pub fn lock_hashes(&self) -> std::collections::BTreeSet<B256> {
         let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
-        lists.flatten().map(|entry| entry.lock.reference).collect()
+        let hashes = lists.flatten().filter(|entry| entry.lock.kind == LockKind::Hash);
+        hashes.map(|entry| entry.lock.reference).collect()
     }
 
     /// The preimage of a hash, if this side has learnt it.
@@ -205,6 +253,7 @@ impl Channel {
     /// Whether a lock of any version that could come to the chain has this hash.
     pub fn has_lock(&self, hash: B256) -> bool {
         let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
-        lists.flatten().any(|entry| entry.lock.reference == hash)
+        let mut hashes = lists.flatten().filter(|entry| entry.lock.kind == LockKind::Hash);
+        hashes.any(|entry| entry.lock.reference == hash)
     }
 }

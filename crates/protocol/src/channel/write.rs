@@ -10,7 +10,7 @@ use crate::position::{NumberedLock, Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::signer::SignerError;
-use strait_types::{Amount, Side, Signature, Version};
+use strait_types::{Amount, LockKind, Side, Signature, Version};
 
 /// Most versions in flight, whatever the settings say: the peer refuses to follow larger jumps.
 const MAX_WINDOW: usize = 256;
@@ -74,7 +74,7 @@ impl Channel {
             && self.is_writer()
             && self.durable.restore.is_none()
             && !self.volatile.peer_restoring
-            && !self.durable.force_close
+            && !self.is_leaving()
             && self.durable.chain.head().phase == Phase::Open
             && !self.is_blocked_by_execution()
             && !self.awaits_execution_signature()
@@ -141,7 +141,7 @@ impl Channel {
         self.durable.settings.batch.clamp(1, MAX_OPERATIONS - 1)
     }
 
-    fn ask_for_pen(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+    pub(super) fn ask_for_pen(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let wants = !self.volatile.queue.is_empty() || self.volatile.intent.is_some();
         if wants && !self.volatile.pen_asked && self.durable.restore.is_none() {
             self.volatile.pen_asked = true;
@@ -194,7 +194,7 @@ impl Channel {
         let mut resolves_lock = false;
         while batch.operations.len() < most {
             let Some(queued) = self.volatile.queue.pop_front() else { break };
-            let alone = queued.operation.valid_until().is_some();
+            let alone = queued.operation.is_bound();
             if alone && !batch.operations.is_empty() {
                 self.volatile.queue.push_front(queued);
                 return batch;
@@ -208,7 +208,7 @@ impl Channel {
                 self.fail_one(queued, error, out);
                 continue;
             }
-            resolves_lock |= queued.operation.resolved_lock().is_some();
+            resolves_lock |= queued.operation.takes_lock();
             batch.push(queued);
             if alone {
                 return batch;
@@ -232,7 +232,7 @@ impl Channel {
         deposits.iter().enumerate().map(balance).collect()
     }
 
-    fn next_version(&self) -> Option<Version> {
+    pub(super) fn next_version(&self) -> Option<Version> {
         let head = self.head().state.version;
         head.max(self.durable.signed_high).max(self.durable.refused_high).next()
     }
@@ -303,12 +303,17 @@ impl Channel {
                     lock_number = lock_number.saturating_add(1);
                     Outcome::Locked { number: lock_number.saturating_sub(1) }
                 }
+                Operation::OpenChild { child, .. } => {
+                    lock_number = lock_number.saturating_add(1);
+                    Outcome::ChildOpened { child }
+                }
                 Operation::SettleLock { number, .. } => Outcome::LockSettled { number },
                 Operation::CancelLock { number } => Outcome::LockCancelled { number },
                 Operation::Move(_) => Outcome::Moved { version },
                 Operation::Withdraw { .. }
                 | Operation::Finalise { .. }
                 | Operation::Finish { .. }
+                | Operation::CloseChild { .. }
                 | Operation::HandOver => Outcome::Agreed { version },
             };
             if let Some(token) = owner.token {
@@ -386,7 +391,7 @@ impl Channel {
 
     fn due_operation(&self, ctx: &Context<'_>, entry: &NumberedLock) -> Option<Operation> {
         let NumberedLock { number, lock } = entry;
-        if self.is_queued(*number) || self.volatile.contested.contains(number) {
+        if lock.kind != LockKind::Hash || self.is_asked_for(entry) {
             return None;
         }
         if lock.contributor() == Some(self.durable.side) {
@@ -398,8 +403,11 @@ impl Channel {
         self.judge_own(ctx, &operation, self.head()).is_ok().then_some(operation)
     }
 
-    fn is_queued(&self, lock: u64) -> bool {
-        self.volatile.queue.iter().any(|queued| queued.operation.resolved_lock() == Some(lock))
+    /// Whether a lock's end is waiting to be written, or was refused.
+    pub(super) fn is_asked_for(&self, entry: &NumberedLock) -> bool {
+        let mut queued = self.volatile.queue.iter().map(|queued| &queued.operation);
+        queued.any(|operation| operation.resolves(entry))
+            || self.volatile.contested.iter().any(|operation| operation.resolves(entry))
     }
 }
 
@@ -408,6 +416,9 @@ fn spend(available: &mut [u128], side: Side, operation: &Operation) -> Result<()
     let (asset, amount) = match operation {
         Operation::Pay(payment) => (payment.asset, payment.amount),
         Operation::AddLock(lock) => (lock.asset, lock.amounts[side.index()]),
+        Operation::OpenChild { child, asset, flip, opening } => {
+            (*asset, opening.lock(*child, *asset, *flip).amounts[side.index()])
+        }
         Operation::Withdraw { asset, amount, side: whose, .. } if *whose == side => (*asset, *amount),
         _ => return Ok(()),
     };

@@ -1,7 +1,7 @@
 //! What must hold, judged from outside.
 
 use crate::world::{Node, World};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Command, Operation, Outcome, Record, Update, history_hash};
 use strait_types::{B256, Side, Version};
 
@@ -21,6 +21,16 @@ pub(crate) fn agreed(world: &World) {
         view.locks.iter().map(|entry| (entry.number, entry.lock.clone())).collect()
     };
     assert_eq!(locks(&zero), locks(&one), "locks");
+    let children =
+        |view: &strait_protocol::ChannelView| view.children.iter().map(|of| of.child).collect::<Vec<_>>();
+    assert_eq!(children(&zero), children(&one), "children");
+    for node in &world.nodes {
+        let opened: BTreeSet<_> = node.channel.openings().map(|(child, _)| child).collect();
+        let locked: BTreeSet<_> = children(&node.channel.view()).into_iter().collect();
+        assert!(opened.is_subset(&locked), "what is over is forgotten");
+        // What a restored side has lost its peer tells it.
+        assert!(opened == locked || Bill::of(node).has_gap, "what opened the children");
+    }
 }
 
 /// What the sides own, what is locked and what was taken out is what was deposited.

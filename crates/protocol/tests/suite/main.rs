@@ -4,6 +4,7 @@ mod adjudicator;
 mod agreements;
 mod chain;
 mod checks;
+mod children;
 mod disputes;
 mod hostile;
 mod lies;

@@ -80,6 +80,17 @@ enum Step {
     Close {
         side: Side,
     },
+    OpenChild {
+        side: Side,
+        own: u64,
+        peers: u64,
+    },
+    /// A child has come to something, as far as one side knows.
+    EndChild {
+        side: Side,
+        index: usize,
+        units: u64,
+    },
     Run,
 }
 
@@ -114,6 +125,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (1..5_000_u64).prop_map(|milliseconds| Step::Wait { milliseconds }),
         1 => Just(Step::Stall),
         2 => Just(Step::Run),
+        2 => (side(), 0..80_u64, 0..80_u64).prop_map(|(side, own, peers)| Step::OpenChild { side, own, peers }),
+        2 => (side(), 0..4_usize, 0..160_u64)
+            .prop_map(|(side, index, units)| Step::EndChild { side, index, units }),
     ]
 }
 
@@ -186,6 +200,14 @@ fn perform(world: &mut World, step: &Step) {
         Step::Withdraw { side, units } => {
             world.command(side, Command::Withdraw { asset: AssetIndex(0), amount: amount(units) });
         }
+        Step::OpenChild { side, own, peers } => {
+            world.open_child(side, own, peers);
+        }
+        Step::EndChild { side, index, units } => {
+            let children = world.node(side).channel.view().children;
+            let Some(child) = children.get(index) else { return };
+            world.end_child(side, child.child, units);
+        }
         Step::Close { side } => drop(world.command(side, Command::Close)),
         Step::Deposit { side, units } => world.deposit(side, 0, units),
         Step::Mine { seconds } => world.mine_after(seconds),
@@ -244,6 +266,7 @@ fn is_quiet(world: &World) -> bool {
 
 /// Two honest and connected sides come to an end of everything.
 fn drain(world: &mut World) {
+    world.end_all_children();
     world.reconnect();
     for _ in 0..200 {
         world.run_for(4_000);
@@ -360,6 +383,8 @@ fn plain_step() -> impl Strategy<Value = Step> {
                 | Step::Settle { .. }
                 | Step::Cancel { .. }
                 | Step::Withdraw { .. }
+                | Step::OpenChild { .. }
+                | Step::EndChild { .. }
                 | Step::Deposit { .. }
                 | Step::Crash { .. }
                 | Step::DeliverAndDie { .. }

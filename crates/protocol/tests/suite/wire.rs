@@ -6,10 +6,12 @@ use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use strait_protocol::{
-    AppMove, AppStart, Body, Frame, FrameError, MAX_FRAME_BYTES, MAX_OPERATIONS, Operation, Payment,
-    Position, Refusal, Rule, SignedPosition, Sync, Update, WIRE_VERSION, history_hash,
+    AppMove, AppStart, Body, ChildOpening, Frame, FrameError, MAX_FRAME_BYTES, MAX_OPERATIONS, Operation,
+    Payment, Position, Refusal, Rule, SignedPosition, Sync, Update, WIRE_VERSION, history_hash,
 };
-use strait_types::{AssetIndex, B256, ChannelId, Lock, Side, Signature, Version};
+use strait_types::{
+    Address, AssetIndex, B256, ChannelId, ChildTerms, Lock, Side, Signature, Version, child_terms_hash,
+};
 
 const SIGNATURE: Signature = Signature([0x51; 64]);
 
@@ -110,6 +112,7 @@ fn frames() -> Vec<(&'static str, Frame)> {
     ];
     frames.extend(bodies().into_iter().map(|(name, body)| (name, Frame::Channel { channel, body })));
     frames.extend(frames_of_apps());
+    frames.extend(frames_of_children());
     frames
 }
 
@@ -118,7 +121,7 @@ fn frames_of_apps() -> Vec<(&'static str, Frame)> {
     let channel = ChannelId(B256::repeat_byte(0xc0));
     let hash = B256::repeat_byte(0x22);
     let mut params = World::with(1, &[crate::world::settings(), crate::world::settings()]).params;
-    params.app = strait_types::Address::repeat_byte(0xa9);
+    params.app = Address::repeat_byte(0xa9);
     let first = AppMove { writer: Side::One, deltas: vec![[-5, 5]], data: vec![1, 2, 3] };
     let update = |operation| {
         let (base, base_hash, version) = (Version(6), hash, Version(7));
@@ -138,6 +141,49 @@ fn frames_of_apps() -> Vec<(&'static str, Frame)> {
     frames
 }
 
+/// What child channels add.
+fn frames_of_children() -> Vec<(&'static str, Frame)> {
+    let channel = ChannelId(B256::repeat_byte(0xc0));
+    let (child, opening) = child();
+    let operations = operations_of_children().into_iter().map(|(_, operation)| operation).collect();
+    let (base, base_hash, version) = (Version(6), B256::repeat_byte(0x22), Version(7));
+    let update = Update { base, base_hash, version, operations, signature: SIGNATURE };
+    let lock = opening.lock(child, AssetIndex(0), true);
+    let mut position = Position::zero(channel, 1);
+    position.locks.push(strait_protocol::NumberedLock { number: 0, lock });
+    position.locks_added = 1;
+    let latest = SignedPosition { position, signatures: [SIGNATURE; 2] };
+    vec![
+        ("open child", Frame::OpenChild { opening: Box::new(opening) }),
+        ("child operations", Frame::Channel { channel, body: Body::Update(update) }),
+        ("locked child", Frame::Channel { channel, body: Body::Latest(latest) }),
+    ]
+}
+
+fn child() -> (ChannelId, ChildOpening) {
+    let mut params = World::with(1, &[crate::world::settings(), crate::world::settings()]).params;
+    let terms = ChildTerms {
+        parent0: ChannelId(B256::repeat_byte(0xc0)),
+        version0: 7,
+        parent1: ChannelId(B256::ZERO),
+        version1: 0,
+        hub: Address::ZERO,
+        end: 0,
+        amounts: [amount(5), amount(6)],
+    };
+    params.app = Address::repeat_byte(0xa9);
+    params.child = child_terms_hash(&terms);
+    let first = AppMove { writer: Side::One, deltas: vec![[-5, 5]], data: vec![1, 2, 3] };
+    (ChannelId(B256::repeat_byte(0xc1)), ChildOpening { params, terms, first: Some(first) })
+}
+
+fn operations_of_children() -> Vec<(&'static str, Operation)> {
+    let (child, opening) = child();
+    let open = Operation::OpenChild { child, asset: AssetIndex(0), flip: true, opening: Box::new(opening) };
+    let close = Operation::CloseChild { child, outcome: [amount(11), amount(0)] };
+    vec![("open child", open), ("close child", close)]
+}
+
 fn histories() -> Vec<(&'static str, B256)> {
     let all: Vec<_> = operations().into_iter().map(|(_, operation)| operation).collect();
     let mut vectors: Vec<_> = operations()
@@ -146,6 +192,10 @@ fn histories() -> Vec<(&'static str, B256)> {
         .collect();
     vectors.push(("nothing", history_hash(B256::ZERO, Side::Zero, 0, &[])));
     vectors.push(("all", history_hash(B256::repeat_byte(1), Side::One, u64::MAX, &all)));
+    let of_children = operations_of_children().into_iter();
+    vectors.extend(
+        of_children.map(|(name, operation)| (name, history_hash(B256::ZERO, Side::Zero, 0, &[operation]))),
+    );
     vectors
 }
 

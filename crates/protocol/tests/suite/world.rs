@@ -6,8 +6,8 @@ use crate::signer::{Key, Seen};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use strait_protocol::{
-    Body, ChainAction, ChainDelta, Channel, Command, CommandError, Context, Event, Frame, Outcome, Outputs,
-    Payment, Record, Settings, SignedPosition, Signer as _, Token,
+    Body, ChainAction, ChainDelta, Channel, ChildOutcome, Command, CommandError, Context, Event, Frame,
+    Outcome, Outputs, Payment, Record, Settings, SignedPosition, Signer as _, Surroundings, Token,
 };
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{
@@ -128,6 +128,8 @@ pub(crate) struct World {
     pub(crate) blind: BTreeSet<Side>,
     /// Sides that are not the code under test: their signatures prove nothing.
     pub(crate) liars: BTreeSet<Side>,
+    /// What each side has seen its children come to.
+    pub(crate) outcomes: [BTreeMap<ChannelId, ChildOutcome>; 2],
     next_token: Token,
 }
 
@@ -166,6 +168,7 @@ impl World {
             muted: BTreeSet::new(),
             blind: BTreeSet::new(),
             liars: BTreeSet::new(),
+            outcomes: Default::default(),
             next_token: 0,
         }
     }
@@ -261,7 +264,7 @@ impl World {
             halted: false,
             domain: &self.domain,
             signer: &node.key,
-            around: Default::default(),
+            around: Surroundings { admission: Some(&crate::children::Anything), ..Default::default() },
         };
         work(&mut node.channel, &ctx)
     }
@@ -292,6 +295,9 @@ impl World {
         let open = node.issued.keys().filter(|token| !node.done.contains_key(*token)).copied();
         node.orphans.extend(open.collect::<Vec<_>>());
         self.break_link(Some(side));
+        for (child, outcome) in self.outcomes[side.index()].clone() {
+            self.tell_outcome(side, child, outcome);
+        }
         // A real node follows the chain from where its store is; here it never falls behind.
     }
 

@@ -120,11 +120,12 @@ impl Book {
             Record::Rebased { version, signature } => self.rebase(version, signature),
             Record::ForceClose => self.force_close = true,
             Record::OpenedApp { .. }
+            | Record::OpenedChild { .. }
             | Record::Dispute { .. }
             | Record::MoveRefused
             | Record::Forced(_)
             | Record::Resume { .. } => {
-                return Err(Property::Replay.broken("a payment channel has no records of an app"));
+                return Err(Property::Replay.broken("a payment channel has no records of an app or a child"));
             }
             Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
         }

@@ -129,6 +129,8 @@ pub(crate) fn describe(operations: &[Operation]) -> String {
         Operation::SettleLock { number, .. } => format!(" settle lock {number}"),
         Operation::CancelLock { number } => format!(" cancel lock {number}"),
         Operation::Withdraw { amount, valid_until, .. } => format!(" withdraw {amount} until {valid_until}"),
+        Operation::OpenChild { child, .. } => format!(" open child {child}"),
+        Operation::CloseChild { child, .. } => format!(" close child {child}"),
         Operation::HandOver => " hand over".into(),
         Operation::Finalise { valid_until } => format!(" finalise until {valid_until}"),
         Operation::Move(_) => " move".into(),

@@ -59,7 +59,8 @@ pub(super) fn policy(
         apps,
         min_challenge: min,
         max_challenge: max,
-        min_deposits: deposits(checker, &raw.min_deposit, chains, assets),
+        min_deposits: amounts(checker, ("min_deposit", &raw.min_deposit), chains, assets),
+        stakes: amounts(checker, ("stakes", &raw.stakes), chains, assets),
         channels_per_peer,
         unfunded_channels,
         manual_approval: raw.manual_approval,
@@ -105,14 +106,15 @@ fn allowed(
     allowed
 }
 
-fn deposits(
+/// One amount per chain and asset.
+fn amounts(
     checker: &mut Checker<'_>,
-    texts: &Texts,
+    (key, texts): (&str, &Texts),
     chains: &BTreeMap<String, ChainSection>,
     assets: &AssetList,
 ) -> BTreeMap<(String, Address), Amount> {
     let names = AssetNames::new(assets.infos(chains));
-    let mut deposits = BTreeMap::new();
+    let mut amounts = BTreeMap::new();
     for (index, text) in texts.0.iter().enumerate() {
         let mut read = BTreeMap::new();
         let mut failed = None;
@@ -134,10 +136,10 @@ fn deposits(
         }
         match failed {
             Some(error) if read.is_empty() => {
-                checker.problem(format!("policy.min_deposit[{index}]"), format!("{error}; {}", error.hint));
+                checker.problem(format!("policy.{key}[{index}]"), format!("{error}; {}", error.hint));
             }
-            _ => deposits.append(&mut read),
+            _ => amounts.append(&mut read),
         }
     }
-    deposits
+    amounts
 }

@@ -256,6 +256,8 @@ impl Pump {
             ChannelEvent::Moved { .. }
             | ChannelEvent::MoveRefused { .. }
             | ChannelEvent::FinishOffered { .. } => {}
+            // A child is told of as every channel is: when it opens, and when it is closed.
+            ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildClosed { .. } => {}
             ChannelEvent::Received { version, first, payments } => {
                 let batch = Batch { version: version.0, first: *first, payments: payments.clone() };
                 self.received(id, batch);

@@ -134,6 +134,8 @@ impl Pump {
                 }
                 Operation::Withdraw { .. }
                 | Operation::HandOver
+                | Operation::OpenChild { .. }
+                | Operation::CloseChild { .. }
                 | Operation::Finalise { .. }
                 | Operation::Move(_)
                 | Operation::Finish { .. } => {}

@@ -1,0 +1,182 @@
+//! Games and payment channels within a payment channel: opened without a transaction, closed back into it.
+
+use crate::apps::{STAKE, heap, won_by};
+use crate::world::{MOST_STAKE, World, sticks};
+use strait_protocol::{ChannelView, Command, Event, NewChild, Outcome, Token};
+use strait_types::{Address, Amount, AssetIndex, ChannelId, Side, Version};
+
+pub(crate) const DEPOSIT: u64 = 1_000;
+
+/// A game of sticks in which both put in the stake, as whoever opens it asks for it.
+pub(crate) fn game(world: &World, left: u8) -> NewChild {
+    let app = sticks().address(world.nodes[0].engine.domain().adjudicator());
+    NewChild { app: Some((app, heap(Side::Zero, left))), ..purse(STAKE, STAKE) }
+}
+
+/// A payment channel.
+pub(crate) fn purse(own: u64, peers: u64) -> NewChild {
+    NewChild {
+        asset: AssetIndex(0),
+        stakes: [Amount::from(own), Amount::from(peers)],
+        challenge_duration: 24 * 3_600,
+        nonce: 1,
+        app: None,
+    }
+}
+
+impl World {
+    /// Two nodes that have installed the game, and a payment channel in which both have deposited.
+    pub(crate) fn parent() -> (World, ChannelId) {
+        let mut world = World::new(2);
+        world.connect(0, 1);
+        for node in 0..2 {
+            world.install(node, sticks().runtime().to_vec());
+        }
+        let id = world.channel(0, 1, 1, DEPOSIT);
+        let token = world.token();
+        let amount = Amount::from(DEPOSIT);
+        let deposit = strait_engine::Input::Deposit { token, channel: id, asset: AssetIndex(0), amount };
+        world.input(1, deposit).expect("commits");
+        world.follow();
+        for node in &mut world.nodes {
+            node.submitted.clear();
+        }
+        (world, id)
+    }
+
+    pub(crate) fn open_child(&mut self, node: usize, parent: ChannelId, new: NewChild) -> Token {
+        let token = self.command(node, parent, Command::OpenChild(Box::new(new)));
+        self.settle();
+        token
+    }
+
+    /// Opens a child that is taken.
+    pub(crate) fn child(&mut self, node: usize, parent: ChannelId, new: NewChild) -> ChannelId {
+        let token = self.open_child(node, parent, new);
+        match self.outcome(node, token) {
+            Some(Ok(Outcome::ChildOpened { child })) => child,
+            other => panic!("not opened: {other:?}"),
+        }
+    }
+
+    pub(crate) fn view(&self, node: usize, channel: ChannelId) -> ChannelView {
+        self.nodes[node].engine.view(channel).expect("known")
+    }
+
+    /// The user of a node ends a game that nobody can play on: both must want the same.
+    pub(crate) fn finish(&mut self, game: ChannelId, outcome: &[[i128; 2]]) {
+        for node in 0..2 {
+            self.command(node, game, Command::Finish { outcome: outcome.to_vec() });
+            self.settle();
+        }
+    }
+
+    fn refusal(&self, node: usize, token: Token) -> String {
+        self.outcome(node, token).expect("ended").expect_err("refused")
+    }
+}
+
+#[test]
+fn a_game_is_opened_played_and_closed_back_without_a_transaction() {
+    for opener in 0..2 {
+        let (mut world, parent) = World::parent();
+        let new = game(&world, 5);
+        let child = world.child(opener, parent, new);
+        // Whoever opens is participant 0 and takes first.
+        let (first, second) = (opener, 1 - opener);
+        for node in 0..2 {
+            assert_eq!(world.app(node, child).state.version, Version(1), "both signed the start");
+            assert_eq!(world.view(node, child).parent, Some(parent));
+            let view = world.view(node, parent);
+            assert_eq!(view.balances[0].own, i128::from(DEPOSIT - STAKE));
+            assert_eq!(view.balances[0].in_children, u128::from(2 * STAKE));
+            assert_eq!(view.children.len(), 1);
+            assert_eq!(view.children[0].child, child);
+        }
+        let moved = world.take(first, child, 3);
+        assert!(matches!(world.outcome(first, moved), Some(Ok(Outcome::Moved { .. }))));
+        let paid = world.pay(first, parent, 7);
+        world.settle();
+        assert!(matches!(world.outcome(first, paid), Some(Ok(Outcome::Paid { .. }))), "payments go on");
+        world.take(second, child, 2);
+        world.finish(child, &won_by(Side::One));
+        assert_eq!(world.own(first, parent), i128::from(DEPOSIT - STAKE - 7));
+        assert_eq!(world.own(second, parent), i128::from(DEPOSIT + STAKE + 7));
+        for node in 0..2 {
+            let view = world.view(node, parent);
+            assert!(view.children.is_empty());
+            assert_eq!(view.balances[0].locked, 0);
+            assert_eq!(world.view(node, child).phase, "closed");
+            assert_eq!(world.nodes[node].submitted, [], "no transaction");
+            let closed =
+                |event: &Event| matches!(event, Event::ChildClosed { child: of, .. } if *of == child);
+            assert!(world.events(node).iter().any(closed));
+        }
+        assert_eq!(world.view(0, parent).history, world.view(1, parent).history);
+        let closed = world.command(0, parent, Command::Close);
+        world.settle();
+        assert!(matches!(world.outcome(0, closed), Some(Ok(Outcome::Agreed { .. }))));
+        world.follow();
+        world.follow();
+        let mut expected = [DEPOSIT; 2];
+        expected[first] -= STAKE + 7;
+        expected[second] += STAKE + 7;
+        assert_eq!(world.payouts(), expected);
+    }
+}
+
+#[test]
+fn payments_are_made_in_a_child_and_it_is_closed_back() {
+    let (mut world, parent) = World::parent();
+    let child = world.child(1, parent, purse(300, 200));
+    for (node, amount) in [(1, 50), (0, 20), (1, 100)] {
+        let paid = world.pay(node, child, amount);
+        world.settle();
+        assert!(matches!(world.outcome(node, paid), Some(Ok(Outcome::Paid { .. }))), "{node}");
+    }
+    assert_eq!((world.own(1, child), world.own(0, child)), (170, 330));
+    let closed = world.command(0, child, Command::Close);
+    world.settle();
+    assert!(matches!(world.outcome(0, closed), Some(Ok(Outcome::Agreed { .. }))));
+    assert_eq!(world.own(0, parent), i128::from(DEPOSIT) + 130);
+    assert_eq!(world.own(1, parent), i128::from(DEPOSIT) - 130);
+    assert!(world.nodes.iter().all(|node| node.submitted.is_empty()));
+}
+
+#[test]
+fn a_child_that_is_not_taken_costs_nothing_and_its_reason_is_told() {
+    let (mut world, parent) = World::parent();
+    let (most, all) = (MOST_STAKE, DEPOSIT);
+    let strange = Some((Address::repeat_byte(0x77), heap(Side::Zero, 5)));
+    let mut first = heap(Side::Zero, 5);
+    first.deltas = vec![[-2, 2]];
+    let uncovered = game(&world, 5).app.map(|(app, _)| (app, first));
+    let cases = [
+        (purse(0, most + 1), "policy.stakes"),
+        (purse(all + 1, 0), "the balance is 1000, 1001 are needed"),
+        (purse(0, all + 1), "balance does not cover"),
+        (purse(0, 0), "zero"),
+        (NewChild { challenge_duration: 3_600, ..purse(1, 1) }, "challenge duration"),
+        (NewChild { app: strange, ..purse(1, 1) }, "is not on this node's list"),
+        (NewChild { asset: AssetIndex(1), ..purse(1, 1) }, "no such asset"),
+        (NewChild { app: uncovered, ..purse(1, 1) }, "balance does not cover"),
+    ];
+    for (new, reason) in cases {
+        let token = world.open_child(0, parent, new);
+        let told = world.refusal(0, token);
+        assert!(told.contains(reason), "{told}");
+    }
+    let child = world.child(0, parent, purse(1, 1));
+    let nested = world.open_child(0, child, purse(1, 0));
+    assert!(world.refusal(0, nested).contains("not supported"));
+    for node in 0..2 {
+        assert_eq!(world.own(node, parent), i128::from(all - 1));
+        assert_eq!(
+            world.nodes[node].engine.channel_ids().count(),
+            2,
+            "nothing is left of what was not taken"
+        );
+    }
+    let closed = world.command(0, parent, Command::Close);
+    assert!(world.refusal(0, closed).contains("1 child channels are open"));
+}
