@@ -1,5 +1,7 @@
 //! Long runs with many seeds, whose results are kept in `docs/campaigns/`.
 
+mod sim;
+
 use crate::command::{cargo, output, program, root, run as run_command};
 use crate::contracts;
 use anyhow::{Context, Result, bail};
@@ -21,6 +23,8 @@ enum Campaign {
     Kill(KillArguments),
     /// Compares the adjudicator's bytecode with its model on random calls; with a seed, replays it alone
     Adjudicator(AdjudicatorArguments),
+    /// Simulates many seeds, and fails if a fault, a role or a path of a dispute occurred too seldom
+    Sim(sim::Arguments),
 }
 
 #[derive(Args)]
@@ -54,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.campaign {
         Campaign::Kill(arguments) => kill(arguments),
         Campaign::Adjudicator(arguments) => adjudicator(arguments),
+        Campaign::Sim(arguments) => sim::run(arguments),
     }
 }
 

@@ -26,6 +26,7 @@ impl World {
             self.nodes[node].disk.pretend_to_sync();
         }
         let domain = self.domain;
+        self.set_clock(node);
         self.nodes[node].start(&domain, mutation, restored)?;
         self.note(format_args!("{} starts", self.name(node)));
         if self.nodes[node].life > 1 {
@@ -90,7 +91,7 @@ impl World {
 
     /// What time it is for a node, in milliseconds.
     fn clock(&self, node: usize) -> u64 {
-        self.now + self.plan.clocks[node]
+        self.now.saturating_add_signed(self.nodes[node].clock_error)
     }
 
     /// An input from the user or the network.
@@ -274,7 +275,7 @@ impl World {
                     return Ok(());
                 };
                 let registered = self.chain.with(|chain| money::registered(chain, &hashes))?;
-                let delay = self.lag();
+                let delay = self.lag(node);
                 let input = Input::Registered { channel, through, registered };
                 self.after(delay, Event::Take { node, life, input });
                 Ok(())
@@ -295,7 +296,7 @@ impl World {
                 let Ok(blocks) = strait_engine::ports::Chain::events_of(account, channel, through) else {
                     return Ok(());
                 };
-                let delay = self.lag();
+                let delay = self.lag(node);
                 self.after(
                     delay,
                     Event::Take { node, life, input: Input::ChannelEvents { channel, through, blocks } },

@@ -68,8 +68,10 @@ impl World {
         chain.unreachable = chain.unreachable.min(WORST);
         chain.wait = chain.wait.min(WORST);
         self.plan.network.break_every *= 100;
+        self.plan.network.partition_every *= 100;
         self.plan.network.away = 1..=20_000;
         self.coarse = true;
+        self.begin_weather();
         self.report.count("run", if self.calm { "disputes in the calm" } else { "disputes in the storm" });
     }
 

@@ -9,10 +9,9 @@ use crate::plan::Role;
 use crate::queue::Event;
 use crate::world::World;
 use std::collections::BTreeMap;
-use strait_engine::ports::Chain;
 use strait_engine::{Submission, SubmissionKey};
-use strait_protocol::{Body, Frame, Position};
-use strait_types::{ChannelId, Signature};
+use strait_protocol::{Body, Command, Frame, Position};
+use strait_types::{AssetIndex, B256, ChannelId, Signature};
 
 /// Frames that are kept for later.
 const KEPT: usize = 64;
@@ -121,6 +120,13 @@ impl World {
         let SubmissionKey::Call(key) = submission.key else { return true };
         match role {
             Role::StaleChallenger => key.name != "respond",
+            Role::WithdrawerInFlight if key.name == "withdraw" && self.lies.chance(800) => {
+                self.report.count("lie", "withdrawal held back");
+                if let Some(liar) = &mut self.nodes[node].liar {
+                    liar.kept.push(submission.clone());
+                }
+                false
+            }
             Role::LateExecutor if matches!(key.name, "withdraw" | "close") && self.lies.chance(700) => {
                 self.report.count("lie", "execution held back");
                 if let Some(liar) = &mut self.nodes[node].liar {
@@ -144,7 +150,7 @@ impl World {
         let channel = self.lies.pick(&ids);
         let challenges = match role {
             Role::StaleChallenger => 150,
-            Role::Withholder | Role::DoubleSigner | Role::Replayer | Role::Turncoat => 30,
+            Role::Withholder | Role::DoubleSigner | Role::Replayer | Role::Turncoat | Role::PenHolder => 30,
             _ => 10,
         };
         if self.lies.chance(challenges) {
@@ -176,10 +182,56 @@ impl World {
             }
             Role::LateExecutor if self.lies.chance(200) => self.execute_late(node),
             Role::Turncoat if self.lies.chance(200) => self.respond_with_secret(node, channel),
-            Role::LockGriefer => self.register_late(node, channel),
+            Role::LockGriefer => {
+                self.register_late(node, channel);
+                return self.lock_up(node, channel);
+            }
+            Role::WithdrawerInFlight => return self.withdraw_in_flight(node, channel),
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether a request for the pen is not heard.
+    pub(crate) fn keeps_pen(&mut self, node: usize, bytes: &[u8]) -> bool {
+        let asks = matches!(Frame::decode(bytes), Ok(Frame::Channel { body: Body::RequestPen, .. }));
+        let keeps = asks && self.role(node) == Some(Role::PenHolder) && self.lies.chance(950);
+        if keeps {
+            self.report.count("lie", "pen kept");
+        }
+        keeps
+    }
+
+    /// Takes money out while payments are on their way, executes that at some later time, and then shows what it replaced.
+    fn withdraw_in_flight(&mut self, node: usize, channel: ChannelId) -> Result<(), Broken> {
+        let Some(view) = self.view(node, channel) else { return Ok(()) };
+        if self.lies.chance(250) {
+            let own = view.balances[0].own.max(0).unsigned_abs();
+            let amount = self.lies.below(u64::try_from(own / 2).unwrap_or(u64::MAX)).max(1).into();
+            self.report.count("lie", "withdrawal in flight");
+            let asset = AssetIndex(0);
+            self.command(node, channel, "withdraw", Command::Withdraw { asset, amount })?;
+            self.pay(node, channel, asset, 1.into())?;
+        }
+        if self.lies.chance(150) {
+            self.execute_late(node);
+            if self.lies.chance(300) {
+                self.challenge_with_old(node, channel);
+            }
+        }
+        Ok(())
+    }
+
+    /// Locks as much as it can for as long as it can.
+    fn lock_up(&mut self, node: usize, channel: ChannelId) -> Result<(), Broken> {
+        if self.calm || !self.lies.chance(200) {
+            return Ok(());
+        }
+        self.report.count("lie", "money locked up");
+        let hash = crate::workload::sha256(B256::new(self.lies.word()));
+        let expiry = self.now / 1_000 + self.plan.settings[node].lock_horizon - 100;
+        let command = Command::AddLock { asset: AssetIndex(0), amount: 1.into(), hash, expiry };
+        self.command(node, channel, "add lock", command)
     }
 
     fn whisper(&mut self, node: usize, channel: ChannelId, frame: Vec<u8>) {
@@ -193,7 +245,7 @@ impl World {
         let Some(kept) = self.nodes[node].liar.as_mut().and_then(|liar| liar.kept.pop()) else { return };
         self.report.count("lie", "late execution");
         // What the chain refuses by then was too late.
-        drop(self.nodes[node].account.submit(&kept.call));
+        drop(self.send_transaction(node, &kept.call));
     }
 }
 

@@ -15,6 +15,7 @@ mod drive;
 mod ending;
 mod failure;
 mod genesis;
+mod kinds;
 mod liar;
 mod miner;
 mod mutation;
@@ -27,10 +28,12 @@ mod queue;
 mod report;
 mod restore;
 mod trace;
+mod weather;
 mod workload;
 mod world;
 
 pub use failure::{Failure, Property};
+pub use kinds::KINDS;
 pub use mutation::Mutation;
 pub use report::Report;
 

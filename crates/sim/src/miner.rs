@@ -13,6 +13,8 @@ use strait_types::{Side, State, U256};
 
 /// Blocks that a node does not undo.
 const DEEP: usize = 132;
+/// Of 1,000 transactions that wait for the next block although they offer enough, in a congestion.
+const CROWDED: u64 = 300;
 /// Blocks between counts of the money.
 const COUNT_EVERY: u64 = 8;
 
@@ -21,17 +23,7 @@ impl World {
     pub(crate) fn mine(&mut self) -> Result<(), Broken> {
         let time = self.now / 1_000;
         self.maybe_reorg();
-        let waiting: Vec<TxHash> =
-            self.chain.with(|chain| chain.pending().iter().map(|transaction| transaction.hash).collect());
-        let plan = self.plan.chain.clone();
-        let mut included = Vec::new();
-        for transaction in waiting {
-            if !self.calm && self.weather.chance(plan.wait) {
-                self.report.count("fault", "transaction delayed");
-            } else {
-                included.push(transaction);
-            }
-        }
+        let included = self.choose_transactions();
         let events = self.chain.with(|chain| {
             chain.set_time(time);
             chain.mine_only(&included);
@@ -58,6 +50,26 @@ impl World {
         let next = self.block_ms;
         self.after(next, Event::Mine);
         Ok(())
+    }
+
+    /// What of the waiting transactions comes into the next block.
+    fn choose_transactions(&mut self) -> Vec<TxHash> {
+        let waiting: Vec<TxHash> =
+            self.chain.with(|chain| chain.pending().iter().map(|transaction| transaction.hash).collect());
+        let crowded = if self.is_congested { CROWDED } else { 0 };
+        let wait = self.plan.chain.wait.max(crowded);
+        let mut included = Vec::new();
+        for transaction in waiting {
+            if self.is_priced_out(transaction) {
+                self.report.count("fault", "transaction priced out");
+                self.raise_fee(transaction);
+            } else if !self.calm && self.weather.chance(wait) {
+                self.report.count("fault", "transaction delayed");
+            } else {
+                included.push(transaction);
+            }
+        }
+        included
     }
 
     pub(crate) fn count_money(&mut self) -> Result<(), Broken> {
@@ -88,7 +100,8 @@ impl World {
     /// Replaces more blocks than any node can undo. The transactions stay: what deposits cover is another matter.
     fn maybe_reorg_deeply(&mut self) {
         let possible = self.chain.with(|chain| chain.replaceable());
-        let due = self.plan.chain.deep_reorg > 0 && possible > DEEP && !self.calm;
+        // A replaced block has the fees of today, at which what it held may not be taken.
+        let due = self.plan.chain.deep_reorg > 0 && possible > DEEP && !self.calm && !self.is_congested;
         if !due || !self.weather.chance(self.plan.chain.deep_reorg) {
             return;
         }
@@ -164,14 +177,16 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn lag(&mut self) -> u64 {
+    /// Until a node hears from the chain, or the chain from the node.
+    pub(crate) fn lag(&mut self, node: usize) -> u64 {
         let lag = self.plan.chain.lag.clone();
-        if self.calm { 0 } else { self.weather.within(&lag) }
+        let stalled = self.nodes[node].stalled_until.saturating_sub(self.now);
+        if self.calm { 0 } else { self.weather.within(&lag).max(stalled) }
     }
 
     /// Lets a node look at the chain, if it is not about to.
     pub(crate) fn follow_soon(&mut self, node: usize) {
-        let (delay, life) = (self.lag(), self.nodes[node].life);
+        let (delay, life) = (self.lag(node), self.nodes[node].life);
         let Some(process) = &mut self.nodes[node].process else { return };
         if !process.following {
             process.following = true;
@@ -181,7 +196,7 @@ impl World {
 
     pub(crate) fn follow(&mut self, node: usize) -> Result<(), Broken> {
         let blind = self.mutation == Some(Mutation::StopsFollowing) && self.calm && self.plan.is_honest(node);
-        let delay = self.lag();
+        let delay = self.lag(node);
         let limit = self.weather.pick(&[1, 3, 1_000]);
         let state = &mut self.nodes[node];
         let Some(process) = &mut state.process else { return Ok(()) };
@@ -213,7 +228,7 @@ impl World {
         if !self.lets_through(node, &submission) {
             return;
         }
-        let (delay, life) = (self.lag(), self.nodes[node].life);
+        let (delay, life) = (self.lag(node), self.nodes[node].life);
         self.after(delay, Event::Submit { node, life, submission, step: 0 });
     }
 
@@ -225,7 +240,7 @@ impl World {
             self.report.count("fault", "endpoint unreachable");
             Err(ChainError::Unreachable("simulated".into()))
         } else {
-            self.nodes[node].account.submit(&submission.steps()[step])
+            self.send_transaction(node, &submission.steps()[step])
         };
         match result {
             Ok(transaction) => {
@@ -244,7 +259,7 @@ impl World {
     }
 
     fn answer(&mut self, node: usize, input: Input) {
-        let (delay, life) = (self.lag(), self.nodes[node].life);
+        let (delay, life) = (self.lag(node), self.nodes[node].life);
         self.after(delay, Event::Take { node, life, input });
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Link {
     last: [u64; 2],
     /// A connection is on its way.
     connecting: bool,
+    /// Directions in which nothing arrives, by the receiving end.
+    pub(crate) cut: [bool; 2],
 }
 
 impl Link {
@@ -32,7 +34,14 @@ impl Link {
             .collect();
         pairs.sort_unstable();
         pairs.dedup();
-        let link = |nodes| Link { nodes, session: None, sessions: 0, last: [0; 2], connecting: false };
+        let link = |nodes| Link {
+            nodes,
+            session: None,
+            sessions: 0,
+            last: [0; 2],
+            connecting: false,
+            cut: [false; 2],
+        };
         pairs.into_iter().map(link).collect()
     }
 
@@ -59,7 +68,8 @@ impl World {
     pub(crate) fn connect(&mut self, link: usize) -> Result<(), Broken> {
         self.links[link].connecting = false;
         let nodes = self.links[link].nodes;
-        let is_ready = nodes.iter().all(|node| self.nodes[*node].process.is_some());
+        let is_cut = self.links[link].cut != [false; 2];
+        let is_ready = !is_cut && nodes.iter().all(|node| self.nodes[*node].process.is_some());
         if self.links[link].session.is_some() || !is_ready {
             return Ok(());
         }
@@ -120,6 +130,9 @@ impl World {
             return;
         }
         let direction = usize::from(to > from);
+        if self.links[link].cut[direction] {
+            return;
+        }
         let delay = if self.calm { 1 } else { self.weather.within(&plan.delay) };
         let mut time = self.now + delay;
         if self.weather.chance(reorder) {
@@ -153,7 +166,7 @@ impl World {
         if let Some(liar) = &mut self.nodes[to].liar {
             liar.overhear(&bytes);
         }
-        if self.keeps_secret(to, &bytes)? {
+        if self.keeps_secret(to, &bytes)? || self.keeps_pen(to, &bytes) {
             return Ok(());
         }
         let peer = self.nodes[from].key.address();

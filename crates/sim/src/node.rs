@@ -39,6 +39,10 @@ pub(crate) struct Node {
     pub(crate) books: BTreeMap<ChannelId, Option<Book>>,
     pub(crate) liar: Option<Liar>,
     pub(crate) backup: Option<Backup>,
+    /// Until when its endpoint does not answer.
+    pub(crate) stalled_until: u64,
+    /// By how many milliseconds its clock is wrong.
+    pub(crate) clock_error: i64,
     /// It was restored, and nothing is durable since: a further start must be told again.
     pub(crate) restored: bool,
     /// What it knew before it was restored.
@@ -59,6 +63,8 @@ impl Node {
             books: BTreeMap::new(),
             liar,
             backup: None,
+            stalled_until: 0,
+            clock_error: 0,
             restored: false,
             truth: BTreeMap::new(),
         }

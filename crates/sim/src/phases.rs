@@ -59,6 +59,7 @@ impl World {
         let blocks = self.users.within(&(0..=10)) * self.block_ms + 2 * self.plan.chain.lag.end();
         self.after(1 + blocks, Event::Operate);
         self.after(1 + blocks, Event::Scheme);
+        self.begin_weather();
         Ok(())
     }
 
@@ -72,6 +73,7 @@ impl World {
     pub(crate) fn calm_down(&mut self) -> Result<(), Broken> {
         self.note("calm");
         self.calm = true;
+        self.clear_up();
         // What waits behind a lost transaction is lost with it.
         self.chain.with(|chain| {
             let waiting: Vec<_> = chain.pending().iter().map(|transaction| transaction.hash).collect();
@@ -104,7 +106,8 @@ impl World {
         let windows =
             settings.iter().map(|settings| settings.execution_window * 1_000 * 2).max().unwrap_or(0);
         let holds = settings.iter().map(|settings| settings.hold_timeout_ms + settings.retry_ms * 4).max();
-        let bound = windows + 2 * holds.unwrap_or(0) + BLOCKS * self.block_ms + 4 * self.plan.chain.lag.end();
+        let late = 4 * self.plan.chain.lag.end().max(self.plan.chain.stall_for.end());
+        let bound = windows + 2 * holds.unwrap_or(0) + BLOCKS * self.block_ms + late;
         let deadline = self.now + bound;
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         let mut looks = 0;

@@ -27,12 +27,16 @@ pub(crate) enum Role {
     LateExecutor,
     /// Refuses what it likes best, and brings it to the chain.
     Turncoat,
-    /// Claims locks on chain at the last moment.
+    /// Fills the channel with locks, and claims them on chain at the last moment.
     LockGriefer,
+    /// Never hands over the pen.
+    PenHolder,
+    /// Withdraws while payments are in flight, executes that when it likes, and challenges with what it superseded.
+    WithdrawerInFlight,
 }
 
 impl Role {
-    pub(crate) const ALL: [Role; 10] = [
+    pub(crate) const ALL: [Role; 12] = [
         Role::StaleChallenger,
         Role::DoubleSigner,
         Role::Staller,
@@ -43,6 +47,8 @@ impl Role {
         Role::LateExecutor,
         Role::Turncoat,
         Role::LockGriefer,
+        Role::PenHolder,
+        Role::WithdrawerInFlight,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -57,9 +63,14 @@ impl Role {
             Role::LateExecutor => "late executor",
             Role::Turncoat => "turncoat",
             Role::LockGriefer => "lock griefer",
+            Role::PenHolder => "pen holder",
+            Role::WithdrawerInFlight => "withdrawer in flight",
         }
     }
 }
+
+/// An endpoint that does not answer for longer than a fraction of every margin is one that an operator replaces.
+const LONGEST_STALL: u64 = 100_000;
 
 /// A channel to be.
 #[derive(Clone, Debug)]
@@ -84,6 +95,9 @@ pub(crate) struct NetworkPlan {
     pub(crate) break_every: u64,
     /// Until the next connection.
     pub(crate) away: RangeInclusive<u64>,
+    /// Between partitions; 0: none.
+    pub(crate) partition_every: u64,
+    pub(crate) partition_for: RangeInclusive<u64>,
 }
 
 /// Faults of nodes.
@@ -112,6 +126,11 @@ pub(crate) struct ChainPlan {
     pub(crate) deep_reorg: u64,
     /// Of 1,000 requests: no answer.
     pub(crate) unreachable: u64,
+    /// Between times in which a node's endpoint takes requests and does not answer; 0: none.
+    pub(crate) stall_every: u64,
+    pub(crate) stall_for: RangeInclusive<u64>,
+    /// Half a period of fees a hundred times as high, in the storm and in the end.
+    pub(crate) is_congested: bool,
 }
 
 /// A run.
@@ -120,8 +139,8 @@ pub(crate) struct Plan {
     pub(crate) nodes: usize,
     pub(crate) liar: Option<(usize, Role)>,
     pub(crate) settings: Vec<Settings>,
-    /// By how many milliseconds each node's clock is ahead.
-    pub(crate) clocks: Vec<u64>,
+    /// By how many milliseconds a node's clock may be wrong; at each start by another time.
+    pub(crate) skew: u64,
     pub(crate) channels: Vec<ChannelPlan>,
     pub(crate) network: NetworkPlan,
     pub(crate) crashes: CrashPlan,
@@ -145,13 +164,13 @@ impl Plan {
         let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
         let channels = channels(dice, seed, nodes, token);
         let skew = dice.pick(&[0, 5_000, 300_000]);
-        let clocks = (0..nodes).map(|_| dice.within(&(0..=skew))).collect();
         let stormy = !dice.chance(150);
         let slow = dice.chance(120);
         let (mut network, mut chain) = (network(dice, stormy), chain(dice, stormy, depth));
         if slow {
             // Locks expire and limits pass while the channels live.
             network.break_every *= 20;
+            network.partition_every *= 20;
             chain.block_ms = 12_000;
         }
         if mutation == Some(Mutation::CountsDepositsAtHead) {
@@ -171,13 +190,13 @@ impl Plan {
             nodes,
             liar,
             settings,
-            clocks,
+            skew,
             channels,
             network,
             crashes: crashes(dice, stormy),
             restores,
             chain,
-            operations: dice.within(&(100..=160)),
+            operations: dice.within(&(200..=260)),
             pause: 0..=if slow { 60_000 } else { dice.pick(&[40, 300, 3_000]) },
             join: dice.pick(&[0, 300, 800]),
         }
@@ -267,6 +286,7 @@ fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Ad
 fn network(dice: &mut Dice, stormy: bool) -> NetworkPlan {
     let mut rate = |most: u64| if stormy && dice.chance(500) { dice.within(&(1..=most)) } else { 0 };
     let (lose, duplicate, reorder, breaks) = (rate(120), rate(120), rate(200), rate(1_000));
+    let is_parted = rate(1) > 0;
     NetworkPlan {
         delay: 1..=dice.pick(&[2, 20, 200, 1_500]),
         lose,
@@ -274,6 +294,8 @@ fn network(dice: &mut Dice, stormy: bool) -> NetworkPlan {
         reorder,
         break_every: if breaks == 0 { 0 } else { dice.within(&(1_000..=30_000)) },
         away: 1..=dice.pick(&[50, 500, 5_000]),
+        partition_every: if is_parted { dice.within(&(2_000..=60_000)) } else { 0 },
+        partition_for: 1..=dice.pick(&[1_000, 10_000, 60_000]),
     }
 }
 
@@ -286,6 +308,7 @@ fn crashes(dice: &mut Dice, stormy: bool) -> CrashPlan {
 fn chain(dice: &mut Dice, stormy: bool, depth: u64) -> ChainPlan {
     let mut rate = |most: u64| if stormy && dice.chance(500) { dice.within(&(1..=most)) } else { 0 };
     let (drop, wait, reorg, unreachable) = (rate(250), rate(400), rate(200), rate(200));
+    let (stalls, congestion) = (rate(1) > 0, rate(1) > 0);
     ChainPlan {
         block_ms: dice.pick(&[1_000, 2_000, 5_000, 12_000]),
         lag: 0..=dice.pick(&[0, 50, 1_500, 20_000]),
@@ -295,5 +318,8 @@ fn chain(dice: &mut Dice, stormy: bool, depth: u64) -> ChainPlan {
         depth,
         deep_reorg: 0,
         unreachable,
+        stall_every: if stalls { dice.within(&(5_000..=300_000)) } else { 0 },
+        stall_for: 1..=dice.pick(&[2_000, 20_000, LONGEST_STALL]),
+        is_congested: congestion && dice.chance(400),
     }
 }

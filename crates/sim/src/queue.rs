@@ -29,6 +29,16 @@ pub(crate) enum Event {
     Await { node: usize, life: u64, submission: Submission, step: usize, transaction: TxHash, patience: u32 },
     /// A node starts.
     Start { node: usize },
+    /// A partition begins.
+    Part { link: usize },
+    /// It ends.
+    Heal { link: usize },
+    /// A node's endpoint stops answering for a while.
+    Stall { node: usize },
+    /// The chain's fees rise.
+    Congest,
+    /// They fall.
+    Relax,
     /// A block is made.
     Mine,
     /// A user does something.

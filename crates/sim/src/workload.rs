@@ -7,7 +7,7 @@ use crate::queue::Event;
 use crate::world::World;
 use sha2::{Digest, Sha256};
 use strait_engine::Input;
-use strait_engine::ports::{Chain, TxRequest};
+use strait_engine::ports::TxRequest;
 use strait_protocol::{ChannelView, Command, Payment, Token};
 use strait_types::abi::calls;
 use strait_types::{Amount, AssetIndex, B256, ChannelId, U256};
@@ -194,7 +194,7 @@ impl World {
         let adjudicator = self.chain.with(|chain| chain.adjudicator());
         let request =
             TxRequest { to: adjudicator, value: U256::ZERO, data: calls::register_preimage(preimage) };
-        if self.nodes[node].account.submit(&request).is_ok() {
+        if self.send_transaction(node, &request).is_ok() {
             self.report.count("operation", "register beforehand");
         }
     }

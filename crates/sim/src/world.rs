@@ -12,9 +12,11 @@ use crate::plan::{ChannelPlan, Plan};
 use crate::queue::{Event, Queue};
 use crate::report::Report;
 use crate::trace::Trace;
+use crate::weather::Sent;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use strait_chain::SharedChain;
+use strait_engine::ports::TxHash;
 use strait_types::{B256, ChannelId, Domain, Side};
 
 /// More than any run needs: a loop that does not end is a fault, too.
@@ -47,6 +49,10 @@ pub(crate) struct World {
     pub(crate) signed: Signed,
     /// The last state that the contract has recorded of each channel.
     pub(crate) recorded: BTreeMap<ChannelId, B256>,
+    /// Transactions that were sent while fees were lower or higher: what each asks for and offers.
+    pub(crate) sent: BTreeMap<TxHash, Sent>,
+    /// Fees are high.
+    pub(crate) is_congested: bool,
     /// Transactions of each honest node in each dispute, to see that it needs but one.
     pub(crate) answers: BTreeMap<(ChannelId, u16), u64>,
     pub(crate) report: Report,
@@ -89,6 +95,8 @@ impl World {
             calls: Calls::default(),
             signed: Signed::default(),
             recorded: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            is_congested: false,
             answers: BTreeMap::new(),
             report: Report::default(),
             trace: Trace::default(),
@@ -163,6 +171,23 @@ impl World {
                 Ok(())
             }
             Event::Start { node } => self.start_node(node),
+            Event::Part { link } => self.part(link),
+            Event::Heal { link } => {
+                self.heal(link);
+                Ok(())
+            }
+            Event::Stall { node } => {
+                self.stall(node);
+                Ok(())
+            }
+            Event::Congest => {
+                self.congest();
+                Ok(())
+            }
+            Event::Relax => {
+                self.relax();
+                Ok(())
+            }
             Event::Mine => self.mine(),
             Event::Operate => self.operate(),
             Event::Scheme => self.scheme(),

@@ -3,7 +3,7 @@
 use crate::failure::Broken;
 use crate::plan::Role;
 use crate::world::World;
-use strait_engine::ports::{Chain, TxRequest};
+use strait_engine::ports::TxRequest;
 use strait_protocol::{Body, Frame, Refusal, Rule, Update};
 use strait_types::abi::{Record, calls};
 use strait_types::{Bytes, ChannelId, Side, Signature, State, U256, Version};
@@ -137,7 +137,7 @@ impl World {
 
     fn call_adjudicator(&mut self, node: usize, data: Bytes) -> bool {
         let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
-        self.nodes[node].account.submit(&request).is_ok()
+        self.send_transaction(node, &request).is_ok()
     }
 }
 
