@@ -1,7 +1,9 @@
 //! Drives a node as the real one does: inputs, a round, a commit, and only then the effects.
 
 use crate::check::book::Book;
+use crate::check::game::check_moves;
 use crate::check::money;
+use crate::check::step::ChainSays;
 use crate::failure::{Broken, Property};
 use crate::mutation::Mutation;
 use crate::node::records_of;
@@ -9,6 +11,7 @@ use crate::queue::Event;
 use crate::world::World;
 use strait_engine::ports::Batch;
 use strait_engine::{Effect, Input};
+use strait_protocol::Record;
 use strait_store::Fault;
 use strait_types::ChannelId;
 
@@ -220,14 +223,21 @@ impl World {
 
     /// Lets the checkers read what was committed.
     fn read_journal(&mut self, node: usize, batch: &Batch) -> Result<(), Broken> {
+        let shared = self.chain.clone();
+        let registered_at = |hash| shared.with(|chain| money::registered_at(chain, hash).ok().flatten());
+        let says = ChainSays { now: self.now / 1_000, registered_at: &registered_at };
         for (channel, record) in records_of(batch)? {
+            self.check_adopted(node, channel, &record)?;
             let book = self.nodes[node].books.entry(channel).or_default();
             let bound = match &record {
-                strait_protocol::Record::Wrote(update) => Some(update.version),
+                Record::Wrote(update) => Some(update.version),
                 _ => None,
             };
-            Book::read(book, record, self.now / 1_000)?;
+            Book::read(book, record, &says)?;
             let Some(book) = book else { continue };
+            if let Some(plan) = self.channels.get(&channel).and_then(|plan| plan.game) {
+                check_moves(book, plan)?;
+            }
             for hash in std::mem::take(&mut book.fresh) {
                 let version = book.positions[&hash].state.version;
                 self.signed.learn(self.domain.state_digest(hash), channel, version, hash);
@@ -240,6 +250,16 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What a side takes over as forgotten carries a signature that its key has made.
+    fn check_adopted(&self, node: usize, channel: ChannelId, record: &Record) -> Result<(), Broken> {
+        let (Record::Adopted(latest), Some(side)) = (record, self.side(channel, node)) else { return Ok(()) };
+        let signed = self.nodes[node].signer.digest(&latest.signatures[side.index()]);
+        let is_own = signed == Some(self.domain.state_digest(latest.position.state.hash()));
+        Property::Safety.check(is_own || !self.plan.is_honest(node), || {
+            format!("{} adopts a state of {channel:?} that it has not signed", self.name(node))
+        })
     }
 
     fn perform(&mut self, node: usize, effects: Vec<Effect>) -> Result<(), Broken> {

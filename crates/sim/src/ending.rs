@@ -23,7 +23,10 @@ impl World {
         let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         for id in &ids {
             let together = self.is_honest_channel(*id) && !self.ending.contains(id) && self.users.chance(700);
-            if together {
+            let plays = self.channels[id].game.is_some();
+            if together && plays {
+                self.play_to_the_end(*id)?;
+            } else if together {
                 self.command(self.honest_node(*id), *id, "close", Command::Close)?;
             }
         }
@@ -73,6 +76,24 @@ impl World {
         self.coarse = true;
         self.begin_weather();
         self.report.count("run", if self.calm { "disputes in the calm" } else { "disputes in the storm" });
+    }
+
+    /// Two honest players who are connected play on, and agree on the end.
+    fn play_to_the_end(&mut self, id: ChannelId) -> Result<(), Broken> {
+        let Some(plan) = self.game_of(id) else { return Ok(()) };
+        let has_begun = self.view(self.honest_node(id), id).is_some_and(|view| view.version.0 > 0);
+        if !has_begun {
+            return Ok(());
+        }
+        let deadline = self.now + (4 * plan.game.most_moves(plan.size) + 4 * BLOCKS) * self.block_ms;
+        while !self.is_closed(id)? && !self.ending.contains(&id) {
+            Property::Progress.check(self.now < deadline, || {
+                format!("a game does not end: {:?}", self.channels[&id].nodes.map(|node| self.view(node, id)))
+            })?;
+            self.run_until(self.now + self.block_ms)?;
+        }
+        self.report.count("check", "game played to its end");
+        Ok(())
     }
 
     fn end_by_force(&mut self, id: ChannelId) -> Result<(), Broken> {
@@ -132,7 +153,10 @@ impl World {
         let period = most(&|plan| u64::from(plan.params.challenge_duration));
         let settings = &self.plan.settings;
         let horizon = settings.iter().map(|settings| settings.lock_horizon + 2 * settings.execution_window);
-        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms
+        // Forced moves, each of which may take a period, and disputes that end by agreement.
+        let moves = most(&|plan| plan.game.map_or(0, |plan| plan.game.most_moves(plan.size) + 8));
+        let games = moves * (period * 1_000 + BLOCKS * self.block_ms);
+        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms + games
     }
 
     fn is_closed(&self, id: ChannelId) -> Result<bool, Broken> {
@@ -176,7 +200,7 @@ impl World {
                 for side in Side::BOTH {
                     let paid = self.chain.with(|chain| money::paid(chain, &plan, side, asset))?;
                     sum += paid;
-                    self.check_paid(id, plan.nodes[side.index()], asset, put[side.index()], paid)?;
+                    self.check_paid(id, plan.nodes[side.index()], asset, put, paid)?;
                 }
                 let total: u128 = put.iter().sum();
                 let locked = self.chain.with(|chain| money::funds(chain, id, asset))?.reserve;
@@ -188,15 +212,21 @@ impl World {
         Ok(())
     }
 
-    /// Per channel and asset, by the events of the canonical chain.
-    fn deposited(&mut self) -> Result<BTreeMap<(ChannelId, usize), [u128; 2]>, Broken> {
+    /// Events of the canonical chain.
+    pub(crate) fn all_events(&mut self) -> Result<Vec<AdjudicatorEvent>, Broken> {
         let all = self.nodes[0].account.follow(&[], usize::MAX);
         let all = all.map_err(|error| {
             Property::Conservation.broken(format!("the events are not to be had: {error}"))
         })?;
+        Ok(all.blocks.into_iter().flat_map(|block| block.events).map(|event| event.event).collect())
+    }
+
+    /// Per channel and asset, by the events of the canonical chain.
+    fn deposited(&mut self) -> Result<BTreeMap<(ChannelId, usize), [u128; 2]>, Broken> {
+        let events = self.all_events()?;
         let mut deposited: BTreeMap<_, [u128; 2]> = BTreeMap::new();
-        for event in all.blocks.into_iter().flat_map(|block| block.events) {
-            if let AdjudicatorEvent::Deposited { channel, side, asset, amount } = event.event {
+        for event in events {
+            if let AdjudicatorEvent::Deposited { channel, side, asset, amount } = event {
                 deposited.entry((channel, asset.index())).or_default()[side.index()] += amount.units();
             }
         }
@@ -208,18 +238,32 @@ impl World {
         id: ChannelId,
         node: usize,
         asset: usize,
-        deposit: u128,
+        deposits: [u128; 2],
         paid: U256,
     ) -> Result<(), Broken> {
         if !self.plan.is_honest(node) {
             return Ok(());
         }
         self.report.count("check", "final account");
-        let Some(book) = self.book_of_claims(node, id) else { return Ok(()) };
-        let owed = self.chain.with(|chain| money::owed(chain, book, asset, deposit))?;
+        let Some(owed) = self.owed(id, node, asset, deposits)? else { return Ok(()) };
         let enough = paid >= U256::from(owed.max(0).unsigned_abs());
         Property::Safety.check(enough, || {
             format!("{} is owed {owed} of asset {asset} in {id:?} and was paid {paid}", self.name(node))
         })
+    }
+
+    fn owed(
+        &mut self,
+        id: ChannelId,
+        node: usize,
+        asset: usize,
+        deposits: [u128; 2],
+    ) -> Result<Option<i128>, Broken> {
+        if let Some(plan) = self.game_of(id) {
+            return self.owed_by_game(id, plan.game, node, deposits).map(Some);
+        }
+        let Some(book) = self.book_of_claims(node, id) else { return Ok(None) };
+        let deposit = deposits[book.side.index()];
+        self.chain.with(|chain| money::owed(chain, book, asset, deposit)).map(Some)
     }
 }

@@ -46,6 +46,11 @@ impl World {
         self.nodes[node].liar.as_ref().filter(|liar| !liar.silent).map(|liar| liar.role)
     }
 
+    /// Whether a node's user has left it, too.
+    pub(crate) fn is_silent(&self, node: usize) -> bool {
+        self.nodes[node].liar.as_ref().is_some_and(|liar| liar.silent)
+    }
+
     /// What the dishonest node sends instead of a frame.
     pub(crate) fn falsify(&mut self, node: usize, frame: Vec<u8>) -> Vec<Vec<u8>> {
         let Some(role) = self.role(node) else { return Vec::new() };
@@ -151,6 +156,7 @@ impl World {
         let challenges = match role {
             Role::StaleChallenger => 150,
             Role::Withholder | Role::DoubleSigner | Role::Replayer | Role::Turncoat | Role::PenHolder => 30,
+            Role::Griefer => 80,
             _ => 10,
         };
         if self.lies.chance(challenges) {
@@ -181,7 +187,7 @@ impl World {
                 }
             }
             Role::LateExecutor if self.lies.chance(200) => self.execute_late(node),
-            Role::Turncoat if self.lies.chance(200) => self.respond_with_secret(node, channel),
+            Role::Turncoat if self.lies.chance(600) => self.respond_with_secret(node, channel),
             Role::LockGriefer => {
                 self.register_late(node, channel);
                 return self.lock_up(node, channel);
@@ -234,7 +240,7 @@ impl World {
         self.command(node, channel, "add lock", command)
     }
 
-    fn whisper(&mut self, node: usize, channel: ChannelId, frame: Vec<u8>) {
+    pub(crate) fn whisper(&mut self, node: usize, channel: ChannelId, frame: Vec<u8>) {
         let [zero, one] = self.channels[&channel].nodes;
         if let Some(link) = self.link_between(zero, one) {
             self.transmit(link, node, frame);

@@ -22,7 +22,7 @@ impl World {
     /// Makes a block, perhaps after a reorg, and lets the nodes look.
     pub(crate) fn mine(&mut self) -> Result<(), Broken> {
         let time = self.now / 1_000;
-        self.maybe_reorg();
+        self.maybe_reorg()?;
         let included = self.choose_transactions();
         let events = self.chain.with(|chain| {
             chain.set_time(time);
@@ -78,11 +78,11 @@ impl World {
         self.chain.with(|chain| money::conservation(chain, channels))
     }
 
-    fn maybe_reorg(&mut self) {
+    fn maybe_reorg(&mut self) -> Result<(), Broken> {
         let plan = self.plan.chain.clone();
         self.maybe_reorg_deeply();
         if self.calm || !self.weather.chance(plan.reorg) {
-            return;
+            return Ok(());
         }
         let depth = self.weather.within(&(1..=plan.depth.max(1))) as usize;
         let reinclude = self.weather.pick(&[0, 1, 2]);
@@ -94,7 +94,9 @@ impl World {
         if self.chain.with(|chain| chain.reorg(depth, &reinclude)).is_ok() {
             self.report.count("fault", "reorg");
             self.note(format_args!("the last {depth} blocks are replaced, {reinclude:?}"));
+            self.reread_games()?;
         }
+        Ok(())
     }
 
     /// Replaces more blocks than any node can undo. The transactions stay: what deposits cover is another matter.
@@ -121,10 +123,17 @@ impl World {
                 self.count_answer(sender, state, *dispute)?;
                 ("responded", Some(state))
             }
-            AdjudicatorEvent::Resumed { .. } => ("resumed", None),
+            AdjudicatorEvent::Resumed { channel, dispute } => {
+                self.check_resume(*channel, *dispute)?;
+                ("resumed", None)
+            }
             AdjudicatorEvent::Withdrawn { state, .. } => ("withdrawn", Some(state)),
             AdjudicatorEvent::HubChallenged { .. } => ("challenged by the hub", None),
-            AdjudicatorEvent::Progressed { .. } => ("progressed", None),
+            AdjudicatorEvent::Progressed { state, .. } => {
+                self.check_forced_move(state)?;
+                self.recorded.insert(state.channel, state.hash());
+                ("progressed", None)
+            }
             AdjudicatorEvent::Finalised { .. } => ("finalised", None),
             AdjudicatorEvent::AppDeployed { .. } => ("app deployed", None),
             AdjudicatorEvent::Closed { channel, .. } => {
@@ -138,6 +147,7 @@ impl World {
             AdjudicatorEvent::Credited { .. } => ("credited", None),
             AdjudicatorEvent::CreditWithdrawn { .. } => ("credit withdrawn", None),
         };
+        self.note_game(event);
         self.report.count("chain", name);
         let number = self.chain.with(|chain| chain.head().at.number);
         let by = sender.map_or("someone", |node| self.name(node));

@@ -3,11 +3,13 @@
 use crate::check::book::Book;
 use crate::check::signed::RecordingSigner;
 use crate::failure::{Broken, Property};
+use crate::games::Game;
 use crate::liar::Liar;
 use crate::mutation::Mutation;
 use crate::restore::Backup;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use strait_app::EvmApps;
 use strait_chain::DevAccount;
 use strait_engine::ports::{Batch, HistoryEntry, Recovered, Store, StoreError};
 use strait_engine::{Engine, Policy, Staged};
@@ -100,9 +102,14 @@ impl Node {
     }
 
     fn engine(&self, domain: &Domain, store: &dyn Store, restored: bool) -> Result<Engine, Broken> {
-        let policy = Policy { min_challenge: 3_600, ..Policy::default() };
-        Engine::recover(*domain, self.signer.clone(), policy, self.settings.clone(), store, restored)
-            .map_err(|error| Property::Replay.broken(format!("the engine does not recover: {error}")))
+        let apps = Game::ALL.map(|game| game.code().address(domain.adjudicator())).to_vec();
+        let policy = Policy { min_challenge: 3_600, apps, ..Policy::default() };
+        let signer = self.signer.clone();
+        let mut engine = Engine::recover(*domain, signer, policy, self.settings.clone(), store, restored)
+            .map_err(|error| Property::Replay.broken(format!("the engine does not recover: {error}")))?;
+        let refused = engine.set_rules(Arc::new(EvmApps));
+        Property::Replay.check(refused.is_empty(), || format!("an installed app is refused: {refused:?}"))?;
+        Ok(engine)
     }
 
     /// Recovers a second engine from a copy of the disk and compares: what runs is what is durable. Only while

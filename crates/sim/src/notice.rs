@@ -4,6 +4,7 @@ use crate::check::calls::Progress;
 use crate::check::durable;
 use crate::failure::{Broken, Property};
 use crate::mutation::Mutation;
+use crate::players::{ILLEGAL, INSTALLATION};
 use crate::world::World;
 use strait_engine::Notice;
 use strait_protocol::{Body, ChainNews, CommandError, Event, Frame, Outcome, Token};
@@ -88,6 +89,9 @@ impl World {
             Notice::Channel { channel, event } => self.on_channel_event(node, channel, event),
             Notice::Opened { token: Some(token), .. } | Notice::Submitted { token, .. } => {
                 self.end_call(node, token, Progress::Ended)
+            }
+            Notice::Failed { token: INSTALLATION, error } => {
+                Err(Property::Progress.broken(format!("an app is not installed: {error}")))
             }
             Notice::Failed { token, error } => {
                 self.note(format_args!("{} {token} fails: {error}", self.name(node)));
@@ -186,8 +190,10 @@ impl World {
             return Ok(());
         }
         let honest = self.plan.is_honest(node);
+        let is_done = matches!(progress, Progress::Done(Ok(_)));
         let call = self.calls.end(node, token, progress)?;
         let name = call.name;
+        Property::Outcomes.check(!is_done || name != ILLEGAL, || "an illegal move is made".into())?;
         if honest && outcome == "taken" {
             self.report.count("done", name);
         } else {

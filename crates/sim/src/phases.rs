@@ -1,7 +1,7 @@
 //! A run from beginning to end: a storm, the calm after it, agreement, and every channel's end on chain.
 
 use crate::failure::{Broken, Property};
-use crate::plan::ChannelPlan;
+use crate::plan::{ChannelPlan, GamePlan};
 use crate::queue::Event;
 use crate::world::World;
 use strait_engine::Input;
@@ -18,6 +18,8 @@ impl World {
         self.report.count("run", if self.plan.nodes == 3 { "three nodes" } else { "two nodes" });
         let role = self.plan.liar.map_or("all honest", |(_, role)| role.name());
         self.report.count("role", role);
+        let games: Vec<_> = self.channels.values().filter_map(|plan| plan.game).collect();
+        games.iter().for_each(|plan| self.report.count("game", plan.game.name()));
         let text = format!("{:#?}", self.plan);
         text.lines().for_each(|line| self.note(line));
         self.begin_run()?;
@@ -40,6 +42,7 @@ impl World {
         }
         self.after(0, Event::Mine);
         self.run_until(self.now + 1)?;
+        self.install_apps()?;
         for (id, plan) in self.channels.clone() {
             for side in Side::BOTH {
                 if side == Side::Zero || plan.both_open {
@@ -66,7 +69,14 @@ impl World {
     fn open(&mut self, node: usize, id: ChannelId, plan: &ChannelPlan) -> Result<(), Broken> {
         let token = self.begin(node, id, "open", false);
         let settings = self.plan.settings[node].clone();
-        self.take(node, Input::Open { token, params: plan.params.clone(), settings })
+        let params = plan.params.clone();
+        let input = match plan.game {
+            None => Input::Open { token, params, settings },
+            Some(GamePlan { game, stake, size }) => {
+                Input::OpenApp { token, params, start: game.start(stake, size), settings }
+            }
+        };
+        self.take(node, input)
     }
 
     /// Faults stop, everybody is up and connected.
@@ -170,7 +180,7 @@ impl World {
 
     /// A little more, without faults: everything must work now.
     fn work_in_calm(&mut self) -> Result<(), Broken> {
-        for (id, plan) in self.channels.clone() {
+        for (id, plan) in self.channels.clone().into_iter().filter(|(_, plan)| plan.game.is_none()) {
             for node in plan.nodes {
                 let idle = !self.ending.contains(&id)
                     && self.view(node, id).is_some_and(|view| view.phase == "open");

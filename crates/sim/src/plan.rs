@@ -1,6 +1,7 @@
 //! What a seed stands for: who takes part, with which settings, in which weather.
 
 use crate::dice::Dice;
+use crate::games::Game;
 use crate::mutation::Mutation;
 use std::ops::RangeInclusive;
 use strait_protocol::Settings;
@@ -33,10 +34,14 @@ pub(crate) enum Role {
     PenHolder,
     /// Withdraws while payments are in flight, executes that when it likes, and challenges with what it superseded.
     WithdrawerInFlight,
+    /// Makes moves that the rules of a game forbid.
+    Cheater,
+    /// Moves as late as it can, and brings about one dispute after another.
+    Griefer,
 }
 
 impl Role {
-    pub(crate) const ALL: [Role; 12] = [
+    pub(crate) const ALL: [Role; 14] = [
         Role::StaleChallenger,
         Role::DoubleSigner,
         Role::Staller,
@@ -49,6 +54,8 @@ impl Role {
         Role::LockGriefer,
         Role::PenHolder,
         Role::WithdrawerInFlight,
+        Role::Cheater,
+        Role::Griefer,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -65,12 +72,21 @@ impl Role {
             Role::LockGriefer => "lock griefer",
             Role::PenHolder => "pen holder",
             Role::WithdrawerInFlight => "withdrawer in flight",
+            Role::Cheater => "cheater",
+            Role::Griefer => "griefer",
         }
     }
 }
 
 /// An endpoint that does not answer for longer than a fraction of every margin is one that an operator replaces.
 const LONGEST_STALL: u64 = 100_000;
+
+/// What the channels refer to on chain.
+#[derive(Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) adjudicator: Address,
+    pub(crate) token: Address,
+}
 
 /// A channel to be.
 #[derive(Clone, Debug)]
@@ -82,6 +98,17 @@ pub(crate) struct ChannelPlan {
     pub(crate) deposits: [Vec<u64>; 2],
     /// Both make it known, instead of one.
     pub(crate) both_open: bool,
+    /// What is played in it, in a channel with an app.
+    pub(crate) game: Option<GamePlan>,
+}
+
+/// A game to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GamePlan {
+    pub(crate) game: Game,
+    pub(crate) stake: u64,
+    /// Sticks or rounds.
+    pub(crate) size: u8,
 }
 
 /// Faults between nodes, in 1,000 frames, and times in milliseconds.
@@ -155,14 +182,18 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(seed: u64, token: Address, mutation: Option<Mutation>) -> Plan {
+    pub(crate) fn new(seed: u64, places: Places, mutation: Option<Mutation>) -> Plan {
         let dice = &mut Dice::new(seed, 0);
         let nodes = if dice.chance(250) { 3 } else { 2 };
         let liar = dice.chance(500).then(|| (dice.index(nodes), dice.pick(&Role::ALL)));
         let shared = shared_settings(dice);
         let mut settings: Vec<Settings> = (0..nodes).map(|_| own_settings(dice, &shared)).collect();
         let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
-        let channels = channels(dice, seed, nodes, token);
+        let mut channels = channels(dice, seed, nodes, places.token);
+        if let Some(game) = game_channel(seed, &channels[0], liar, places.adjudicator) {
+            channels.push(game);
+        }
+        let plays = channels.iter().any(|channel| channel.game.is_some());
         let skew = dice.pick(&[0, 5_000, 300_000]);
         let stormy = !dice.chance(150);
         let slow = dice.chance(120);
@@ -178,10 +209,10 @@ impl Plan {
             (chain.reorg, chain.depth) = (400, 3);
         }
         // From dice of its own, so that it changes no other seed.
-        if Dice::new(seed, 4).chance(60) {
+        if Dice::new(seed, 4).chance(60) && !plays {
             chain.deep_reorg = 20;
         }
-        let restores = if dice.chance(250) { 700 } else { 0 };
+        let restores = if dice.chance(250) && !plays { 700 } else { 0 };
         if slow || restores > 0 {
             // A rebase waits for an hour: who asks every second makes the run long, and no better.
             settings.iter_mut().for_each(|settings| settings.retry_ms = dice.within(&(4_000..=15_000)));
@@ -226,6 +257,7 @@ fn own_settings(dice: &mut Dice, shared: &Settings) -> Settings {
         batch: dice.pick(&[2, 3, 10, 1_000]),
         hold_timeout_ms: dice.within(&(20_000..=120_000)),
         retry_ms: dice.within(&(400..=3_000)),
+        move_patience: dice.pick(&[0, 600, 1_800]),
         ..shared.clone()
     }
 }
@@ -243,6 +275,38 @@ fn channels(dice: &mut Dice, seed: u64, nodes: usize, token: Address) -> Vec<Cha
         channel(dice, seed, number as u64, nodes, token)
     };
     pairs.into_iter().enumerate().map(make).collect()
+}
+
+/// A game between the participants of a channel; in a third of the seeds, and wherever somebody lies about games. A player
+/// whose disk is lost can't move, and loses as the rules say: so nobody is restored from a backup there.
+fn game_channel(
+    seed: u64,
+    beside: &ChannelPlan,
+    liar: Option<(usize, Role)>,
+    adjudicator: Address,
+) -> Option<ChannelPlan> {
+    // Dice of its own.
+    let dice = &mut Dice::new(seed, 5);
+    let in_game = |(liar, role): (usize, Role)| {
+        matches!(role, Role::Cheater | Role::Griefer) && beside.nodes.contains(&liar)
+    };
+    if !dice.chance(333) && !liar.is_some_and(in_game) {
+        return None;
+    }
+    let game = dice.weighted(&[(5, Game::Sticks), (3, Game::RockPaperScissors), (2, Game::ConnectFour)]);
+    let size = if game == Game::Sticks { dice.pick(&[3, 4, 5, 7, 9]) } else { dice.pick(&[1, 2]) };
+    let stake = dice.within(&(1..=1_000_000));
+    let mut plan = beside.clone();
+    plan.params.assets.truncate(1);
+    plan.params.nonce = plan.params.nonce.wrapping_add(7);
+    plan.params.app = game.code().address(adjudicator);
+    for side in Side::BOTH {
+        let bytes = [beside.params.participant(side).payout.as_slice(), &b"game"[..]].concat();
+        plan.params.participants[side.index()].payout = Address::from_slice(&keccak256(bytes)[12..]);
+    }
+    plan.deposits = [vec![stake], vec![stake + dice.pick(&[0, 0, 5])]];
+    plan.game = Some(GamePlan { game, stake, size });
+    Some(plan)
 }
 
 fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Address) -> ChannelPlan {
@@ -280,6 +344,7 @@ fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Ad
         },
         deposits,
         both_open: dice.chance(300),
+        game: None,
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) enum Event {
     Relax,
     /// A block is made.
     Mine,
+    /// Players look at their games.
+    Play,
     /// A user does something.
     Operate,
     /// The dishonest node does something.

@@ -56,7 +56,8 @@ impl World {
             let wait = self.users.within(&pause);
             self.after(wait, Event::Operate);
         }
-        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
+        let payments = self.channels.iter().filter(|(_, plan)| plan.game.is_none());
+        let ids: Vec<ChannelId> = payments.map(|(id, _)| *id).collect();
         let channel = self.users.pick(&ids);
         let node = self.users.pick(&self.channels[&channel].nodes);
         let kind = self.users.weighted(&KINDS);

@@ -8,7 +8,7 @@ use crate::liar::Liar;
 use crate::mutation::Mutation;
 use crate::network::Link;
 use crate::node::Node;
-use crate::plan::{ChannelPlan, Plan};
+use crate::plan::{ChannelPlan, Places, Plan};
 use crate::queue::{Event, Queue};
 use crate::report::Report;
 use crate::trace::Trace;
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use strait_chain::SharedChain;
 use strait_engine::ports::TxHash;
-use strait_types::{B256, ChannelId, Domain, Side};
+use strait_types::{B256, ChannelId, Domain, Side, State};
 
 /// More than any run needs: a loop that does not end is a fault, too.
 const MOST_EVENTS: u64 = 400_000;
@@ -49,6 +49,10 @@ pub(crate) struct World {
     pub(crate) signed: Signed,
     /// The last state that the contract has recorded of each channel.
     pub(crate) recorded: BTreeMap<ChannelId, B256>,
+    /// The same of each game, as the canonical chain has it.
+    pub(crate) last_states: BTreeMap<ChannelId, State>,
+    /// There is a channel with a game.
+    pub(crate) plays: bool,
     /// Transactions that were sent while fees were lower or higher: what each asks for and offers.
     pub(crate) sent: BTreeMap<TxHash, Sent>,
     /// Fees are high.
@@ -66,7 +70,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(seed: u64, mutation: Option<Mutation>) -> World {
         let chain = crate::genesis::chain();
-        let plan = Plan::new(seed, chain.token(), mutation);
+        let places = Places { adjudicator: chain.adjudicator(), token: chain.token() };
+        let plan = Plan::new(seed, places, mutation);
         let domain = Domain::new(chain.config().chain_id, chain.adjudicator());
         let began = chain.now() * 1_000;
         let chain = SharedChain::new(chain);
@@ -95,6 +100,8 @@ impl World {
             calls: Calls::default(),
             signed: Signed::default(),
             recorded: BTreeMap::new(),
+            last_states: BTreeMap::new(),
+            plays: plan.channels.iter().any(|channel| channel.game.is_some()),
             sent: BTreeMap::new(),
             is_congested: false,
             answers: BTreeMap::new(),
@@ -190,6 +197,7 @@ impl World {
             }
             Event::Mine => self.mine(),
             Event::Operate => self.operate(),
+            Event::Play => self.play(),
             Event::Scheme => self.scheme(),
             _ => Ok(()),
         }

@@ -1,5 +1,6 @@
 //! A reader of journals that is independent of the engine's: what a node's committed records say of one channel.
 
+use crate::check::step::{self, ChainSays};
 use crate::failure::{Broken, Property};
 use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Operation, Position, Record, Update};
@@ -33,7 +34,8 @@ pub(crate) struct Book {
     pub(crate) exposed: Vec<B256>,
     pub(crate) written: BTreeMap<Version, Update>,
     pub(crate) refused: Version,
-    pub(crate) agreed: bool,
+    /// Operations of the peer's that this side has agreed to beforehand.
+    pub(crate) agreed: Vec<Operation>,
     /// And when they became known, Unix seconds.
     pub(crate) preimages: BTreeMap<B256, u64>,
     pub(crate) force_close: bool,
@@ -57,38 +59,44 @@ impl Book {
             exposed: Vec::new(),
             written: BTreeMap::new(),
             refused: Version::ZERO,
-            agreed: false,
+            agreed: Vec::new(),
             preimages: BTreeMap::new(),
             force_close: false,
             is_whole: true,
         }
     }
 
-    /// The first record of a channel begins its book; the others are read into it. `now` is in Unix seconds.
-    pub(crate) fn read(book: &mut Option<Book>, record: Record, now: u64) -> Result<(), Broken> {
+    /// The first record of a channel begins its book; the others are read into it.
+    pub(crate) fn read(book: &mut Option<Book>, record: Record, chain: &ChainSays<'_>) -> Result<(), Broken> {
         match (book, record) {
-            (empty @ None, Record::Opened { id, params, side, .. }) => {
+            (
+                empty @ None,
+                Record::Opened { id, params, side, .. } | Record::OpenedApp { id, params, side, .. },
+            ) => {
                 *empty = Some(Book::new(id, &params, side));
                 Ok(())
             }
-            (Some(book), record) => book.follow(record, now),
+            (Some(book), record) => book.follow(record, chain),
             (None, _) => Err(Property::Replay.broken("a journal does not begin with the opening")),
         }
     }
 
-    fn follow(&mut self, record: Record, now: u64) -> Result<(), Broken> {
+    fn follow(&mut self, record: Record, chain: &ChainSays<'_>) -> Result<(), Broken> {
         match record {
-            Record::Opened { .. } => return Err(Property::Replay.broken("a channel is opened twice")),
+            Record::Opened { .. } | Record::OpenedApp { .. } => {
+                return Err(Property::Replay.broken("a channel is opened twice"));
+            }
             Record::Wrote(update) => {
                 let base = self.pending.last().copied().unwrap_or(self.confirmed);
-                let hash = self.step(base, &update)?;
+                let hash = self.step(base, &update, chain)?;
                 self.pending.push(hash);
                 self.exposed.push(hash);
                 self.written.insert(update.version, update);
             }
             Record::Accepted(update) => {
-                let hash = self.step(update.base_hash, &update)?;
-                self.confirm(hash, update.signature);
+                let hash = self.step(update.base_hash, &update, chain)?;
+                self.check_agreement(&update)?;
+                self.confirm(hash, Some(update.signature));
                 self.pending.clear();
             }
             Record::Confirmed { version, signature } => {
@@ -101,13 +109,13 @@ impl Book {
                 };
                 let hash = self.pending[index];
                 self.pending.drain(..=index);
-                self.confirm(hash, signature);
+                self.confirm(hash, Some(signature));
             }
             Record::Refused { version, .. } => self.refused = self.refused.max(version),
             Record::RolledBack => self.pending.clear(),
-            Record::Agreed(_) => self.agreed = true,
+            Record::Agreed(operation) => self.agreed.push(operation),
             Record::Preimage(preimage) => {
-                self.preimages.entry(preimage).or_insert(now);
+                self.preimages.entry(preimage).or_insert(chain.now);
             }
             Record::Adopted(latest) => {
                 let hash = latest.position.state.hash();
@@ -115,24 +123,26 @@ impl Book {
                 self.is_whole &= self.positions.contains_key(&hash);
                 self.learn(hash, latest.position);
                 self.pending.clear();
-                self.confirm(hash, peer);
+                self.confirm(hash, Some(peer));
             }
             Record::Rebased { version, signature } => self.rebase(version, signature),
             Record::ForceClose => self.force_close = true,
-            Record::OpenedApp { .. }
-            | Record::OpenedChild { .. }
-            | Record::Dispute { .. }
-            | Record::MoveRefused
-            | Record::Forced(_)
-            | Record::Resume { .. } => {
-                return Err(Property::Replay.broken("a payment channel has no records of an app or a child"));
+            // The chain went on without us, or with a move that we alone have signed.
+            Record::Forced(state) => {
+                let hash = state.hash();
+                let counts = self.confirmed().clone();
+                self.learn(hash, Position { state: *state, locks: Vec::new(), ..counts });
+                self.pending.clear();
+                self.confirm(hash, None);
             }
+            Record::Dispute { .. } | Record::MoveRefused | Record::Resume { .. } => {}
+            Record::OpenedChild { .. } => return Err(Property::Replay.broken("nobody opens a child here")),
             Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
         }
         Ok(())
     }
 
-    fn step(&mut self, base: B256, update: &Update) -> Result<B256, Broken> {
+    fn step(&mut self, base: B256, update: &Update, chain: &ChainSays<'_>) -> Result<B256, Broken> {
         let Some(position) = self.positions.get(&base).filter(|_| base == update.base_hash) else {
             let version = update.version;
             return Err(Property::Replay.broken(format!("version {version} is journalled without its base")));
@@ -143,10 +153,26 @@ impl Book {
                 Property::Replay
                     .broken(format!("version {} breaks a rule: {}", update.version, violation.rule))
             })?;
+        step::audit(position, &update.operations, &next, chain).map_err(|reason| {
+            Property::Safety.broken(format!("version {} is signed: {reason}", update.version))
+        })?;
         let hash = next.state.hash();
         self.learn(hash, next);
         self.steps.insert(hash, Step { base, writer, operations: update.operations.clone() });
         Ok(hash)
+    }
+
+    /// What the chain executes at once this side must have agreed to before the peer wrote it.
+    fn check_agreement(&self, update: &Update) -> Result<(), Broken> {
+        let needs = |operation: &&Operation| {
+            matches!(
+                operation,
+                Operation::Withdraw { .. } | Operation::Finalise { .. } | Operation::Finish { .. }
+            )
+        };
+        let mut needing = update.operations.iter().filter(needs);
+        let is_agreed = needing.all(|operation| self.agreed.contains(operation));
+        Property::Safety.check(is_agreed, || format!("nobody has agreed to {:?}", update.operations))
     }
 
     fn learn(&mut self, hash: B256, position: Position) {
@@ -160,15 +186,15 @@ impl Book {
             let (base, hash) = (self.confirmed, next.state.hash());
             self.steps.insert(hash, Step { base, writer: next.state.writer, operations: Vec::new() });
             self.learn(hash, next);
-            self.confirm(hash, signature);
+            self.confirm(hash, Some(signature));
         }
         self.pending.clear();
     }
 
-    fn confirm(&mut self, hash: B256, peer: Signature) {
+    fn confirm(&mut self, hash: B256, peer: Option<Signature>) {
         self.confirmed = hash;
         self.ever_confirmed.insert(hash);
-        self.peer_signatures.insert(hash, peer);
+        self.peer_signatures.extend(peer.map(|peer| (hash, peer)));
         let version = self.confirmed().state.version;
         let positions = &self.positions;
         self.exposed.retain(|hash| positions.get(hash).is_some_and(|p| p.state.version > version));
@@ -177,6 +203,11 @@ impl Book {
     /// The highest position that this side can enforce.
     pub(crate) fn confirmed(&self) -> &Position {
         &self.positions[&self.confirmed]
+    }
+
+    /// What a position was written on.
+    pub(crate) fn base_of(&self, hash: B256) -> Option<&Position> {
+        self.positions.get(&self.steps.get(&hash)?.base)
     }
 
     /// What could come to the chain against this side's will: the confirmed position and all that it signed above.

@@ -18,7 +18,7 @@ pub(crate) fn check(book: &Book, body: &Body) -> Result<(), Broken> {
         }
         Body::Sync(sync) => book.ever_confirmed.contains(&sync.confirmed_hash),
         Body::Latest(latest) => book.ever_confirmed.contains(&latest.position.state.hash()),
-        Body::Answer { refused: None, .. } => book.agreed,
+        Body::Answer { refused: None, .. } => !book.agreed.is_empty(),
         _ => true,
     };
     Property::DurableBeforeSent

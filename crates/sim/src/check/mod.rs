@@ -4,5 +4,7 @@
 pub(crate) mod book;
 pub(crate) mod calls;
 pub(crate) mod durable;
+pub(crate) mod game;
 pub(crate) mod money;
 pub(crate) mod signed;
+pub(crate) mod step;

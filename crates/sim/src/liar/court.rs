@@ -135,7 +135,7 @@ impl World {
         if side == Side::Zero { [own, peer] } else { [peer, own] }
     }
 
-    fn call_adjudicator(&mut self, node: usize, data: Bytes) -> bool {
+    pub(super) fn call_adjudicator(&mut self, node: usize, data: Bytes) -> bool {
         let request = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
         self.send_transaction(node, &request).is_ok()
     }

@@ -4,10 +4,11 @@ use crate::check::book::Book;
 use crate::dice::Dice;
 use crate::world::World;
 use strait_protocol::{
-    Body, Frame, Operation, Payment, Position, Refusal, Rule, SignedPosition, Sync, Update,
+    AppMove, Body, Frame, Operation, Payment, Position, Refusal, Rule, SignedPosition, Sync, Update,
 };
+use strait_types::abi::app::progress;
 use strait_types::{
-    Amount, AssetIndex, B256, ChannelId, Domain, Lock, LockKind, Side, Signature, SigningKey, Version,
+    Amount, AssetIndex, B256, ChannelId, Domain, Lock, LockKind, Side, Signature, SigningKey, State, Version,
 };
 
 /// What forging needs.
@@ -29,6 +30,25 @@ impl World {
         let (key, book) = (&state.key, state.book(channel)?);
         let (dice, domain, time) = (&mut self.lies, &self.domain, self.now / 1_000);
         Some(Forge { dice, key, domain, book, time, preimages }.body())
+    }
+
+    /// Says that it has made a move which the rules forbid: to the peer, and in a dispute to the chain.
+    pub(crate) fn cheat(&mut self, node: usize, channel: ChannelId, from: &State, next: &AppMove) {
+        let Some(book) = self.nodes[node].book(channel) else { return };
+        let Some(base) = book.positions.get(&from.hash()) else { return };
+        let Some(version) = base.state.version.next() else { return };
+        let operations = vec![Operation::Move(next.clone())];
+        let Ok(position) = base.next(version, &operations, &mut |_, _| Ok(())) else { return };
+        let (base_version, base_hash) = (base.state.version, base.state.hash());
+        let signature = self.nodes[node].key.sign(self.domain.state_digest(position.state.hash()));
+        self.report.count("lie", "illegal move");
+        let params = &self.channels[&channel].params;
+        let data = progress(params, from, &position.state, &signature);
+        if self.call_adjudicator(node, data) {
+            self.report.count("lie", "illegal move sent to the chain");
+        }
+        let update = Update { base: base_version, base_hash, version, operations, signature };
+        self.whisper(node, channel, Frame::Channel { channel, body: Body::Update(update) }.encode());
     }
 
     /// Another update of the version that a frame carries.
