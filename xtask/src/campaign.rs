@@ -51,7 +51,8 @@ struct KillArguments {
 }
 
 /// What runs is built like this program, and so by `cargo xtask` for release: name and cargo's flag.
-const PROFILE: (&str, &str) = if cfg!(debug_assertions) { ("dev", "") } else { ("release", "--release") };
+pub(crate) const PROFILE: (&str, &str) =
+    if cfg!(debug_assertions) { ("dev", "") } else { ("release", "--release") };
 
 /// Runs a campaign.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -148,14 +149,14 @@ fn add(sums: &mut Map<String, Value>, counts: Map<String, Value>) {
 }
 
 /// The commit that is checked out, with a mark when files differ from it.
-fn revision() -> String {
+pub(crate) fn revision() -> String {
     let git = |arguments: &[&str]| output(program("git").args(arguments)).unwrap_or_default();
     let is_changed = !git(&["status", "--porcelain", "--", ":!docs/campaigns"]).trim().is_empty();
     let commit = git(&["rev-parse", "HEAD"]);
     format!("{}{}", commit.trim(), if is_changed { " with changes" } else { "" })
 }
 
-fn keep(name: &str, result: &Value) -> Result<()> {
+pub(crate) fn keep(name: &str, result: &Value) -> Result<()> {
     let path = root().join("docs/campaigns").join(format!("{name}.json"));
     let text = format!("{}\n", serde_json::to_string_pretty(result)?);
     let written =

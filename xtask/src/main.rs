@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod contracts;
 mod deny;
+mod mutants;
 mod readme;
 mod system;
 mod usage;
@@ -28,6 +29,8 @@ enum Task {
     /// Measures what the adjudicator's calls cost and holds that against the targets
     #[command(disable_help_flag = true)]
     Gas(PassedOn),
+    /// Builds deliberately wrong variants, and sees that each is caught
+    Mutants(mutants::Arguments),
     /// Runs the `sh` blocks of README.md and of the documents in docs/ that ask for it
     Readme,
     /// Replays one simulated run, `sim SEED`, or runs many, `sim --seeds N [--start S]`
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Task::Ci(arguments) => ci::run(&arguments),
         Task::Contracts => contracts::rebuild(),
         Task::Gas(PassedOn { arguments }) => system::gas(&arguments),
+        Task::Mutants(arguments) => mutants::run(&arguments),
         Task::Readme => readme::run(),
         Task::Sim(PassedOn { arguments }) => system::sim(&arguments),
     };
