@@ -105,19 +105,21 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if missed.is_empty() { Ok(()) } else { bail!("not caught: {}", missed.join(", ")) }
 }
 
-/// A copy of the sources, in which patches are applied. It is built into the same target directory, under other names
-/// than the originals, so that dependencies are not compiled once more.
+/// A copy of the sources, in which patches are applied. It has a target directory of its own: what cargo makes of it has
+/// the names of the originals.
 struct Scratch {
     directory: PathBuf,
-    target: PathBuf,
 }
 
 impl Scratch {
     fn make(needs_contracts: bool) -> Result<Scratch> {
         let target = release_dir()?.parent().context("executables are in a target directory")?.to_owned();
-        let scratch = Scratch { directory: target.join("mutants"), target };
+        let scratch = Scratch { directory: target.join("mutants") };
         let listed = output(program("git").args(["ls-files", "-co", "--exclude-standard"]));
-        for path in listed.context("`git ls-files` failed: is this a clone?")?.lines() {
+        let listed = listed.context("`git ls-files` failed: is this a clone?")?;
+        // Deleted and not yet committed: still listed.
+        let paths = listed.lines().filter(|path| root().join(path).exists());
+        for path in paths {
             let (from, to) = (root().join(path), scratch.directory.join(path));
             // What is as it was keeps its time, so that it is not compiled again.
             let wanted = fs::read(&from).with_context(|| format!("{path} can't be read"))?;
@@ -136,7 +138,8 @@ impl Scratch {
 
     fn command(&self, mut command: Command) -> Command {
         // A patch that is applied below a repository would be taken to concern that one's files.
-        command.current_dir(&self.directory).env("GIT_CEILING_DIRECTORIES", &self.target);
+        let above = self.directory.parent().unwrap_or(&self.directory);
+        command.current_dir(&self.directory).env("GIT_CEILING_DIRECTORIES", above);
         command
     }
 
@@ -161,11 +164,11 @@ impl Scratch {
     fn simulate(&self, seeds: u64) -> Result<Option<String>> {
         let build = format!("build {} --quiet --workspace --locked --bin strait-sim", PROFILE.1);
         let mut build = self.command(cargo(&build));
-        build.env("CARGO_TARGET_DIR", &self.target).env("CARGO_INCREMENTAL", "1");
+        let target = self.directory.join("target");
+        build.env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "1");
         run_quietly(&mut build)?;
-        // Moved away, so that nobody takes it for the real one.
-        let binary = self.directory.join("strait-sim-mutant");
-        fs::rename(release_dir()?.join("strait-sim"), &binary).context("the simulator was not built")?;
+        let directory = if PROFILE.0 == "dev" { "debug" } else { PROFILE.0 };
+        let binary = target.join(directory).join("strait-sim");
         let counts = self.directory.join("counts.json");
         let mut simulator = self.command(program(&binary));
         simulator.args(["--seeds", &seeds.to_string(), "--until-failure", "--counts"]).arg(&counts);

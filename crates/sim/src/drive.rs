@@ -304,7 +304,7 @@ impl World {
                 let known = self.nodes[node].process.as_ref().map(|process| process.engine.known_blocks());
                 let Some(through) = known.and_then(|known| known.first().copied()) else { return Ok(()) };
                 let is_there = self.chain.with(|chain| chain.code(app).is_some_and(|code| !code.is_empty()));
-                let delay = self.lag();
+                let delay = self.lag(node);
                 self.after(delay, Event::Take { node, life, input: Input::Code { app, through, is_there } });
                 Ok(())
             }
