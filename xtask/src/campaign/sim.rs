@@ -64,7 +64,8 @@ mod tests {
 
     #[test]
     fn what_occurs_too_seldom_is_named() {
-        let kinds = json!([{ "kind": "fault: reorg", "count": 99 }, { "kind": "role: staller", "count": 100 }]);
+        let kinds =
+            json!([{ "kind": "fault: reorg", "count": 99 }, { "kind": "role: staller", "count": 100 }]);
         assert_eq!(too_rare(&kinds, 100), ["fault: reorg"]);
         assert!(too_rare(&kinds, 99).is_empty());
     }
