@@ -164,13 +164,7 @@ impl Book {
 
     /// What the chain executes at once this side must have agreed to before the peer wrote it.
     fn check_agreement(&self, update: &Update) -> Result<(), Broken> {
-        let needs = |operation: &&Operation| {
-            matches!(
-                operation,
-                Operation::Withdraw { .. } | Operation::Finalise { .. } | Operation::Finish { .. }
-            )
-        };
-        let mut needing = update.operations.iter().filter(needs);
+        let mut needing = update.operations.iter().filter(|operation| operation.is_bound());
         let is_agreed = needing.all(|operation| self.agreed.contains(operation));
         Property::Safety.check(is_agreed, || format!("nobody has agreed to {:?}", update.operations))
     }

@@ -106,6 +106,22 @@ impl Account {
             }
             Operation::HandOver => self.writer = writer.other(),
             Operation::Finalise { .. } => self.is_final = true,
+            Operation::OpenChild { child, asset, flip, opening } => {
+                let lock = opening.lock(*child, *asset, *flip);
+                for side in Side::BOTH {
+                    self.add(asset.index(), side, -lock.amounts[side.index()].signed());
+                }
+                self.locks.push((self.locks_added, lock));
+                self.locks_added += 1;
+            }
+            Operation::CloseChild { child, outcome: [zero, one] } => {
+                let index = self.locks.iter().position(|(_, lock)| lock.holds(*child));
+                let (_, lock) = self.locks.remove(index.ok_or("there is no such child")?);
+                let parts = if lock.flip { [one, zero] } else { [zero, one] };
+                for side in Side::BOTH {
+                    self.add(lock.asset.index(), side, parts[side.index()].signed());
+                }
+            }
             Operation::Move(next) => {
                 self.owns.clone_from(&next.deltas);
                 self.writer = next.writer;
