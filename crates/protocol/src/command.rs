@@ -247,10 +247,19 @@ pub enum Event {
         /// Its version.
         version: Version,
     },
-    /// The peer moved; by itself, or by the chain. The first one is the start.
+    /// A move counts: the other has countersigned it, or the chain has recorded it. The first one is the start.
     Moved {
         /// Where the app stands now.
         state: Box<State>,
+        /// Whether it is this side's.
+        is_ours: bool,
+    },
+    /// Both signed the end of the app; the call on chain is under way.
+    Finished {
+        /// The version that the chain will execute.
+        version: Version,
+        /// What participant 0 and 1 gain or lose, per asset.
+        outcome: Vec<[i128; 2]>,
     },
     /// The peer refused our move. It is not rewritten: it goes to the chain.
     MoveRefused {

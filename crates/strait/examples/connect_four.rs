@@ -3,16 +3,15 @@
 //!
 //! `cargo run --release -p strait --example connect_four -- 127.0.0.1:4041 ~/.strait/admin.token CHANNEL`
 
+use futures_util::StreamExt as _;
 use std::error::Error;
 use std::io::BufRead;
-use std::time::Duration;
-use strait::{Api, AppFinish, AppInfo, AppMove, AppPosition, B256, ChannelId, ChannelRef, Client};
+use strait::{
+    Api, AppFinish, AppInfo, AppMove, AppPosition, B256, ChannelId, ChannelRef, Client, EventQuery, Subscribe,
+};
 use strait_app::{AppData, NativeRules, Position};
 use strait_examples::connect_four::{Board, ConnectFour, Drop, Standing};
 use strait_types::Side;
-
-/// How often the node is asked for the other's move.
-const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -41,15 +40,18 @@ fn typed(board: &Board) -> Option<u32> {
 /// Plays to the end, asking `choose` for a column when it is this side's turn, again when it can't be dropped there; and
 /// agrees on what the rules give each side.
 pub(crate) async fn play(
-    node: &(impl Api + ?Sized),
+    node: &(impl Api + Subscribe + ?Sized),
     channel: ChannelId,
     choose: &mut (dyn FnMut(&Board) -> Option<u32> + Send),
 ) -> Outcome<Standing> {
+    // What happens after each look at the channel makes for the next one.
+    let channels = EventQuery { channel: Some(channel), ..EventQuery::default() };
+    let mut news = node.subscribe(channels).await?;
     loop {
         let info = node.app_show(ChannelRef { channel }).await?;
         // Before both have put their stakes in there is no board.
         if info.version == 0 || info.in_flight {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            news.next().await.ok_or("the node stops")??;
             continue;
         }
         let position = position(&info).ok_or("this channel plays something else")?;
@@ -57,11 +59,11 @@ pub(crate) async fn play(
         if standing != Standing::Open {
             println!("{}", position.data);
             let outcome = ConnectFour.verdict(&position).ok_or("a stake that can't be counted")?;
-            node.app_finish(AppFinish { channel, outcome: texts(&outcome) }).await?;
+            node.app_finish(AppFinish { channel, outcome: texts(&outcome), idempotency_key: None }).await?;
             return Ok(standing);
         }
         if !info.our_turn {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            news.next().await.ok_or("the node stops")??;
             continue;
         }
         let column = choose(&position.data).ok_or("nobody is there to play")?;
@@ -72,7 +74,7 @@ pub(crate) async fn play(
                     deltas: texts(&next.deltas),
                     data: next.data.encode().into(),
                 };
-                node.app_move(AppMove { channel, next }).await?;
+                node.app_move(AppMove { channel, next, idempotency_key: None }).await?;
             }
             Err(illegal) => println!("{illegal}"),
         }

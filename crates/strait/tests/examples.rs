@@ -142,6 +142,7 @@ async fn two_people_play_connect_four() {
             deltas: vec![["0".into(), "0".into()]],
             data: strait_app::AppData::encode(&first.data).into(),
         },
+        idempotency_key: None,
     };
     let channel = soon("the opening", alice.app_open(request)).await.expect("opened").channel.channel;
     soon("the peer's channel", async {

@@ -71,6 +71,9 @@ pub struct AppOpen {
     pub peer_stake: Vec<Amount>,
     /// Where play starts; this node is participant 0.
     pub start: AppPosition,
+    /// Makes a repetition open no second channel; at most 128 bytes, kept for 7 days.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }
 
 /// A move.
@@ -82,6 +85,9 @@ pub struct AppMove {
     pub channel: ChannelId,
     /// Where it leads.
     pub next: AppPosition,
+    /// Makes a repetition move no second time; at most 128 bytes, kept for 7 days.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }
 
 /// A move that the peer has countersigned, or the chain has recorded.
@@ -100,6 +106,9 @@ pub struct AppFinish {
     pub channel: ChannelId,
     /// What participant 0 and 1 gain or lose, per asset: signed decimal strings that add up to zero.
     pub outcome: Vec<[String; 2]>,
+    /// Makes a repetition answer as the first one; at most 128 bytes, kept for 7 days.
+    #[serde(default)]
+    pub idempotency_key: Option<String>,
 }
 
 /// How play stands.

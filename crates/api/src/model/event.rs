@@ -1,4 +1,4 @@
-use super::{InvoiceIssue, InvoicePayment, Phase};
+use super::{AppPosition, InvoiceIssue, InvoicePayment, Phase};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strait_types::{Address, Amount, B256, ChannelId};
@@ -168,6 +168,45 @@ pub enum Event {
     Responded {
         /// Which.
         version: u64,
+    },
+    /// A move counts: the other has countersigned it, or the chain has recorded it. Version 1 is the start.
+    AppMoved {
+        /// The version that it made.
+        version: u64,
+        /// Whether it is this node's.
+        is_ours: bool,
+        /// Whether this node moves next.
+        our_turn: bool,
+        /// Where it led.
+        position: AppPosition,
+    },
+    /// The peer refused this node's move, which the rules allow: it goes to the chain.
+    AppMoveRefused {
+        /// The version that it would have made.
+        version: u64,
+        /// Why.
+        rule: String,
+    },
+    /// In a dispute the chain has recorded a move. It counts when it has its confirmations.
+    AppForced {
+        /// The version that it made.
+        version: u64,
+        /// Until when the next one may be made, chain time.
+        deadline: u64,
+    },
+    /// The peer would end play so; `app_finish` with the same outcome agrees.
+    AppFinishOffered {
+        /// The version that it rests on.
+        version: u64,
+        /// What participant 0 and 1 would gain or lose, per asset.
+        outcome: Vec<[String; 2]>,
+    },
+    /// Both signed the end of play; the chain pays it.
+    AppFinished {
+        /// The version that the chain will execute.
+        version: u64,
+        /// What participant 0 and 1 gain or lose, per asset.
+        outcome: Vec<[String; 2]>,
     },
     /// A dispute's deadline comes near and the answer is not on chain yet.
     DeadlineInDanger {

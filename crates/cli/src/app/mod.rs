@@ -5,6 +5,7 @@ mod new;
 mod open;
 mod play;
 mod run;
+mod watch;
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -46,8 +47,8 @@ enum AppCommand {
     Finish(play::FinishArgs),
     /// Takes play to the chain because the peer stalls: whoever does not move in time is judged by the app.
     Claim(play::ClaimArgs),
-    /// Shows play whenever it changes, until Ctrl-C.
-    Watch(play::WatchArgs),
+    /// Shows how play stands and all that happens, until Ctrl-C.
+    Watch(watch::WatchArgs),
 }
 
 impl AppArgs {
@@ -70,7 +71,7 @@ pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Fa
         AppCommand::Move(args) => play::make(context, &args).await,
         AppCommand::Finish(args) => play::finish(context, &args).await,
         AppCommand::Claim(args) => play::claim(context, &args).await,
-        AppCommand::Watch(args) => play::watch(context, &args).await,
+        AppCommand::Watch(args) => watch::run(context, args).await,
         offline @ (AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_)) => {
             run(&AppArgs { command: offline }, &context.out)
         }

@@ -69,6 +69,9 @@ pub(super) struct OpenArgs {
     /// Time to answer a challenge, and to make a forced move, such as 24h [default: as the node is configured].
     #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
     challenge: Option<u64>,
+    /// Makes a repetition open no second channel.
+    #[arg(long)]
+    key: Option<String>,
 }
 
 pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
@@ -97,6 +100,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
             deltas: vec![["0".into(), "0".into()]],
             data: Bytes::from(data),
         },
+        idempotency_key: args.key,
     };
     let opened = context.api.app_open(request).await?;
     context.out.result(&opened, |_| {

@@ -1,17 +1,12 @@
-//! `strait app show`, `move`, `finish`, `claim` and `watch`.
+//! `strait app show`, `move`, `finish` and `claim`.
 
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::text::{short, time};
 use clap::Args;
-use std::pin::pin;
-use std::time::Duration;
 use strait_api::{AppFinish, AppInfo, AppMove, AppPosition, ChannelRef};
 use strait_app::Fields;
 use strait_types::{Bytes, ChannelId};
-
-/// How often is asked whether play has changed.
-const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A list of fields, as an argument.
 pub(super) fn fields(text: &str) -> Result<Fields, String> {
@@ -54,6 +49,9 @@ pub(super) struct MoveArgs {
     /// before].
     #[arg(long, value_name = "UNITS", allow_negative_numbers = true)]
     gain: Vec<i128>,
+    /// Makes a repetition move no second time.
+    #[arg(long)]
+    key: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -66,6 +64,9 @@ pub(super) struct FinishArgs {
     /// What participant 0 gains, in the smallest unit, and participant 1 loses; once per asset.
     #[arg(required = true, allow_negative_numbers = true, value_name = "UNITS")]
     gain: Vec<i128>,
+    /// Makes a repetition answer as the first one.
+    #[arg(long)]
+    key: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -77,19 +78,7 @@ pub(super) struct ClaimArgs {
     channel: String,
 }
 
-#[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  strait app watch 0x1a2b --fields \"uint128 stake, uint8 sticks\"\n  strait app watch 0x1a2b --json | jq -r .position.data"
-)]
-pub(super) struct WatchArgs {
-    /// Its id, or the first digits.
-    channel: String,
-    /// Types and names of the app data's fields.
-    #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
-    fields: Fields,
-}
-
-async fn look(context: &Context, channel: ChannelId) -> Result<AppInfo, Failure> {
+pub(super) async fn look(context: &Context, channel: ChannelId) -> Result<AppInfo, Failure> {
     Ok(context.api.app_show(ChannelRef { channel }).await?)
 }
 
@@ -107,7 +96,10 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
         data: Bytes::from(data),
     };
     let line = context.out.wait("waiting for the peer");
-    let moved = context.api.app_move(AppMove { channel: info.channel, next }).await?;
+    let moved = context
+        .api
+        .app_move(AppMove { channel: info.channel, next, idempotency_key: args.key.clone() })
+        .await?;
     drop(line);
     context.out.result(&moved, |_| format!("moved: version {}", moved.version))
 }
@@ -115,7 +107,8 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
 pub(super) async fn finish(context: &Context, args: &FinishArgs) -> Result<(), Failure> {
     let channel = context.channel(&args.channel).await?.channel;
     let line = context.out.wait("waiting for the peer to ask for the same");
-    let agreed = context.api.app_finish(AppFinish { channel, outcome: deltas(&args.gain)? }).await?;
+    let (outcome, idempotency_key) = (deltas(&args.gain)?, args.key.clone());
+    let agreed = context.api.app_finish(AppFinish { channel, outcome, idempotency_key }).await?;
     drop(line);
     context.out.result(&agreed, |_| "agreed; the chain pays it".to_owned())
 }
@@ -126,25 +119,6 @@ pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Fai
     context.out.result(&done, |_| format!("{} goes to the chain; keep the node running", short(channel)))
 }
 
-pub(super) async fn watch(context: &Context, args: &WatchArgs) -> Result<(), Failure> {
-    let channel = context.channel(&args.channel).await?.channel;
-    let mut shown = None;
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
-    let mut looks = tokio::time::interval(LOOK_AGAIN);
-    loop {
-        tokio::select! {
-            _ = looks.tick() => {}
-            // It is how watching ends.
-            _ = &mut ctrl_c => return Ok(()),
-        }
-        let info = look(context, channel).await?;
-        if shown.as_ref() != Some(&info) {
-            context.out.result(&info, |out| format!("{}\n", out.pairs(&pairs(&info, &args.fields))))?;
-            shown = Some(info);
-        }
-    }
-}
-
 fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
     let pair = |gain: &i128| {
         let lost = gain.checked_neg().ok_or_else(|| Failure::usage("the amount is too large"))?;
@@ -153,7 +127,7 @@ fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
     gains.iter().map(pair).collect()
 }
 
-fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, String)> {
+pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, String)> {
     let turn = match (info.version, info.our_turn) {
         (0, _) => "not started: both put in their stakes first",
         _ if info.in_flight => "our move awaits the peer or the chain",

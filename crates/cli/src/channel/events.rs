@@ -5,7 +5,7 @@ use crate::text::{one_line, short, time};
 use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
 
 /// One event on one line.
-pub(super) fn line(record: &EventRecord, assets: &Assets) -> String {
+pub(crate) fn line(record: &EventRecord, assets: &Assets) -> String {
     let channel = record.channel.map_or_else(|| "-".to_owned(), short);
     format!("{}  {channel:<10}  {}", time(record.at_ms / 1_000), text(record, assets))
 }
@@ -58,6 +58,28 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
             )
         }
         Event::Responded { version } => format!("version {version} was shown in answer"),
+        Event::AppMoved { version, is_ours, our_turn, position } => {
+            let turn = if *our_turn { "this node" } else { "the peer" };
+            format!("{} moved, version {version}: {}; next is {turn}", who(*is_ours), position.data)
+        }
+        Event::AppMoveRefused { version, rule } => {
+            format!(
+                "the peer refused our move, version {version}, which goes to the chain: {}",
+                one_line(rule)
+            )
+        }
+        Event::AppForced { version, deadline } => {
+            format!(
+                "the chain recorded the move of version {version}; the next one until {}",
+                time(*deadline)
+            )
+        }
+        Event::AppFinishOffered { version, outcome } => {
+            format!("the peer would end play at version {version}: {}", gains(outcome))
+        }
+        Event::AppFinished { version, outcome } => {
+            format!("play ends in version {version}: {}", gains(outcome))
+        }
         Event::DeadlineInDanger { deadline, left } => {
             format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
         }
@@ -71,8 +93,16 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
     }
 }
 
-fn who(is_ours: bool) -> &'static str {
+/// One of the two.
+pub(crate) fn who(is_ours: bool) -> &'static str {
     if is_ours { "this node" } else { "the peer" }
+}
+
+/// What both gain, per asset.
+fn gains(outcome: &[[String; 2]]) -> String {
+    let pairs: Vec<_> =
+        outcome.iter().map(|[zero, one]| format!("{}, {}", one_line(zero), one_line(one))).collect();
+    pairs.join("; ")
 }
 
 fn phase_name(phase: Phase) -> &'static str {

@@ -1,7 +1,7 @@
 //! `strait channel`.
 
 mod close;
-mod events;
+pub(crate) mod events;
 mod list;
 mod money;
 mod open;

@@ -130,7 +130,7 @@ fn a_game_is_played_by_the_apps_rules_and_paid_out_as_both_agree() {
     let first = world.take(0, id, 3);
     assert_eq!(world.outcome(0, first), Some(Ok(Outcome::Moved { version: Version(2) })));
     assert_eq!(world.left(1, id), 2);
-    let moved = |event: &Event| matches!(event, Event::Moved { state } if state.version == Version(2));
+    let moved = |event: &Event| matches!(event, Event::Moved { state, is_ours: false } if state.version == Version(2));
     assert!(world.events(1).iter().any(moved), "the peer hears of the move");
     let last = world.take(1, id, 2);
     assert!(matches!(world.outcome(1, last), Some(Ok(_))));

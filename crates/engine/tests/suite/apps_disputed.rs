@@ -129,7 +129,7 @@ fn forced_moves_are_answered_to_the_end() {
     world.elapse(PERIOD);
     assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Moved { version: Version(3) })));
     assert_eq!(world.left(0, id), 3, "the other goes on from what the chain recorded");
-    let moved = |event: &Event| matches!(event, Event::Moved { state } if state.version == Version(3));
+    let moved = |event: &Event| matches!(event, Event::Moved { state, is_ours: false } if state.version == Version(3));
     assert!(world.events(0).iter().any(moved));
     let token = world.take(0, id, 3);
     world.elapse(3_600);

@@ -85,11 +85,11 @@ impl Api for Service {
     }
 
     async fn app_move(&self, request: AppMove) -> Result<AppMoved, ApiError> {
-        self.core.app_move(&request).await
+        self.core.app_move(request).await
     }
 
     async fn app_finish(&self, request: AppFinish) -> Result<Agreed, ApiError> {
-        self.core.app_finish(&request).await
+        self.core.app_finish(request).await
     }
 
     async fn app_claim(&self, request: ChannelRef) -> Result<Nothing, ApiError> {

@@ -1,11 +1,14 @@
 //! Channels with an app.
 
 use super::Core;
+use super::keys::Keyed;
+use super::registry::Known;
+use std::sync::Arc;
 use strait_api::{
     Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppPosition, AssetAmount, ErrorCode,
     InstalledApp, InstalledApps, Nothing,
 };
-use strait_protocol::{self as protocol, AppStart, Command, Outcome};
+use strait_protocol::{self as protocol, AppStart, Command, Operation, Outcome};
 use strait_types::{Amount, ChannelId, ChannelParams, Side};
 
 impl Core {
@@ -34,17 +37,17 @@ impl Core {
                 format!("the channel {id} has no app; it is one for payments"),
             )
         })?;
-        let deltas: Vec<[i128; 2]> = view.state.allocations.iter().map(|of| of.delta).collect();
+        let last = protocol::AppMove {
+            writer: view.state.writer,
+            deltas: view.state.allocations.iter().map(|of| of.delta).collect(),
+            data: view.state.app_data,
+        };
         Ok(AppInfo {
             channel: id,
             app: view.app,
             side: known.side as u8,
             version: view.state.version.0,
-            position: AppPosition {
-                writer: view.state.writer as u8,
-                deltas: texts(&deltas),
-                data: view.state.app_data.into(),
-            },
+            position: shown(last),
             our_turn: view.our_turn,
             in_flight: view.in_flight,
             deadline: view.deadline,
@@ -52,19 +55,31 @@ impl Core {
         })
     }
 
-    pub(crate) async fn app_move(&self, request: &AppMove) -> Result<AppMoved, ApiError> {
+    pub(crate) async fn app_move(self: &Arc<Core>, mut request: AppMove) -> Result<AppMoved, ApiError> {
         let known = self.known(request.channel).await?;
         let next = position(&request.next)?;
-        match self.node(&known)?.play(known.id, next).await? {
+        let Some(key) = request.idempotency_key.take() else { return self.move_now(&known, next).await };
+        let keyed = Keyed::new(self, &key, "app_move", &request, Some(&known))?;
+        let intention = self.intention(&known, vec![Operation::Move(next.clone())], false).await?;
+        self.once(keyed, intention, |core| async move { core.move_now(&known, next).await }).await
+    }
+
+    async fn move_now(&self, known: &Known, next: protocol::AppMove) -> Result<AppMoved, ApiError> {
+        match self.node(known)?.play(known.id, next).await? {
             Outcome::Moved { version } => Ok(AppMoved { version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }
     }
 
-    pub(crate) async fn app_finish(&self, request: &AppFinish) -> Result<Agreed, ApiError> {
+    pub(crate) async fn app_finish(self: &Arc<Core>, mut request: AppFinish) -> Result<Agreed, ApiError> {
         let known = self.known(request.channel).await?;
         let outcome = deltas(&request.outcome)?;
-        self.agree(&known, Command::Finish { outcome }).await
+        let command = Command::Finish { outcome: outcome.clone() };
+        let Some(key) = request.idempotency_key.take() else { return self.agree(&known, command).await };
+        let keyed = Keyed::new(self, &key, "app_finish", &request, Some(&known))?;
+        let wanted = Operation::Finish { outcome, valid_until: 0 };
+        let intention = self.intention(&known, vec![wanted], false).await?;
+        self.once(keyed, intention, |core| async move { core.agree(&known, command).await }).await
     }
 
     pub(crate) async fn app_claim(&self, id: ChannelId) -> Result<Nothing, ApiError> {
@@ -107,6 +122,11 @@ fn deltas(given: &[[String; 2]]) -> Result<Vec<[i128; 2]>, ApiError> {
     given.iter().map(|[zero, one]| Ok([number(zero)?, number(one)?])).collect()
 }
 
-fn texts(deltas: &[[i128; 2]]) -> Vec<[String; 2]> {
+/// Where a move led, as clients see it.
+pub(super) fn shown(step: protocol::AppMove) -> AppPosition {
+    AppPosition { writer: step.writer as u8, deltas: texts(&step.deltas), data: step.data.into() }
+}
+
+pub(super) fn texts(deltas: &[[i128; 2]]) -> Vec<[String; 2]> {
     deltas.iter().map(|pair| pair.map(|delta| delta.to_string())).collect()
 }

@@ -49,9 +49,18 @@ impl Core {
         self.once(keyed, intention, act).await
     }
 
-    pub(crate) async fn app_open(&self, request: AppOpen) -> Result<ChannelOpened, ApiError> {
+    pub(crate) async fn app_open(self: &Arc<Core>, mut request: AppOpen) -> Result<ChannelOpened, ApiError> {
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
+        let keyed = match request.idempotency_key.take() {
+            Some(key) => Some(Keyed::new(self, &key, "app_open", &request, None)?),
+            None => None,
+        };
+        if let Some(keyed) = &keyed
+            && let Some(opened) = self.result_of(keyed).await?
+        {
+            return Ok(opened);
+        }
         let terms = ChannelOpen {
             chain_id: request.chain_id,
             peer_payout: request.peer_payout,
@@ -69,7 +78,14 @@ impl Core {
             Some(payout) => payout,
             None => self.announced_payout(chain, &peer).await?,
         };
-        self.open_now(index, &peer, params, &deposits, Some(start)).await
+        let intention = Intention::Open { params: params.clone() };
+        let act = move |core: Arc<Core>| async move {
+            core.open_now(index, &peer, params, &deposits, Some(start)).await
+        };
+        match keyed {
+            Some(keyed) => self.once(keyed, intention, act).await,
+            None => act(self.clone()).await,
+        }
     }
 
     async fn open_now(

@@ -1,9 +1,10 @@
 //! A game by the interface alone: two services, from the code's installation to the payout.
 
-use crate::world::{ETHER, Party, World, soon};
+use crate::world::{ETHER, Party, World, event, soon};
+use futures_util::StreamExt as _;
 use strait_api::{
     Api as _, AppFinish, AppInfo, AppInstall, AppMove, AppOpen, AppPosition, AssetAmount, ChannelMove,
-    ChannelRef, ErrorCode, Nothing, Phase,
+    ChannelRef, ErrorCode, Event, EventRecord, EventStream, Link, Nothing, Phase,
 };
 use strait_app::{AppData as _, NativeRules as _, Position};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
@@ -51,8 +52,23 @@ fn wire(position: &Position<Heap>) -> AppPosition {
 }
 
 async fn take(party: &Party, channel: ChannelId, sticks: u8) {
+    party.until(channel, |info| info.link == Link::Up).await;
+    let request = taking(party, channel, sticks, None).await;
+    soon("the move", party.service.app_move(request)).await.expect("moved");
+}
+
+async fn taking(party: &Party, channel: ChannelId, sticks: u8, key: Option<&str>) -> AppMove {
     let next = Sticks.play(&turn(party, channel).await, &Take(sticks)).expect("allowed");
-    soon("the move", party.service.app_move(AppMove { channel, next: wire(&next) })).await.expect("moved");
+    AppMove { channel, next: wire(&next), idempotency_key: key.map(str::to_owned) }
+}
+
+/// Both ask for the same end.
+async fn finish(parties: [&Party; 2], channel: ChannelId, key: Option<&str>) -> [u64; 2] {
+    let outcome = vec![[STAKE.to_string(), format!("-{STAKE}")]];
+    let request = AppFinish { channel, outcome, idempotency_key: key.map(str::to_owned) };
+    let [one, other] = parties.map(|party| party.service.app_finish(request.clone()));
+    let (one, other) = soon("the end", async { tokio::join!(one, other) }).await;
+    [one.expect("agreed").version, other.expect("agreed").version]
 }
 
 /// Two services that know the app, and a game of five sticks in which both have deposited their stakes.
@@ -76,8 +92,11 @@ async fn game(world: &World) -> (Party, Party, ChannelId) {
         stake: vec![AssetAmount { asset: Address::ZERO, amount: stake }],
         peer_stake: vec![stake],
         start: wire(&sticks::start(STAKE, 5, 1)),
+        idempotency_key: Some("game".into()),
     };
-    let opened = soon("the opening", alice.service.app_open(request)).await.expect("opened");
+    let opened = soon("the opening", alice.service.app_open(request.clone())).await.expect("opened");
+    let again = soon("a repetition", alice.service.app_open(request)).await.expect("answered");
+    assert_eq!(again, opened, "no second channel");
     let channel = opened.channel.channel;
     bob.until(channel, |_| true).await;
     let deposit = ChannelMove { channel, asset: None, amount: stake, idempotency_key: None };
@@ -94,21 +113,17 @@ async fn a_game_is_opened_played_and_paid() {
     let refused = {
         let before = turn(&alice, channel).await;
         let none = Position { writer: Side::One, ..before };
-        alice.service.app_move(AppMove { channel, next: wire(&none) }).await.expect_err("no move")
+        alice
+            .service
+            .app_move(AppMove { channel, next: wire(&none), idempotency_key: None })
+            .await
+            .expect_err("no move")
     };
     assert_eq!(refused.code, ErrorCode::InvalidParams);
     take(&alice, channel, 2).await;
     turn(&bob, channel).await;
     assert_eq!(show(&bob, channel).await.version, 4);
-    let outcome = vec![[STAKE.to_string(), format!("-{STAKE}")]];
-    let finish = |party: &Party| {
-        let service = party.service.clone();
-        let request = AppFinish { channel, outcome: outcome.clone() };
-        async move { service.app_finish(request).await }
-    };
-    let (ours, theirs) = tokio::join!(finish(&alice), finish(&bob));
-    ours.expect("agreed");
-    theirs.expect("agreed");
+    finish([&alice, &bob], channel, None).await;
     alice.until(channel, |info| info.phase == Phase::Closed).await;
     let paid =
         [1, 2].map(|index| world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb0 + index))));
@@ -124,4 +139,125 @@ async fn a_payment_channel_has_no_app() {
     let (alice, _bob, channel) = world.pair().await;
     let error = alice.service.app_show(ChannelRef { channel }).await.expect_err("no app");
     assert_eq!(error.code, ErrorCode::InvalidParams);
+}
+
+/// What a party was told of play: version, whose, and the sticks that are left; the end has none.
+fn told(events: &[EventRecord]) -> Vec<(u64, bool, Option<u8>)> {
+    let play = |record: &EventRecord| match &record.event {
+        Event::AppMoved { version, is_ours, position, .. } => {
+            Some((*version, *is_ours, Some(Heap::decode(&position.data).expect("of this app").sticks)))
+        }
+        Event::AppFinished { version, .. } => Some((*version, false, None)),
+        _ => None,
+    };
+    events.iter().filter_map(play).collect()
+}
+
+/// Reads on until the end of play was told.
+async fn to_the_end(stream: &mut EventStream) -> Vec<EventRecord> {
+    let mut records = Vec::new();
+    soon("the end's event", async {
+        loop {
+            records.push(stream.next().await.expect("it goes on").expect("no error"));
+            if let Event::AppFinished { .. } = records.last().expect("pushed").event {
+                return;
+            }
+        }
+    })
+    .await;
+    records
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn play_is_told_once_and_in_order_also_what_a_crash_or_a_lost_database_kept_from_being_told() {
+    let world = World::new();
+    let (mut alice, bob, channel) = game(&world).await;
+    let mut his = bob.listen(None).await;
+    turn(&alice, channel).await;
+    soon("the stop", alice.service.shutdown()).await;
+    world.change(1, &format!("VACUUM INTO '{}'", world.path("before.db").display()));
+    alice = world.start(1).await;
+    let cursor = alice.all_events().await.last().expect("the start").cursor.clone();
+    take(&alice, channel, 2).await;
+    take(&bob, channel, 1).await;
+    soon("the crash", alice.service.kill()).await;
+    // The events' database is older than the node's: what it has not told is told from the history.
+    world.change(
+        1,
+        &format!(
+            "ATTACH '{}' AS before;
+             DELETE FROM event; INSERT INTO event SELECT * FROM before.event;
+             DELETE FROM channel; INSERT INTO channel SELECT * FROM before.channel;",
+            world.path("before.db").display()
+        ),
+    );
+    let alice = world.start(1).await;
+    let mut hers = alice.listen(Some(cursor)).await;
+    take(&alice, channel, 2).await;
+    finish([&alice, &bob], channel, None).await;
+    let moves = |first: bool| {
+        let is_first_players =
+            [(1, true, Some(5)), (2, true, Some(3)), (3, false, Some(2)), (4, true, Some(0))];
+        let of =
+            move |(version, is_alices, left): (u64, bool, Option<u8>)| (version, is_alices == first, left);
+        is_first_players.into_iter().map(of).chain([(5, false, None)]).collect::<Vec<_>>()
+    };
+    let hers = to_the_end(&mut hers).await;
+    assert_eq!(told(&hers), moves(true)[1..], "nothing twice, and nothing is missing");
+    assert_eq!(told(&alice.all_events().await), moves(true));
+    assert!(told(&to_the_end(&mut his).await).ends_with(&moves(false)[1..]));
+    assert_eq!(told(&bob.all_events().await), moves(false));
+    let first = hers.iter().find(|record| matches!(record.event, Event::AppMoved { .. }));
+    assert!(matches!(first.expect("told").event, Event::AppMoved { our_turn: false, .. }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_staller_is_forced_and_told_so() {
+    let world = World::new();
+    let (alice, bob, channel) = game(&world).await;
+    let mut hers = alice.listen(None).await;
+    turn(&alice, channel).await;
+    soon("the stop", bob.service.shutdown()).await;
+    soon("the claim", alice.service.app_claim(ChannelRef { channel })).await.expect("on its way");
+    event(&mut hers, "the challenge", |event| matches!(event, Event::Challenged { is_ours: true, .. })).await;
+    let request = taking(&alice, channel, 3, None).await;
+    let service = alice.service.clone();
+    let moving = tokio::spawn(async move { service.app_move(request).await });
+    world.pass(&alice, 24 * 3_600 + 1).await;
+    let forced = |event: &Event| matches!(event, Event::AppForced { version: 2, .. });
+    event(&mut hers, "the forced move", forced).await;
+    let moved =
+        |event: &Event| matches!(event, Event::AppMoved { version: 2, is_ours: true, our_turn: false, .. });
+    event(&mut hers, "the move", moved).await;
+    assert_eq!(soon("the answer", moving).await.expect("no panic").expect("moved").version, 2);
+    world.pass(&alice, 24 * 3_600 + 1).await;
+    let closed = |event: &Event| matches!(event, Event::PhaseChanged { phase: Phase::Closed });
+    event(&mut hers, "the payout", closed).await;
+    let paid = world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb1)));
+    assert_eq!(paid.to::<u128>(), u128::from(10 * ETHER) + STAKE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_and_ends_with_a_key_are_made_once_also_when_a_crash_took_the_answer() {
+    let world = World::new();
+    let (mut alice, mut bob, channel) = game(&world).await;
+    let first = taking(&alice, channel, 2, Some("first")).await;
+    let made = |party: &Party, request: &AppMove| {
+        let (service, request) = (party.service.clone(), request.clone());
+        async move { soon("the move", service.app_move(request)).await }
+    };
+    assert_eq!(made(&alice, &first).await.expect("moved").version, 2);
+    assert_eq!(made(&alice, &first).await.expect("answered again").version, 2);
+    let other = taking(&bob, channel, 1, Some("his")).await;
+    let conflict = made(&alice, &AppMove { idempotency_key: first.idempotency_key.clone(), ..other.clone() });
+    assert_eq!(conflict.await.expect_err("another request").code, ErrorCode::IdempotencyConflict);
+    assert_eq!(made(&bob, &other).await.expect("moved").version, 3);
+    alice = world.crash_without_results(1, alice).await;
+    assert_eq!(made(&alice, &first).await.expect("found in the history").version, 2);
+    take(&alice, channel, 2).await;
+    assert_eq!(finish([&alice, &bob], channel, Some("end")).await, [5, 5]);
+    alice = world.crash_without_results(1, alice).await;
+    bob = world.crash_without_results(2, bob).await;
+    assert_eq!(finish([&alice, &bob], channel, Some("end")).await, [5, 5]);
+    assert_eq!(made(&bob, &other).await.expect("found in the history").version, 3);
 }

@@ -159,11 +159,6 @@ async fn killed_at_any_moment_every_key_is_paid_exactly_once() {
     assert_ne!(numbers.history, B256::ZERO);
 }
 
-fn change(world: &World, sql: &str) {
-    let db = Connection::open(world.path("service-1.db")).expect("opens");
-    db.execute_batch(sql).expect("changes");
-}
-
 /// A deposit of one ether with a key.
 async fn deposit(party: &Party, channel: ChannelId) -> Result<Submitted, strait_api::ApiError> {
     let request = ChannelMove {
@@ -175,21 +170,6 @@ async fn deposit(party: &Party, channel: ChannelId) -> Result<Submitted, strait_
     soon("the deposit", party.service.channel_deposit(request)).await
 }
 
-/// Lets the party's clock and the chain's go two hours on, with a block of no transaction, and waits until it is seen.
-async fn two_hours_later(world: &World, party: &Party) {
-    party.clock.advance(7_200);
-    let head = world.chain.with(|chain| {
-        chain.advance(7_200);
-        chain.mine_empty(1)
-    });
-    soon("the block", async {
-        while party.node().head().await.expect("it runs").is_none_or(|(seen, _)| seen.number < head.number) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deposit_that_still_waits_for_a_block_is_not_made_again() {
     let world = World::new();
@@ -197,12 +177,12 @@ async fn a_deposit_that_still_waits_for_a_block_is_not_made_again() {
     world.chain.with(|chain| chain.set_mining(Mining::Manual));
     deposit(&alice, channel).await.expect("handed in");
     soon("the crash", alice.service.kill()).await;
-    change(&world, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+    world.change(1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
     let alice = again(&world, &bob, channel).await;
     alice.clock.advance(7_200);
     let error = deposit(&alice, channel).await.expect_err("the chain was not seen for two hours");
     assert_eq!(error.code, ErrorCode::IdempotencyPending);
-    two_hours_later(&world, &alice).await;
+    world.pass(&alice, 7_200).await;
     let error = deposit(&alice, channel).await.expect_err("it waits for a block");
     assert_eq!(error.code, ErrorCode::IdempotencyPending);
     world.chain.with(|chain| chain.mine());
@@ -219,14 +199,14 @@ async fn a_deposit_that_was_never_sent_is_made_when_the_chain_shows_it_for_an_ho
     deposit(&alice, channel).await.expect("handed in");
     bob.until(channel, |info| info.balances[0].peer_deposited == Amount::from(11 * ETHER)).await;
     // As if it were another one's, and this one had not been sent before the crash.
-    change(
-        &world,
+    world.change(
+        1,
         "UPDATE idempotency SET result = NULL, done_ms = NULL,
              note = json_set(note, '$.deposit.before', '11000000000000000000')",
     );
     let error = deposit(&alice, channel).await.expect_err("it may come");
     assert_eq!(error.code, ErrorCode::IdempotencyPending);
-    two_hours_later(&world, &alice).await;
+    world.pass(&alice, 7_200).await;
     assert_ne!(deposit(&alice, channel).await.expect("made").transaction, B256::ZERO);
     alice.until(channel, |info| info.balances[0].deposited == Amount::from(12 * ETHER)).await;
 }

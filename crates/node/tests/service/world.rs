@@ -1,6 +1,7 @@
 //! The stage: a chain, and services that can be stopped, killed and started again.
 
 use futures_util::StreamExt;
+use rusqlite::Connection;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -190,6 +191,40 @@ impl World {
             rng: if self.same_ids.load(Ordering::Relaxed) { Box::new(Sevens) } else { Box::new(SystemRng) },
         };
         Ok(Party { service: Service::start(config).await?, clock })
+    }
+
+    /// Kills a party and starts it again as if no result of a key had been stored.
+    pub(crate) async fn crash_without_results(&self, index: u8, party: Party) -> Party {
+        soon("the crash", party.service.kill()).await;
+        self.change(index, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+        self.start(index).await
+    }
+
+    /// Changes what the service of a party that does not run has stored.
+    pub(crate) fn change(&self, index: u8, sql: &str) {
+        let db = Connection::open(self.path(format!("service-{index}.db"))).expect("opens");
+        db.execute_batch(sql).expect("changes");
+    }
+
+    /// Lets time pass on the chain and for a party, and waits until it has seen that.
+    pub(crate) async fn pass(&self, party: &Party, seconds: u64) {
+        party.clock.advance(seconds);
+        let head = self.chain.with(|chain| {
+            chain.advance(seconds);
+            chain.mine_empty(1)
+        });
+        soon("the block", async {
+            while party
+                .node()
+                .head()
+                .await
+                .expect("it runs")
+                .is_none_or(|(seen, _)| seen.number < head.number)
+            {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// Two services with a channel into which the first has deposited ten ether, ready to be paid over.

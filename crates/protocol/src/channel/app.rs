@@ -1,9 +1,9 @@
 //! The moves of an app: one per version, checked by the app's own rules on both sides.
 
 use super::read::Verdict;
-use super::{Channel, Context, Link, Outputs, Queued};
+use super::{Channel, Context, Link, Outputs, Pending, Queued};
 use crate::app::{AppStart, AppView, check_deltas};
-use crate::command::{CommandError, Outcome, Token};
+use crate::command::{CommandError, Event, Outcome, Token};
 use crate::message::Update;
 use crate::onchain::Phase;
 use crate::operation::Operation;
@@ -14,7 +14,7 @@ use crate::rules::Refused;
 use crate::settings::Settings;
 use crate::signer::SignerError;
 use borsh::{BorshDeserialize, BorshSerialize};
-use strait_types::{ChannelId, ChannelParams, Side, Signature, Version};
+use strait_types::{ChannelId, ChannelParams, Side, Signature, State, Version};
 
 /// What a channel with an app keeps beside what every channel keeps.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -32,6 +32,23 @@ impl AppPart {
     pub(super) fn new(start: AppStart) -> AppPart {
         AppPart { start, dispute: None, is_refused: false, resume: None }
     }
+}
+
+/// What a version that became agreed means for play.
+pub(super) fn play_event(operations: &[Operation], state: &State, is_ours: bool) -> Option<Event> {
+    match operations {
+        [Operation::Move(_)] => Some(Event::Moved { state: Box::new(state.clone()), is_ours }),
+        [Operation::Finish { outcome, .. }] => {
+            Some(Event::Finished { version: state.version, outcome: outcome.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// Tells of versions of ours that are countersigned.
+pub(super) fn tell_play(confirmed: &[Pending], out: &mut Outputs) {
+    let event = |pending: &Pending| play_event(&pending.update.operations, &pending.position.state, true);
+    out.events.extend(confirmed.iter().filter_map(event));
 }
 
 impl Channel {

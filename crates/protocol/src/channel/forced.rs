@@ -182,9 +182,7 @@ impl Channel {
                 out.done(Some(ticket.token), result);
             }
         }
-        if !is_ours {
-            out.events.push(Event::Moved { state: Box::new(state) });
-        }
+        out.events.push(Event::Moved { state: Box::new(state), is_ours });
     }
 
     /// Returns what was in flight.

@@ -1,5 +1,6 @@
 //! The reader: checks each version, holds what rests on facts not yet seen, refuses durably, countersigns.
 
+use super::app::{play_event, tell_play};
 use super::children::tell_children;
 use super::{Channel, Context, Held, Link, Outputs};
 use crate::command::{Event, Outcome};
@@ -140,11 +141,10 @@ impl Channel {
 
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
         self.tell_received(&update, out);
-        if let [Operation::Move(_)] = &update.operations[..] {
-            out.events.push(Event::Moved { state: Box::new(position.state.clone()) });
-        }
         self.volatile.turn_ms = Some(ctx.now_ms);
         let confirmed = self.apply_accepted(&update, position);
+        tell_play(&confirmed, out);
+        out.events.extend(play_event(&update.operations, &self.durable.confirmed.position.state, false));
         out.records.push(Record::Accepted(update));
         self.complete(confirmed, out);
         self.volatile.acknowledge_due = true;

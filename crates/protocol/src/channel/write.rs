@@ -349,6 +349,7 @@ impl Channel {
         self.volatile.turn_ms = Some(ctx.now_ms);
         out.records.push(Record::Confirmed { version, signature });
         let confirmed = self.apply_confirmed(version, signature);
+        super::app::tell_play(&confirmed, out);
         self.complete(confirmed, out);
     }
 

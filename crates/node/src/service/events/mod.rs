@@ -3,6 +3,7 @@
 
 mod entry;
 mod log;
+mod play;
 mod pump;
 mod reconcile;
 mod stream;

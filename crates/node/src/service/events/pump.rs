@@ -2,8 +2,10 @@
 //! it compares what the channels are with what was told; see [`super::reconcile`].
 
 use super::entry::{Batch, Body, Draft};
-use super::told::{DISPUTED, Told, ToldRow, phase_number};
+use super::play::Played;
+use super::told::{DISPUTED, Told, ToldRow, forced_version, phase_number};
 use crate::NodeError;
+use crate::service::apps::texts;
 use crate::service::convert;
 use crate::service::history::Mark;
 use crate::service::registry::Known;
@@ -13,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_api::Event;
 use strait_engine::Notice;
-use strait_protocol::{ChainNews, Event as ChannelEvent, Phase};
+use strait_protocol::{AppMove, ChainNews, Event as ChannelEvent, Phase};
 use strait_types::{Amount, ChannelId};
 use tokio::sync::mpsc;
 
@@ -252,12 +254,27 @@ impl Pump {
     async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
         match event {
             ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
-            // Apps have no events in this interface yet; who embeds a `Node` hears of them.
-            ChannelEvent::Moved { .. }
-            | ChannelEvent::MoveRefused { .. }
-            | ChannelEvent::FinishOffered { .. } => {}
             // A child is told of as every channel is: when it opens, and when it is closed.
             ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildClosed { .. } => {}
+            ChannelEvent::Moved { state, is_ours } => {
+                let step = AppMove {
+                    writer: state.writer,
+                    deltas: state.allocations.iter().map(|of| of.delta).collect(),
+                    data: state.app_data.clone(),
+                };
+                self.played(id, state.version, Played::Move(&step), *is_ours);
+            }
+            ChannelEvent::Finished { version, outcome } => {
+                self.played(id, *version, Played::End(outcome), false);
+            }
+            ChannelEvent::MoveRefused { version, rule } => {
+                let event = Event::AppMoveRefused { version: version.0, rule: rule.to_string() };
+                self.tell_event(id, event);
+            }
+            ChannelEvent::FinishOffered { version, outcome } => {
+                let event = Event::AppFinishOffered { version: version.0, outcome: texts(outcome) };
+                self.tell_event(id, event);
+            }
             ChannelEvent::Received { version, first, payments } => {
                 let batch = Batch { version: version.0, first: *first, payments: payments.clone() };
                 self.received(id, batch);
@@ -354,14 +371,19 @@ impl Pump {
                 }
             }
             ChainNews::Responded { version } => self.tell_event(id, Event::Responded { version: version.0 }),
-            ChainNews::Resumed
-            | ChainNews::Progressed { .. }
+            ChainNews::Progressed { version, deadline } if version > account.told.forced => {
+                account.told.forced = version;
+                self.tell_event(id, Event::AppForced { version: version.0, deadline });
+            }
+            ChainNews::Progressed { .. }
+            | ChainNews::Resumed
             | ChainNews::Settled
             | ChainNews::Unlocked
             | ChainNews::Closed => {}
             ChainNews::Reorganised => {
                 account.told.deposits.clone_from(&facts.deposits);
                 account.told.withdrawn = facts.withdrawn;
+                account.told.forced = forced_version(&facts);
                 self.tell_event(id, Event::Reorganised);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::entry::Batch;
 use super::pump::Pump;
-use super::told::phase_number;
+use super::told::{forced_version, phase_number};
 use crate::NodeError;
 use crate::service::history::{Mark, Scan};
 use crate::service::registry::Known;
@@ -51,12 +51,14 @@ impl Pump {
         let deposits = account.told.missing_deposits(facts);
         let withdrawn = facts.withdrawn > account.told.withdrawn;
         let phase = account.told.phase != phase_number(&facts.phase);
-        if deposits.is_empty() && !withdrawn && !phase {
+        let forced = forced_version(facts) > account.told.forced;
+        if deposits.is_empty() && !withdrawn && !phase && !forced {
             return;
         }
         account.told.deposits.clone_from(&facts.deposits);
         account.told.withdrawn = facts.withdrawn;
         account.told.phase = phase_number(&facts.phase);
+        account.told.forced = account.told.forced.max(forced_version(facts));
         self.changed.insert(id);
         for news in deposits {
             self.tell_deposit(id, news);
@@ -71,6 +73,10 @@ impl Pump {
                 self.tell_event(id, Event::Challenged { version, is_ours, deadline });
             }
             self.tell_event(id, Event::PhaseChanged { phase: crate::service::convert::phase(&facts.phase) });
+        }
+        if let (true, Phase::Disputed { deadline, .. }) = (forced, &facts.phase) {
+            let version = forced_version(facts).0;
+            self.tell_event(id, Event::AppForced { version, deadline: *deadline });
         }
     }
 
@@ -105,8 +111,9 @@ impl Pump {
         self.changed.insert(id);
     }
 
-    /// Tells what one version of the peer's holds.
+    /// Tells what one version of the peer's holds, and of an app what either's does.
     async fn tell_lines(&mut self, known: &Arc<Known>, lines: &[BillLine]) -> Result<(), NodeError> {
+        self.tell_play(known, lines);
         let Some(version) = lines.first().filter(|line| line.writer != known.side).map(|line| line.version)
         else {
             return Ok(());

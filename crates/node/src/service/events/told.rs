@@ -5,7 +5,7 @@ use crate::service::history::Mark;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rusqlite::Connection;
 use strait_protocol::{ChainNews, Facts, Phase};
-use strait_types::{Amount, ChannelId, Side, Version};
+use strait_types::{Amount, B256, ChannelId, Side, Version};
 
 /// What clients were told of a channel.
 #[derive(Clone, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
@@ -22,6 +22,18 @@ pub(crate) struct Told {
     pub(crate) withdrawn: Version,
     /// The peer's highest version that the history held when it was last read through.
     pub(crate) read_through: Version,
+    /// The last move or end of an app, by its version, and its hash: the chain may have recorded another of that version.
+    pub(crate) played: (Version, B256),
+    /// Highest version that a move on chain has made.
+    pub(crate) forced: Version,
+}
+
+/// The version that the last move on chain has made.
+pub(crate) fn forced_version(facts: &Facts) -> Version {
+    match (&facts.phase, &facts.recorded) {
+        (Phase::Disputed { moves: 1.., .. }, Some(recorded)) => recorded.version,
+        _ => Version::ZERO,
+    }
 }
 
 /// The number of a disputed channel's phase.

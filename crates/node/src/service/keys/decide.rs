@@ -6,8 +6,10 @@ use crate::service::history::{Mark, Scan};
 use crate::service::registry::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use strait_api::{ApiError, ChannelOpened, ErrorCode, LockNumber, Paid, PaidMany, PayResult, Submitted};
-use strait_protocol::{Operation, Phase};
+use strait_api::{
+    ApiError, AppMoved, ChannelOpened, ErrorCode, LockNumber, Paid, PaidMany, PayResult, Submitted,
+};
+use strait_protocol::{BillLine, Operation, Phase};
 use strait_types::{Amount, AssetIndex, B256, ChannelId, Version};
 
 /// How long a repetition waits for the peer's answer to what is in flight.
@@ -148,7 +150,7 @@ impl Core {
         };
         loop {
             let piece = scan.read().await?;
-            for line in piece.lines.iter().filter(|line| line.writer == known.side) {
+            for line in piece.lines.iter().filter(|line| is_of(known, line)) {
                 take(&line.operation, line.number, line.version, true);
             }
             if piece.is_last {
@@ -303,7 +305,7 @@ impl Core {
         let mut scan = Scan::new(node, known, mark);
         loop {
             let piece = scan.read().await?;
-            for line in piece.lines.iter().filter(|line| line.writer == known.side) {
+            for line in piece.lines.iter().filter(|line| is_of(known, line)) {
                 let at = Found { number: line.number.unwrap_or_default(), version: line.version };
                 for ((place, wanted), stands) in found.iter().zip(operations).zip(&mut stands) {
                     *stands |= *place == Some(at) && without_limit(&line.operation) == *wanted;
@@ -326,12 +328,18 @@ impl Core {
     }
 }
 
+/// Whether a line of the bill can be what a request of this node wanted. The end of an app is written by whoever is not to move.
+fn is_of(known: &Known, line: &BillLine) -> bool {
+    line.writer == known.side || matches!(line.operation, Operation::Finish { .. })
+}
+
 /// Without the limit that its writing set.
 fn without_limit(operation: &Operation) -> Operation {
     match operation {
         Operation::Withdraw { side, asset, amount, .. } => {
             Operation::Withdraw { side: *side, asset: *asset, amount: *amount, valid_until: 0 }
         }
+        Operation::Finish { outcome, .. } => Operation::Finish { outcome: outcome.clone(), valid_until: 0 },
         other => other.clone(),
     }
 }
@@ -352,7 +360,8 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
     let Some(found) = found.first().copied().flatten() else { return String::new() };
     match operations.first() {
         Some(Operation::AddLock(_)) => json(&LockNumber { number: found.number }),
-        Some(Operation::Withdraw { .. }) => {
+        Some(Operation::Move(_)) => json(&AppMoved { version: found.version.0 }),
+        Some(Operation::Withdraw { .. } | Operation::Finish { .. }) => {
             json(&strait_api::Agreed { version: found.version.0, gas_shortage: None })
         }
         _ => json(&Paid { channel: known.id, number: found.number, version: found.version.0 }),
