@@ -3,6 +3,7 @@
 use crate::check::book::Book;
 use crate::check::game::check_moves;
 use crate::check::money;
+use crate::check::signed::check_signature;
 use crate::check::step::ChainSays;
 use crate::failure::{Broken, Property};
 use crate::mutation::Mutation;
@@ -228,6 +229,8 @@ impl World {
         let says = ChainSays { now: self.now / 1_000, registered_at: &registered_at };
         for (channel, record) in records_of(batch)? {
             self.check_adopted(node, channel, &record)?;
+            let relies =
+                matches!(record, Record::Accepted(_) | Record::Confirmed { .. } | Record::Rebased { .. });
             let book = self.nodes[node].books.entry(channel).or_default();
             let bound = match &record {
                 Record::Wrote(update) => Some(update.version),
@@ -237,6 +240,13 @@ impl World {
             let Some(book) = book else { continue };
             if let Some(plan) = self.channels.get(&channel).and_then(|plan| plan.game) {
                 check_moves(book, plan)?;
+            }
+            if relies && self.plan.is_honest(node) {
+                let plan = self
+                    .channels
+                    .get(&channel)
+                    .filter(|plan| !plan.nodes.iter().all(|of| self.plan.is_honest(*of)));
+                plan.map_or(Ok(()), |plan| check_signature(book, &plan.params, &self.domain))?;
             }
             for hash in std::mem::take(&mut book.fresh) {
                 let version = book.positions[&hash].state.version;

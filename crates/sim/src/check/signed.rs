@@ -1,10 +1,11 @@
 //! Property 4: which states each key has signed, over all its lives.
 
+use crate::check::book::Book;
 use crate::failure::{Broken, Property};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use strait_protocol::{Signer, SignerError};
-use strait_types::{Address, B256, ChannelId, Signature, SigningKey, Version};
+use strait_types::{Address, B256, ChannelId, ChannelParams, Domain, Signature, SigningKey, Version};
 
 /// A signer that remembers what it signed. It lives as long as the key, through all crashes of the node.
 pub(crate) struct RecordingSigner {
@@ -41,6 +42,17 @@ impl Signer for RecordingSigner {
         signatures.digests.insert(signature.0, digest);
         Ok(signature)
     }
+}
+
+/// What a side relies on can be shown to the contract: the peer's signature on it is one.
+pub(crate) fn check_signature(book: &Book, params: &ChannelParams, domain: &Domain) -> Result<(), Broken> {
+    let peer = params.participant(book.side.other()).signer;
+    let signature = book.peer_signatures.get(&book.confirmed);
+    let is_sound =
+        signature.is_some_and(|given| given.verify(domain.state_digest(book.confirmed), peer).is_ok());
+    Property::Safety.check(is_sound, || {
+        format!("version {} rests on a signature that is none", book.confirmed().state.version)
+    })
 }
 
 /// Which state of each version a node has committed to: in its journal, in a frame, or on chain.

@@ -131,7 +131,9 @@ impl Forge<'_> {
         let operations: Vec<_> = (0..=self.dice.below(3)).map(|_| self.operation()).collect();
         let (base_hash, base) = self.some_position();
         let (base_version, next) = (base.state.version, base.next(version, &operations, &mut |_, _| Ok(())));
-        let hash = next.map_or_else(|_| B256::new(self.dice.word()), |next| next.state.hash());
+        let is_sound = !self.dice.chance(150);
+        let known = next.ok().filter(|_| is_sound).map(|next| next.state.hash());
+        let hash = known.unwrap_or_else(|| B256::new(self.dice.word()));
         let signature = self.key.sign(self.domain.state_digest(hash));
         Update { base: base_version, base_hash, version, operations, signature }
     }
