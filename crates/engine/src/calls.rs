@@ -108,6 +108,13 @@ impl Engine {
         if sent.is_some_and(|at_block| head < at_block.saturating_add(RESEND_BLOCKS)) {
             return;
         }
+        // Who else plays the same app has the same wish, and one deployment is enough.
+        let is_same = |(of, at_block): (&(ChannelId, B256), &u64)| {
+            of.1 == digest && head < at_block.saturating_add(RESEND_BLOCKS)
+        };
+        if key.name == ChainAction::DEPLOY_APP && self.calls.iter().any(is_same) {
+            return;
+        }
         self.calls.insert((key.channel, digest), head);
         let call = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
         self.effects.push(Effect::Submit(Submission {

@@ -378,6 +378,9 @@ pub struct Deadline {
 }
 
 impl ChainAction {
+    /// The name of [`ChainAction::DeployApp`].
+    pub const DEPLOY_APP: &'static str = "deploy app";
+
     /// A short name for logs and metrics.
     pub fn name(&self) -> &'static str {
         match self {
@@ -390,7 +393,7 @@ impl ChainAction {
             ChainAction::RegisterPreimage(_) => "register preimage",
             ChainAction::Progress(..) | ChainAction::ProgressAgreed(..) => "progress",
             ChainAction::Resume(..) => "resume",
-            ChainAction::DeployApp(_) => "deploy app",
+            ChainAction::DeployApp(_) => ChainAction::DEPLOY_APP,
         }
     }
 

@@ -13,7 +13,7 @@ use strait_types::abi::app::deploy_app;
 use strait_types::abi::calls;
 use strait_types::{ChannelId, Side, U256, Version};
 
-const PERIOD: u64 = 24 * 3_600;
+pub(crate) const PERIOD: u64 = 24 * 3_600;
 
 impl World {
     /// Lets time pass on the chain and for the nodes, in blocks of an hour, and lets them do what they want.
@@ -40,12 +40,12 @@ impl World {
         }
     }
 
-    fn calls(&self, node: usize, name: &str) -> usize {
+    pub(crate) fn calls(&self, node: usize, name: &str) -> usize {
         let is_it = |key: &&SubmissionKey| matches!(key, SubmissionKey::Call(key) if key.name == name);
         self.nodes[node].submitted.iter().filter(is_it).count()
     }
 
-    fn silence(&mut self, node: usize) {
+    pub(crate) fn silence(&mut self, node: usize) {
         self.disconnect(0, 1);
         self.nodes[node].mute = true;
     }

@@ -3,8 +3,10 @@
 mod abuse;
 mod alarms;
 mod apps;
+mod apps_chain;
 mod apps_crashing;
 mod apps_disputed;
+mod apps_stalling;
 mod bad_input;
 mod children;
 mod policy;

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use strait_app::{AppCode, EvmApps};
+use strait_app::{AppCode, CodeError, EvmApps};
 use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
 use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
+use strait_examples::{connect_four, fair_exchange, rock_paper_scissors};
 use strait_protocol::{Body, Command, Event, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
 use strait_types::abi::views;
@@ -88,12 +89,37 @@ pub(crate) fn sticks() -> AppCode {
 }
 
 pub(crate) fn recover(key: &Arc<SwitchedKey>, port: &DevAccount, store: &MemoryStore) -> Engine {
+    recover_with(key, port, store, policy(port.adjudicator()), false)
+}
+
+/// All examples may be played.
+pub(crate) fn policy(adjudicator: Address) -> Policy {
+    let codes = [
+        sticks(),
+        code(connect_four::code()),
+        code(rock_paper_scissors::code()),
+        code(fair_exchange::code()),
+    ];
+    let apps = codes.iter().map(|code| code.address(adjudicator)).collect();
+    let stakes = BTreeMap::from([(Address::ZERO, Amount::from(MOST_STAKE))]);
+    Policy { apps, stakes, ..Policy::default() }
+}
+
+fn code(code: Result<AppCode, CodeError>) -> AppCode {
+    code.expect("fit to be an app")
+}
+
+pub(crate) fn recover_with(
+    key: &Arc<SwitchedKey>,
+    port: &DevAccount,
+    store: &MemoryStore,
+    policy: Policy,
+    restored: bool,
+) -> Engine {
     let domain = Domain::new(port.chain_id(), port.adjudicator());
     let settings = Settings { confirmations: 0, ..Settings::default() };
-    let apps = vec![sticks().address(port.adjudicator())];
-    let stakes = BTreeMap::from([(Address::ZERO, Amount::from(MOST_STAKE))]);
-    let policy = Policy { apps, stakes, ..Policy::default() };
-    let mut engine = Engine::recover(domain, key.clone(), policy, settings, store, false).expect("recovers");
+    let mut engine =
+        Engine::recover(domain, key.clone(), policy, settings, store, restored).expect("recovers");
     assert_eq!(engine.set_rules(Arc::new(EvmApps)), []);
     engine
 }
