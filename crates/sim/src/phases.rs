@@ -212,7 +212,12 @@ impl World {
             for node in self.honest_of(&plan) {
                 self.compare_with_disk(node)?;
                 if let (Some(book), Some(side)) = (self.book_of_history(node, id), self.side(id, node)) {
-                    self.calls.check(node, id, side, book, book.confirmed)?;
+                    // What the chain has decided is what it recorded.
+                    let is_decided =
+                        self.view(node, id).is_some_and(|view| matches!(view.phase, "settled" | "closed"));
+                    let recorded = self.recorded.get(&id).filter(|_| is_decided);
+                    let last = recorded.filter(|hash| book.positions.contains_key(*hash));
+                    self.calls.check(node, id, side, book, last.copied().unwrap_or(book.confirmed))?;
                 }
             }
             let [Some(zero), Some(one)] = plan.nodes.map(|node| self.view(node, id)) else { continue };

@@ -57,10 +57,10 @@ impl World {
         match event {
             AdjudicatorEvent::Challenged { state, .. }
             | AdjudicatorEvent::Responded { state, .. }
-            | AdjudicatorEvent::Progressed { state, .. } => {
-                if self.game_of(state.channel).is_some() {
-                    self.last_states.insert(state.channel, state.clone());
-                }
+            | AdjudicatorEvent::Progressed { state, .. }
+                if self.game_of(state.channel).is_some() =>
+            {
+                self.last_states.insert(state.channel, state.clone());
             }
             AdjudicatorEvent::Closed { channel, .. } => {
                 self.last_states.remove(channel);
