@@ -175,6 +175,27 @@ pub struct Shortage {
     pub needed: Amount,
 }
 
+/// A limit of a token, and what would be above it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Exceeded {
+    /// On which chain.
+    pub chain_id: u64,
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// Whether the limit is for a day (UTC) and all channels; else for a channel and the token's life.
+    pub is_daily: bool,
+    /// The limit, in the smallest unit.
+    #[schemars(with = "String")]
+    pub limit: Amount,
+    /// What of it is spent or reserved.
+    #[schemars(with = "String")]
+    pub spent: Amount,
+    /// What was asked for.
+    #[schemars(with = "String")]
+    pub asked: Amount,
+}
+
 /// A failed call.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
@@ -188,12 +209,21 @@ pub struct ApiError {
     /// For errors of too little money, when the amounts are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortage: Option<Box<Shortage>>,
+    /// For errors of a token's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeded: Option<Box<Exceeded>>,
 }
 
 impl ApiError {
     /// With the catalogue's hint.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> ApiError {
-        ApiError { code, message: message.into(), hint: code.hint().to_owned(), shortage: None }
+        ApiError {
+            code,
+            message: message.into(),
+            hint: code.hint().to_owned(),
+            shortage: None,
+            exceeded: None,
+        }
     }
 
     /// With a more exact hint.
@@ -207,6 +237,13 @@ impl ApiError {
     #[must_use]
     pub fn shortage(mut self, shortage: Shortage) -> ApiError {
         self.shortage = Some(Box::new(shortage));
+        self
+    }
+
+    /// With the limit.
+    #[must_use]
+    pub fn exceeded(mut self, exceeded: Exceeded) -> ApiError {
+        self.exceeded = Some(Box::new(exceeded));
         self
     }
 }
@@ -223,6 +260,9 @@ pub struct ErrorData {
     /// For errors of too little money, when the amounts are known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shortage: Option<Box<Shortage>>,
+    /// For errors of a token's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceeded: Option<Box<Exceeded>>,
 }
 
 impl From<&ApiError> for ErrorData {
@@ -232,6 +272,7 @@ impl From<&ApiError> for ErrorData {
             kind: error.code.kind(),
             hint: error.hint.clone(),
             shortage: error.shortage.clone(),
+            exceeded: error.exceeded.clone(),
         }
     }
 }

@@ -12,7 +12,7 @@ mod scope;
 mod subscribe;
 
 pub use amount::{Among, AmountMistake, AmountTextError, AssetNames, ReadAmount, native_unit};
-pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind, Shortage};
+pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind, Exceeded, Shortage};
 pub use methods::{Api, Call, METHODS, Method, Remote, dispatch};
 pub use model::*;
 pub use openrpc::openrpc;

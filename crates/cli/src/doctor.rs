@@ -8,8 +8,10 @@ use crate::output::Output;
 use crate::restore::DATABASE;
 use crate::text::duration;
 use clap::Args;
+use serde::Deserialize;
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait_chain::rpc::{ConnectError, RpcChain};
@@ -25,6 +27,10 @@ const ENOUGH_DISK: u64 = 1 << 30;
 const CLOCK_TOLERANCE: u64 = 60;
 /// Chain time older than this is suspicious, in seconds.
 const OLD_HEAD: u64 = 900;
+
+/// How long the node's API may take to answer, and how many bytes it may say.
+const API_PATIENCE: Duration = Duration::from_secs(10);
+const MOST_OF_AN_ANSWER: u64 = 1 << 20;
 
 /// An older backup is a warning.
 const OLD_BACKUP: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -157,6 +163,7 @@ fn check_keys(config: &Config, args: &DoctorArgs, findings: &mut Findings) {
 fn check_ports(config: &Config, findings: &mut Findings) {
     if is_running(&config.home) {
         findings.add(Level::Ok, "node", "it runs, so its ports are its own");
+        check_node(config, findings);
         return;
     }
     for (what, address) in
@@ -181,6 +188,40 @@ fn check_ports(config: &Config, findings: &mut Findings) {
         let text = "peers cannot be told where to connect; set node.advertise = \"host:port\"";
         findings.add(Level::Warn, "port for peers", text);
     }
+}
+
+/// What a running node itself says: a halt after a deep reorg, a disk that takes nothing.
+fn check_node(config: &Config, findings: &mut Findings) {
+    const WHAT: &str = "node's own view";
+    match ask_ready(config) {
+        Err(error) => {
+            let text = format!("its API at {} does not answer: {error}", config.node.api);
+            findings.add(Level::Fail, WHAT, text);
+        }
+        Ok(missing) if missing.is_empty() => findings.add(Level::Ok, WHAT, "it is ready"),
+        Ok(missing) => missing.into_iter().for_each(|text| findings.add(Level::Fail, WHAT, text)),
+    }
+}
+
+/// What `/ready` misses.
+fn ask_ready(config: &Config) -> std::io::Result<Vec<String>> {
+    let token = std::fs::read_to_string(config.admin_token_file())?;
+    let mut stream = TcpStream::connect_timeout(&config.node.api, API_PATIENCE)?;
+    stream.set_read_timeout(Some(API_PATIENCE))?;
+    let request = format!(
+        "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        token.trim()
+    );
+    stream.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    stream.take(MOST_OF_AN_ANSWER).read_to_string(&mut answer)?;
+    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    Ok(serde_json::from_str::<Ready>(body)?.missing)
+}
+
+#[derive(Deserialize)]
+struct Ready {
+    missing: Vec<String>,
 }
 
 fn free(address: SocketAddr) -> std::io::Result<()> {

@@ -4,7 +4,7 @@ use clap::error::ErrorKind as ClapKind;
 use serde_json::json;
 use std::fmt;
 use std::process::ExitCode;
-use strait_api::{ApiError, ErrorCode, ErrorKind, Shortage};
+use strait_api::{ApiError, ErrorCode, ErrorKind, Exceeded, Shortage};
 
 /// The process's exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,13 +88,14 @@ pub(crate) struct Failure {
     hint: Option<String>,
     exit: Exit,
     shortage: Option<Box<Shortage>>,
+    exceeded: Option<Box<Exceeded>>,
     is_quiet: bool,
 }
 
 impl Failure {
     fn new(code: &str, kind: ErrorKind, message: impl fmt::Display, exit: Exit) -> Failure {
         let (code, message) = (code.to_owned(), message.to_string());
-        Failure { code, kind, message, hint: None, exit, shortage: None, is_quiet: false }
+        Failure { code, kind, message, hint: None, exit, shortage: None, exceeded: None, is_quiet: false }
     }
 
     /// The command line is wrong.
@@ -165,10 +166,13 @@ impl Failure {
 
     fn render(&self, json: bool, colours: bool) -> String {
         if json {
-            let Failure { code, kind, message, hint, shortage, .. } = self;
+            let Failure { code, kind, message, hint, shortage, exceeded, .. } = self;
             let mut error = json!({"code": code, "kind": kind, "message": message, "hint": hint});
             if let Some(shortage) = shortage {
                 error["shortage"] = json!(shortage);
+            }
+            if let Some(exceeded) = exceeded {
+                error["exceeded"] = json!(exceeded);
             }
             return json!({ "error": error }).to_string();
         }
@@ -194,7 +198,7 @@ impl From<ApiError> for Failure {
     fn from(error: ApiError) -> Failure {
         let failure =
             Failure::new(error.code.name(), error.code.kind(), &error.message, Exit::of(error.code));
-        Failure { shortage: error.shortage, ..failure.hint(error.hint) }
+        Failure { shortage: error.shortage, exceeded: error.exceeded, ..failure.hint(error.hint) }
     }
 }
 

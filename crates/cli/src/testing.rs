@@ -33,6 +33,7 @@ pub(crate) fn node_info() -> NodeInfo {
         head: 100,
         head_time: 1_700_000_000,
         is_fresh: true,
+        halted_since: None,
         problem: None,
         confirmations: Some(12),
     };

@@ -86,7 +86,8 @@ impl Engine {
         self.effects.push(Effect::Notify(Notice::Halted { since_ms, waiting }));
     }
 
-    pub(crate) fn halt_view(&self) -> Option<HaltView> {
+    /// The halt after a deep reorg, while it lasts: nothing of value moves.
+    pub fn halt_view(&self) -> Option<HaltView> {
         let waiting = self.fetching.len();
         self.halt.map(|halt| HaltView { since_ms: halt.since_ms, head: halt.head, waiting })
     }

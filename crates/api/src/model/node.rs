@@ -45,6 +45,10 @@ pub struct ChainInfo {
     pub head_time: u64,
     /// Whether the view of the chain is fresh enough to take value.
     pub is_fresh: bool,
+    /// Since when nothing of value moves, in Unix seconds: the chain's history changed deeper than can be undone, and every
+    /// channel's events are read anew. It ends by itself.
+    #[serde(default)]
+    pub halted_since: Option<u64>,
     /// What stands in the way, if anything, with the next step.
     pub problem: Option<String>,
     /// Blocks on top of a deposit's block before it counts; absent: until the chain calls it finalised.

@@ -1,5 +1,6 @@
 //! Many payments from a file.
 
+use super::random_key;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -9,8 +10,6 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
 use strait_api::{ApiError, ChannelInfo, ErrorCode, PayItem, PayMany, PayResult};
-use strait_engine::ports::Rng;
-use strait_node::SystemRng;
 use strait_types::B256;
 
 /// Most payments in one call.
@@ -130,13 +129,6 @@ fn unknown(error: &ApiError, key: &str) -> End {
 /// A repetition gives each call the same end as before, and carries out what has none.
 fn repeat(key: &str) -> String {
     format!("repeat the same file with --key {key}: no line is paid twice")
-}
-
-/// 16 bytes in hex.
-fn random_key() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    SystemRng.fill(&mut bytes).map_err(Failure::local)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 impl Report {

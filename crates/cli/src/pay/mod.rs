@@ -8,11 +8,18 @@ use crate::failure::Failure;
 use crate::text::short;
 use clap::Args;
 use std::path::PathBuf;
-use strait_api::{ChannelInfo, InvoicePay, InvoiceText, Pay};
+use std::time::Duration;
+use strait_api::{ChannelInfo, ErrorCode, InvoicePay, InvoiceText, Paid, Pay};
+use strait_engine::ports::Rng;
+use strait_node::SystemRng;
 use strait_types::{B256, ChannelId};
 
 /// How every invoice begins.
 const INVOICE: &str = "straitinvoice1";
+
+/// How often a payment whose answer is lost is asked for, and how long it is waited between.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Options of `strait pay`.
 #[derive(Args, Debug)]
@@ -32,7 +39,8 @@ pub(crate) struct PayArgs {
     /// The payee's reference, 32 bytes in hex.
     #[arg(long, value_name = "HEX", conflicts_with = "file")]
     reference: Option<B256>,
-    /// Makes a repetition pay nothing more, also across a crash [with --file: a random one, which is shown].
+    /// Makes a repetition pay nothing more, also across a crash [default: a random one, which is shown when it is needed: when
+    /// the answer is lost, and always with --file].
     #[arg(long)]
     key: Option<String>,
     /// Pays all lines of a file, CSV or JSON; - is standard input.
@@ -74,13 +82,59 @@ async fn single(context: &Context, channel: &ChannelInfo, args: PayArgs) -> Resu
         amount: read.amount,
         invoice: args.reference,
         memo: args.memo.unwrap_or_default(),
-        idempotency_key: args.key,
+        idempotency_key: Some(match args.key {
+            Some(key) => key,
+            None => random_key()?,
+        }),
     };
-    let paid = context.api.pay(request).await?;
+    let paid = pay_once(context, request).await?;
     context.out.result(&paid, |_| {
         let amount = assets.write(channel.chain_id, read.asset, read.amount);
         done(&amount, paid.channel, paid.number, paid.version)
     })
+}
+
+/// Asks again with the same key when the answer is lost; where it stays so, the failure names the key.
+async fn pay_once(context: &Context, request: Pay) -> Result<Paid, Failure> {
+    let key = request.idempotency_key.clone().unwrap_or_default();
+    let mut tries = 1;
+    loop {
+        match context.api.pay(request.clone()).await {
+            Err(error) if is_lost(error.code) && tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) if is_lost(error.code) => {
+                let hint = format!("it may have been paid: repeat it with --key {key}, which pays once");
+                return Err(Failure::from(error.hint(hint)));
+            }
+            // A repetition may find nobody, while the first try found somebody.
+            Err(error) if tries > 1 => {
+                let hint = format!("{}; it may have been paid: repeat it with --key {key}", error.hint);
+                return Err(Failure::from(error.hint(hint)));
+            }
+            done => return Ok(done?),
+        }
+    }
+}
+
+/// Whether nothing is known of what became of the request.
+fn is_lost(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::NoAnswer
+            | ErrorCode::IdempotencyPending
+            | ErrorCode::Stopping
+            | ErrorCode::StoreFailed
+            | ErrorCode::Internal
+    )
+}
+
+/// 16 bytes in hex.
+fn random_key() -> Result<String, Failure> {
+    let mut bytes = [0; 16];
+    SystemRng.fill(&mut bytes).map_err(Failure::local)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 async fn invoice(context: &Context, args: PayArgs) -> Result<(), Failure> {
@@ -119,6 +173,7 @@ mod tests {
     use crate::testing::{Fake, MAINNET, USDC, channel_info};
     use clap::Parser;
     use serde_json::{Value, json};
+    use std::sync::atomic::{AtomicU64, Ordering};
     use strait_api::{ApiError, ErrorCode};
     use strait_types::Address;
 
@@ -174,6 +229,30 @@ mod tests {
         let id = id();
         let failure = run(&fake.context(), args(&[&id, "1 ether"])).await.expect_err("poor");
         assert_eq!(failure.exit(), Exit::Money);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_is_asked_for_again_with_the_same_key() {
+        let asked = AtomicU64::new(0);
+        let (context, seen) = Fake::new(false)
+            .on("strait_pay", move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Err(ApiError::new(ErrorCode::NoAnswer, "cut off")),
+                1 => Err(ApiError::new(ErrorCode::IdempotencyPending, "under way")),
+                _ => Ok(paid()),
+            })
+            .start();
+        run(&context, args(&[&id(), "1 wei"])).await.expect("paid");
+        let keys: Vec<_> =
+            seen.asked("strait_pay").iter().map(|asked| asked["idempotency_key"].clone()).collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys[0].as_str().is_some_and(|key| key.len() == 32), "{keys:?}");
+        assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
+
+        let fake = Fake::new(false).on("strait_pay", |_| Err(ApiError::new(ErrorCode::NoAnswer, "cut off")));
+        let (context, seen) = fake.start();
+        let failure = run(&context, args(&[&id(), "1 wei"])).await.expect_err("lost for good");
+        let key = seen.asked("strait_pay")[0]["idempotency_key"].as_str().expect("a key").to_owned();
+        assert!(format!("{failure:?}").contains(&format!("--key {key}")), "{failure:?}");
     }
 
     #[tokio::test]

@@ -153,6 +153,7 @@ async fn serve(config: &Config, service: &Arc<Service>) -> Result<ApiServer, Dae
         hosts: config.node.api_hosts.clone(),
         origins: config.node.api_origins.clone(),
         nodes: service.nodes().cloned().collect(),
+        directories: config.chains.keys().map(|name| config.chain_directory(name)).collect(),
         ..ServerConfig::new(config.node.api)
     };
     let api: Arc<dyn Api> = service.clone();

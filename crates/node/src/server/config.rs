@@ -2,6 +2,7 @@
 
 use crate::Node;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// What an [`super::ApiServer`] needs.
@@ -22,6 +23,8 @@ pub struct ServerConfig {
     /// The nodes behind the served interface, if they are of this process: `/ready` asks their stores, `/metrics` shows what
     /// they measure.
     pub nodes: Vec<Node>,
+    /// Where the nodes' stores are: `/ready` tries from time to time whether something can be written there.
+    pub directories: Vec<PathBuf>,
 }
 
 impl ServerConfig {
@@ -34,6 +37,7 @@ impl ServerConfig {
             origins: Vec::new(),
             limits: ServerLimits::default(),
             nodes: Vec::new(),
+            directories: Vec::new(),
         }
     }
 

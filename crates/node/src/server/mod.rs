@@ -82,7 +82,7 @@ impl ApiServer {
             calls: Arc::new(Semaphore::new(config.limits.max_calls)),
             guarded: Guarded::new(api.clone(), tokens.clone()),
             metrics: Metrics::new(api.clone(), config.nodes.clone()),
-            readiness: Readiness::new(api, config.nodes.clone()),
+            readiness: Readiness::new(api, config.nodes.clone(), config.directories.clone()),
             config,
             events,
             tokens,

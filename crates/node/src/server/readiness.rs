@@ -1,6 +1,9 @@
 //! Whether the node can take value now.
 
 use crate::Node;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use strait_api::{Api, ChannelList, Nothing};
@@ -11,6 +14,10 @@ const LIFE: Duration = Duration::from_secs(1);
 
 /// A store that takes longer hangs.
 const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is tried whether the disk takes anything. The stores write when there is something to write, and a failure stops
+/// their node; this is for the time before.
+const WRITE_EVERY: Duration = Duration::from_secs(15);
 
 /// What stands in the way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +31,14 @@ pub(super) struct Missing {
 pub(super) struct Readiness {
     api: Arc<dyn Api>,
     nodes: Vec<Node>,
+    directories: Vec<PathBuf>,
     found: Mutex<Option<(Instant, Vec<Missing>)>>,
+    written: Mutex<Option<(Instant, Vec<Missing>)>>,
 }
 
 impl Readiness {
-    pub(super) fn new(api: Arc<dyn Api>, nodes: Vec<Node>) -> Readiness {
-        Readiness { api, nodes, found: Mutex::new(None) }
+    pub(super) fn new(api: Arc<dyn Api>, nodes: Vec<Node>, directories: Vec<PathBuf>) -> Readiness {
+        Readiness { api, nodes, directories, found: Mutex::default(), written: Mutex::default() }
     }
 
     /// What stands in the way, as of at most a second ago.
@@ -60,7 +69,37 @@ impl Readiness {
             };
             Some(Missing { part: "chain", details })
         });
-        failed.chain(chains).chain(self.stores().await).collect()
+        failed.chain(chains).chain(self.stores().await).chain(self.disk().await).collect()
+    }
+
+    /// Whether the directories of the stores take something new, as of some seconds ago.
+    async fn disk(&self) -> Vec<Missing> {
+        let mut written = self.written.lock().await;
+        if let Some((at, missing)) = written.as_ref()
+            && at.elapsed() < WRITE_EVERY
+        {
+            return missing.clone();
+        }
+        let directories = self.directories.clone();
+        let tried = tokio::task::spawn_blocking(move || {
+            let failed = |directory: &PathBuf| Some((directory.clone(), write(directory).err()?));
+            directories.iter().filter_map(failed).collect::<Vec<_>>()
+        });
+        let missing: Vec<_> = match tokio::time::timeout(STORE_PATIENCE, tried).await {
+            Ok(failed) => failed
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(directory, error)| {
+                    format!("{} cannot be written to: {error}; make room on the disk", directory.display())
+                })
+                .collect(),
+            Err(_) => {
+                vec![format!("the disk has taken nothing for {} seconds; check it", STORE_PATIENCE.as_secs())]
+            }
+        };
+        let missing: Vec<_> = missing.into_iter().map(|details| Missing { part: "store", details }).collect();
+        *written = Some((Instant::now(), missing.clone()));
+        missing
     }
 
     /// A store that cannot be written to stops its node; one that hangs is seen here.
@@ -80,4 +119,16 @@ impl Readiness {
         }
         missing
     }
+}
+
+/// Brings a little to the disk and takes it away again.
+fn write(directory: &Path) -> std::io::Result<()> {
+    let path = directory.join(".write-test");
+    let written = File::create(&path).and_then(|mut file| {
+        file.write_all(&[0x5a; 4_096])?;
+        file.sync_all()
+    });
+    // What could not be written needs no removal; what stays is overwritten the next time.
+    let removed = std::fs::remove_file(&path);
+    written.and(removed)
 }

@@ -31,13 +31,17 @@ impl Core {
 
     async fn chain_info(&self, chain: &ChainNode) -> Result<ChainInfo, ApiError> {
         let node = &chain.node;
-        let head = node.head().await?;
+        let (head, halt) = node.query(|engine| (engine.head(), engine.halt_view())).await?;
         let head_time = head.map_or(0, |(_, time)| time);
         let age = self.now().saturating_sub(head_time);
         let is_fresh = age <= u64::from(chain.challenge_duration) / 4;
         let account = node.recent_account().await;
         let problem = match &account {
             Err(error) => Some(error.to_string()),
+            Ok(_) if let Some(halt) = halt => Some(format!(
+                "the chain's history changed deeper than can be undone; the events of {} channels are read anew, and nothing is paid until they are there; check the endpoint if it lasts",
+                halt.waiting
+            )),
             Ok(_) if head.is_none() => Some("no block was seen yet; wait a moment".to_owned()),
             Ok(_) if !is_fresh => Some(format!(
                 "the newest block is {age} seconds old, too old to take value; check the endpoint and the clock"
@@ -59,6 +63,7 @@ impl Core {
             head: head.map_or(0, |(block, _)| block.number),
             head_time,
             is_fresh,
+            halted_since: halt.map(|halt| halt.since_ms / 1_000),
             problem,
             confirmations: Some(chain.settings.confirmations),
         })

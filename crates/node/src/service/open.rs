@@ -43,7 +43,7 @@ impl Core {
         let Some(keyed) = keyed else {
             return self.open_now(index, &peer, params, &deposits, None).await;
         };
-        let intention = Intention::Open { params: params.clone() };
+        let intention = Intention::Open { params: params.clone(), deposits: deposits.clone() };
         let act =
             move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits, None).await };
         self.once(keyed, intention, act).await

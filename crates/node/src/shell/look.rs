@@ -184,6 +184,11 @@ impl Node {
         self.network.status(peer)
     }
 
+    /// Ends the connection with a peer. One that was added is dialled again, ever more rarely if this repeats.
+    pub(crate) fn disconnect(&self, peer: Address) {
+        self.network.disconnect(peer);
+    }
+
     /// Ends the connection with a peer and no longer dials it; its channels stay.
     pub fn remove_peer(&self, peer: Address) {
         self.network.remove_peer(peer);

@@ -2,7 +2,7 @@
 
 use crate::world::{World, event, many, soon, told_memos};
 use futures_util::StreamExt;
-use strait_api::{Api, ErrorCode, Event, EventQuery, EventRecord, PayResult, Subscribe};
+use strait_api::{Api, ChannelOpen, ErrorCode, Event, EventQuery, EventRecord, Link, PayResult, Subscribe};
 use strait_node::service::Retention;
 
 fn received(records: &[EventRecord]) -> u64 {
@@ -167,4 +167,35 @@ async fn a_service_that_does_not_start_leaves_no_node_running() {
     let error = world.try_serve(1, node.clone(), Retention::default()).await.err().expect("no database");
     assert!(error.to_string().contains("service-1.db"), "{error}");
     assert!(node.has_stopped());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_and_goes_without_a_deposit_does_not_fill_the_log() {
+    let world = World::new();
+    let (alice, bob, stranger) = (world.start(1).await, world.start(2).await, world.start(3).await);
+    let offer = ChannelOpen::new(alice.address());
+    let opened = soon("the opening", stranger.service.channel_open(offer)).await.expect("opens");
+    alice.until(opened.channel.channel, |info| info.link == Link::Up).await;
+    let address = alice.node().address().expect("it listens");
+    for _ in 0..70 {
+        let is_there = || alice.node().payout_of(stranger.node().signer()).is_some();
+        stranger.node().remove_peer(address.signer());
+        soon("the stranger's end", until(|| !is_there())).await;
+        stranger.node().add_peer(address.clone());
+        soon("the stranger", until(is_there)).await;
+    }
+    let mut news = alice.listen(None).await;
+    alice.open(&bob, 1_000).await;
+    event(&mut news, "the opening", |event| matches!(event, Event::Opened { .. })).await;
+    let told = alice.all_events().await;
+    let is_connection =
+        |event: &Event| matches!(event, Event::PeerConnected { .. } | Event::PeerDisconnected { .. });
+    let count = told.iter().filter(|record| is_connection(&record.event)).count();
+    assert!((100..=125).contains(&count), "{count}");
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    while !is_so() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -86,7 +86,9 @@ async fn who_leaves_by_agreement_is_told_that_the_peer_must_pay_the_gas() {
     assert!(short.needed > short.balance, "{short:?}");
     set_balance(&world, 1, u128::from(ETHER));
     // It is tried again when some blocks do not show it.
-    (0..4).for_each(|_| drop(world.chain.with(|chain| chain.mine())));
+    for _ in 0..4 {
+        world.chain.with(|chain| chain.mine());
+    }
     let info = alice.until(channel, |info| info.withdrawn_version >= agreed.version).await;
     assert_eq!(info.phase, Phase::Open);
     let agreed = soon("the peer", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");

@@ -6,6 +6,7 @@ use strait_api::{
     Api, ApiError, ErrorCode, Event, Invoice, InvoiceCreate, InvoiceIssue, InvoiceList, InvoicePay,
     InvoiceRef, InvoiceStatus, InvoiceText, Paid, Pay,
 };
+use strait_node::service::Retention;
 use strait_types::{Address, Amount, B256, ChannelId};
 
 async fn make(party: &Party, amount: u64) -> Invoice {
@@ -207,4 +208,28 @@ async fn a_list_by_status_finds_the_few_among_many() {
     let beyond = InvoiceList { cursor: Some(u64::MAX.to_string()), ..request };
     let error = bob.service.invoice_list(beyond).await.expect_err("no cursor");
     assert_eq!(error.code, ErrorCode::InvalidParams);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_invoice_that_was_paid_in_time_is_paid_although_it_is_told_after_its_end() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let invoice = make(&bob, 500).await;
+    soon("the crash", bob.service.kill()).await;
+    // The node alone, as if the crash had come between the payment and its event.
+    let node = world.node(2).await;
+    alice.node().add_peer(node.address().expect("it listens"));
+    let is_up = |view: &strait_protocol::ChannelView| view.link == "up";
+    soon("the connection", alice.node().wait_until(channel, is_up)).await.expect("it runs");
+    pay(&alice, &invoice).await.expect("paid");
+    // As if it had all been an hour ago, and the invoice had ended half an hour later.
+    let db = Connection::open(world.path("service-2.db")).expect("opens");
+    db.execute_batch(
+        "UPDATE event SET at_ms = at_ms - 3600000;
+         UPDATE invoice SET terms = json_set(terms, '$.expires', (terms ->> '$.created') - 1800)",
+    )
+    .expect("changes");
+    drop(db);
+    let bob = world.serve(2, node, Retention::default()).await;
+    assert_eq!(show(&bob, &invoice).await.status, InvoiceStatus::Paid);
 }

@@ -231,3 +231,48 @@ async fn an_opening_is_answered_again_while_the_peer_is_away() {
     let again = soon("a repetition", alice.service.channel_open(request)).await.expect("answered");
     assert_eq!(again, opened);
 }
+
+/// Opens with a deposit of one ether and a key, and loses the answer by a crash; what is in the database is changed as told.
+async fn lose_an_opening(world: &World, mining: Mining, sql: &str) -> (Party, strait_api::ChannelOpen) {
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    world.chain.with(|chain| chain.set_mining(mining));
+    let request = strait_api::ChannelOpen {
+        deposit: vec![strait_api::AssetAmount { asset: Address::ZERO, amount: Amount::from(ETHER) }],
+        idempotency_key: Some("open".into()),
+        ..strait_api::ChannelOpen::new(bob.address())
+    };
+    soon("the opening", alice.service.channel_open(request.clone())).await.expect("opens");
+    soon("the crash", alice.service.kill()).await;
+    change(world, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+    change(world, sql);
+    (world.start(1).await, request)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opening_whose_answer_was_lost_tells_of_its_deposits() {
+    for mining in [Mining::Automatic, Mining::Manual] {
+        let world = World::new();
+        let (alice, request) = lose_an_opening(&world, mining, "").await;
+        let opened = soon("a repetition", alice.service.channel_open(request)).await.expect("answered");
+        let submitted = strait_api::DepositResult::Submitted { transaction: B256::ZERO };
+        assert_eq!(opened.deposits, [submitted], "{mining:?}");
+        world.chain.with(|chain| chain.mine());
+        let is_there = |info: &strait_api::ChannelInfo| info.balances[0].deposited == Amount::from(ETHER);
+        alice.until(opened.channel.channel, is_there).await;
+        assert_eq!(world.chain.with(|chain| chain.pending().len()), 0, "nothing was sent again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_opening_whose_deposit_was_never_sent_says_so() {
+    let world = World::new();
+    // As if more had been wanted than was sent before the crash.
+    let wanted =
+        "UPDATE idempotency SET note = json_set(note, '$.open.deposits[0][1]', '2000000000000000000')";
+    let (alice, request) = lose_an_opening(&world, Mining::Automatic, wanted).await;
+    let opened = soon("a repetition", alice.service.channel_open(request)).await.expect("answered");
+    let [strait_api::DepositResult::Failed { code, hint, .. }] = &opened.deposits[..] else {
+        panic!("{:?}", opened.deposits);
+    };
+    assert_eq!((*code, hint.contains("channel deposit")), (ErrorCode::Stopping, true));
+}

@@ -34,8 +34,8 @@ pub(super) struct ErrorObject {
 impl From<ErrorObject> for ApiError {
     fn from(object: ErrorObject) -> ApiError {
         let data = object.data.and_then(|data| serde_json::from_value::<ErrorData>(data).ok());
-        if let Some(ErrorData { code, hint, shortage, .. }) = data {
-            return ApiError { code, message: object.message, hint, shortage };
+        if let Some(ErrorData { code, hint, shortage, exceeded, .. }) = data {
+            return ApiError { code, message: object.message, hint, shortage, exceeded };
         }
         // A node of a newer release may know more codes than this one, and a proxy none.
         let known = ErrorCode::ALL.iter().find(|code| code.number() == object.code);

@@ -56,6 +56,7 @@ struct Figures {
     up: Gauge,
     uptime: Gauge,
     fresh: Family<ByChain, Gauge>,
+    halted: Family<ByChain, Gauge>,
     head: Family<ByChain, Gauge>,
     head_age: Family<ByChain, Figure>,
     account: Family<ByChain, Figure>,
@@ -117,6 +118,11 @@ impl Figures {
             "Whether the view of the chain is fresh enough to take value",
             self.fresh.clone(),
         );
+        registry.register(
+            "chain_halted",
+            "Whether nothing of value moves until the channels' events are read anew after a deep reorg",
+            self.halted.clone(),
+        );
         registry.register("chain_head", "Number of the newest block that the node knows", self.head.clone());
         registry.register_with_unit(
             "chain_head_age",
@@ -162,6 +168,7 @@ impl Figures {
     fn add_chain(&self, chain: &ChainInfo) {
         let label = ByChain { chain: chain.chain_id };
         self.fresh.get_or_create(&label).set(i64::from(chain.is_fresh));
+        self.halted.get_or_create(&label).set(i64::from(chain.halted_since.is_some()));
         self.head.get_or_create(&label).set(whole(chain.head));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         self.head_age.get_or_create(&label).set(now - chain.head_time as f64);

@@ -165,6 +165,36 @@ async fn health_and_readiness_tell_a_stranger_no_more_than_they_must() {
 }
 
 #[tokio::test]
+async fn a_deep_reorg_and_a_disk_that_takes_nothing_are_seen_before_they_cost_anything() {
+    let world = World::new().await;
+    let token = world.token(Scope::Read);
+    world.fake.is_halted.store(true, Ordering::Relaxed);
+    let (status, body) = world.get("/ready", Some(&token)).await;
+    assert_eq!((status, body.contains("events are read anew")), (503, true), "{body}");
+    let figures = world.get("/metrics", Some(&token)).await.1;
+    assert!(figures.contains("strait_chain_halted{chain=\"1\"} 1"), "{figures}");
+
+    let directory = tempfile::TempDir::new().expect("a directory");
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).expect("made");
+    let start = |directories| {
+        let config = ServerConfig { directories, ..ServerConfig::new(([127, 0, 0, 1], 0).into()) };
+        let api = Arc::new(Remote(Shareable(world.fake.clone())));
+        ApiServer::start(config, api, world.fake.clone(), world.tokens.clone())
+    };
+    world.fake.is_halted.store(false, Ordering::Relaxed);
+    for (there, part) in [(true, "[]"), (false, "[\"store\"]")] {
+        if !there {
+            std::fs::remove_dir(&data).expect("removed, so that nothing but the directory was in it");
+        }
+        let server = start(vec![data.clone()]).await.expect("starts");
+        let body = get_from(server.local_addr(), "/ready", None).await.1;
+        assert!(body.contains(part), "{body}");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn figures_count_what_happened() {
     let world = World::new().await;
     let token = world.token(Scope::Read);

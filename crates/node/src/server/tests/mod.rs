@@ -43,6 +43,7 @@ struct Fake {
     /// Payments wait while it is true.
     held: watch::Sender<bool>,
     is_fresh: AtomicBool,
+    is_halted: AtomicBool,
     log: watch::Sender<Vec<EventRecord>>,
     /// Events before it are no longer held.
     first_held: AtomicU64,
@@ -57,6 +58,7 @@ impl Default for Fake {
             keys: Mutex::default(),
             held: watch::Sender::new(false),
             is_fresh: AtomicBool::new(true),
+            is_halted: AtomicBool::new(false),
             log: watch::Sender::new(Vec::new()),
             first_held: AtomicU64::new(0),
         }
@@ -106,9 +108,13 @@ impl Fake {
     }
 
     fn node_info(&self) -> Value {
+        let is_halted = self.is_halted.load(Ordering::Relaxed);
+        let (halted_since, problem) =
+            if is_halted { (json!(5), json!("events are read anew")) } else { (json!(null), json!(null)) };
         let chain = json!({ "name": "test", "chain_id": 1, "adjudicator": Address::ZERO, "account": Address::ZERO,
             "account_balance": "0x5", "payout": Address::ZERO, "head": 9, "head_time": 100,
-            "is_fresh": self.is_fresh.load(Ordering::Relaxed), "problem": null, "confirmations": 1 });
+            "is_fresh": self.is_fresh.load(Ordering::Relaxed), "problem": problem, "halted_since": halted_since,
+            "confirmations": 1 });
         json!({ "version": "0.0.0", "signer": Address::ZERO, "addresses": [], "uptime": 5, "chains": [chain],
             "assets": [] })
     }
@@ -241,20 +247,11 @@ impl World {
 
     /// Sends a whole request and reads the whole answer: status, headers, body.
     async fn exchange(&self, request: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(self.server.local_addr()).await.expect("connected");
-        stream.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("headers");
-        let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-        (status, head.to_lowercase(), body.to_owned())
+        exchange_with(self.server.local_addr(), request).await
     }
 
     async fn get(&self, path: &str, token: Option<&str>) -> (u16, String) {
-        let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{bearer}\r\n");
-        let (status, _, body) = self.exchange(&request).await;
-        (status, body)
+        get_from(self.server.local_addr(), path, token).await
     }
 
     /// Posts a body with further headers.
@@ -332,4 +329,21 @@ fn failed(answer: &Value) -> ErrorCode {
     assert_eq!(data.kind, data.code.kind());
     assert!(!data.hint.is_empty() && !error["message"].as_str().expect("a message").is_empty());
     data.code
+}
+
+async fn exchange_with(server: SocketAddr, request: &str) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(server).await.expect("connected");
+    stream.write_all(request.as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("an answer");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("headers");
+    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
+    (status, head.to_lowercase(), body.to_owned())
+}
+
+async fn get_from(server: SocketAddr, path: &str, token: Option<&str>) -> (u16, String) {
+    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{bearer}\r\n");
+    let (status, _, body) = exchange_with(server, &request).await;
+    (status, body)
 }

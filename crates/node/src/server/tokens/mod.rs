@@ -7,6 +7,7 @@ mod database;
 mod spending;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub(crate) use spending::Spend;
 
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use strait_api::{ApiError, ErrorCode, Scope, SpendLimits, TokenCreate, TokenInfo, TokenSecret};
 use strait_engine::ports::{Clock, Rng};
 use tokio_util::sync::CancellationToken;
+use writer::Writer;
 
 /// What every secret starts with, so that scanners for leaked secrets find it.
 const PREFIX: &str = "strait_";
@@ -69,8 +71,8 @@ impl Token {
 pub struct Tokens(Arc<Inner>);
 
 struct Inner {
-    /// For what changes the file; held while it is synced.
-    writer: Mutex<Connection>,
+    /// For what changes the file.
+    writer: Writer,
     known: Mutex<Known>,
     /// Tokens and idempotency keys of payments under way.
     under_way: Mutex<HashSet<(String, String)>>,
@@ -136,7 +138,7 @@ impl Tokens {
         rng: Box<dyn Rng>,
     ) -> Result<Tokens, TokensError> {
         let path = path.as_ref();
-        let (writer, known) = (Mutex::new(database::open(path)?), Mutex::new(Known::open(path)?));
+        let (writer, known) = (Writer::new(database::open(path)?), Mutex::new(Known::open(path)?));
         Ok(Tokens(Arc::new(Inner {
             writer,
             known,
@@ -184,7 +186,7 @@ impl Tokens {
             expires,
         };
         let kept = database::Kept { info: info.clone(), hash: hash(&secret) };
-        database::insert(&mut lock(&self.0.writer), &kept).map_err(|error| database::failed(&error))?;
+        database::insert(&mut self.0.writer.connection(), &kept).map_err(|error| database::failed(&error))?;
         self.refresh()?;
         Ok(TokenSecret { info, secret })
     }
@@ -203,8 +205,8 @@ impl Tokens {
     /// # Errors
     /// [`ErrorCode::UnknownToken`], or [`ErrorCode::StoreFailed`].
     pub fn revoke(&self, id: &str) -> Result<(), ApiError> {
-        let found =
-            database::remove(&mut lock(&self.0.writer), id).map_err(|error| database::failed(&error))?;
+        let found = database::remove(&mut self.0.writer.connection(), id)
+            .map_err(|error| database::failed(&error))?;
         self.refresh()?;
         if found { Ok(()) } else { Err(ApiError::new(ErrorCode::UnknownToken, format!("no token '{id}'"))) }
     }

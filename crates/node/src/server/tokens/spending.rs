@@ -3,9 +3,9 @@
 
 use super::{Token, Tokens, database};
 use crate::server::lock;
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::collections::BTreeMap;
-use strait_api::{ApiError, ErrorCode, SpendLimit};
+use strait_api::{ApiError, ErrorCode, Exceeded, SpendLimit, SpendLimits};
 use strait_types::{Address, Amount, ChannelId};
 
 const DAY_MS: u64 = 86_400_000;
@@ -31,13 +31,19 @@ pub(crate) struct Spend {
     pub(crate) request: Vec<u8>,
 }
 
-/// An amount that counts as spent.
-pub(crate) struct Reservation {
-    tokens: Tokens,
+/// Where an amount is counted.
+#[derive(Clone)]
+struct Account {
     token: String,
     chain: u64,
     channel: Option<ChannelId>,
     day: u64,
+}
+
+/// An amount that counts as spent.
+pub(crate) struct Reservation {
+    tokens: Tokens,
+    account: Account,
     key: Option<String>,
     /// A repetition counts nothing, and gives nothing back: the first request may have been paid.
     is_repetition: bool,
@@ -52,7 +58,7 @@ impl Tokens {
     /// [`ErrorCode::IdempotencyPending`], or [`ErrorCode::StoreFailed`].
     pub(crate) fn reserve(&self, token: &Token, spend: Spend) -> Result<Reservation, ApiError> {
         let now_ms = self.0.clock.now_ms();
-        let id = &token.info().id;
+        let id = token.info().id.clone();
         if let Some(key) = &spend.key
             && !lock(&self.0.under_way).insert((id.clone(), key.clone()))
         {
@@ -61,57 +67,61 @@ impl Tokens {
                 "a request with this idempotency key is under way",
             ));
         }
+        let account = Account { token: id, chain: spend.chain, channel: spend.channel, day: now_ms / DAY_MS };
         // From here on its end frees the key.
         let mut reservation = Reservation {
             tokens: self.clone(),
-            token: id.clone(),
-            chain: spend.chain,
-            channel: spend.channel,
-            day: now_ms / DAY_MS,
+            account: account.clone(),
             key: spend.key.clone(),
             is_repetition: false,
         };
-        let mut writer = lock(&self.0.writer);
+        let limits = token.info().limits.clone();
+        reservation.is_repetition =
+            self.0.writer.write(move |db| account.reserve(db, &limits, spend, now_ms))?;
+        Ok(reservation)
+    }
+}
+
+impl Account {
+    /// Whether it is a repetition, which counts nothing.
+    fn reserve(
+        &self,
+        db: &Connection,
+        limits: &SpendLimits,
+        spend: Spend,
+        now_ms: u64,
+    ) -> Result<bool, ApiError> {
         let failed = |error| database::failed(&error);
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
-        forget(&transaction, reservation.day, now_ms).map_err(failed)?;
+        forget(db, self.day, now_ms).map_err(failed)?;
         if let Some(key) = &spend.key {
-            let earlier = earlier_request(&transaction, id, key).map_err(failed)?;
+            let earlier = earlier_request(db, &self.token, key).map_err(failed)?;
             if let Some(request) = earlier {
                 if request != spend.request {
                     let message = "this idempotency key was used for another payment";
                     return Err(ApiError::new(ErrorCode::IdempotencyConflict, message));
                 }
-                reservation.is_repetition = true;
-                return Ok(reservation);
+                return Ok(true);
             }
-            transaction
-                .execute(
-                    "INSERT INTO reservation (token, key, request, made_ms) VALUES (?, ?, ?, ?)",
-                    params![id, key, spend.request, now_ms],
-                )
-                .map_err(failed)?;
+            db.execute(
+                "INSERT INTO reservation (token, key, request, made_ms) VALUES (?, ?, ?, ?)",
+                params![self.token, key, spend.request, now_ms],
+            )
+            .map_err(failed)?;
         }
-        let limits = &token.info().limits;
         for (asset, amount) in spend.amounts {
-            reservation.count(&transaction, &limits.per_channel, &limits.per_day, asset, amount)?;
+            self.count(db, limits, asset, amount)?;
         }
-        transaction.commit().map_err(failed)?;
-        drop(writer);
-        Ok(reservation)
+        Ok(false)
     }
-}
 
-impl Reservation {
     fn count(
         &self,
-        transaction: &Transaction<'_>,
-        per_channel: &[SpendLimit],
-        per_day: &[SpendLimit],
+        db: &Connection,
+        limits: &SpendLimits,
         asset: Address,
         amount: Amount,
     ) -> Result<(), ApiError> {
-        if let Some(limit) = limit(per_channel, self.chain, asset)? {
+        if let Some(limit) = limit(&limits.per_channel, self.chain, asset)? {
             let channel = self.channel.ok_or_else(|| {
                 ApiError::new(
                     ErrorCode::InvalidParams,
@@ -119,44 +129,59 @@ impl Reservation {
                 )
                 .hint("repeat with `channel`")
             })?;
-            let row = Row::Channel(channel, asset);
-            self.add(
-                transaction,
-                &row,
-                amount,
-                limit,
-                "over this channel",
-                "use another channel, or ask the operator for a token with a higher limit",
-            )?;
+            let hint = "use another channel, or ask the operator for a token with a higher limit";
+            self.add(db, &Row::Channel(channel, asset), amount, limit).map_err(|error| match error.code {
+                ErrorCode::SpendLimit => error.hint(hint),
+                _ => error,
+            })?;
         }
-        if let Some(limit) = limit(per_day, self.chain, asset)? {
-            let row = Row::Day(self.day, self.chain, asset);
-            self.add(transaction, &row, amount, limit, "a day", ErrorCode::SpendLimit.hint())?;
+        if let Some(limit) = limit(&limits.per_day, self.chain, asset)? {
+            self.add(db, &Row::Day(self.day, self.chain, asset), amount, limit)?;
         }
         Ok(())
     }
 
-    fn add(
-        &self,
-        transaction: &Transaction<'_>,
-        row: &Row,
-        amount: Amount,
-        limit: Amount,
-        per: &str,
-        hint: &str,
-    ) -> Result<(), ApiError> {
-        let spent = row.read(transaction, &self.token).map_err(|error| database::failed(&error))?;
-        let sum = spent.checked_add(amount).filter(|sum| *sum <= limit);
+    fn add(&self, db: &Connection, row: &Row, asked: Amount, limit: Amount) -> Result<(), ApiError> {
+        let spent = row.read(db, &self.token).map_err(|error| database::failed(&error))?;
+        let sum = spent.checked_add(asked).filter(|sum| *sum <= limit);
         let Some(sum) = sum else {
+            let (asset, is_daily) = match row {
+                Row::Channel(_, asset) => (*asset, false),
+                Row::Day(_, _, asset) => (*asset, true),
+            };
+            let per = if is_daily { "a day" } else { "over this channel" };
             let message = format!(
-                "this token may spend {limit} {per}; {spent} are spent or reserved, {amount} were asked for, in the asset's smallest unit"
+                "this token may spend {limit} {per}; {spent} are spent or reserved, {asked} were asked for, in the asset's smallest unit"
             );
-            return Err(ApiError::new(ErrorCode::SpendLimit, message).hint(hint));
+            let exceeded = Exceeded { chain_id: self.chain, asset, is_daily, limit, spent, asked };
+            return Err(ApiError::new(ErrorCode::SpendLimit, message).exceeded(exceeded));
         };
-        row.write(transaction, &self.token, sum).map_err(|error| database::failed(&error))
+        row.write(db, &self.token, sum).map_err(|error| database::failed(&error))
     }
 
-    /// Gives back what was certainly not paid. Blocks while the disk syncs.
+    fn give_back(&self, db: &Connection, amounts: &Amounts, forgotten: Option<&str>) -> rusqlite::Result<()> {
+        for (asset, amount) in amounts {
+            let rows = [
+                self.channel.map(|channel| Row::Channel(channel, *asset)),
+                Some(Row::Day(self.day, self.chain, *asset)),
+            ];
+            for row in rows.into_iter().flatten() {
+                let spent = row.read(db, &self.token)?;
+                // Nothing was counted where there is no limit of the kind.
+                if let Some(rest) = spent.checked_sub(*amount) {
+                    row.write(db, &self.token, rest)?;
+                }
+            }
+        }
+        if let Some(key) = forgotten {
+            db.execute("DELETE FROM reservation WHERE token = ? AND key = ?", params![self.token, key])?;
+        }
+        Ok(())
+    }
+}
+
+impl Reservation {
+    /// Gives back what was certainly not paid; with `is_all` its key is forgotten, too. Blocks while the disk syncs.
     ///
     /// # Errors
     /// [`ErrorCode::StoreFailed`]; the amount then stays counted.
@@ -164,37 +189,19 @@ impl Reservation {
         if self.is_repetition {
             return Ok(());
         }
-        self.give_back(&mut lock(&self.tokens.0.writer), amounts, is_all)
-            .map_err(|error| database::failed(&error))
-    }
-
-    fn give_back(&self, db: &mut Connection, amounts: &Amounts, is_all: bool) -> rusqlite::Result<()> {
-        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        for (asset, amount) in amounts {
-            let rows = [
-                self.channel.map(|channel| Row::Channel(channel, *asset)),
-                Some(Row::Day(self.day, self.chain, *asset)),
-            ];
-            for row in rows.into_iter().flatten() {
-                let spent = row.read(&transaction, &self.token)?;
-                // Nothing was counted where there is no limit of the kind.
-                if let Some(rest) = spent.checked_sub(*amount) {
-                    row.write(&transaction, &self.token, rest)?;
-                }
-            }
-        }
-        if let (Some(key), true) = (&self.key, is_all) {
-            transaction
-                .execute("DELETE FROM reservation WHERE token = ? AND key = ?", params![self.token, key])?;
-        }
-        transaction.commit()
+        let (account, amounts) = (self.account.clone(), amounts.clone());
+        let forgotten = self.key.clone().filter(|_| is_all);
+        self.tokens.0.writer.write(move |db| {
+            account.give_back(db, &amounts, forgotten.as_deref()).map_err(|error| database::failed(&error))
+        })
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            lock(&self.tokens.0.under_way).remove(&(std::mem::take(&mut self.token), key));
+            let token = std::mem::take(&mut self.account.token);
+            lock(&self.tokens.0.under_way).remove(&(token, key));
         }
     }
 }
@@ -215,7 +222,7 @@ fn limit(list: &[SpendLimit], chain: u64, asset: Address) -> Result<Option<Amoun
     })
 }
 
-/// Where an amount is counted.
+/// A place where an amount is counted.
 enum Row {
     Channel(ChannelId, Address),
     /// The day, the chain, the asset.

@@ -280,3 +280,31 @@ fn a_file_of_another_program_or_release_is_refused_and_left_alone() {
     drop(other);
     assert!(open().expect("refused").reason.contains("another program"));
 }
+
+#[test]
+fn what_comes_while_the_disk_syncs_goes_to_it_together_and_fails_alone() {
+    let tokens = Place::new().open();
+    let token = payer(&tokens, &[], &[limit(1, 100)]);
+    std::thread::scope(|scope| {
+        let disk = tokens.0.writer.connection();
+        let payers: Vec<_> = [60, 60, 30, 10]
+            .map(|amount| {
+                let (tokens, token) = (tokens.clone(), token.clone());
+                scope.spawn(move || tokens.reserve(&token, spend(1, amount)).map(drop))
+            })
+            .into();
+        while tokens.0.writer.count_waiting() < payers.len() {
+            std::thread::yield_now();
+        }
+        drop(disk);
+        let ends: Vec<_> = payers.into_iter().map(|payer| payer.join().expect("no panic")).collect();
+        assert_eq!(ends.iter().filter(|end| end.is_ok()).count(), 3, "{ends:?}");
+        let refused = ends.into_iter().find_map(Result::err).expect("one is too much");
+        let exceeded = refused.exceeded.expect("the amounts");
+        assert_eq!(
+            (exceeded.limit, exceeded.asked, exceeded.is_daily),
+            (Amount::from(100), Amount::from(60), true)
+        );
+    });
+    assert_eq!(code(tokens.reserve(&token, spend(1, 1))), ErrorCode::SpendLimit);
+}

@@ -16,7 +16,10 @@ const PAYMENT: usize = 64;
 /// Something to be told.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {
+    /// When it is told, Unix milliseconds.
     pub(crate) at_ms: u64,
+    /// It did not happen before, Unix milliseconds: what a crash or a long queue kept from being told is told late.
+    pub(crate) since_ms: u64,
     pub(crate) chain_id: u64,
     pub(crate) channel: Option<ChannelId>,
     pub(crate) body: Body,

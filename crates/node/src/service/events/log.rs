@@ -149,6 +149,17 @@ impl Log {
         self.database.write_then(write, show).await.map(drop)
     }
 
+    /// When the newest event was told, Unix milliseconds; `None`: there is none.
+    pub(crate) async fn newest_ms(&self) -> Result<Option<u64>, DatabaseError> {
+        self.database
+            .read(|db| {
+                db.prepare_cached("SELECT at_ms FROM event ORDER BY cursor DESC LIMIT 1")?
+                    .query_row((), |row| row.get(0))
+                    .optional()
+            })
+            .await
+    }
+
     /// Whether it holds that a lock was settled or cancelled.
     pub(crate) async fn tells_end_of_lock(&self, channel: ChannelId, number: u64) -> bool {
         let found = self.database.read(move |db| {
@@ -230,7 +241,11 @@ impl Log {
             DatabaseError { path, reason: format!("event {} does not decode: {reason}", stored.cursor) }
         })?;
         let Stored { cursor, at_ms, chain_id, channel, .. } = *stored;
-        Ok(Arc::new(Entry::new(self.epoch, cursor, Draft { at_ms, chain_id, channel, body })))
+        Ok(Arc::new(Entry::new(
+            self.epoch,
+            cursor,
+            Draft { at_ms, since_ms: at_ms, chain_id, channel, body },
+        )))
     }
 
     /// The cursor after which the newest `count` events of a query come.
@@ -331,14 +346,22 @@ fn with_invoices(db: &Connection, drafts: Vec<Draft>) -> rusqlite::Result<Vec<Dr
             continue;
         };
         let (batch, assets) = (batch.clone(), assets.clone());
-        let (at_ms, chain_id, channel) = (draft.at_ms, draft.chain_id, draft.channel);
+        let (at_ms, since_ms, chain_id, channel) =
+            (draft.at_ms, draft.since_ms, draft.chain_id, draft.channel);
         all.push(draft);
         for (number, payment) in (batch.first..).zip(&batch.payments) {
             let Some(channel) = channel.filter(|_| payment.invoice.is_some()) else { continue };
             let asset = assets.get(payment.asset.index()).copied().unwrap_or_default();
-            let incoming = Incoming { chain_id, channel, number, asset, payment, at: at_ms / 1_000 };
+            let at = since_ms / 1_000;
+            let incoming = Incoming { chain_id, channel, number, asset, payment, at };
             if let Some(event) = invoices::count(db, &incoming)? {
-                all.push(Draft { at_ms, chain_id, channel: Some(channel), body: Body::Other(event) });
+                all.push(Draft {
+                    at_ms,
+                    since_ms,
+                    chain_id,
+                    channel: Some(channel),
+                    body: Body::Other(event),
+                });
             }
         }
     }

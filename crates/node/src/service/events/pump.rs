@@ -1,6 +1,7 @@
 //! Brings the news of one node into the log. When it falls so far behind that the node gives it up, or after a restart,
 //! it compares what the channels are with what was told; see [`super::reconcile`].
 
+use super::bursts::Bursts;
 use super::entry::{Batch, Body, Draft};
 use super::play::Played;
 use super::told::{DISPUTED, Told, ToldRow, forced_version, phase_number};
@@ -16,13 +17,25 @@ use std::time::Duration;
 use strait_api::Event;
 use strait_engine::Notice;
 use strait_protocol::{AppMove, ChainNews, Event as ChannelEvent, Phase};
-use strait_types::{Amount, ChannelId};
+use strait_types::{Address, Amount, ChannelId};
 use tokio::sync::mpsc;
 
 /// News that share a transaction.
 const NEWS: usize = 1_024;
 /// How often one rule that a peer breaks is told of one channel, in milliseconds.
 const FAULT_EVERY_MS: u64 = 3_600_000;
+/// Changes of connections that are told in an hour: of each peer, and of all strangers together, with their faults. The log would
+/// hold nothing else when somebody comes and goes all the time. A stranger is who has a channel without any deposit, which costs
+/// nothing.
+const CONNECTIONS_AN_HOUR: u32 = 120;
+const STRANGERS: Address = Address::ZERO;
+const HOUR_MS: u64 = 3_600_000;
+/// Faults of a peer in a minute after which its connection is ended. It is dialled again, ever more rarely.
+const FAULTS_A_MINUTE: u32 = 100;
+const MINUTE_MS: u64 = 60_000;
+/// How often, and after how many versions of a channel, its history is read on, so that the next start need not.
+const READ_ON_EVERY: Duration = Duration::from_secs(600);
+const READ_ON_VERSIONS: u64 = 1_024;
 /// Before a database that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -51,6 +64,12 @@ pub(crate) struct Pump {
     /// Channels whose account has changed since the last write.
     pub(super) changed: BTreeSet<ChannelId>,
     notices: mpsc::Receiver<Arc<Notice>>,
+    /// Peers with a channel that somebody deposited into.
+    funded: BTreeSet<Address>,
+    connections: Bursts,
+    faults: Bursts,
+    /// While what was missed is told: the time before which it cannot have happened, Unix milliseconds.
+    pub(super) missed_since_ms: Option<u64>,
 }
 
 impl Pump {
@@ -71,6 +90,10 @@ impl Pump {
                 drafts: Vec::new(),
                 changed: BTreeSet::new(),
                 notices,
+                funded: BTreeSet::new(),
+                connections: Bursts::default(),
+                faults: Bursts::default(),
+                missed_since_ms: None,
             };
             pump.take_known(node, &mut rows).await?;
             pumps.push(pump);
@@ -93,6 +116,9 @@ impl Pump {
             if let (Some(row), Some(side)) = (rows.remove(&id), self.core.side_of(&signers)) {
                 let known = self.core.registry.add(self.chain, id, params, side, Some(row.number));
                 known.set_mark(row.mark);
+                if row.told.deposits.iter().flatten().any(|deposit| !deposit.is_zero()) {
+                    self.funded.insert(known.peer());
+                }
                 self.accounts.insert(id, Account::new(known, row.told, row.mark));
             }
         }
@@ -114,9 +140,19 @@ impl Pump {
 
     /// Runs until the node stops.
     pub(crate) async fn run(mut self) {
+        let mut read_on = tokio::time::interval(READ_ON_EVERY);
         loop {
             let mut batch = Vec::new();
-            if self.notices.recv_many(&mut batch, NEWS).await == 0 {
+            let received = tokio::select! {
+                received = self.notices.recv_many(&mut batch, NEWS) => received,
+                _ = read_on.tick() => {
+                    if let Err(error) = self.read_on(READ_ON_VERSIONS).await {
+                        return self.give_up(&error);
+                    }
+                    continue;
+                }
+            };
+            if received == 0 {
                 if self.node().node.has_stopped() {
                     return;
                 }
@@ -178,7 +214,8 @@ impl Pump {
 
     pub(super) fn tell(&mut self, channel: Option<ChannelId>, body: Body) {
         let (at_ms, chain_id) = (self.core.clock.now_ms(), self.core.chain_id(self.chain));
-        self.drafts.push(Draft { at_ms, chain_id, channel, body });
+        let since_ms = self.missed_since_ms.map_or(at_ms, |since_ms| since_ms.min(at_ms));
+        self.drafts.push(Draft { at_ms, since_ms, chain_id, channel, body });
     }
 
     pub(super) fn tell_event(&mut self, channel: ChannelId, event: Event) {
@@ -213,10 +250,8 @@ impl Pump {
                 let (deadline, left) = (*deadline, deadline.saturating_sub(head_time));
                 self.tell_event(*channel, Event::DeadlineInDanger { deadline, left });
             }
-            Notice::Connected { peer } => self.tell(None, Body::Other(Event::PeerConnected { peer: *peer })),
-            Notice::Disconnected { peer } => {
-                self.tell(None, Body::Other(Event::PeerDisconnected { peer: *peer }));
-            }
+            Notice::Connected { peer } => self.connection(*peer, Event::PeerConnected { peer: *peer }),
+            Notice::Disconnected { peer } => self.connection(*peer, Event::PeerDisconnected { peer: *peer }),
             Notice::ChainStale { .. } => {
                 let message = "no new block has come for long: neither dangers nor deposits are seen; check the \
                      chain's endpoint";
@@ -300,14 +335,31 @@ impl Pump {
         Ok(())
     }
 
+    fn connection(&mut self, peer: Address, event: Event) {
+        let counted = if self.funded.contains(&peer) { peer } else { STRANGERS };
+        if self.connections.count(counted, self.core.clock.now_ms(), HOUR_MS) <= CONNECTIONS_AN_HOUR {
+            self.tell(None, Body::Other(event));
+        }
+    }
+
     /// Tells a fault, unless it was told lately: a peer can send as many as it likes, and the log would hold nothing else.
     fn fault(&mut self, id: ChannelId, rule: String) {
         let now_ms = self.core.clock.now_ms();
         let Some(account) = self.accounts.get_mut(&id) else { return };
+        let peer = account.known.peer();
+        if self.faults.count(peer, now_ms, MINUTE_MS) >= FAULTS_A_MINUTE {
+            self.faults.forget(peer);
+            tracing::warn!(%peer, "the peer breaks rules all the time; its connection is ended");
+            self.core.nodes[self.chain].node.disconnect(peer);
+        }
         let is_due = |told_ms: &u64| now_ms >= told_ms.saturating_add(FAULT_EVERY_MS);
         if account.faults.get(&rule).is_none_or(is_due) {
             account.faults.insert(rule.clone(), now_ms);
-            self.tell_event(id, Event::PeerFault { rule });
+            let is_told = self.funded.contains(&peer)
+                || self.connections.count(STRANGERS, now_ms, HOUR_MS) <= CONNECTIONS_AN_HOUR;
+            if is_told {
+                self.tell_event(id, Event::PeerFault { rule });
+            }
         }
     }
 
@@ -398,6 +450,7 @@ impl Pump {
             return;
         };
         let (is_ours, asset) = (side == account.known.side, account.known.asset(asset));
+        self.funded.insert(account.known.peer());
         self.tell_event(id, Event::Deposited { is_ours, asset, amount });
     }
 

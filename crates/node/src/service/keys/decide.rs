@@ -1,16 +1,18 @@
 //! What became of requests that a crash left without a result.
 
 use super::table::{self, Decided, Found, Intention, Standing, Undecided};
+use crate::Node;
 use crate::service::Core;
 use crate::service::history::{Mark, Scan};
 use crate::service::registry::Known;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use strait_api::{
-    ApiError, AppMoved, ChannelOpened, ErrorCode, LockNumber, Paid, PaidMany, PayResult, Submitted,
+    ApiError, AppMoved, ChannelOpened, DepositResult, ErrorCode, LockNumber, Paid, PaidMany, PayResult,
+    Submitted,
 };
 use strait_protocol::{BillLine, Operation, Phase};
-use strait_types::{Amount, AssetIndex, B256, ChannelId, Version};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Side, Version};
 
 /// How long a repetition waits for the peer's answer to what is in flight.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -220,7 +222,9 @@ impl Core {
             )
         })?;
         let channel = match (&intention, row.channel) {
-            (Intention::Open { params }, _) => return self.look_for_channel(params).await,
+            (Intention::Open { params, deposits }, _) => {
+                return self.look_for_channel(params, deposits, row.at_ms).await;
+            }
             (_, Some(channel)) => channel,
             (_, None) => return Ok(Decided::NotMade),
         };
@@ -272,16 +276,56 @@ impl Core {
         })
     }
 
-    async fn look_for_channel(&self, params: &strait_types::ChannelParams) -> Result<Decided, ApiError> {
+    async fn look_for_channel(
+        &self,
+        params: &ChannelParams,
+        deposits: &[(AssetIndex, Amount)],
+        at_ms: u64,
+    ) -> Result<Decided, ApiError> {
         for chain in &self.nodes {
             let domain = chain.node.domain();
             let id = params.id(domain.chain_id(), domain.adjudicator());
-            if let Ok(channel) = self.show(id).await {
-                // What was deposited the channel itself shows.
-                return Ok(Decided::Done(json(&ChannelOpened { channel, deposits: Vec::new() })));
+            let Ok(channel) = self.show(id).await else { continue };
+            let mut results = Vec::with_capacity(deposits.len());
+            for (asset, amount) in deposits {
+                match self.first_deposit(&chain.node, id, *asset, *amount, at_ms).await? {
+                    Some(result) => results.push(result),
+                    None => return Ok(Decided::Unknown),
+                }
             }
+            return Ok(Decided::Done(json(&ChannelOpened { channel, deposits: results })));
         }
         Ok(Decided::NotMade)
+    }
+
+    /// What became of a deposit that an opening made. The channel is new, so that whatever it holds came with the opening or
+    /// later. `None`: it cannot be told yet.
+    async fn first_deposit(
+        &self,
+        node: &Node,
+        id: ChannelId,
+        asset: AssetIndex,
+        amount: Amount,
+        at_ms: u64,
+    ) -> Result<Option<DepositResult>, ApiError> {
+        let looked = node
+            .query(move |engine| (engine.channel(id).map(|channel| channel.facts().clone()), engine.head()));
+        let (Some(facts), Some((head, _))) = looked.await? else { return Ok(None) };
+        // Its hash was lost with the life that sent it.
+        let submitted = DepositResult::Submitted { transaction: B256::ZERO };
+        if facts.deposits.get(asset.index()).is_some_and(|pair| pair[Side::Zero.index()] >= amount) {
+            return Ok(Some(submitted));
+        }
+        Ok(match node.is_deposit_under_way(id, asset, amount, head.number).await {
+            Ok(true) => Some(submitted),
+            // What a former life had not sent nobody sends any more.
+            Ok(false) if at_ms < self.started_ms => Some(DepositResult::Failed {
+                code: ErrorCode::Stopping,
+                message: "the node stopped before this deposit was made; nothing has moved".into(),
+                hint: "make it with `strait channel deposit`".into(),
+            }),
+            Ok(false) | Err(_) => None,
+        })
     }
 
     /// Waits for the peer's answer to what is in flight, and tells which of it stands. `None`: there is no answer yet.

@@ -49,6 +49,9 @@ pub(crate) enum Intention {
     Open {
         /// Its terms, which make its id.
         params: ChannelParams,
+        /// What is deposited at once.
+        #[serde(default)]
+        deposits: Vec<(AssetIndex, Amount)>,
     },
     /// What is done in the database, together with the result.
     Nothing,
