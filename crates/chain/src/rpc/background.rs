@@ -21,6 +21,13 @@ impl Background {
         Ok(Background { runtime: Some(runtime) })
     }
 
+    /// Runs on without anyone waiting for it.
+    pub(super) fn go_on(&self, work: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(work);
+        }
+    }
+
     /// Runs all at once and waits for all; results in the order given.
     pub(super) fn all<T, F>(&self, work: Vec<F>) -> Vec<Result<T, Fault>>
     where

@@ -1,14 +1,15 @@
 //! One endpoint: requests with a time limit, and what its failures mean.
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use alloy_rpc_client::{ClientBuilder, RpcClient, WsConnect};
 use alloy_transport::{RpcError, TransportError, TransportErrorKind};
 use reqwest::Url;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
-use strait_engine::ports::ChainError;
+use strait_engine::ports::{ChainError, Wake};
 use strait_types::abi::decode_revert;
+use tokio::sync::broadcast::error::RecvError;
 
 /// Error code of a reverted call in Ethereum's execution API.
 const REVERTED: i64 = 3;
@@ -91,6 +92,18 @@ pub(super) async fn open(url: Url, http: reqwest::Client, limit: Duration) -> Re
     match tokio::time::timeout(limit, connect).await {
         Ok(client) => client.map_err(fault),
         Err(_) => Err(late(limit)),
+    }
+}
+
+/// Calls `wake` at every block that the endpoint tells of, while the connection lasts. Where nothing is told, over HTTP say, it
+/// ends at once, and the caller's own looks have to do.
+pub(super) async fn listen(client: RpcClient, wake: Wake, limit: Duration) {
+    let Some(frontend) = client.pubsub_frontend().cloned() else { return };
+    let asked = request(client, "eth_subscribe", json!(["newHeads"]), limit).await;
+    let Ok(id) = asked.and_then(|answer| read::<B256>("eth_subscribe", answer)) else { return };
+    let Ok(mut heads) = frontend.get_subscription(id).await else { return };
+    while !matches!(heads.recv().await, Err(RecvError::Closed)) {
+        wake();
     }
 }
 

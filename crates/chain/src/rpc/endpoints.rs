@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
-use strait_engine::ports::{BlockRef, ChainError};
+use strait_engine::ports::{BlockRef, ChainError, Wake};
 use tracing::{info, warn};
 
 /// First rest after a failure; it doubles with each further one.
@@ -36,6 +36,8 @@ struct Endpoint {
     rests_until_ms: u64,
     last_fault: Option<Fault>,
     log_range: LogRange,
+    /// Its blocks are listened to over the present connection.
+    listens: bool,
 }
 
 /// All endpoints of one chain.
@@ -46,6 +48,8 @@ pub(super) struct Endpoints {
     list: Vec<Endpoint>,
     /// In which order they are asked, as of the last look at their heads.
     order: Vec<usize>,
+    /// Told of new blocks.
+    wake: Option<Wake>,
 }
 
 impl Endpoints {
@@ -81,12 +85,18 @@ impl Endpoints {
                 rests_until_ms: 0,
                 last_fault: None,
                 log_range: LogRange::new(config.max_log_range),
+                listens: false,
             });
         }
         let system = |error: &dyn std::fmt::Display| ConnectError::System(error.to_string());
         let background = Background::start().map_err(|error| system(&error))?;
         let http = http_client(config.timeout).map_err(|error| system(&error))?;
-        Ok(Endpoints { order: (0..list.len()).collect(), config, background, http, list })
+        Ok(Endpoints { order: (0..list.len()).collect(), config, background, http, list, wake: None })
+    }
+
+    pub(super) fn wake_by(&mut self, wake: Wake) {
+        self.wake = Some(wake);
+        self.list.iter_mut().for_each(|endpoint| endpoint.listens = false);
     }
 
     pub(super) fn config(&self) -> &EndpointConfig {
@@ -274,6 +284,7 @@ impl Endpoints {
             // A broken WebSocket is opened anew, and who answers then has to say again of which chain it is.
             endpoint.client = None;
             endpoint.verified = false;
+            endpoint.listens = false;
         }
         // A refusal is about the question; the next one may be answered.
         if !matches!(fault, Fault::Refused { .. }) {
@@ -352,6 +363,12 @@ impl Endpoints {
                 return Err(Fault::nonsense(format!("it is of chain {found}, not of {chain_id}")));
             }
             endpoint.verified = true;
+        }
+        if let Some(wake) = &self.wake
+            && !endpoint.listens
+        {
+            endpoint.listens = true;
+            self.background.go_on(endpoint::listen(client.clone(), wake.clone(), limit));
         }
         Ok(client)
     }

@@ -32,7 +32,7 @@ use follow::Follower;
 use history::Histories;
 use serde_json::json;
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
 };
 use strait_types::{Address, Bytes, ChannelId, U256};
 use tracing::warn;
@@ -109,6 +109,10 @@ impl Chain for RpcChain {
         let (followed, head) = self.follower.follow(&mut self.endpoints, known, limit)?;
         self.tend(&head);
         Ok(followed)
+    }
+
+    fn wake_by(&mut self, wake: Wake) {
+        self.endpoints.wake_by(wake);
     }
 
     fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {

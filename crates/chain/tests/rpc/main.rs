@@ -5,5 +5,6 @@ mod bench;
 mod conformance;
 mod deploying;
 mod endpoints;
+mod heads;
 mod proxy;
 mod sending;

@@ -122,6 +122,9 @@ pub enum ChainError {
     Journal(String),
 }
 
+/// Called when there may be something new to follow; it must return at once.
+pub type Wake = std::sync::Arc<dyn Fn() + Send + Sync>;
+
 /// One chain with one adjudicator. Calls may block; a node gives the port a thread of its own.
 pub trait Chain: Send {
     /// EIP-155 id.
@@ -135,6 +138,12 @@ pub trait Chain: Send {
     /// # Errors
     /// See [`ChainError`].
     fn follow(&mut self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError>;
+
+    /// From now on `wake` is called when a new block is heard of, so that its caller follows sooner than at its next look. A port
+    /// that hears of nothing calls nobody.
+    fn wake_by(&mut self, wake: Wake) {
+        drop(wake);
+    }
 
     /// All events of a channel from the adjudicator's deployment through `through`, for a channel that becomes known late.
     ///

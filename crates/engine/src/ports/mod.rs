@@ -5,7 +5,7 @@ mod chain;
 mod store;
 
 pub use chain::{
-    Account, Block, BlockRef, Chain, ChainError, Event, Followed, LogEvent, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Event, Followed, LogEvent, Receipt, TxHash, TxRequest, Wake,
 };
 pub use store::{Batch, HistoryEntry, Kind, Record, Recovered, Snapshot, Store, StoreError};
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use strait_chain::rpc::{ConnectError, EndpointConfig, Head, RpcChain, RpcConfig, SqliteJournal, Url};
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
 };
 use strait_types::{Address, Bytes, ChannelId, SigningKey, U256};
 
@@ -108,7 +108,7 @@ fn connect_now(parts: RpcParts) -> Result<(Box<dyn Chain>, Vec<String>), DaemonE
         }
         Err(source) => return Err(DaemonError::Chain { chain: chain_name(), source }),
     };
-    Ok((Box::new(PatientChain { parts, connected, tried: Instant::now() }), notes))
+    Ok((Box::new(PatientChain { parts, connected, tried: Instant::now(), wake: None }), notes))
 }
 
 /// Says that the account cannot pay for a dispute, before it has to.
@@ -129,6 +129,7 @@ struct PatientChain {
     connected: Option<RpcChain>,
     /// When it was tried last.
     tried: Instant,
+    wake: Option<Wake>,
 }
 
 impl PatientChain {
@@ -140,11 +141,14 @@ impl PatientChain {
                     return Err(ChainError::Unreachable("no endpoint answered a moment ago".to_owned()));
                 }
                 self.tried = Instant::now();
-                let chain = self.parts.connect().map_err(|error| match error {
+                let mut chain = self.parts.connect().map_err(|error| match error {
                     ConnectError::Chain(error) => error,
                     other => ChainError::Nonsense(other.to_string()),
                 })?;
                 tracing::info!(chain = %self.parts.name, "the chain answers now");
+                if let Some(wake) = &self.wake {
+                    chain.wake_by(wake.clone());
+                }
                 Ok(slot.insert(chain))
             }
         }
@@ -162,6 +166,13 @@ impl Chain for PatientChain {
 
     fn follow(&mut self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError> {
         self.chain()?.follow(known, limit)
+    }
+
+    fn wake_by(&mut self, wake: Wake) {
+        if let Some(chain) = &mut self.connected {
+            chain.wake_by(wake.clone());
+        }
+        self.wake = Some(wake);
     }
 
     fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError> {

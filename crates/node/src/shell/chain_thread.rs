@@ -36,6 +36,8 @@ const TASKS: usize = 64;
 /// What the chain's thread is asked to do.
 pub(crate) enum Task {
     Submit(Submission),
+    /// There may be a new block.
+    Look,
     Fetch(ChannelId),
     Ask(ChainQuery),
     /// Follow from these blocks, newest first.
@@ -153,6 +155,8 @@ impl ChainThread {
                 self.plans.push_back(Plan::new(submission));
                 self.advance_plans();
             }
+            // Every task is followed by a look.
+            Task::Look => {}
             Task::Ask(question) => question(self.chain.as_mut()),
             Task::LookUp(channel, hashes) => self.lookups.push_back((channel, hashes)),
             Task::FindCode(app) => self.find_code(app),

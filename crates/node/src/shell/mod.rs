@@ -142,7 +142,8 @@ impl Shared {
 pub struct Node {
     shared: Arc<Shared>,
     engine: Sender<Message>,
-    chain: Sender<Task>,
+    /// The chain's port has a weak one: without any handle of the node its thread ends.
+    chain: Arc<Sender<Task>>,
     network: Network,
     tokens: Arc<AtomicU64>,
     /// Held until they have ended, so that whoever stops the node too waits for it.
@@ -205,7 +206,7 @@ impl Node {
     /// When the store belongs to another chain or key, or the address cannot be listened on.
     pub async fn start(
         config: NodeConfig,
-        chain: Box<dyn Chain>,
+        mut chain: Box<dyn Chain>,
         mut store: Box<dyn Store>,
     ) -> Result<Node, StartError> {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
@@ -234,6 +235,7 @@ impl Node {
         let (to_committer, from_engine) = sync_channel(1);
         let (to_chain, for_chain) = channel();
         let known = engine.known_blocks();
+        let chain_tasks = wake_by_blocks(chain.as_mut(), &to_chain);
         let committer = committer::Committer {
             store,
             transport: Box::new(network.clone()),
@@ -269,7 +271,7 @@ impl Node {
         Ok(Node {
             shared,
             engine: to_engine,
-            chain: to_chain,
+            chain: chain_tasks,
             network,
             tokens: Arc::new(AtomicU64::new(1)),
             threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
@@ -630,6 +632,19 @@ impl Node {
         });
         drop(joined.await);
     }
+}
+
+/// The chain's thread looks when the port hears of a block, as long as what is returned is held.
+fn wake_by_blocks(chain: &mut dyn Chain, tasks: &Sender<Task>) -> Arc<Sender<Task>> {
+    let tasks = Arc::new(tasks.clone());
+    let listening = Arc::downgrade(&tasks);
+    chain.wake_by(Arc::new(move || {
+        if let Some(tasks) = listening.upgrade() {
+            // Its thread ends only with the node.
+            drop(tasks.send(Task::Look));
+        }
+    }));
+    tasks
 }
 
 fn network_config(config: &NodeConfig, domain: Domain) -> NetworkConfig {

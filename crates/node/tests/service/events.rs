@@ -179,10 +179,11 @@ async fn who_comes_and_goes_without_a_deposit_does_not_fill_the_log() {
     let address = alice.node().address().expect("it listens");
     for _ in 0..70 {
         let is_there = || alice.node().payout_of(stranger.node().signer()).is_some();
+        let is_seen = || stranger.node().payout_of(address.signer()).is_some();
+        soon("the stranger", until(|| is_there() && is_seen())).await;
         stranger.node().remove_peer(address.signer());
-        soon("the stranger's end", until(|| !is_there())).await;
+        soon("the stranger's end", until(|| !is_there() && !is_seen())).await;
         stranger.node().add_peer(address.clone());
-        soon("the stranger", until(is_there)).await;
     }
     let mut news = alice.listen(None).await;
     alice.open(&bob, 1_000).await;
