@@ -78,7 +78,7 @@ impl Core {
             Some(payout) => payout,
             None => self.announced_payout(chain, &peer).await?,
         };
-        let intention = Intention::Open { params: params.clone() };
+        let intention = Intention::Open { params: params.clone(), deposits: deposits.clone() };
         let act = move |core: Arc<Core>| async move {
             core.open_now(index, &peer, params, &deposits, Some(start)).await
         };

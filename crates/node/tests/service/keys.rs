@@ -243,8 +243,8 @@ async fn lose_an_opening(world: &World, mining: Mining, sql: &str) -> (Party, st
     };
     soon("the opening", alice.service.channel_open(request.clone())).await.expect("opens");
     soon("the crash", alice.service.kill()).await;
-    change(world, "UPDATE idempotency SET result = NULL, done_ms = NULL");
-    change(world, sql);
+    world.change(1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+    world.change(1, sql);
     (world.start(1).await, request)
 }
 
