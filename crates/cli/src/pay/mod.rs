@@ -87,7 +87,7 @@ async fn single(context: &Context, channel: &ChannelInfo, args: PayArgs) -> Resu
             None => random_key()?,
         }),
     };
-    let paid = pay_once(context, request).await?;
+    let paid = pay_once(context, &request).await?;
     context.out.result(&paid, |_| {
         let amount = assets.write(channel.chain_id, read.asset, read.amount);
         done(&amount, paid.channel, paid.number, paid.version)
@@ -95,7 +95,7 @@ async fn single(context: &Context, channel: &ChannelInfo, args: PayArgs) -> Resu
 }
 
 /// Asks again with the same key when the answer is lost; where it stays so, the failure names the key.
-async fn pay_once(context: &Context, request: Pay) -> Result<Paid, Failure> {
+async fn pay_once(context: &Context, request: &Pay) -> Result<Paid, Failure> {
     let key = request.idempotency_key.clone().unwrap_or_default();
     let mut tries = 1;
     loop {
