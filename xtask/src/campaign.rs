@@ -23,6 +23,8 @@ enum Campaign {
     Kill(KillArguments),
     /// Compares the adjudicator's bytecode with its model on random calls; with a seed, replays it alone
     Adjudicator(AdjudicatorArguments),
+    /// Explores every run of two channels within bounds that are larger than those of the tests
+    Model,
     /// Simulates many seeds, and fails if a fault, a role or a path of a dispute occurred too seldom
     Sim(sim::Arguments),
 }
@@ -59,6 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.campaign {
         Campaign::Kill(arguments) => kill(arguments),
         Campaign::Adjudicator(arguments) => adjudicator(arguments),
+        Campaign::Model => measured("model", &[], &json!("those of each run stand with its counts")),
         Campaign::Sim(arguments) => sim::run(arguments),
     }
 }
@@ -72,7 +75,7 @@ fn adjudicator(arguments: &AdjudicatorArguments) -> Result<()> {
     measured("adjudicator", &settings, &json!({ "calls": arguments.calls }))
 }
 
-/// Runs a test target of `crates/proof` with larger bounds, and keeps its result with the bounds.
+/// Runs a test target with larger bounds, and keeps its result with the bounds.
 fn measured(name: &str, settings: &[(&str, String)], bounds: &Value) -> Result<()> {
     let start = Instant::now();
     let directory = tempfile::tempdir().context("a directory for the result")?;

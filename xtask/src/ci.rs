@@ -5,7 +5,7 @@ mod length;
 mod promises;
 
 use crate::command::{cargo, run as run_command};
-use crate::{contracts, deny, readme, system};
+use crate::{assure, contracts, deny, readme, system};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::fmt::Write;
@@ -90,6 +90,12 @@ const STEPS: &[Step] = &[
         does: "contract tests; artifacts, vectors and gas snapshots match the sources",
         remedy: "run `cargo xtask contracts` if an artifact differs, else see contracts/ci.sh for the command",
         run: |_| contracts::check(),
+    },
+    Step {
+        name: "slither",
+        does: "known faults of contracts: none without an answer",
+        remedy: "mend it, or answer it at its place; `cargo xtask assure --only slither` runs this step alone",
+        run: |_| assure::slither(),
     },
     Step {
         name: "gas",

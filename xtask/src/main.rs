@@ -1,5 +1,6 @@
 //! Developer tasks: `cargo xtask help` lists them.
 
+mod assure;
 mod campaign;
 mod ci;
 mod command;
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Developer tasks of Strait")]
 enum Task {
+    /// Analyses the contracts by slither, and proves properties of their bytecode by halmos
+    Assure(assure::Arguments),
     /// Runs a long campaign and keeps its result in docs/campaigns
     Campaign(campaign::Arguments),
     /// Measures payments between real nodes, beside the same work without product code
@@ -46,6 +49,7 @@ struct PassedOn {
 
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
+        Task::Assure(arguments) => assure::run(&arguments),
         Task::Campaign(arguments) => campaign::run(&arguments),
         Task::Bench(PassedOn { arguments }) => system::bench(&arguments),
         Task::Ci(arguments) => ci::run(&arguments),

@@ -6,7 +6,7 @@ import {Chosen, Ground, Stored} from "./Ground.sol";
 
 /// @notice Properties of every single call, whatever it shows, from any state of the channel: conservation, isolation
 /// between channels, tombstones. Proved by halmos on the bytecode; one asset, the native coin, and receivers that take
-/// a payment or refuse it. Loops are bounded by the sizes here: two deposits in a batch, two locks in a list. Signatures
+/// a payment or refuse it. Loops are bounded by the sizes here: one deposit in a batch, two locks in a list. Signatures
 /// and hashes are whatever the prover wants them to be, unless equal inputs make them equal.
 contract AdjudicatorProofs is Ground {
     function check_deposit(Stored memory x, uint256 participant, uint128 amount) external {
@@ -18,12 +18,11 @@ contract AdjudicatorProofs is Ground {
         } catch {}
     }
 
-    function check_depositMany(Stored memory x, uint128 amount0, uint128 amount1, uint128 value) external {
+    function check_depositMany(Stored memory x, uint128 amount, uint128 value) external {
         begin(x);
         vm.deal(address(this), value);
-        NativeDeposit[] memory list = new NativeDeposit[](2);
-        list[0] = NativeDeposit(terms(), 0, 0, amount0);
-        list[1] = NativeDeposit(terms(), 0, 1, amount1);
+        NativeDeposit[] memory list = new NativeDeposit[](1);
+        list[0] = NativeDeposit(terms(), 0, 1, amount);
         try adjudicator.depositMany{value: value}(list) {
             assertWasOpen(x);
             assertKept(x);

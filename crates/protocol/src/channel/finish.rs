@@ -12,7 +12,7 @@ use crate::rule::Rule;
 use strait_types::Version;
 
 /// What our user wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Finish {
     /// None: it was offered, and nothing better is possible.
     token: Option<Token>,
@@ -24,7 +24,7 @@ pub(super) struct Finish {
 }
 
 /// What the peer wants.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Offered {
     pub(super) offer: FinishOffer,
     /// The peer's proposal, which waits for our answer.

@@ -204,7 +204,7 @@ impl Queued {
 }
 
 /// A version that waits for chain facts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     update: Update,
     /// Milliseconds.
@@ -212,7 +212,7 @@ struct Held {
 }
 
 /// What a crash may forget.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Volatile {
     link: Link,
     queue: VecDeque<Queued>,
@@ -293,7 +293,7 @@ impl Volatile {
 /// A channel as one of its participants sees it. Drive it with [`Channel::command`], [`Channel::message`],
 /// [`Channel::chain`], [`Channel::tick`], [`Channel::connected`] and [`Channel::disconnected`], then call
 /// [`Channel::flush`] once per round: it writes what waits, in one version where possible.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Channel {
     durable: Durable,
     volatile: Volatile,

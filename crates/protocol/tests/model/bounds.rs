@@ -1,0 +1,47 @@
+//! How much may happen in a run.
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub(crate) struct Bounds {
+    /// Payments of either side.
+    pub(crate) payments: [u8; 2],
+    /// Frames that are lost.
+    pub(crate) losses: u8,
+    /// Frames that arrive a second time, later.
+    pub(crate) copies: u8,
+    /// Deaths of a process, at any input.
+    pub(crate) deaths: u8,
+    /// Broken connections.
+    pub(crate) breaks: u8,
+    /// Timers that ring.
+    pub(crate) ticks: u8,
+    /// Returns of the second side to what it once had on disk: it signs other states of the same versions then.
+    pub(crate) relapses: u8,
+    /// Challenges by the second side, with any state that it ever could show.
+    pub(crate) challenges: u8,
+    /// Steps of the chain's time; a period has three.
+    pub(crate) steps: u8,
+    /// Steps in which the first side's transactions do not come through.
+    pub(crate) censored: u8,
+}
+
+impl Bounds {
+    /// Whether the second side keeps to the protocol.
+    pub(crate) fn is_honest(&self) -> bool {
+        self.relapses == 0 && self.challenges == 0
+    }
+
+    pub(crate) fn describe(&self) -> serde_json::Value {
+        serde_json::json!({
+            "payments": self.payments,
+            "losses": self.losses,
+            "copies": self.copies,
+            "deaths": self.deaths,
+            "breaks": self.breaks,
+            "ticks": self.ticks,
+            "relapses": self.relapses,
+            "challenges": self.challenges,
+            "steps": self.steps,
+            "censored": self.censored,
+        })
+    }
+}
