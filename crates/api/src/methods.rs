@@ -161,13 +161,13 @@ methods! {
     Admin app_install(AppInstall) -> InstalledApp;
     #[doc = "The apps whose code this node holds."]
     Read app_list(Nothing) -> InstalledApps;
-    #[doc = "Opens a channel with an app, and deposits this node's stake. Play starts when the peer has deposited its own."]
+    #[doc = "Opens a channel with an app, and deposits this node's stake: play starts when the peer has deposited its own. Or opens it within a payment channel, without a transaction, and play starts at once."]
     Admin app_open(AppOpen) -> ChannelOpened;
     #[doc = "How play stands in a channel with an app."]
     Read app_show(ChannelRef) -> AppInfo;
     #[doc = "Moves; answers when the peer has countersigned, or the chain has recorded it in a dispute."]
     Admin app_move(AppMove) -> AppMoved;
-    #[doc = "Ends play by an outcome; answers when the peer has asked for the same. The chain then pays it."]
+    #[doc = "Ends play by an outcome; answers when the peer has asked for the same. The chain then pays it, or the payment channel that it was opened in takes it over."]
     Admin app_finish(AppFinish) -> Agreed;
     #[doc = "Makes a peer that stalls play on by the chain's clock; what it does not do in time, the app judges."]
     Admin app_claim(ChannelRef) -> Nothing;

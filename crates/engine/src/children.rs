@@ -47,6 +47,11 @@ impl Families {
         self.alive.entry(parent).or_default().insert(child);
     }
 
+    /// Channels with children on which something may rest.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = ChannelId> + '_ {
+        self.alive.keys().copied()
+    }
+
     fn remove(&mut self, parent: ChannelId, child: ChannelId) {
         let Some(children) = self.alive.get_mut(&parent) else { return };
         children.remove(&child);

@@ -93,6 +93,10 @@ impl Engine {
             }
             engine.touched.insert(id);
         }
+        let parents: Vec<_> = engine.families.parents().collect();
+        for parent in parents {
+            engine.relate(0, parent);
+        }
         Ok(engine)
     }
 

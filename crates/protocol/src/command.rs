@@ -229,6 +229,8 @@ pub enum Event {
         /// What its participants 0 and 1 got.
         outcome: [Amount; 2],
     },
+    /// In a child channel: its parent has taken its end over, and nothing more happens in it.
+    ClosedBack,
     /// The peer broke a rule; nothing was changed.
     PeerFault(Rule),
     /// We refused a version of the peer's.

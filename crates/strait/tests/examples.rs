@@ -132,6 +132,7 @@ async fn two_people_play_connect_four() {
     let request = AppOpen {
         chain_id: None,
         peer: bob.address().expect("it listens"),
+        parent: None,
         peer_payout: None,
         challenge_duration: None,
         app,

@@ -52,8 +52,14 @@ pub struct AppOpen {
     /// On which chain; may be left out when the node has one.
     #[serde(default)]
     pub chain_id: Option<u64>,
-    /// The peer: `strait://SIGNER@HOST:PORT`, or the signer alone when the node knows where it is.
+    /// The peer: `strait://SIGNER@HOST:PORT`, or the signer alone when the node knows where it is. Left out with `parent`.
+    #[serde(default)]
     pub peer: String,
+    /// The payment channel to open it in: without a transaction, at once, and with stakes of one asset that the two own
+    /// there. The peer's node must take such a stake by its `policy.stakes`. Absent: a channel of its own, with deposits.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub parent: Option<ChannelId>,
     /// Where the peer is paid out; absent: the address that its node announces.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -64,9 +70,9 @@ pub struct AppOpen {
     /// The app: installed here and at the peer.
     #[schemars(with = "String")]
     pub app: Address,
-    /// What this node has to deposit before the start counts, per asset of the channel; deposited at once.
+    /// What this node puts in, per asset of the channel: deposited at once, or locked in the parent.
     pub stake: Vec<AssetAmount>,
-    /// What the peer has to deposit, of the same assets in the same order.
+    /// What the peer puts in, of the same assets in the same order.
     #[schemars(with = "Vec<String>")]
     pub peer_stake: Vec<Amount>,
     /// Where play starts; this node is participant 0.

@@ -185,6 +185,13 @@ pub struct ChannelInfo {
     pub payments_received: u64,
     /// Pending locks.
     pub locks: Vec<LockInfo>,
+    /// Child channels whose funds are locked here.
+    #[serde(default)]
+    pub children: Vec<ChildInfo>,
+    /// The channel in which the funds of this one are locked; absent when it is funded by deposits.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub parent: Option<ChannelId>,
     /// The dispute, while there is one.
     pub dispute: Option<Dispute>,
 }
@@ -201,9 +208,13 @@ pub struct Balance {
     /// What the peer owns freely.
     #[schemars(with = "String")]
     pub peer: Amount,
-    /// In locks.
+    /// In locks, those of child channels included.
     #[schemars(with = "String")]
     pub locked: Amount,
+    /// In child channels.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub in_children: Amount,
     /// This node's deposits that count.
     #[schemars(with = "String")]
     pub deposited: Amount,
@@ -242,6 +253,23 @@ pub struct LockInfo {
     pub hash: B256,
     /// Last chain time at which the secret counts on chain.
     pub expiry: u64,
+}
+
+/// A child channel, as its parent holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ChildInfo {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// The zero address is the native coin.
+    #[schemars(with = "String")]
+    pub asset: Address,
+    /// What this node has put in, in the smallest unit.
+    #[schemars(with = "String")]
+    pub stake: Amount,
+    /// What the peer has put in.
+    #[schemars(with = "String")]
+    pub peer_stake: Amount,
 }
 
 /// A dispute.

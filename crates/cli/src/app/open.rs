@@ -40,11 +40,15 @@ pub(super) async fn list(context: &Context) -> Result<(), Failure> {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT."
+    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n  strait app open --in 0x1a2b --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT.\nWith --in the stakes are locked in the payment channel, if the peer's `policy.stakes` allows its own; no transaction is made, and play starts at once."
 )]
 pub(super) struct OpenArgs {
     /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
-    peer: String,
+    #[arg(required_unless_present = "parent", conflicts_with = "parent")]
+    peer: Option<String>,
+    /// A payment channel to play in, by its id or the first digits: without a transaction, payments go on beside.
+    #[arg(long = "in", value_name = "CHANNEL", conflicts_with = "chain")]
+    parent: Option<String>,
     /// The app's address.
     #[arg(long)]
     app: Address,
@@ -76,7 +80,14 @@ pub(super) struct OpenArgs {
 
 pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
     let assets = context.assets().await?;
-    let chain = assets.chain(args.chain.as_deref())?;
+    let parent = match &args.parent {
+        Some(parent) => Some(context.channel(parent).await?),
+        None => None,
+    };
+    let chain = match &parent {
+        Some(parent) => parent.chain_id,
+        None => assets.chain(args.chain.as_deref())?,
+    };
     let among = Among::chain(Some(chain));
     let own = assets.read(&args.stake, &among)?;
     let peers = assets.read(args.peer_stake.as_ref().unwrap_or(&args.stake), &among)?;
@@ -89,7 +100,11 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     })?;
     let request = AppOpen {
         chain_id: Some(chain),
-        peer: context.peer(&args.peer).await?,
+        peer: match &args.peer {
+            Some(peer) => context.peer(peer).await?,
+            None => String::new(),
+        },
+        parent: parent.map(|parent| parent.channel),
         peer_payout: None,
         challenge_duration,
         app: args.app,
@@ -105,9 +120,10 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     let opened = context.api.app_open(request).await?;
     context.out.result(&opened, |_| {
         let channel = opened.channel.channel;
-        format!(
-            "{channel}\nplay starts when the peer has deposited its stake: strait app show {}",
-            short(channel)
-        )
+        let start = match opened.channel.parent {
+            Some(_) => "play starts now",
+            None => "play starts when the peer has deposited its stake",
+        };
+        format!("{channel}\n{start}: strait app show {}", short(channel))
     })
 }

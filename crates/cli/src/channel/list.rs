@@ -60,6 +60,14 @@ pub(super) fn link(info: &ChannelInfo) -> &'static str {
     }
 }
 
+/// Short; a child's with that of its parent.
+fn name(info: &ChannelInfo) -> String {
+    match info.parent {
+        Some(parent) => format!("{} in {}", short(info.channel), short(parent)),
+        None => short(info.channel),
+    }
+}
+
 pub(super) async fn run(context: &Context, args: ListArgs) -> Result<(), Failure> {
     let assets = context.assets().await?;
     let query = ChannelList {
@@ -82,7 +90,7 @@ pub(super) async fn run(context: &Context, args: ListArgs) -> Result<(), Failure
                 let is_first = index == 0;
                 let once = |text: String| if is_first { text } else { String::new() };
                 rows.push(vec![
-                    once(short(info.channel)),
+                    once(name(info)),
                     once(assets.chain_name(info.chain_id)),
                     once(short(info.peer)),
                     once(phase(info).into()),

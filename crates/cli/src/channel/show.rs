@@ -5,7 +5,7 @@ use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::text::{duration, time};
+use crate::text::{duration, short, time};
 use clap::Args;
 use strait_api::{Balance, ChannelInfo, ChannelRef, Dispute, LockInfo};
 
@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Result<(), Failure
 
 /// All of a channel.
 pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
-    let pairs = [
+    let mut pairs = vec![
         ("channel", info.channel.to_string()),
         ("chain", assets.chain_name(info.chain_id)),
         ("peer", info.peer.to_string()),
@@ -44,11 +44,19 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
         ("challenge period", duration(info.challenge_duration.into())),
         ("pays out to", info.payout.to_string()),
     ];
+    pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
     blocks.extend(info.dispute.as_ref().map(dispute));
     if !info.locks.is_empty() {
         let rows = info.locks.iter().map(|lock| lock_row(info, lock, assets));
         blocks.push(out.table(&["LOCK", "OF", "AMOUNT", "UNTIL", "HASH"], rows));
+    }
+    if !info.children.is_empty() {
+        let rows = info.children.iter().map(|child| {
+            let write = |amount| assets.write(info.chain_id, child.asset, amount);
+            vec![short(child.channel), write(child.stake), write(child.peer_stake)]
+        });
+        blocks.push(out.table(&["CHILD", "OURS", "THEIRS"], rows));
     }
     blocks.join("\n\n")
 }
@@ -62,14 +70,13 @@ fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
         rows.push(vec!["ours".into(), write(*own), write(*deposited), write(*arriving), write(*withdrawn)]);
         let theirs = [*peer, *peer_deposited, *peer_arriving, *peer_withdrawn].map(write);
         rows.push(std::iter::once("theirs".to_owned()).chain(theirs).collect());
-        if !balance.locked.is_zero() {
-            rows.push(vec![
-                "in locks".into(),
-                write(balance.locked),
-                String::new(),
-                String::new(),
-                String::new(),
-            ]);
+        let in_locks = balance.locked.checked_sub(balance.in_children).unwrap_or(balance.locked);
+        for (name, amount) in [("in locks", in_locks), ("in children", balance.in_children)] {
+            if !amount.is_zero() {
+                let mut row = vec![name.to_owned(), write(amount)];
+                row.resize(5, String::new());
+                rows.push(row);
+            }
         }
     }
     out.table(&["", "BALANCE", "DEPOSITED", "ARRIVING", "WITHDRAWN"], rows)

@@ -139,7 +139,9 @@ impl Leaving {
             let urls: Vec<String> = urls.iter().map(Url::to_string).collect();
             let mut chain = crate::init::connect(&urls, chain_id, adjudicator).map_err(Failure::chain)?;
             let head = chain.follow(&[], 1).map_err(Failure::chain)?.head;
-            let exited = channels.into_iter().zip(params).map(|(channel, (side, params))| {
+            // What a child held is paid by its parent.
+            let funded = channels.into_iter().zip(params).filter(|(_, (_, params))| params.child.is_zero());
+            let exited = funded.map(|(channel, (side, params))| {
                 let blocks = chain.events_of(channel, head).map_err(Failure::chain)?;
                 let events = blocks.into_iter().flat_map(|block| block.events);
                 let is_empty = empty.contains(&channel);

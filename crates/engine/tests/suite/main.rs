@@ -9,6 +9,8 @@ mod apps_disputed;
 mod apps_stalling;
 mod bad_input;
 mod children;
+mod children_crashing;
+mod children_disputed;
 mod policy;
 mod registry;
 mod reorg;

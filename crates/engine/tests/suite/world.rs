@@ -289,10 +289,16 @@ impl World {
 
     /// Delivers frames until none is under way.
     pub(crate) fn settle(&mut self) {
-        while let Some((from, to, bytes)) = self.wire.pop_front() {
-            let Some(node) = (0..self.nodes.len()).find(|node| self.signer(*node) == to) else { continue };
+        while self.deliver_one() {}
+    }
+
+    /// Delivers a frame; returns whether there was one.
+    pub(crate) fn deliver_one(&mut self) -> bool {
+        let Some((from, to, bytes)) = self.wire.pop_front() else { return false };
+        if let Some(node) = (0..self.nodes.len()).find(|node| self.signer(*node) == to) {
             self.input(node, Input::Frame { peer: from, bytes }).expect("commits");
         }
+        true
     }
 
     pub(crate) fn connect(&mut self, one: usize, other: usize) {

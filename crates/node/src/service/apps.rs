@@ -1,17 +1,47 @@
 //! Channels with an app.
 
 use super::Core;
+use super::convert::asset_index;
 use super::keys::Keyed;
 use super::registry::Known;
 use std::sync::Arc;
 use strait_api::{
-    Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppPosition, AssetAmount, ErrorCode,
-    InstalledApp, InstalledApps, Nothing,
+    Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppOpen, AppPosition, AssetAmount,
+    ChannelOpened, ErrorCode, InstalledApp, InstalledApps, Nothing,
 };
-use strait_protocol::{self as protocol, AppStart, Command, Operation, Outcome};
+use strait_protocol::{self as protocol, AppStart, Command, NewChild, Operation, Outcome};
 use strait_types::{Amount, ChannelId, ChannelParams, Side};
 
 impl Core {
+    /// Opens a game within a payment channel.
+    pub(super) async fn app_open_within(
+        &self,
+        parent: ChannelId,
+        request: &AppOpen,
+    ) -> Result<ChannelOpened, ApiError> {
+        if request.idempotency_key.is_some() {
+            let message = "a game within a channel takes no idempotency key";
+            return Err(ApiError::new(ErrorCode::InvalidParams, message)
+                .hint("look at the channel's `children` before you repeat"));
+        }
+        let known = self.known(parent).await?;
+        let ([stake], [peer_stake]) = (&request.stake[..], &request.peer_stake[..]) else {
+            let message =
+                "a game within a channel has stakes of one asset: give one `stake` and one `peer_stake`";
+            return Err(ApiError::new(ErrorCode::InvalidParams, message));
+        };
+        let default = self.nodes.get(known.chain).map_or(0, |chain| chain.challenge_duration);
+        let new = NewChild {
+            asset: asset_index(&known, Some(stake.asset))?,
+            stakes: [stake.amount, *peer_stake],
+            challenge_duration: request.challenge_duration.unwrap_or(default),
+            nonce: u64::from_be_bytes(self.random()?),
+            app: Some((request.app, position(&request.start)?)),
+        };
+        let child = self.node(&known)?.open_child(known.id, new).await?;
+        Ok(ChannelOpened { channel: self.show(child).await?, deposits: Vec::new() })
+    }
+
     pub(crate) async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
         let (_, chain) = self.chain(request.chain_id)?;
         let app = chain.node.install_app(request.runtime.to_vec()).await?;

@@ -143,7 +143,8 @@ impl Core {
         };
         let calls = match command {
             Command::Withdraw { .. } => Some(Calls::Withdraw),
-            Command::Close => Some(Calls::Close),
+            // The end of a child goes into its parent.
+            Command::Close if known.params.child.is_zero() => Some(Calls::Close),
             _ => None,
         };
         let short = match calls {

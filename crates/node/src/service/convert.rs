@@ -1,8 +1,8 @@
 //! Between the node's words and the interface's.
 
 use super::registry::Known;
-use strait_api::{ApiError, Balance, ChannelInfo, Dispute, ErrorCode, Link, LockInfo, Phase};
-use strait_protocol::{BalanceView, Channel, LockView, Phase as ChainPhase};
+use strait_api::{ApiError, Balance, ChannelInfo, ChildInfo, Dispute, ErrorCode, Link, LockInfo, Phase};
+use strait_protocol::{BalanceView, Channel, ChildView, LockView, Phase as ChainPhase};
 use strait_types::{Address, Amount, AssetIndex};
 
 /// Text of a memo: as it is when it is text, else `0x` and hex.
@@ -37,6 +37,7 @@ fn balance(view: &BalanceView) -> Balance {
         own: free(view.own),
         peer: free(view.peer),
         locked: amount(view.locked),
+        in_children: amount(view.in_children),
         deposited: view.deposited[0],
         peer_deposited: view.deposited[1],
         arriving: view.arriving[0],
@@ -57,6 +58,11 @@ fn lock(known: &Known, view: &LockView) -> LockInfo {
     }
 }
 
+fn child(known: &Known, view: &ChildView) -> ChildInfo {
+    let [stake, peer_stake] = view.stakes;
+    ChildInfo { channel: view.child, asset: known.asset(view.asset), stake, peer_stake }
+}
+
 /// A channel as clients see it.
 pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> ChannelInfo {
     let view = channel.view();
@@ -75,7 +81,7 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
         "syncing" => Link::Syncing,
         _ => Link::Down,
     };
-    let phase = phase(&facts.phase);
+    let phase = if channel.is_over() { Phase::Closed } else { phase(&facts.phase) };
     let has_money = view.balances.iter().any(|balance| balance.own > 0);
     let is_usable = phase == Phase::Open && !view.closing && !view.restoring;
     ChannelInfo {
@@ -98,6 +104,8 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
         payments_made: view.payments[0],
         payments_received: view.payments[1],
         locks: view.locks.iter().map(|view| lock(known, view)).collect(),
+        children: view.children.iter().map(|view| child(known, view)).collect(),
+        parent: view.parent,
         dispute,
     }
 }

@@ -50,6 +50,9 @@ impl Core {
     }
 
     pub(crate) async fn app_open(self: &Arc<Core>, mut request: AppOpen) -> Result<ChannelOpened, ApiError> {
+        if let Some(parent) = request.parent {
+            return self.app_open_within(parent, &request).await;
+        }
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
         let keyed = match request.idempotency_key.take() {

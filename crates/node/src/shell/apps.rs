@@ -3,7 +3,7 @@
 use super::waiters::Answer;
 use super::{NewChannel, Node, NodeError};
 use strait_engine::Input;
-use strait_protocol::{AppMove, AppStart, AppView, Command, Outcome, Settings};
+use strait_protocol::{AppMove, AppStart, AppView, Command, NewChild, Outcome, Settings};
 use strait_types::{Address, ChannelId, ChannelParams};
 
 impl Node {
@@ -57,6 +57,18 @@ impl Node {
         let receiver = self.ask(|token| Input::OpenApp { token, params, start, settings });
         match self.shared.answer(receiver).await? {
             Answer::Opened(channel) => Ok(channel),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// Opens a child channel, with an app or for payments, in a payment channel, without a transaction. Ends when the
+    /// peer has countersigned the lock that holds its funds; returns its id.
+    ///
+    /// # Errors
+    /// When the peer's policy or ours does not take it, or the balances do not cover it; it costs nothing then.
+    pub async fn open_child(&self, parent: ChannelId, new: NewChild) -> Result<ChannelId, NodeError> {
+        match self.command(parent, Command::OpenChild(Box::new(new))).await? {
+            Outcome::ChildOpened { child } => Ok(child),
             _ => Err(NodeError::Mismatch),
         }
     }

@@ -4,7 +4,8 @@ use crate::world::{ETHER, Party, World, event, soon};
 use futures_util::StreamExt as _;
 use strait_api::{
     Api as _, AppFinish, AppInfo, AppInstall, AppMove, AppOpen, AppPosition, AssetAmount, ChannelMove,
-    ChannelRef, ErrorCode, Event, EventRecord, EventStream, Link, Nothing, Phase,
+    ChannelRef, ErrorCode, Event, EventRecord, EventStream, HistoryEntry, HistoryLine, HistoryQuery, Link,
+    Nothing, Phase,
 };
 use strait_app::{AppData as _, NativeRules as _, Position};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
@@ -64,36 +65,57 @@ async fn taking(party: &Party, channel: ChannelId, sticks: u8, key: Option<&str>
 
 /// Both ask for the same end.
 async fn finish(parties: [&Party; 2], channel: ChannelId, key: Option<&str>) -> [u64; 2] {
-    let outcome = vec![[STAKE.to_string(), format!("-{STAKE}")]];
+    finish_by(parties, channel, [STAKE.to_string(), format!("-{STAKE}")], key).await
+}
+
+async fn finish_by(
+    parties: [&Party; 2],
+    channel: ChannelId,
+    outcome: [String; 2],
+    key: Option<&str>,
+) -> [u64; 2] {
+    let outcome = vec![outcome];
     let request = AppFinish { channel, outcome, idempotency_key: key.map(str::to_owned) };
     let [one, other] = parties.map(|party| party.service.app_finish(request.clone()));
     let (one, other) = soon("the end", async { tokio::join!(one, other) }).await;
     [one.expect("agreed").version, other.expect("agreed").version]
 }
 
-/// Two services that know the app, and a game of five sticks in which both have deposited their stakes.
-async fn game(world: &World) -> (Party, Party, ChannelId) {
-    let (alice, bob) = (world.start(1).await, world.start(2).await);
+/// Gives both the app's code; its address.
+async fn install(parties: [&Party; 2]) -> Address {
     let runtime = sticks::code().expect("fit").runtime().clone();
     let mut app = Address::ZERO;
-    for party in [&alice, &bob] {
+    for party in parties {
         let request = AppInstall { chain_id: None, runtime: runtime.clone() };
         app = party.service.app_install(request).await.expect("installed").app;
     }
-    let listed = bob.service.app_list(Nothing {}).await.expect("listed").apps;
-    assert_eq!(listed.iter().map(|installed| installed.app).collect::<Vec<_>>(), [app]);
-    let stake = Amount::from(10 * ETHER);
-    let request = AppOpen {
+    app
+}
+
+/// A game of five sticks with a peer.
+fn five_sticks(app: Address, peer: String, stake: Amount) -> AppOpen {
+    AppOpen {
         chain_id: None,
-        peer: bob.address(),
+        peer,
+        parent: None,
         peer_payout: None,
         challenge_duration: None,
         app,
         stake: vec![AssetAmount { asset: Address::ZERO, amount: stake }],
         peer_stake: vec![stake],
         start: wire(&sticks::start(STAKE, 5, 1)),
-        idempotency_key: Some("game".into()),
-    };
+        idempotency_key: None,
+    }
+}
+
+/// Two services that know the app, and a game of five sticks in which both have deposited their stakes.
+async fn game(world: &World) -> (Party, Party, ChannelId) {
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let app = install([&alice, &bob]).await;
+    let listed = bob.service.app_list(Nothing {}).await.expect("listed").apps;
+    assert_eq!(listed.iter().map(|installed| installed.app).collect::<Vec<_>>(), [app]);
+    let stake = Amount::from(10 * ETHER);
+    let request = AppOpen { idempotency_key: Some("game".into()), ..five_sticks(app, bob.address(), stake) };
     let opened = soon("the opening", alice.service.app_open(request.clone())).await.expect("opened");
     let again = soon("a repetition", alice.service.app_open(request)).await.expect("answered");
     assert_eq!(again, opened, "no second channel");
@@ -131,6 +153,59 @@ async fn a_game_is_opened_played_and_paid() {
         paid.map(|wei| wei.to::<u128>()),
         [u128::from(10 * ETHER) + STAKE, u128::from(10 * ETHER) - STAKE]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_within_a_payment_channel_costs_no_transaction() {
+    let world = World::new();
+    let (alice, bob, parent) = world.pair().await;
+    let app = install([&alice, &bob]).await;
+    let deposit =
+        ChannelMove { channel: parent, asset: None, amount: Amount::from(ETHER), idempotency_key: None };
+    bob.service.channel_deposit(deposit).await.expect("deposited");
+    alice.until(parent, |info| !info.balances[0].peer_deposited.is_zero()).await;
+    let block = world.chain.with(|chain| chain.head().at.number);
+
+    let stake = Amount::from(10_000);
+    let within = |stake| AppOpen { parent: Some(parent), ..five_sticks(app, String::new(), stake) };
+    let too_much = alice.service.app_open(within(Amount::from(2 * ETHER))).await.expect_err("too much");
+    assert_eq!(too_much.code, ErrorCode::InsufficientBalance, "the peer does not own it");
+    let opened = soon("the opening", alice.service.app_open(within(stake))).await.expect("opened").channel;
+    let channel = opened.channel;
+    assert_eq!(opened.parent, Some(parent));
+    let info = bob.until(parent, |info| info.children.len() == 1).await;
+    assert_eq!((info.children[0].channel, info.children[0].stake), (channel, stake));
+    assert_eq!(info.balances[0].in_children, Amount::from(20_000));
+
+    bob.until(channel, |info| info.version > 0).await;
+    take(&alice, channel, 2).await;
+    alice.pay(parent, 500, "beside").await.expect("paid");
+    let close =
+        alice.service.channel_close(ChannelRef { channel: parent }).await.expect_err("a game is open");
+    assert_eq!(close.code, ErrorCode::ChannelBusy);
+    assert!(close.message.contains("finish each with the peer"), "{}", close.message);
+    take(&bob, channel, 3).await;
+    finish_by([&alice, &bob], channel, [format!("-{STAKE}"), STAKE.to_string()], None).await;
+    for party in [&alice, &bob] {
+        party.until(channel, |info| info.phase == Phase::Closed).await;
+        let info = party.until(parent, |info| info.children.is_empty()).await;
+        assert!(info.balances[0].in_children.is_zero());
+    }
+    let info = alice.show(parent).await.expect("known");
+    let lost = u128::from(10 * ETHER) - STAKE - 500;
+    assert_eq!(info.balances[0].own.units(), lost);
+    let history = HistoryQuery { channel: parent, cursor: None, limit: None };
+    let lines = bob.service.history(history).await.expect("a bill").lines;
+    let of_child = |line: &HistoryLine| match &line.entry {
+        HistoryEntry::OpenChild { child, .. } => Some(("open", *child)),
+        HistoryEntry::CloseChild { child, .. } => Some(("close", *child)),
+        _ => None,
+    };
+    assert_eq!(
+        lines.iter().filter_map(of_child).collect::<Vec<_>>(),
+        [("open", channel), ("close", channel)]
+    );
+    assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
 }
 
 #[tokio::test(flavor = "multi_thread")]

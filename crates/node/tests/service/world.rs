@@ -125,7 +125,11 @@ impl World {
                 max_backoff: Duration::from_millis(50),
                 ..Limits::default()
             },
-            policy: Policy { apps: vec![self.sticks()], ..Policy::default() },
+            policy: Policy {
+                apps: vec![self.sticks()],
+                stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
+                ..Policy::default()
+            },
             alarms: Default::default(),
             capacity: Default::default(),
             settings: settings(),

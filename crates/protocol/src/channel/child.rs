@@ -2,7 +2,7 @@
 
 use super::{AppPart, Channel, Link, Outputs};
 use crate::child::{ChildOpening, ChildOutcome, Standing};
-use crate::command::CommandError;
+use crate::command::{CommandError, Event};
 use crate::onchain::{ChainView, Facts, Phase};
 use crate::record::Record;
 use crate::settings::Settings;
@@ -54,9 +54,13 @@ impl Channel {
         if standing == self.volatile.standing {
             return;
         }
-        self.volatile.standing = standing;
+        let before = std::mem::replace(&mut self.volatile.standing, standing);
         if standing != Standing::Locked {
             self.fail_waiting(&CommandError::NotOpen, out);
+        }
+        let was_alive = matches!(before, Standing::Locked | Standing::Leaving);
+        if was_alive && standing == Standing::Over && self.durable.chain.head().phase != Phase::Closed {
+            out.events.push(Event::ClosedBack);
         }
         if self.is_idle() {
             self.volatile.link = Link::Down;

@@ -187,6 +187,15 @@ impl Channel {
         self.durable.chain.head()
     }
 
+    /// The chain's facts about the channel, as they are told to users: a child that is closed back is closed.
+    pub fn told_facts(&self) -> Facts {
+        let mut facts = self.durable.chain.head().clone();
+        if self.is_over() {
+            facts.phase = Phase::Closed;
+        }
+        facts
+    }
+
     /// Blocks after which a deposit counts here.
     pub fn confirmations(&self) -> u64 {
         self.durable.settings.confirmations

@@ -2,8 +2,8 @@
 
 use crate::world::{World, amount, settings};
 use strait_protocol::{
-    Admission, Body, ChainAction, Channel, ChildOpening, ChildOutcome, Command, CommandError, NewChild,
-    Operation, Outcome, Outputs, Rule, Standing, Update,
+    Admission, Body, ChainAction, Channel, ChildOpening, ChildOutcome, Command, CommandError, Event,
+    NewChild, Operation, Outcome, Outputs, Rule, Standing, Update,
 };
 use strait_types::{Address, Amount, AssetIndex, ChannelId, Side, Version};
 
@@ -237,5 +237,6 @@ fn a_child_does_nothing_before_it_hears_of_its_parent_and_nothing_after_its_end(
     assert!(channel.needs_attention(), "it goes to the chain");
     channel.set_standing(Standing::Over, &mut out);
     assert!(channel.is_over() && !channel.needs_attention());
-    assert!(out.is_empty());
+    assert_eq!(out.events, [Event::ClosedBack]);
+    assert!(out.records.is_empty() && out.messages.is_empty());
 }

@@ -280,7 +280,12 @@ impl Pump {
         }
         let Ok(known) = self.core.known(id).await else { return Ok(()) };
         let peer = known.peer();
-        self.accounts.insert(id, Account::new(known, Told::default(), Mark::default()));
+        let mut told = Told::default();
+        if !known.params.child.is_zero() {
+            // Nothing was deposited: its parent has locked what it holds.
+            told.deposits = self.node().node.facts(id).await?.deposits;
+        }
+        self.accounts.insert(id, Account::new(known, told, Mark::default()));
         self.changed.insert(id);
         self.tell_event(id, Event::Opened { peer });
         Ok(())
@@ -291,6 +296,7 @@ impl Pump {
             ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
             // A child is told of as every channel is: when it opens, and when it is closed.
             ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildClosed { .. } => {}
+            ChannelEvent::ClosedBack => self.tell_phase(id, &Phase::Closed),
             ChannelEvent::Moved { state, is_ours } => {
                 let step = AppMove {
                     writer: state.writer,

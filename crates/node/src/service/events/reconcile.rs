@@ -63,7 +63,7 @@ impl Pump {
                 let look = |id: &ChannelId| {
                     let channel = engine.channel(*id)?;
                     let version = channel.view().version;
-                    Some((*id, Present { facts: channel.facts().clone(), version }))
+                    Some((*id, Present { facts: channel.told_facts(), version }))
                 };
                 wanted.iter().filter_map(look).collect::<HashMap<_, _>>()
             });
