@@ -422,7 +422,9 @@ fn a_game_by_commands() {
     let checked: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
     let app = checked["address"].as_str().expect("an address");
     let [alice, bob] = ["1", "2"].map(|account| {
-        let party = Party::start_with(&url, account, &[("STRAIT_POLICY__APPS", &format!("[\"{app}\"]"))]);
+        let apps = format!("[\"{app}\"]");
+        let env = [("STRAIT_POLICY__APPS", apps.as_str()), ("STRAIT_POLICY__STAKES", "[\"0.2 ether\"]")];
+        let party = Party::start_with(&url, account, &env);
         assert_eq!(party.json(&["app", "install", artifact])["app"], app);
         party
     });
@@ -453,4 +455,30 @@ fn a_game_by_commands() {
     bob.json(&["app", "finish", channel, "1000"]);
     assert!(ours.wait().expect("it ends").success());
     alice.wait(channel, "the payout", |info| info["phase"] == "closed");
+    play_within_a_channel(&alice, &bob, app);
+}
+
+/// The same within a payment channel: nothing is deposited for it, and its end goes back into the channel.
+fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) {
+    const FIELDS: &str = "uint128 stake, uint8 sticks";
+    let opened = alice.json(&["channel", "open", bob.address(), "--deposit", "1 ether", "--wait"]);
+    let parent = opened["channel"]["channel"].as_str().expect("an id");
+    alice.json(&["pay", parent, "0.3 ether"]);
+    let words = ["app", "open", "--in", parent, "--app", app, "--fields", FIELDS, "--data", "[1000, 3]"];
+    let (code, _) = alice.fails(&[&words[..], &["--stake", "0.25 ether"]].concat());
+    assert_ne!(code, 0, "more than the peer's node puts in unasked");
+    let opened = alice.json(&[&words[..], &["--stake", "0.1 ether"]].concat());
+    let game = opened["channel"]["channel"].as_str().expect("an id");
+    assert_eq!(opened["channel"]["parent"], parent);
+    alice.wait(parent, "the lock", |info| info["balances"][0]["in_children"] == ether("0.2"));
+    alice.wait(game, "the start", |info| info["version"] == 1);
+    alice.json(&["app", "move", game, "[1000, 0]", "--fields", FIELDS]);
+    let mut ours = alice.command(&["app", "finish", game, "1000"]).spawn().expect("it runs");
+    bob.json(&["app", "finish", game, "1000"]);
+    assert!(ours.wait().expect("it ends").success());
+    let info = bob.wait(parent, "the end", |info| info["balances"][0]["locked"] == "0");
+    assert_eq!(info["balances"][0]["own"], "299999999999999000");
+    let shown = run(bob.command(&["history", parent]));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("open child") && shown.contains("close child"), "{shown}");
 }

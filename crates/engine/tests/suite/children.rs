@@ -3,7 +3,7 @@
 use crate::apps::{STAKE, heap, won_by};
 use crate::world::{MOST_STAKE, World, sticks};
 use strait_protocol::{ChannelView, Command, Event, NewChild, Outcome, Token};
-use strait_types::{Address, Amount, AssetIndex, ChannelId, Side, Version};
+use strait_types::{Address, Amount, AssetIndex, ChannelId, MAX_LOCKS, Side, Version};
 
 pub(crate) const DEPOSIT: u64 = 1_000;
 
@@ -179,4 +179,51 @@ fn a_child_that_is_not_taken_costs_nothing_and_its_reason_is_told() {
     }
     let closed = world.command(0, parent, Command::Close);
     assert!(world.refusal(0, closed).contains("1 child channels are open"));
+}
+
+#[test]
+fn a_channel_carries_as_many_children_as_locks_and_payments_go_on_between() {
+    let (mut world, parent) = World::parent();
+    let open = || Command::OpenChild(Box::new(purse(1, 1)));
+    let tokens: Vec<_> = (0..=MAX_LOCKS).map(|_| world.command(0, parent, open())).collect();
+    let paid = world.pay(1, parent, 5);
+    world.settle();
+    assert!(matches!(world.outcome(1, paid), Some(Ok(Outcome::Paid { .. }))), "the pen is not kept from it");
+    let (last, others) = tokens.split_last().expect("some");
+    assert!(world.refusal(0, *last).contains("the most locks that it can carry"));
+    for token in others {
+        assert!(matches!(world.outcome(0, *token), Some(Ok(Outcome::ChildOpened { .. }))));
+    }
+    let children: Vec<_> = world.view(0, parent).children.iter().map(|view| view.child).collect();
+    for child in children {
+        world.command(0, child, Command::Close);
+    }
+    world.settle();
+    for node in 0..2 {
+        assert!(world.view(node, parent).children.is_empty());
+    }
+    assert_eq!((world.own(0, parent), world.own(1, parent)), (1_005, 995));
+}
+
+#[test]
+fn a_side_that_has_forgotten_a_child_is_told_of_it_and_plays_on() {
+    let (mut world, parent) = World::parent();
+    world.pay(0, parent, 1);
+    world.settle();
+    let backup = world.nodes[1].disk.fork();
+    let new = game(&world, 5);
+    let child = world.child(0, parent, new);
+    world.take(0, child, 1);
+    world.disconnect(0, 1);
+    world.restore(1, backup);
+    world.follow();
+    world.connect(0, 1);
+    // Until what it may have signed and forgotten can no longer be executed.
+    world.elapse(12 * 3_600);
+    assert_eq!(world.left(1, child), 4);
+    let moved = world.take(1, child, 1);
+    assert!(matches!(world.outcome(1, moved), Some(Ok(_))), "{:?}", world.outcome(1, moved));
+    world.take(0, child, 3);
+    world.finish(child, &won_by(Side::Zero));
+    assert_eq!(world.own(0, parent), i128::from(DEPOSIT + STAKE - 1));
 }

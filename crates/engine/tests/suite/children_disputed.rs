@@ -3,6 +3,7 @@
 use crate::apps::{STAKE, won_by};
 use crate::children::{DEPOSIT, game, purse};
 use crate::world::{Crash, World};
+use strait_engine::Notice;
 use strait_engine::ports::{Chain, TxRequest};
 use strait_protocol::{ChainNews, Command, Signer as _};
 use strait_types::abi::calls;
@@ -58,7 +59,7 @@ fn what_the_chain_decided_is_taken_over_by_a_peer_that_comes_back_and_the_parent
     world.settle();
     assert!(matches!(world.outcome(1, paid), Some(Ok(_))));
     assert!(!world.nodes[0].notices.iter().any(|notice| matches!(notice,
-        strait_engine::Notice::Channel { channel, event: strait_protocol::Event::Chain(ChainNews::Challenged { .. }) }
+        Notice::Channel { channel, event: strait_protocol::Event::Chain(ChainNews::Challenged { .. }) }
             if *channel == parent)));
 }
 

@@ -382,6 +382,15 @@ impl World {
         self.now = until;
     }
 
+    /// The process ends and starts again on an older disk, as its operator says.
+    pub(crate) fn restore(&mut self, node: usize, disk: MemoryDisk) {
+        let node = &mut self.nodes[node];
+        node.disk = disk;
+        node.store = node.disk.open().expect("opens");
+        let policy = policy(node.port.adjudicator());
+        node.engine = recover_with(&node.key, &node.port, &node.store, policy, true);
+    }
+
     /// The process ends and starts again on the same disk.
     pub(crate) fn restart(&mut self, node: usize) {
         let node = &mut self.nodes[node];

@@ -146,7 +146,7 @@ impl Table<'_> {
                 shown.extend(config.assets.find(chain, *address).map(|asset| asset.show(*amount)));
             }
             shown.dedup();
-            self.row(&format!("policy.{key}"), list(shown));
+            self.row(format!("policy.{key}"), list(shown));
         }
         self.row("policy.channels_per_peer", policy.channels_per_peer.to_string());
         self.row("policy.unfunded_channels", policy.unfunded_channels.to_string());
