@@ -3,6 +3,7 @@
 mod apps;
 mod backup;
 mod events;
+mod games;
 mod gas_money;
 mod invoices;
 mod keys;
