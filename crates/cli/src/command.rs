@@ -4,7 +4,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::{
     app, backup, channel, completions, config, connect, demo, deploy, devnet, doctor, exit, exit_codes,
-    history, info, init, invoice, key, node, pay, peer, restore, token,
+    history, info, init, invoice, key, node, pay, peer, restore, token, tower,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Init(init::InitArgs),
     /// Runs a node in the foreground.
     Node(node::NodeArgs),
+    /// Runs a watchtower: it defends the channels of nodes that are away.
+    Tower(tower::TowerArgs),
     /// Makes, lists, imports and exports keys.
     Key(key::KeyArgs),
     /// Shows the configuration and where each value comes from.
@@ -122,6 +124,7 @@ impl Cli {
             Command::Devnet(args) => devnet::run(&args, &Output::new(json)),
             Command::Init(args) => init::run(&global, &args, &Output::new(json)),
             Command::Node(args) => node::run(&global, &args, &Output::new(json)),
+            Command::Tower(args) => tower::run(&global, &args, &Output::new(json)),
             Command::Key(args) => key::run(&global, &args, &Output::new(json)),
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),

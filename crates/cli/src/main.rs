@@ -32,6 +32,7 @@ mod restore;
 mod testing;
 mod text;
 mod token;
+mod tower;
 mod unlock;
 
 use clap::Parser;

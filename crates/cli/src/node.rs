@@ -63,12 +63,12 @@ pub(crate) fn run(global: &Global, args: &NodeArgs, out: &Output) -> Result<(), 
     ];
     let config = load(global, &args.flags, flags.into_iter().flatten().collect())?.config;
     start_log(&config)?;
-    let daemon = unlock(config, args)?;
+    let daemon = unlock(config, args.password_file.as_deref(), args.restored)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(serve(daemon, out))
 }
 
-fn start_log(config: &Config) -> Result<(), Failure> {
+pub(crate) fn start_log(config: &Config) -> Result<(), Failure> {
     let filter = filter(&config.node.log)?;
     let log = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
     let log = match config.node.log_format {
@@ -89,19 +89,26 @@ fn filter(text: &str) -> Result<Targets, Failure> {
 }
 
 /// Opens the keys that the configuration names. Each is opened once; all have the same password unless asked for.
-fn unlock(config: Config, args: &NodeArgs) -> Result<DaemonConfig, Failure> {
-    let mut opened = Keys { config: &config, args, given: None, keys: BTreeMap::new() };
+///
+/// # Errors
+/// When a key is missing, or its password is.
+pub(crate) fn unlock(
+    config: Config,
+    password_file: Option<&Path>,
+    restored: bool,
+) -> Result<DaemonConfig, Failure> {
+    let mut opened = Keys { config: &config, password_file, given: None, keys: BTreeMap::new() };
     let signer = opened.open(&config.node.key)?;
     let mut accounts = BTreeMap::new();
     for (name, chain) in &config.chains {
         accounts.insert(name.clone(), opened.open(&chain.account)?);
     }
-    Ok(DaemonConfig { signer, accounts, restored: args.restored, config })
+    Ok(DaemonConfig { signer, accounts, restored, config })
 }
 
 struct Keys<'a> {
     config: &'a Config,
-    args: &'a NodeArgs,
+    password_file: Option<&'a Path>,
     given: Option<Zeroizing<String>>,
     keys: BTreeMap<String, SigningKey>,
 }
@@ -118,7 +125,7 @@ impl Keys<'_> {
         let password = match &self.given {
             Some(password) => password.clone(),
             None => password(
-                self.args.password_file.as_deref(),
+                self.password_file,
                 self.config.node.password_file.as_deref(),
                 &format!("Password of the key '{name}': "),
             )?,
@@ -192,17 +199,17 @@ fn announce(daemon: &Daemon, config: &Config, signer: &str, out: &Output) -> Res
 }
 
 /// What asks the process to stop.
-struct Stop {
+pub(crate) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Stop {
-    fn listen() -> std::io::Result<Stop> {
+    pub(crate) fn listen() -> std::io::Result<Stop> {
         Ok(Stop { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn requested(&mut self) {
+    pub(crate) async fn requested(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -41,6 +41,10 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
+    pub(crate) fn new(config: Alarms) -> Alarm {
+        Alarm { config, ..Alarm::default() }
+    }
+
     pub(crate) fn is_stale(&self) -> bool {
         self.stale
     }
@@ -61,34 +65,66 @@ impl Alarm {
         let stale = self.stale_at().filter(|_| !self.stale);
         [stale, self.look_ms].into_iter().flatten().min()
     }
+
+    /// The chain has told its head.
+    pub(crate) fn note_head(&mut self, now_ms: u64, followed: &Followed) -> Vec<Notice> {
+        let head =
+            BlockView { number: followed.head.number, hash: followed.head.hash, time: followed.head_time };
+        self.head = Some(head);
+        let ahead = followed.head_time.saturating_sub(now_ms / 1_000);
+        let skewed = ahead > self.config.clock_skew;
+        let is_news = skewed && !std::mem::replace(&mut self.skewed, skewed);
+        let skew = is_news.then_some(Notice::ClockSkew { seconds: ahead });
+        self.skewed = skewed;
+        skew.into_iter().chain(self.check_staleness(now_ms)).collect()
+    }
+
+    /// Whether the view of the chain became stale, or fresh again.
+    pub(crate) fn check_staleness(&mut self, now_ms: u64) -> Option<Notice> {
+        let stale = self.stale_at().is_some_and(|at| at <= now_ms);
+        let head = self.head;
+        let notice = if stale { Notice::ChainStale { head } } else { Notice::ChainFresh { head } };
+        (std::mem::replace(&mut self.stale, stale) != stale).then_some(notice)
+    }
+
+    /// Whether deadlines run, which are looked at again in a while.
+    pub(crate) fn look_again(&mut self, now_ms: u64, running: bool) {
+        self.look_ms = running.then(|| now_ms.saturating_add(LOOK_MS));
+    }
+}
+
+/// Deadlines that the operator was told of, with the quarters that were left then.
+#[derive(Debug, Default)]
+pub(crate) struct Told(Vec<(Deadline, u8)>);
+
+impl Told {
+    /// What is to be told of a channel's deadlines: each when less than three, two and one quarter of its time are left.
+    pub(crate) fn news(&mut self, channel: ChannelId, now: u64, deadlines: &[Deadline]) -> Vec<Notice> {
+        self.0.retain(|(told, _)| deadlines.contains(told));
+        let mut notices = Vec::new();
+        for deadline in deadlines {
+            let quarters_left = quarters_left(deadline, now);
+            let told = self.0.iter_mut().find(|(of, _)| of == deadline);
+            let is_news = quarters_left < told.as_ref().map_or(4, |(_, quarters)| *quarters);
+            if !is_news {
+                continue;
+            }
+            match told {
+                Some((_, told)) => *told = quarters_left,
+                None => self.0.push((*deadline, quarters_left)),
+            }
+            let (call, deadline) = (deadline.call, deadline.at);
+            notices.push(Notice::DeadlineInDanger { channel, call, deadline, quarters_left });
+        }
+        notices
+    }
 }
 
 impl Engine {
     /// The chain has told its head.
     pub(crate) fn note_head(&mut self, now_ms: u64, followed: &Followed) {
-        let head =
-            BlockView { number: followed.head.number, hash: followed.head.hash, time: followed.head_time };
-        self.alarm.head = Some(head);
-        let ahead = followed.head_time.saturating_sub(now_ms / 1_000);
-        let skewed = ahead > self.alarm.config.clock_skew;
-        if skewed && !self.alarm.skewed {
-            self.effects.push(Effect::Notify(Notice::ClockSkew { seconds: ahead }));
-        }
-        self.alarm.skewed = skewed;
-        self.check_staleness(now_ms);
-    }
-
-    fn check_staleness(&mut self, now_ms: u64) {
-        let stale = self.alarm.stale_at().is_some_and(|at| at <= now_ms);
-        if stale != self.alarm.stale {
-            self.alarm.stale = stale;
-            let head = self.alarm.head;
-            self.effects.push(Effect::Notify(if stale {
-                Notice::ChainStale { head }
-            } else {
-                Notice::ChainFresh { head }
-            }));
-        }
+        let notices = self.alarm.note_head(now_ms, followed);
+        self.effects.extend(notices.into_iter().map(Effect::Notify));
     }
 
     /// Looks at what time alone brings about.
@@ -97,7 +133,8 @@ impl Engine {
         if self.alarm.due().is_none_or(|due| due > now_ms) {
             return;
         }
-        self.check_staleness(now_ms);
+        let staleness = self.alarm.check_staleness(now_ms);
+        self.effects.extend(staleness.map(Effect::Notify));
         self.check_deadlines(now_ms);
     }
 
@@ -111,31 +148,13 @@ impl Engine {
             running |= !deadlines.is_empty();
             self.tell_deadlines(now_ms, id, &deadlines);
         }
-        self.alarm.look_ms = running.then(|| now_ms.saturating_add(LOOK_MS));
+        self.alarm.look_again(now_ms, running);
     }
 
     fn tell_deadlines(&mut self, now_ms: u64, id: ChannelId, deadlines: &[Deadline]) {
         let now = self.cursor.times(0).0.max(now_ms / 1_000);
         let Some(entry) = self.channels.get_mut(&id) else { return };
-        entry.alarmed.retain(|(told, _)| deadlines.contains(told));
-        for deadline in deadlines {
-            let quarters = quarters_left(deadline, now);
-            let told = entry.alarmed.iter_mut().find(|(of, _)| of == deadline);
-            let is_news = quarters < told.as_ref().map_or(4, |(_, quarters)| *quarters);
-            if !is_news {
-                continue;
-            }
-            match told {
-                Some((_, told)) => *told = quarters,
-                None => entry.alarmed.push((*deadline, quarters)),
-            }
-            self.effects.push(Effect::Notify(Notice::DeadlineInDanger {
-                channel: id,
-                call: deadline.call,
-                deadline: deadline.at,
-                quarters_left: quarters,
-            }));
-        }
+        self.effects.extend(entry.alarmed.news(id, now, deadlines).into_iter().map(Effect::Notify));
     }
 }
 

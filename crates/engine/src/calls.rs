@@ -3,6 +3,7 @@
 use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{ChainError, Receipt, TxHash, TxRequest};
+use std::collections::BTreeMap;
 use strait_protocol::{ChainAction, Phase, Rule, Token};
 use strait_types::abi::calls;
 use strait_types::{Address, Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
@@ -15,7 +16,7 @@ const RESEND_BLOCKS: u64 = 3;
 pub struct CallKey {
     /// For which channel.
     pub channel: ChannelId,
-    /// [`ChainAction::name`].
+    /// [`strait_protocol::ChainAction::name`].
     pub name: &'static str,
 }
 
@@ -73,6 +74,79 @@ impl Submission {
     }
 }
 
+/// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(BTreeMap<(ChannelId, B256), u64>);
+
+impl Calls {
+    /// Whether a call was handed out and has been wanted ever since.
+    pub(crate) fn is_known(&self, channel: ChannelId, data: &Bytes) -> bool {
+        self.0.contains_key(&(channel, strait_types::keccak256(data)))
+    }
+
+    /// The submissions of what a channel wants, by name and calldata, and that is not under way.
+    pub(crate) fn hand_out(
+        &mut self,
+        channel: ChannelId,
+        wanted: Vec<(&'static str, Bytes)>,
+        head: u64,
+        to: Address,
+    ) -> Vec<Effect> {
+        let wanted: Vec<_> =
+            wanted.into_iter().map(|(name, data)| (strait_types::keccak256(&data), name, data)).collect();
+        let known = self.0.range((channel, B256::ZERO)..=(channel, B256::repeat_byte(0xff)));
+        let over: Vec<_> = known
+            .map(|(key, _)| *key)
+            .filter(|(_, digest)| !wanted.iter().any(|(other, ..)| other == digest))
+            .collect();
+        for key in over {
+            self.0.remove(&key);
+        }
+        let mut submissions = Vec::new();
+        for (digest, name, data) in wanted {
+            let sent = self.0.get(&(channel, digest));
+            if sent.is_some_and(|at_block| head < at_block.saturating_add(RESEND_BLOCKS)) {
+                continue;
+            }
+            // Who else plays the same app has the same wish, and one deployment is enough.
+            let is_same = |(of, at_block): (&(ChannelId, B256), &u64)| {
+                of.1 == digest && head < at_block.saturating_add(RESEND_BLOCKS)
+            };
+            if name == ChainAction::DEPLOY_APP && self.0.iter().any(is_same) {
+                continue;
+            }
+            self.0.insert((channel, digest), head);
+            let call = TxRequest { to, value: U256::ZERO, data };
+            let key = SubmissionKey::Call(CallKey { channel, name });
+            submissions.push(Effect::Submit(Submission { key, allowance: None, call }));
+        }
+        submissions
+    }
+}
+
+/// What is told of a submission's end.
+pub(crate) fn submitted(key: SubmissionKey, result: Result<TxHash, ChainError>) -> Option<Notice> {
+    match (key, result) {
+        // It may be that the peer's call came first; the next block tells, and else it is sent again.
+        (SubmissionKey::Call(key), Err(error)) => {
+            Some(Notice::CallFailed { channel: key.channel, call: key.name, error })
+        }
+        (SubmissionKey::Call(_), Ok(_)) => None,
+        (SubmissionKey::User(token), Ok(transaction)) => Some(Notice::Submitted { token, transaction }),
+        (SubmissionKey::User(token), Err(error)) => Some(Notice::Failed { token, error: error.into() }),
+    }
+}
+
+/// What is told of a transaction's end.
+pub(crate) fn mined(key: SubmissionKey, transaction: TxHash, receipt: Option<&Receipt>) -> Notice {
+    match receipt {
+        Some(&Receipt { block, success, gas_used }) => {
+            Notice::Included { key, transaction, block, success, gas_used }
+        }
+        None => Notice::NotIncluded { key, transaction },
+    }
+}
+
 impl Engine {
     /// Hands out the calls that a channel wants and that are not under way.
     pub(crate) fn hand_out_calls(&mut self, now_ms: u64, channel: ChannelId) {
@@ -82,75 +156,23 @@ impl Engine {
             return;
         }
         let ctx = self.context(now_ms, entry);
-        let wanted = entry.channel.wanted(&ctx);
         let params = entry.channel.params();
-        let call = |action: &ChainAction| {
-            let data = action.calldata(params, entry.channel.terms());
-            (strait_types::keccak256(&data), action.name(), data)
-        };
-        let wanted: Vec<_> = wanted.iter().map(call).collect();
-        let known = self.calls.range((channel, B256::ZERO)..=(channel, B256::repeat_byte(0xff)));
-        let over: Vec<_> = known
-            .map(|(key, _)| *key)
-            .filter(|(_, digest)| !wanted.iter().any(|(other, ..)| other == digest))
-            .collect();
-        for key in over {
-            self.calls.remove(&key);
-        }
-        for (digest, name, data) in wanted {
-            self.hand_out(CallKey { channel, name }, digest, data);
-        }
-    }
-
-    fn hand_out(&mut self, key: CallKey, digest: B256, data: Bytes) {
-        let head = self.head_number();
-        let sent = self.calls.get(&(key.channel, digest));
-        if sent.is_some_and(|at_block| head < at_block.saturating_add(RESEND_BLOCKS)) {
-            return;
-        }
-        // Who else plays the same app has the same wish, and one deployment is enough.
-        let is_same = |(of, at_block): (&(ChannelId, B256), &u64)| {
-            of.1 == digest && head < at_block.saturating_add(RESEND_BLOCKS)
-        };
-        if key.name == ChainAction::DEPLOY_APP && self.calls.iter().any(is_same) {
-            return;
-        }
-        self.calls.insert((key.channel, digest), head);
-        let call = TxRequest { to: self.domain.adjudicator(), value: U256::ZERO, data };
-        self.effects.push(Effect::Submit(Submission {
-            key: SubmissionKey::Call(key),
-            allowance: None,
-            call,
-        }));
+        let terms = entry.channel.terms();
+        let wanted = entry.channel.wanted(&ctx);
+        let wanted = wanted.iter().map(|action| (action.name(), action.calldata(params, terms))).collect();
+        let (head, to) = (self.head_number(), self.domain.adjudicator());
+        self.effects.extend(self.calls.hand_out(channel, wanted, head, to));
     }
 
     pub(crate) fn on_submitted(&mut self, key: SubmissionKey, result: Result<TxHash, ChainError>) {
-        match (key, result) {
-            (SubmissionKey::Call(key), Err(error)) => {
-                self.doubt_code(key.channel);
-                // It may be that the peer's call came first; the next block tells, and else it is sent again.
-                self.effects.push(Effect::Notify(Notice::CallFailed {
-                    channel: key.channel,
-                    call: key.name,
-                    error,
-                }));
-            }
-            (SubmissionKey::Call(_), Ok(_)) => {}
-            (SubmissionKey::User(token), Ok(transaction)) => {
-                self.effects.push(Effect::Notify(Notice::Submitted { token, transaction }));
-            }
-            (SubmissionKey::User(token), Err(error)) => self.fail(token, error.into()),
+        if let (SubmissionKey::Call(key), Err(_)) = (key, &result) {
+            self.doubt_code(key.channel);
         }
+        self.effects.extend(submitted(key, result).map(Effect::Notify));
     }
 
     pub(crate) fn on_mined(&mut self, key: SubmissionKey, transaction: TxHash, receipt: Option<&Receipt>) {
-        let notice = match receipt {
-            Some(&Receipt { block, success, gas_used }) => {
-                Notice::Included { key, transaction, block, success, gas_used }
-            }
-            None => Notice::NotIncluded { key, transaction },
-        };
-        self.effects.push(Effect::Notify(notice));
+        self.effects.push(Effect::Notify(mined(key, transaction, receipt)));
     }
 
     pub(crate) fn fail(&mut self, token: Token, error: EngineError) {

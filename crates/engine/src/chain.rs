@@ -17,10 +17,10 @@ const REMEMBERED: usize = 128;
 pub(crate) const CURSOR_KEY: &str = "chain-cursor";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
-struct Seen {
-    number: u64,
-    hash: B256,
-    time: u64,
+pub(crate) struct Seen {
+    pub(crate) number: u64,
+    pub(crate) hash: B256,
+    pub(crate) time: u64,
 }
 
 /// The last processed blocks, oldest first.
@@ -46,7 +46,7 @@ impl Cursor {
         self.head().map(|seen| BlockView { number: seen.number, hash: seen.hash, time: seen.time })
     }
 
-    fn head(&self) -> Option<Seen> {
+    pub(crate) fn head(&self) -> Option<Seen> {
         self.seen.back().copied()
     }
 
@@ -62,6 +62,29 @@ impl Cursor {
         self.seen.iter().any(|seen| seen.number == block.number && seen.hash == block.hash)
     }
 
+    /// How an answer of the chain goes with what was processed. `is_reversible_to`: whether all that was counted above a
+    /// height can be taken back.
+    pub(crate) fn judge(&self, followed: &Followed, is_reversible_to: impl Fn(u64) -> bool) -> Step {
+        let Some(head) = self.head() else { return Step::On };
+        match followed.fork {
+            Some(fork) if !self.contains(fork) => Step::Stale,
+            Some(fork) if fork.number >= head.number => Step::On,
+            Some(fork) if is_reversible_to(fork.number) => Step::Back(fork.number),
+            // All that was ever processed is gone: the answer begins at the deployment, and so do we.
+            None if !self.forgot && is_reversible_to(0) => Step::Back(0),
+            _ => Step::Anew,
+        }
+    }
+
+    /// Takes a block that follows; `false`: it was processed before.
+    pub(crate) fn advance(&mut self, block: &Block) -> bool {
+        let is_new = self.head().is_none_or(|head| block.at.number > head.number);
+        if is_new {
+            self.push(block);
+        }
+        is_new
+    }
+
     fn push(&mut self, block: &Block) {
         self.seen.push_back(Seen { number: block.at.number, hash: block.at.hash, time: block.time });
         if self.seen.len() > REMEMBERED {
@@ -70,9 +93,22 @@ impl Cursor {
         }
     }
 
-    fn rollback(&mut self, to: u64) {
+    pub(crate) fn rollback(&mut self, to: u64) {
         self.seen.retain(|seen| seen.number <= to);
     }
+}
+
+/// What an answer of the chain means for what was processed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// It goes on from the head.
+    On,
+    /// What is above a height is taken back first.
+    Back(u64),
+    /// More is gone than can be taken back.
+    Anew,
+    /// It belongs to an earlier question; the next one will do.
+    Stale,
 }
 
 impl Engine {
@@ -87,32 +123,20 @@ impl Engine {
 
     pub(crate) fn on_followed(&mut self, now_ms: u64, followed: &Followed) {
         let before = self.cursor.clone();
-        if let Some(head) = self.cursor.head() {
-            match followed.fork {
-                Some(fork) if self.cursor.contains(fork) && fork.number >= head.number => {}
-                Some(fork) if self.cursor.contains(fork) && self.is_reversible_to(fork.number) => {
-                    self.rollback(now_ms, fork.number);
-                }
-                Some(fork) if self.cursor.contains(fork) => {
-                    self.on_deep_reorg(now_ms, followed);
-                    return;
-                }
-                // The answer belongs to an earlier question, and the next one will do.
-                Some(_) => return,
-                // All that was ever processed is gone: the answer begins at the deployment, and so do we.
-                None if !self.cursor.forgot && self.is_reversible_to(0) => self.rollback(now_ms, 0),
-                None => {
-                    self.on_deep_reorg(now_ms, followed);
-                    return;
-                }
+        match self.cursor.judge(followed, |height| self.is_reversible_to(height)) {
+            Step::On => {}
+            Step::Back(to) => self.rollback(now_ms, to),
+            Step::Anew => {
+                self.on_deep_reorg(now_ms, followed);
+                return;
             }
+            Step::Stale => return,
         }
         self.note_head(now_ms, followed);
         for block in &followed.blocks {
-            if self.cursor.head().is_some_and(|head| block.at.number <= head.number) {
+            if !self.cursor.advance(block) {
                 continue;
             }
-            self.cursor.push(block);
             for event in &block.events {
                 self.on_event(now_ms, block, &event.event);
             }

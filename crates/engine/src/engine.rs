@@ -1,7 +1,8 @@
 //! The engine itself: channels, and one round after another.
 
-use crate::alarms::{Alarm, Alarms};
+use crate::alarms::{Alarm, Alarms, Told};
 use crate::apps::Apps;
+use crate::calls::Calls;
 use crate::chain::Cursor;
 use crate::children::{Families, Gate};
 use crate::halt::Halt;
@@ -13,12 +14,13 @@ use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::proposals::Proposals;
 use crate::staged::Staged;
 use crate::status::AccountStatus;
+use crate::towers::Towers;
 use crate::unfunded::Unfunded;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
-    Body, Channel, ChannelView, Command, Context, Deadline, Frame, Outputs, Settings, SignedPosition,
-    Surroundings, Token,
+    Body, Channel, ChannelView, Command, Context, Frame, Outputs, Settings, SignedPosition, Surroundings,
+    Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
@@ -45,8 +47,8 @@ pub(crate) struct Entry {
     pub(crate) tick: Option<u64>,
     /// Hashes of pending locks as of the last block, and whether the registry was asked for them.
     pub(crate) lookups: BTreeMap<B256, bool>,
-    /// Deadlines that the user was told of, with the quarters that were left then.
-    pub(crate) alarmed: Vec<(Deadline, u8)>,
+    /// Deadlines that the user was told of.
+    pub(crate) alarmed: Told,
     /// Journal bytes since the last snapshot.
     pub(crate) journal_bytes: usize,
 }
@@ -62,7 +64,7 @@ impl Entry {
             closed: false,
             tick: None,
             lookups: BTreeMap::new(),
-            alarmed: Vec::new(),
+            alarmed: Told::default(),
             journal_bytes,
         }
     }
@@ -91,6 +93,7 @@ pub struct Engine {
     pub(crate) apps: Apps,
     pub(crate) families: Families,
     pub(crate) alarm: Alarm,
+    pub(crate) towers: Towers,
     /// After a reorg that cannot be undone.
     pub(crate) halt: Option<Halt>,
     /// Channels whose past events are being fetched; what happens meanwhile waits.
@@ -99,8 +102,7 @@ pub struct Engine {
     pub(crate) lookups: BTreeMap<ChannelId, usize>,
     /// The account that pays gas, as the chain told it last.
     pub(crate) account: Option<AccountStatus>,
-    /// Calls that are wanted and handed out, by the calldata's hash: the head at that time.
-    pub(crate) calls: BTreeMap<(ChannelId, B256), u64>,
+    pub(crate) calls: Calls,
     /// Channels that peers opened and that the chain has not heard of yet.
     pub(crate) unfunded: Unfunded,
     pub(crate) timers: BTreeSet<(u64, ChannelId)>,
@@ -138,11 +140,12 @@ impl Engine {
             apps: Apps::default(),
             families: Families::default(),
             alarm: Alarm::default(),
+            towers: Towers::default(),
             halt: None,
             fetching: BTreeSet::new(),
             lookups: BTreeMap::new(),
             account: None,
-            calls: BTreeMap::new(),
+            calls: Calls::default(),
             unfunded: Unfunded::default(),
             timers: BTreeSet::new(),
             touched: BTreeSet::new(),
@@ -182,6 +185,7 @@ impl Engine {
             Input::Code { app, through, is_there } => self.on_code(app, through, is_there),
             Input::Submitted { key, result } => self.on_submitted(key, result),
             Input::Mined { key, transaction, receipt } => self.on_mined(key, transaction, receipt.as_ref()),
+            Input::Tower(input) => self.on_tower(now_ms, input),
             Input::Account(account) => self.account = Some(AccountStatus::new(&account, now_ms)),
             Input::Tick => self.on_tick(now_ms),
         }
@@ -211,6 +215,7 @@ impl Engine {
         while let Some(channel) = self.touched.pop_first() {
             self.flush(now_ms, channel);
         }
+        self.hand_over(now_ms);
         if self.batch.is_empty() && self.effects.is_empty() {
             return None;
         }
@@ -223,6 +228,7 @@ impl Engine {
         self.touched.remove(&id);
         self.find_code(now_ms, id);
         self.hand_out_calls(now_ms, id);
+        self.note_guard(now_ms, id);
         let Some(entry) = self.channels.get_mut(&id) else { return };
         if entry.channel.needs_attention() {
             self.watched.insert(id);
@@ -271,7 +277,8 @@ impl Engine {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
         let gate = Gate { policy: &self.policy, apps: &self.apps };
-        let around = surroundings(&gate, &entry.channel);
+        let awaits_towers = self.towers.may_know_more();
+        let around = Surroundings { awaits_towers, ..surroundings(&gate, &entry.channel) };
         let (domain, signer) = (&self.domain, self.signer.as_ref());
         let halted = self.halt.is_some();
         let ctx = Context { now_ms, head_time, final_time, halted, domain, signer, around };
@@ -304,6 +311,7 @@ impl Engine {
 
     fn on_tick(&mut self, now_ms: u64) {
         self.raise_alarms(now_ms);
+        self.tick_towers(now_ms);
         while let Some(&(due, id)) = self.timers.first() {
             if due > now_ms {
                 break;
@@ -320,7 +328,8 @@ impl Engine {
     /// When [`Input::Tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
         let timer = self.timers.first().map(|(due, _)| *due);
-        [timer, self.alarm.due(), self.halt.map(|halt| halt.due())].into_iter().flatten().min()
+        let halt = self.halt.map(|halt| halt.due());
+        [timer, self.alarm.due(), halt, self.towers.due()].into_iter().flatten().min()
     }
 
     /// Sets when the operator is told; before the first input.
@@ -366,6 +375,7 @@ impl Engine {
 
     /// Snapshots of all channels, so that a restart has little to replay; for a clean shutdown.
     pub fn checkpoint(&mut self) {
+        self.save_receipts();
         for (id, entry) in &mut self.channels {
             if entry.journal_bytes > 0 && entry.opening.is_none() {
                 entry.journal_bytes = 0;
@@ -391,6 +401,7 @@ fn app_of<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
         runtime: app.map(|app| app.runtime.as_slice()),
         is_deployed: apps.is_deployed(address),
         admission: None,
+        awaits_towers: false,
     }
 }
 

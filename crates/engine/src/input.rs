@@ -4,7 +4,7 @@ use crate::calls::{Submission, SubmissionKey};
 use crate::ports::{Account, Block, BlockRef, ChainError, Followed, Receipt, TxHash};
 use crate::status::BlockView;
 use strait_protocol::{AppStart, Command, Event, FrameError, Refused, Rule, Settings, SignerError, Token};
-use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams};
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Version};
 
 /// An input.
 #[derive(Clone, Debug)]
@@ -135,10 +135,58 @@ pub enum Input {
         /// `None`: many blocks have passed, and it is in none of them.
         receipt: Option<Receipt>,
     },
+    /// Of the towers that guard this node's channels.
+    Tower(TowerInput),
     /// The account that pays gas; only for the user's eyes.
     Account(Account),
     /// Time has passed; see [`crate::Engine::next_tick`].
     Tick,
+}
+
+/// What happens between this node and its towers.
+#[derive(Clone, Debug)]
+pub enum TowerInput {
+    /// From now on these are the towers.
+    Set {
+        /// Their signers.
+        towers: Vec<Address>,
+    },
+    /// An authenticated connection is up.
+    Connected {
+        /// The tower's signer.
+        tower: Address,
+    },
+    /// It is gone.
+    Disconnected {
+        /// The tower's signer.
+        tower: Address,
+    },
+    /// Bytes from an authenticated tower.
+    Frame {
+        /// The tower's signer.
+        tower: Address,
+        /// As they came.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Something to be done with a tower.
+#[derive(Clone, Debug)]
+pub enum TowerEffect {
+    /// A frame; dropped when the tower is not connected.
+    Send {
+        /// The tower's signer.
+        tower: Address,
+        /// The bytes.
+        frame: Vec<u8>,
+    },
+    /// It says what cannot be: close the connection.
+    Disconnect {
+        /// The tower's signer.
+        tower: Address,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Something to be done, after the batch that it came with is durable.
@@ -174,6 +222,8 @@ pub enum Effect {
         /// Its address.
         app: Address,
     },
+    /// For a tower of ours.
+    Tower(TowerEffect),
     /// Follow the chain from these blocks now, newest first, whatever was asked before.
     FollowFrom {
         /// See [`crate::ports::Chain::follow`].
@@ -329,6 +379,57 @@ pub enum Notice {
         /// Why.
         error: SignerError,
     },
+    /// A tower of ours has lacked the newest state of some channels for [`crate::HandoverConfig::behind_after_ms`]: if
+    /// this node were away now, it could not defend all.
+    TowerBehind {
+        /// The tower's signer.
+        tower: Address,
+        /// How many channels.
+        channels: usize,
+        /// Since when the first of them, in milliseconds since the Unix epoch.
+        since_ms: u64,
+    },
+    /// It has all again.
+    TowerCurrent {
+        /// The tower's signer.
+        tower: Address,
+    },
+    /// A tower of ours does not guard a channel.
+    TowerRefused {
+        /// The tower's signer.
+        tower: Address,
+        /// Which channel.
+        channel: ChannelId,
+        /// Its reason.
+        reason: String,
+    },
+    /// A tower of ours said what cannot be, or has lost what it signed for: use another one.
+    TowerFault {
+        /// The tower's signer.
+        tower: Address,
+        /// Of which channel.
+        channel: Option<ChannelId>,
+        /// What was wrong.
+        what: String,
+    },
+    /// A tower handed back a state that this node had signed and forgotten: its data is old. The channel goes on as after
+    /// a restore from a backup.
+    HandedBack {
+        /// By which tower.
+        tower: Address,
+        /// Which channel.
+        channel: ChannelId,
+        /// The version.
+        version: Version,
+    },
+    /// A tower makes no more transactions for a client today, and one is due. Its operator decides: the quota is
+    /// [`crate::tower::Quotas::calls_per_day`].
+    ClientOverdrawn {
+        /// Who.
+        client: Address,
+        /// For which channel.
+        channel: ChannelId,
+    },
     /// A call that guards our money was refused by the chain; it is tried again.
     CallFailed {
         /// For which channel.
@@ -352,6 +453,9 @@ pub enum EngineError {
     /// The peer does not take the channel.
     #[error("the peer declines the channel: {0}; it is offered again by itself")]
     Declined(String),
+    /// A tower was asked for what only a participant can do.
+    #[error("a tower has no channels of its own; ask a node")]
+    NoChannels,
     /// The channel is already known.
     #[error("channel {0} exists already; use another nonce for a second one")]
     AlreadyOpen(ChannelId),

@@ -22,14 +22,17 @@ mod recover;
 mod registry;
 mod staged;
 mod status;
+pub mod tower;
+mod towers;
 mod unfunded;
 
 pub use alarms::Alarms;
 pub use calls::{Allowance, CallKey, Submission, SubmissionKey};
 pub use engine::Engine;
-pub use input::{Effect, EngineError, Input, Notice};
+pub use input::{Effect, EngineError, Input, Notice, TowerEffect, TowerInput};
 pub use policy::{Policy, PolicyError};
 pub use proposals::Proposal;
 pub use recover::EngineRecoverError;
 pub use staged::Staged;
 pub use status::{AccountStatus, BlockView, ChainStatus, DisputeStatus, HaltView, PeerView, Status};
+pub use towers::{HandoverConfig, TowerView};

@@ -5,7 +5,7 @@ use crate::chain::{CURSOR_KEY, Cursor};
 use crate::engine::{Engine, Entry};
 use crate::halt::HALT_KEY;
 use crate::policy::Policy;
-use crate::ports::{Recovered, Signer, Store, StoreError};
+use crate::ports::{Batch, Recovered, Signer, Store, StoreError};
 use std::sync::Arc;
 use strait_protocol::{Channel, RecoverError, Settings, Standing};
 use strait_types::{Address, ChannelId, Domain, Version};
@@ -65,7 +65,7 @@ impl Engine {
         restored: bool,
     ) -> Result<Engine, EngineRecoverError> {
         let mut engine = Engine::empty(domain, signer, policy, settings);
-        engine.check_domain(store)?;
+        check_domain(&engine.domain, store, &mut engine.batch)?;
         if let Some(bytes) = store.meta(CURSOR_KEY)? {
             engine.cursor = borsh::from_slice::<Cursor>(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
@@ -106,18 +106,6 @@ impl Engine {
         !channel.has_chain_events() && !is_over
     }
 
-    /// A store without channels belongs to a chain too: its position in it would mislead on another one.
-    fn check_domain(&mut self, store: &dyn Store) -> Result<(), EngineRecoverError> {
-        let (chain_id, adjudicator) = (self.domain.chain_id(), self.domain.adjudicator());
-        let own = [&chain_id.to_be_bytes()[..], adjudicator.as_slice()].concat();
-        match store.meta(DOMAIN_KEY)? {
-            None => self.batch.set_meta(DOMAIN_KEY, own),
-            Some(noted) if noted == own => {}
-            Some(_) => return Err(EngineRecoverError::OtherDomain { chain_id, adjudicator }),
-        }
-        Ok(())
-    }
-
     fn take_in(&mut self, recovered: &Recovered) -> Result<(), EngineRecoverError> {
         let id = recovered.channel;
         let channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
@@ -140,4 +128,20 @@ impl Engine {
         self.channels.insert(id, Entry { introduced, ..Entry::new(channel, peer, journal_bytes) });
         Ok(())
     }
+}
+
+/// A store without channels belongs to a chain too: its position in it would mislead on another one.
+pub(crate) fn check_domain(
+    domain: &Domain,
+    store: &dyn Store,
+    batch: &mut Batch,
+) -> Result<(), EngineRecoverError> {
+    let (chain_id, adjudicator) = (domain.chain_id(), domain.adjudicator());
+    let own = [&chain_id.to_be_bytes()[..], adjudicator.as_slice()].concat();
+    match store.meta(DOMAIN_KEY)? {
+        None => batch.set_meta(DOMAIN_KEY, own),
+        Some(noted) if noted == own => {}
+        Some(_) => return Err(EngineRecoverError::OtherDomain { chain_id, adjudicator }),
+    }
+    Ok(())
 }

@@ -9,4 +9,7 @@ pub mod service;
 mod shell;
 pub mod transport;
 
-pub use shell::{Capacity, NewChannel, Node, NodeConfig, NodeError, StartError, SystemClock, SystemRng};
+pub use shell::{
+    Capacity, NewChannel, Node, NodeConfig, NodeError, StartError, SystemClock, SystemRng, TowerState,
+    Watchtower, WatchtowerConfig,
+};

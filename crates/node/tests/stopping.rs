@@ -133,6 +133,7 @@ async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capac
         restored: false,
         rng: Box::new(SystemRng),
         rules: Arc::new(NoRules),
+        towers: Vec::new(),
     };
     let store = Box::new(disk.open().expect("opens"));
     Node::start(config, Box::new(chain.clone()), store).await.expect("starts")

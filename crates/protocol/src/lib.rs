@@ -12,6 +12,7 @@ mod bill;
 mod channel;
 mod child;
 mod command;
+mod guarded;
 mod message;
 mod onchain;
 mod operation;
@@ -25,17 +26,18 @@ mod signer;
 pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
 pub use channel::{
-    BalanceView, Channel, ChannelView, ChildView, Context, Link, LockView, Outputs, RecoverError,
+    BalanceView, Channel, ChannelView, ChildView, Context, GuardMark, Link, LockView, Outputs, RecoverError,
     Surroundings,
 };
 pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
+pub use guarded::{Guarded, GuardedError, SignedBefore, SignedMove};
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,
 };
 pub use onchain::{ChainAction, ChainDelta, ChainView, Deadline, Facts, Phase, Settlement};
 pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment, history_hash};
-pub use position::{NumberedLock, Position, Violation};
+pub use position::{NumberedLock, Position, Violation, sha256 as lock_hash};
 pub use record::Record;
 pub use rule::Rule;
 pub use rules::{NoRules, Refused, Rules, RulesProvider};

@@ -263,8 +263,8 @@ impl Position {
     }
 }
 
-/// What a hash lock refers to.
-pub(crate) fn sha256(preimage: B256) -> B256 {
+/// What the lock that a preimage opens refers to.
+pub fn sha256(preimage: B256) -> B256 {
     B256::new(Sha256::digest(preimage.0).into())
 }
 

@@ -319,7 +319,7 @@ impl World {
                 Ok(())
             }
             // Each look at the chain begins with what the engine knows.
-            Effect::FollowFrom { .. } => Ok(()),
+            Effect::FollowFrom { .. } | Effect::Tower(_) => Ok(()),
             Effect::FetchEvents { channel, through } => {
                 let account = &mut self.nodes[node].account;
                 // A reorg in the meantime makes the question void; the next block asks it again.

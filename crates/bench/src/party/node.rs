@@ -80,6 +80,7 @@ impl Party {
             restored: false,
             rng: Box::new(SystemRng),
             rules: Arc::new(strait_protocol::NoRules),
+            towers: Vec::new(),
         };
         let node = Node::start(config, Box::new(FundedChain), Box::new(store)).await?;
         if let Some(address) = node.address() {

@@ -67,6 +67,7 @@ pub(super) fn config(key: u64, listen: Listen) -> NodeConfig {
         restored: false,
         rng: Box::new(SystemRng),
         rules: Arc::new(strait_protocol::NoRules),
+        towers: Vec::new(),
     }
 }
 

@@ -50,6 +50,7 @@ impl Party {
             restored: false,
             rng: Box::new(SystemRng),
             rules: Arc::new(NoRules),
+            towers: Vec::new(),
         };
         let account = world.chain.account(identity.account);
         let node = Node::start(config, Box::new(account), Box::new(store)).await?;

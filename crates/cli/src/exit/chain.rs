@@ -72,6 +72,7 @@ impl Leaving {
             restored: true,
             rng: Box::new(SystemRng),
             rules: Arc::new(strait_app::EvmApps),
+            towers: Vec::new(),
         };
         let node =
             Node::start(node_config, Box::new(chain), Box::new(store)).await.map_err(Failure::local)?;

@@ -14,4 +14,8 @@ mod children_disputed;
 mod policy;
 mod registry;
 mod reorg;
+mod tower;
+mod tower_lies;
+mod tower_quotas;
+mod tower_world;
 mod world;

@@ -7,7 +7,7 @@ use strait_app::{AppCode, CodeError, EvmApps};
 use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
-use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey};
+use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey, TowerEffect};
 use strait_examples::{connect_four, fair_exchange, rock_paper_scissors};
 use strait_protocol::{Body, Command, Event, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
@@ -59,6 +59,8 @@ impl Signer for SwitchedKey {
 
 pub(crate) struct World {
     pub(crate) nodes: Vec<Node>,
+    /// For towers: from which node, what.
+    pub(crate) to_towers: VecDeque<(usize, TowerEffect)>,
     /// Frames under way: from, to, bytes.
     pub(crate) wire: VecDeque<(Address, Address, Vec<u8>)>,
     next_token: Token,
@@ -156,6 +158,7 @@ impl World {
         let nodes = (0..nodes).map(node).collect();
         let mut world = World {
             nodes,
+            to_towers: VecDeque::new(),
             wire: VecDeque::new(),
             next_token: 1,
             now: NOW_MS,
@@ -247,6 +250,7 @@ impl World {
             }
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
             Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
+            Effect::Tower(effect) => self.to_towers.push_back((node, effect)),
             Effect::FollowFrom { .. } => {}
             Effect::LookUp { .. } | Effect::FetchEvents { .. } | Effect::FindCode { .. }
                 if self.nodes[node].blind => {}

@@ -21,11 +21,12 @@ pub use show::{Row, without_secrets};
 pub use template::{Template, TemplateAsset, TemplateChain};
 pub use units::{parse_duration, show_duration};
 
-use crate::transport::PeerAddress;
+use crate::transport::{PeerAddress, TowerAddress};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strait_engine::tower::Quotas;
 use strait_protocol::Settings;
 use strait_types::{Address, Amount};
 
@@ -47,6 +48,19 @@ pub struct Config {
     pub assets: AssetList,
     /// Which channels are taken.
     pub policy: PolicySection,
+    /// What `strait tower` does for whom.
+    pub tower: TowerSection,
+}
+
+/// `[tower]`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TowerSection {
+    /// How much it does for whom.
+    pub quotas: Quotas,
+    /// Seconds before a lock's expiry at which its known preimage is registered.
+    pub lock_margin: u64,
+    /// Whether it also settles and unlocks.
+    pub settle: bool,
 }
 
 /// `[node]`.
@@ -78,6 +92,8 @@ pub struct NodeSection {
     pub allow_plain_remote: bool,
     /// Peers to keep a connection with.
     pub peers: Vec<PeerAddress>,
+    /// Towers that guard this node's channels.
+    pub towers: Vec<TowerAddress>,
 }
 
 /// How the log is written.

@@ -21,6 +21,7 @@ pub(super) struct Raw {
     pub(super) chains: BTreeMap<String, RawChain>,
     pub(super) assets: Vec<RawAsset>,
     pub(super) policy: RawPolicy,
+    pub(super) tower: RawTower,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -39,6 +40,7 @@ pub(super) struct RawNode {
     pub(super) log_format: Option<Text>,
     pub(super) allow_plain_remote: bool,
     pub(super) peers: Texts,
+    pub(super) towers: Texts,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,6 +99,19 @@ pub(super) struct RawPolicy {
     pub(super) unfunded_channels: Option<u64>,
     pub(super) manual_approval: bool,
     pub(super) proposals: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawTower {
+    pub(super) clients: Texts,
+    pub(super) channels_per_client: Option<u64>,
+    pub(super) bytes_per_client: Option<u64>,
+    pub(super) requests_per_second: Option<u64>,
+    pub(super) calls_per_day: Option<u64>,
+    pub(super) total_bytes: Option<u64>,
+    pub(super) lock_margin: Option<Text>,
+    pub(super) settle: Option<bool>,
 }
 
 struct TextVisitor;

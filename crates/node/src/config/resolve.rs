@@ -3,6 +3,7 @@
 mod chain;
 mod node;
 mod policy;
+mod tower;
 
 pub(super) use node::key_name as check_name;
 
@@ -36,10 +37,11 @@ pub(super) fn resolve(layers: &Layers, stack: &Stack) -> Result<Config, ConfigEr
     let assets = chain::assets(&mut checker, raw.assets, &chains);
     let assets = AssetList::new(assets);
     let policy = policy::policy(&mut checker, raw.policy, &chains, &assets);
+    let tower = tower::tower(&mut checker, raw.tower);
     if !checker.problems.is_empty() {
         return Err(ConfigError::Problems(checker.problems));
     }
-    Ok(Config { home: layers.home.clone(), node, tls, chains, assets, policy })
+    Ok(Config { home: layers.home.clone(), node, tls, chains, assets, policy, tower })
 }
 
 /// Collects problems.

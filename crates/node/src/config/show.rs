@@ -4,6 +4,7 @@ use super::layers::Source;
 use super::units::show_duration;
 use super::{ChainSection, Confirmations, Loaded, LogFormat};
 use std::time::Duration;
+use strait_engine::tower::Admission;
 
 /// One value for people.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,7 @@ pub(super) fn rows(loaded: &Loaded) -> Vec<Row> {
     }
     table.assets();
     table.policy();
+    table.tower();
     table.rows
 }
 
@@ -75,6 +77,7 @@ impl Table<'_> {
         self.row("node.log_format", text(format));
         self.row("node.allow_plain_remote", node.allow_plain_remote.to_string());
         self.row("node.peers", list(node.peers.iter().map(ToString::to_string)));
+        self.row("node.towers", list(node.towers.iter().map(ToString::to_string)));
         self.optional("tls.cert", config.tls.as_ref().map(|tls| tls.cert.display()));
         self.optional("tls.key", config.tls.as_ref().map(|tls| tls.key.display()));
     }
@@ -152,6 +155,24 @@ impl Table<'_> {
         self.row("policy.unfunded_channels", policy.unfunded_channels.to_string());
         self.row("policy.manual_approval", policy.manual_approval.to_string());
         self.row("policy.proposals", policy.proposals.to_string());
+    }
+}
+
+impl Table<'_> {
+    fn tower(&mut self) {
+        let tower = &self.loaded.config.tower;
+        let clients = match &tower.quotas.admission {
+            Admission::Anybody => list(["any".into()]),
+            Admission::Keys(keys) => list(keys.iter().map(ToString::to_string)),
+        };
+        self.row("tower.clients", clients);
+        self.row("tower.channels_per_client", tower.quotas.channels.to_string());
+        self.row("tower.bytes_per_client", tower.quotas.bytes.to_string());
+        self.row("tower.requests_per_second", tower.quotas.requests_per_second.to_string());
+        self.row("tower.calls_per_day", tower.quotas.calls_per_day.to_string());
+        self.row("tower.total_bytes", tower.quotas.total_bytes.to_string());
+        self.row("tower.lock_margin", seconds(tower.lock_margin));
+        self.row("tower.settle", tower.settle.to_string());
     }
 }
 

@@ -110,7 +110,11 @@ impl Template {
             out,
             "# log = \"info\"            # or \"strait_node=debug,warn\"\n# log_format = \"text\"     # or \"json\""
         )?;
-        writeln!(out, "# peers = [\"strait://0xSIGNER@host:port\"]\n")?;
+        writeln!(out, "# peers = [\"strait://0xSIGNER@host:port\"]")?;
+        writeln!(
+            out,
+            "# Watchtowers that defend this node's channels while it is away.\n# towers = [\"strait-tower://0xSIGNER@host:port\"]\n"
+        )?;
         for chain in &self.chains {
             chain.write(out)?;
         }
@@ -196,4 +200,9 @@ const POLICY: &str = "\
 # stakes = [\"1 ETH\"]               # most that is put, unasked, into a game that a peer opens in a channel
 # channels_per_peer = 1024
 # manual_approval = false          # true: channels wait for `strait channel approve`
+
+# What `strait tower` does for whom, when it runs here instead of a node.
+# [tower]
+# clients = [\"0xSIGNER\"]            # the keys of the nodes that it serves; [\"any\"] serves everybody
+# settle = true                    # also settles and unlocks, some time after the deadline
 ";

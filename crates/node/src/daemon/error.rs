@@ -14,6 +14,9 @@ pub enum DaemonError {
     /// There is nothing to serve.
     #[error("no chain is configured; run `strait init`, or add a [chains.NAME] section to strait.toml")]
     NoChain,
+    /// Nobody could reach it.
+    #[error("a tower must listen, and node.listen is off; give it an address, such as 0.0.0.0:4040")]
+    TowerListensNowhere,
     /// Another process has the home directory.
     #[error("a node runs in {0} already; stop it first, or give this one another --home")]
     Running(PathBuf),

@@ -7,10 +7,12 @@ mod clock;
 mod error;
 mod lock;
 mod parts;
+mod tower;
 
 pub use chain::GAS_OF_A_DISPUTE;
 pub use error::DaemonError;
 pub use lock::is_running;
+pub use tower::TowerDaemon;
 
 use crate::config::Config;
 use crate::server::{ApiServer, ServerConfig, Tokens};

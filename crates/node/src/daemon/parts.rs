@@ -74,7 +74,7 @@ fn settings(section: &ChainSection) -> Settings {
 }
 
 /// A chain whose time is not real alarms nobody, and finalised blocks are minutes old.
-fn alarms(section: &ChainSection) -> Alarms {
+pub(super) fn alarms(section: &ChainSection) -> Alarms {
     let normal = Alarms::default();
     match (section.check_clock, section.confirmations) {
         (false, _) => Alarms { stale_after: u64::MAX, clock_skew: u64::MAX },
@@ -112,6 +112,7 @@ pub(super) async fn node(
         restored: daemon.restored,
         rng: Box::new(SystemRng),
         rules: Arc::new(EvmApps),
+        towers: config.node.towers.clone(),
     };
     let started = Node::start(node, chain, Box::new(store)).await;
     let node = started.map_err(|source| DaemonError::Node { chain: name.to_owned(), source })?;

@@ -161,9 +161,10 @@ fn of_engine(error: &EngineError) -> ApiError {
         EngineError::NotProposed(_) => ErrorCode::UnknownProposal,
         EngineError::Declined(_) => ErrorCode::PeerRefused,
         EngineError::AlreadyOpen(_) => ErrorCode::ChannelExists,
-        EngineError::NotOurs | EngineError::NotParticipant(_) | EngineError::Policy(_) => {
-            ErrorCode::PolicyRefused
-        }
+        EngineError::NotOurs
+        | EngineError::NoChannels
+        | EngineError::NotParticipant(_)
+        | EngineError::Policy(_) => ErrorCode::PolicyRefused,
         EngineError::Rule(rule) => return of_rule(*rule, error.to_string()),
         EngineError::UnknownApp(_) | EngineError::Rules(_) => ErrorCode::PolicyRefused,
         EngineError::Start | EngineError::ChildDeposit => ErrorCode::InvalidParams,

@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::engine_thread::Message;
+use super::machine::Machine;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
@@ -48,10 +49,10 @@ pub(crate) enum Task {
     FindCode(Address),
 }
 
-pub(crate) struct ChainThread {
+pub(crate) struct ChainThread<M> {
     pub(crate) chain: Box<dyn Chain>,
     pub(crate) known: Vec<BlockRef>,
-    pub(crate) engine: Sender<Message>,
+    pub(crate) engine: Sender<Message<M>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) poll: Duration,
     /// What users asked for, one after the other: two plans for one token would spend each other's approval. Calls
@@ -75,7 +76,7 @@ pub(crate) struct ChainThread {
     pub(crate) room: Arc<Semaphore>,
 }
 
-impl ChainThread {
+impl<M: Machine> ChainThread<M> {
     pub(crate) fn run(mut self, tasks: &Receiver<Task>) {
         let mut is_reachable = true;
         while !self.shared.is_dead() {

@@ -3,16 +3,19 @@
 use super::Shared;
 use super::chain_thread::Task;
 use super::engine_thread::Work;
+use crate::transport::Network;
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use strait_engine::ports::{Store, Transport};
-use strait_engine::{Effect, Notice, Staged};
+use strait_engine::{Effect, Notice, Staged, TowerEffect};
 
 pub(crate) struct Committer {
     pub(crate) store: Box<dyn Store>,
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) chain: Sender<Task>,
+    /// Of a node that has towers.
+    pub(crate) towers: Option<Network>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -78,6 +81,7 @@ impl Committer {
                 Effect::LookUp { channel, hashes } => drop(self.chain.send(Task::LookUp(channel, hashes))),
                 Effect::FindCode { app } => drop(self.chain.send(Task::FindCode(app))),
                 Effect::FollowFrom { known } => drop(self.chain.send(Task::FollowFrom(known))),
+                Effect::Tower(effect) => self.perform_for_tower(effect),
                 Effect::Disconnect { peer, reason } => {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
                     self.transport.disconnect(peer);
@@ -86,6 +90,18 @@ impl Committer {
         }
         self.publish(notices);
         self.shared.rounds.send_modify(|rounds| *rounds += 1);
+    }
+
+    fn perform_for_tower(&self, effect: TowerEffect) {
+        let Some(towers) = &self.towers else { return };
+        match effect {
+            // What is lost is handed over again after the next connect.
+            TowerEffect::Send { tower, frame } => drop(towers.send(tower, frame)),
+            TowerEffect::Disconnect { tower, reason } => {
+                tracing::warn!(%tower, %reason, "the connection with a tower is ended");
+                towers.disconnect(tower);
+            }
+        }
     }
 
     fn publish(&self, notices: Vec<Notice>) {
@@ -127,6 +143,24 @@ fn log(notice: &Notice) {
             tracing::error!(
                 "no new block has come for long: neither dangers nor deposits are seen; check the chain's endpoint"
             );
+        }
+        Notice::TowerBehind { tower, channels, .. } => {
+            tracing::error!(%tower, channels, "a tower lacks the newest state of some channels: while this node is off it could not defend them; see that the tower runs, or use another one");
+        }
+        Notice::TowerCurrent { tower } => {
+            tracing::info!(%tower, "the tower holds the newest state of every channel")
+        }
+        Notice::TowerRefused { tower, channel, reason } => {
+            tracing::error!(%tower, %channel, %reason, "a tower does not guard a channel");
+        }
+        Notice::TowerFault { tower, channel, what } => {
+            tracing::error!(%tower, ?channel, %what, "a tower is not to be relied on; use another one");
+        }
+        Notice::HandedBack { tower, channel, version } => {
+            tracing::error!(%tower, %channel, %version, "a tower handed back a state that this node had forgotten: its data is old, and the channel goes on as after a restore");
+        }
+        Notice::ClientOverdrawn { client, channel } => {
+            tracing::error!(%client, %channel, "a client has used up its transactions of the day, and one is due; raise tower.calls_per_day if it is to be trusted");
         }
         Notice::ChainFresh { .. } => tracing::info!("new blocks come again"),
         Notice::ClockSkew { seconds } => {

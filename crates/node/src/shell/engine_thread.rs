@@ -1,10 +1,11 @@
 //! The engine's own thread: takes what has arrived, ends the round, hands it to the committer.
 
-use super::Shared;
+use super::machine::Machine;
+use super::{Shared, SystemClock};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
-use strait_engine::ports::{Clock, Store};
-use strait_engine::{Engine, Input, Staged};
+use strait_engine::ports::{BlockRef, Chain, Clock, Store};
+use strait_engine::{Effect, Engine, Input, Staged};
 use strait_protocol::{Command, Token};
 use strait_types::ChannelId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,12 +19,12 @@ const INPUTS_PER_TIME: usize = 64;
 const IDLE: Duration = Duration::from_secs(3_600);
 
 /// A question to the engine between two rounds.
-pub(crate) type Query = Box<dyn FnOnce(&Engine) + Send>;
+pub(crate) type Query<M> = Box<dyn FnOnce(&M) + Send>;
 /// A question to the store between two commits.
 pub(crate) type StoreQuery = Box<dyn FnOnce(&mut dyn Store) + Send>;
 
 /// What the engine's thread takes.
-pub(crate) enum Message {
+pub(crate) enum Message<M = Engine> {
     /// [`Input::Command`], of which there are the most: the rest is boxed, so that messages are small to move.
     Command {
         token: Token,
@@ -33,18 +34,30 @@ pub(crate) enum Message {
     Input(Box<Input>),
     /// From the network or the chain, which wait with the next ones until there is room.
     Metered(Box<Input>, OwnedSemaphorePermit),
-    Query(Query),
+    Query(Query<M>),
     Store(StoreQuery),
     Shutdown,
 }
 
-impl From<Input> for Message {
-    fn from(input: Input) -> Message {
+impl<M> From<Input> for Message<M> {
+    fn from(input: Input) -> Message<M> {
         match input {
             Input::Command { token, channel, command } => Message::Command { token, channel, command },
             other => Message::Input(Box::new(other)),
         }
     }
+}
+
+/// What the threads of a machine are made of.
+pub(crate) struct Parts {
+    pub(crate) chain: Box<dyn Chain>,
+    pub(crate) store: Box<dyn Store>,
+    /// Where the chain is followed from.
+    pub(crate) known: Vec<BlockRef>,
+    pub(crate) poll: Duration,
+    pub(crate) clock: SystemClock,
+    /// Of what the start alone brought about, and is durable.
+    pub(crate) first_effects: Vec<Effect>,
 }
 
 /// What the committer takes, in order.
@@ -53,9 +66,9 @@ pub(crate) enum Work {
     Store(StoreQuery),
 }
 
-pub(crate) fn run(
-    mut engine: Engine,
-    messages: &Receiver<Message>,
+pub(crate) fn run<M: Machine>(
+    mut engine: M,
+    messages: &Receiver<Message<M>>,
     committer: &SyncSender<Work>,
     shared: &Shared,
     clock: &dyn Clock,
@@ -113,7 +126,7 @@ pub(crate) fn run(
     }
 }
 
-fn until_tick(engine: &Engine, clock: &dyn Clock) -> Duration {
+fn until_tick(engine: &impl Machine, clock: &dyn Clock) -> Duration {
     match engine.next_tick() {
         Some(due) => Duration::from_millis(due.saturating_sub(clock.now_ms())).min(IDLE),
         None => IDLE,

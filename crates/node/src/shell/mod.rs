@@ -8,16 +8,24 @@ mod engine_thread;
 mod error;
 mod figures;
 mod look;
+mod machine;
 mod system;
+mod towers;
 mod waiters;
+mod watchtower;
 
 pub use error::{NodeError, StartError};
 pub(crate) use look::Calls;
+pub use towers::TowerState;
+pub use watchtower::{Watchtower, WatchtowerConfig};
 
-use crate::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress};
+use crate::transport::{
+    Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress, TowerAddress,
+};
 use chain_thread::Task;
-use engine_thread::Message;
+use engine_thread::{Message, Parts};
 use figures::Figures;
+use machine::Machine;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,6 +41,7 @@ use strait_protocol::{
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
 pub use system::{SystemClock, SystemRng};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use towers::OwnTowers;
 pub use waiters::Capacity;
 use waiters::{Answer, Waiters};
 
@@ -64,6 +73,8 @@ pub struct NodeConfig {
     pub rng: Box<dyn Rng>,
     /// Runs the rules of apps; [`strait_protocol::NoRules`] for a node without.
     pub rules: Arc<dyn RulesProvider>,
+    /// They guard its channels while it is away.
+    pub towers: Vec<TowerAddress>,
 }
 
 /// A channel that this node proposes, with itself as participant 0.
@@ -145,6 +156,7 @@ pub struct Node {
     /// The chain's port has a weak one: without any handle of the node its thread ends.
     chain: Arc<Sender<Task>>,
     network: Network,
+    towers: OwnTowers,
     tokens: Arc<AtomicU64>,
     /// Held until they have ended, so that whoever stops the node too waits for it.
     threads: Arc<tokio::sync::Mutex<Option<Threads>>>,
@@ -211,6 +223,7 @@ impl Node {
     ) -> Result<Node, StartError> {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
         let network_config = network_config(&config, domain);
+        let towers_config = NetworkConfig { listen: Listen::Off, ..network_config.clone() };
         let mut engine = Engine::recover(
             domain,
             config.signer.clone(),
@@ -223,6 +236,8 @@ impl Node {
         for (app, error) in engine.set_rules(config.rules) {
             tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
         }
+        let signers: Vec<_> = config.towers.iter().map(TowerAddress::signer).collect();
+        engine.recover_towers(&signers, store.as_ref())?;
         let clock = SystemClock::start();
         // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
         let first_effects = match engine.round(clock.now_ms()) {
@@ -230,49 +245,21 @@ impl Node {
             None => Vec::new(),
         };
         let (network, events) = Network::start(network_config).await?;
+        let (to_towers, tower_events) = Network::start(towers_config).await?;
         let shared = Arc::new(Shared::new(config.capacity));
-        let (to_engine, from_callers) = channel();
-        let (to_committer, from_engine) = sync_channel(1);
-        let (to_chain, for_chain) = channel();
         let known = engine.known_blocks();
-        let chain_tasks = wake_by_blocks(chain.as_mut(), &to_chain);
-        let committer = committer::Committer {
-            store,
-            transport: Box::new(network.clone()),
-            chain: to_chain.clone(),
-            shared: shared.clone(),
-        };
-        let chain = chain_thread::ChainThread {
-            chain,
-            known,
-            engine: to_engine.clone(),
-            shared: shared.clone(),
-            poll: config.poll,
-            plans: VecDeque::new(),
-            fetches: BTreeSet::new(),
-            lookups: VecDeque::new(),
-            apps: BTreeSet::new(),
-            is_registry_away: false,
-            sent: VecDeque::new(),
-            looked_at: 0,
-            account: None,
-            room: Arc::new(Semaphore::new(chain_thread::MOST_UNREAD)),
-        };
-        let engine_shared = shared.clone();
-        let threads = Threads {
-            engine: spawn("strait-engine", &shared, move || {
-                engine_thread::run(engine, &from_callers, &to_committer, &engine_shared, &clock);
-            })?,
-            store: spawn("strait-store", &shared, move || committer.run(first_effects, &from_engine))?,
-            chain: spawn("strait-chain", &shared, move || chain.run(&for_chain))?,
-        };
+        let parts = Parts { chain, store, known, poll: config.poll, clock, first_effects };
+        let (threads, to_engine, chain_tasks) =
+            spawn_threads(engine, parts, &network, Some(to_towers.clone()), &shared)?;
         tokio::spawn(hang_up(shared.clone(), network.clone(), to_engine.clone()));
         tokio::spawn(forward(events, to_engine.clone()));
+        tokio::spawn(towers::forward(tower_events, to_engine.clone()));
         Ok(Node {
             shared,
             engine: to_engine,
             chain: chain_tasks,
             network,
+            towers: OwnTowers::new(to_towers, config.towers),
             tokens: Arc::new(AtomicU64::new(1)),
             threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
             signer: config.signer.address(),
@@ -608,8 +595,9 @@ impl Node {
     /// Stops cleanly: what was accepted is durable, snapshots are renewed.
     pub async fn shutdown(self) {
         drop(self.engine.send(Message::Shutdown));
-        self.join().await;
+        join(&self.threads, &self.shared).await;
         self.network.shutdown().await;
+        self.towers.network.shutdown().await;
     }
 
     /// Stops like a crash: nothing more is written or sent, and the store is released.
@@ -617,22 +605,73 @@ impl Node {
         self.shared.stop();
         drop(self.engine.send(Message::Shutdown));
         self.network.shutdown().await;
-        self.join().await;
+        self.towers.network.shutdown().await;
+        join(&self.threads, &self.shared).await;
     }
+}
 
-    async fn join(&self) {
-        let mut running = self.threads.lock().await;
-        let Some(threads) = running.take() else { return };
-        let shared = self.shared.clone();
-        let joined = tokio::task::spawn_blocking(move || {
-            drop(threads.engine.join());
-            drop(threads.store.join());
-            // All is durable; the chain's thread may wait for a block that never comes.
-            shared.stop();
-            drop(threads.chain.join());
-        });
-        drop(joined.await);
-    }
+/// Waits until the threads have ended.
+async fn join(threads: &tokio::sync::Mutex<Option<Threads>>, shared: &Arc<Shared>) {
+    let mut running = threads.lock().await;
+    let Some(threads) = running.take() else { return };
+    let shared = shared.clone();
+    let joined = tokio::task::spawn_blocking(move || {
+        drop(threads.engine.join());
+        drop(threads.store.join());
+        // All is durable; the chain's thread may wait for a block that never comes.
+        shared.stop();
+        drop(threads.chain.join());
+    });
+    drop(joined.await);
+}
+
+/// What becomes of a machine that runs: its threads, and the ways to it and to its chain.
+type Running<M> = (Threads, Sender<Message<M>>, Arc<Sender<Task>>);
+
+fn spawn_threads<M: Machine>(
+    machine: M,
+    parts: Parts,
+    network: &Network,
+    towers: Option<Network>,
+    shared: &Arc<Shared>,
+) -> Result<Running<M>, StartError> {
+    let Parts { mut chain, store, known, poll, clock, first_effects } = parts;
+    let (to_engine, from_callers) = channel();
+    let (to_committer, from_engine) = sync_channel(1);
+    let (to_chain, for_chain) = channel();
+    let chain_tasks = wake_by_blocks(chain.as_mut(), &to_chain);
+    let committer = committer::Committer {
+        store,
+        transport: Box::new(network.clone()),
+        chain: to_chain.clone(),
+        towers,
+        shared: shared.clone(),
+    };
+    let chain = chain_thread::ChainThread {
+        chain,
+        known,
+        engine: to_engine.clone(),
+        shared: shared.clone(),
+        poll,
+        plans: VecDeque::new(),
+        fetches: BTreeSet::new(),
+        lookups: VecDeque::new(),
+        apps: BTreeSet::new(),
+        is_registry_away: false,
+        sent: VecDeque::new(),
+        looked_at: 0,
+        account: None,
+        room: Arc::new(Semaphore::new(chain_thread::MOST_UNREAD)),
+    };
+    let engine_shared = shared.clone();
+    let threads = Threads {
+        engine: spawn("strait-engine", shared, move || {
+            engine_thread::run(machine, &from_callers, &to_committer, &engine_shared, &clock);
+        })?,
+        store: spawn("strait-store", shared, move || committer.run(first_effects, &from_engine))?,
+        chain: spawn("strait-chain", shared, move || chain.run(&for_chain))?,
+    };
+    Ok((threads, to_engine, chain_tasks))
 }
 
 /// The chain's thread looks when the port hears of a block, as long as what is returned is held.
@@ -694,7 +733,7 @@ fn spawn(
 }
 
 /// A node that has stopped by itself must not look alive to its peers, and its sleeping threads end.
-async fn hang_up(shared: Arc<Shared>, network: Network, engine: Sender<Message>) {
+async fn hang_up<M: Machine>(shared: Arc<Shared>, network: Network, engine: Sender<Message<M>>) {
     // Only a dropped sender could fail it, and it is held here.
     drop(shared.dead.subscribe().wait_for(|dead| *dead).await);
     drop(engine.send(Message::Shutdown));
@@ -709,7 +748,7 @@ const FRAME_BUDGET: usize = 64 << 20;
 /// What a frame costs beside its bytes.
 const FRAME_OVERHEAD: usize = 256;
 
-async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
+async fn forward<M: Machine>(mut events: NetworkEvents, engine: Sender<Message<M>>) {
     let budget = Arc::new(Semaphore::new(FRAME_BUDGET));
     while let Some(event) = events.recv().await {
         let (input, size) = match event {

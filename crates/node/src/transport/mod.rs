@@ -22,6 +22,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod tower_address;
 
 pub use address::{PeerAddress, PeerAddressError};
 pub use config::{Limits, Listen, NetworkConfig, NetworkError};
@@ -34,3 +35,4 @@ pub use message::{
 };
 pub use network::{Network, PeerStatus, SendError};
 pub use tls::{TlsError, TlsIdentity};
+pub use tower_address::{TowerAddress, TowerAddressError};

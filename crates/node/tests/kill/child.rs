@@ -125,6 +125,7 @@ async fn start(config: &Config) -> Node {
         restored: false,
         rng: Box::new(SystemRng),
         rules: Arc::new(NoRules),
+        towers: Vec::new(),
     };
     let port = chain(config.genesis).account(account(config.side));
     Node::start(node_config, Box::new(port), Box::new(store)).await.expect("the node starts")

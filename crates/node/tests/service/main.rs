@@ -9,4 +9,5 @@ mod invoices;
 mod keys;
 mod life;
 mod misuse;
+mod towers;
 mod world;

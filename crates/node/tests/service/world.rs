@@ -15,12 +15,13 @@ use strait_app::EvmApps;
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
 use strait_engine::Policy;
 use strait_engine::ports::{Clock, Rng, RngError, StoreError};
+use strait_engine::tower::{Admission, Quotas, TowerConfig};
 use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig, ServiceError};
-use strait_node::transport::{Limits, Listen};
-use strait_node::{Node, NodeConfig, SystemClock, SystemRng};
+use strait_node::transport::{Limits, Listen, TowerAddress};
+use strait_node::{Node, NodeConfig, SystemClock, SystemRng, Watchtower, WatchtowerConfig};
 use strait_protocol::Settings;
 use strait_store::{BackupSource, SqliteStore};
-use strait_types::{Address, Amount, ChannelId, SigningKey, U256};
+use strait_types::{Address, Amount, ChannelId, SigningKey, U256, Version};
 use tempfile::TempDir;
 
 pub(crate) const ETHER: u64 = 1_000_000_000_000_000_000;
@@ -33,6 +34,8 @@ pub(crate) struct World {
     copies_fail: Arc<AtomicBool>,
     /// Services that start draw the same ids.
     same_ids: AtomicBool,
+    /// Towers of the nodes that start, by party.
+    towers: Mutex<HashMap<u8, Vec<TowerAddress>>>,
     /// Of the stores, by party.
     sources: Mutex<HashMap<u8, BackupSource>>,
 }
@@ -88,6 +91,7 @@ impl World {
             directory: TempDir::new().expect("a directory"),
             copies_fail: Arc::default(),
             same_ids: AtomicBool::new(false),
+            towers: Mutex::default(),
             sources: Mutex::default(),
         }
     }
@@ -137,9 +141,58 @@ impl World {
             restored: false,
             rng: Box::new(SystemRng),
             rules: Arc::new(EvmApps),
+            towers: self.towers.lock().expect("no panic").get(&index).cloned().unwrap_or_default(),
         };
         let chain = Box::new(self.chain.account(account(index)));
         Node::start(config, chain, Box::new(store)).await.expect("starts")
+    }
+
+    /// A tower that serves one party; its account is that of another.
+    pub(crate) async fn tower(&self, index: u8, client: u8) -> Watchtower {
+        let store = SqliteStore::open(self.path(format!("tower-{index}"))).expect("opens");
+        let admission = Admission::Keys([key(client).address()].into());
+        let config = WatchtowerConfig {
+            signer: Arc::new(key(index)),
+            listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
+            allow_plain_remote: false,
+            limits: Limits::default(),
+            poll: Duration::from_millis(5),
+            tower: TowerConfig {
+                quotas: Quotas { admission, ..Quotas::default() },
+                confirmations: 0,
+                ..TowerConfig::default()
+            },
+        };
+        let chain = Box::new(self.chain.account(account(index)));
+        Watchtower::start(config, chain, Box::new(store)).await.expect("starts")
+    }
+
+    /// The party hands over to these towers from its next start on.
+    pub(crate) fn guard(&self, index: u8, towers: &[&Watchtower]) {
+        let addresses = towers.iter().map(|tower| tower.address().expect("it listens")).collect();
+        self.towers.lock().expect("no panic").insert(index, addresses);
+    }
+
+    /// Chain time passes, and a block is made.
+    pub(crate) fn time_passes(&self, seconds: u64) {
+        self.chain.with(|chain| {
+            chain.advance(seconds);
+            chain.mine();
+        });
+    }
+
+    /// A copy of a party's store as it is now.
+    pub(crate) fn copy(&self, index: u8, to: &Path) {
+        self.copy_store(index)(to).expect("copied");
+    }
+
+    /// Starts a party that was stopped, over a copy of its store from before.
+    pub(crate) async fn start_from(&self, index: u8, copy: &Path) -> Party {
+        let place = self.path(format!("store-{index}"));
+        std::fs::rename(&place, place.with_extension("new")).expect("moved");
+        std::fs::rename(copy, &place).expect("moved");
+        std::fs::remove_file(self.path(format!("service-{index}.db"))).expect("removed");
+        self.start(index).await
     }
 
     /// From now on all services that start choose the same ids.
@@ -310,6 +363,23 @@ impl Party {
         memo: &str,
     ) -> Result<strait_api::Paid, ApiError> {
         soon("the payment", self.service.pay(payment(channel, amount, memo))).await
+    }
+
+    /// Waits until every tower of the node has signed for a version.
+    pub(crate) async fn until_guarded(&self, channel: ChannelId, version: u64) {
+        soon("the towers' receipts", async {
+            loop {
+                let held = self.node().guarded_by(channel).await.expect("it runs");
+                let is_held = |(_, held): &(_, Option<Version>)| *held == Some(Version(version));
+                if !held.is_empty() && held.iter().all(is_held) {
+                    return;
+                }
+                let mut is_first_look = true;
+                let changed = self.node().wait_until(channel, |_| !std::mem::take(&mut is_first_look));
+                changed.await.expect("it runs");
+            }
+        })
+        .await;
     }
 
     pub(crate) async fn listen(&self, after: Option<String>) -> EventStream {

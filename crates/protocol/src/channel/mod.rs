@@ -7,6 +7,7 @@ mod children;
 mod finish;
 mod forced;
 mod guard;
+mod guarded;
 mod intent;
 mod judge;
 mod outcome;
@@ -17,6 +18,8 @@ mod view;
 mod write;
 
 pub use apply::RecoverError;
+pub use guarded::GuardMark;
+pub(crate) use restore::is_consistent;
 pub use view::{BalanceView, ChannelView, ChildView, LockView};
 
 use crate::app::FinishOffer;
@@ -73,6 +76,8 @@ pub struct Surroundings<'a> {
     pub is_deployed: Option<bool>,
     /// Judges child channels; without it none is opened.
     pub admission: Option<&'a dyn Admission>,
+    /// A tower that was not asked yet may hold what this side has forgotten: nothing is rebased before.
+    pub awaits_towers: bool,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.

@@ -61,12 +61,8 @@ impl Channel {
     /// The peer shows its best. If it is above ours and carries our signature, we have forgotten it.
     pub(super) fn on_latest(&mut self, ctx: &Context<'_>, latest: SignedPosition, out: &mut Outputs) {
         let (channel, version) = (latest.position.state.channel, latest.position.state.version);
-        let hash = latest.position.state.hash();
-        let [zero, one] = latest.signatures;
-        let (own, peer) = if self.durable.side == Side::Zero { (zero, one) } else { (one, zero) };
-        let digest = ctx.domain.state_digest(hash);
-        let is_ours = own.verify(digest, ctx.signer.address()).is_ok() && self.peer_signed(ctx, hash, &peer);
-        if channel != self.durable.id || !is_ours || !is_consistent(&latest) {
+        let peer = latest.signatures[self.durable.side.other().index()];
+        if channel != self.durable.id || !self.is_signed_by_both(ctx, &latest) || !is_consistent(&latest) {
             out.fault(Rule::BadSignature);
             return;
         }
@@ -80,11 +76,8 @@ impl Channel {
                 out.fault(Rule::Unexpected);
                 return;
             }
-            self.restored(out);
             let finishes = self.durable.restore.as_ref().and_then(|r| r.rebase) == Some(version);
-            out.records.push(Record::Adopted(latest.clone()));
-            let rolled_back = self.apply_adopted(latest);
-            self.requeue(rolled_back, None, out);
+            self.adopt(latest, out);
             if finishes {
                 out.records.push(Record::Rebased { version, signature: peer });
                 self.apply_rebased(version, peer);
@@ -98,12 +91,29 @@ impl Channel {
         }
     }
 
+    /// Takes over what we have signed and forgotten.
+    pub(super) fn adopt(&mut self, latest: SignedPosition, out: &mut Outputs) {
+        self.restored(out);
+        out.records.push(Record::Adopted(latest.clone()));
+        let rolled_back = self.apply_adopted(latest);
+        self.requeue(rolled_back, None, out);
+    }
+
+    pub(super) fn is_signed_by_both(&self, ctx: &Context<'_>, latest: &SignedPosition) -> bool {
+        let hash = latest.position.state.hash();
+        let side = self.durable.side;
+        let (own, peer) = (latest.signatures[side.index()], latest.signatures[side.other().index()]);
+        own.verify(ctx.domain.state_digest(hash), ctx.signer.address()).is_ok()
+            && self.peer_signed(ctx, hash, &peer)
+    }
+
     /// Signs a rebase, or the same again. When both sides were restored, participant 0 does.
     fn propose_rebase(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let is_second = self.volatile.peer_restoring && self.durable.side == Side::One;
         // Where nobody has deposited there is nothing to lose, and the peer signs nothing.
         let is_empty = self.knows_nothing_of_chain();
-        if is_empty || is_second || self.is_chain_stale(ctx) || !self.is_past_forgotten_limits(ctx) {
+        let is_early = ctx.around.awaits_towers || self.is_chain_stale(ctx);
+        if is_empty || is_second || is_early || !self.is_past_forgotten_limits(ctx) {
             return;
         }
         let signed = self.durable.restore.as_ref().and_then(|restore| restore.rebase);
@@ -256,7 +266,7 @@ fn rebase_version(time: u64) -> Option<Version> {
 }
 
 /// Whether the lock list and its counter are what the state's hash stands for.
-fn is_consistent(latest: &SignedPosition) -> bool {
+pub(crate) fn is_consistent(latest: &SignedPosition) -> bool {
     let position = &latest.position;
     list_hash(&position.locks) == position.state.locks_hash
         && position.locks.windows(2).all(|pair| pair[0].number < pair[1].number)

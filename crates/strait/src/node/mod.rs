@@ -149,6 +149,7 @@ impl NodeBuilder {
                 restored: self.restored,
                 rng: Box::new(SystemRng),
                 rules: Arc::new(strait_app::EvmApps),
+                towers: Vec::new(),
             };
             match chain.start(&self.directory, config).await {
                 Ok(node) => nodes.push(node),

@@ -45,6 +45,13 @@ pub(super) fn node(checker: &mut Checker<'_>, home: &Path, raw: RawNode) -> Node
             Err(error) => checker.problem(format!("node.peers[{index}]"), error_text(&error)),
         }
     }
+    let mut towers = Vec::new();
+    for (index, tower) in raw.towers.0.iter().enumerate() {
+        match tower.parse() {
+            Ok(tower) => towers.push(tower),
+            Err(error) => checker.problem(format!("node.towers[{index}]"), error_text(&error)),
+        }
+    }
     NodeSection {
         listen,
         advertise: checker.read("node.advertise", raw.advertise, advertised),
@@ -59,6 +66,7 @@ pub(super) fn node(checker: &mut Checker<'_>, home: &Path, raw: RawNode) -> Node
         log_format: log_format.unwrap_or(LogFormat::Text),
         allow_plain_remote: raw.allow_plain_remote,
         peers,
+        towers,
     }
 }
 

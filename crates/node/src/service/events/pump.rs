@@ -262,7 +262,13 @@ impl Pump {
                     format!("the chain's clock is {seconds} seconds ahead of this node's; set the clock");
                 self.tell(None, Body::Other(Event::Alarm { message }));
             }
-            Notice::Submitted { .. }
+            Notice::TowerBehind { .. }
+            | Notice::TowerRefused { .. }
+            | Notice::TowerFault { .. }
+            | Notice::HandedBack { .. } => self.tell_of_tower(notice),
+            Notice::TowerCurrent { .. }
+            | Notice::ClientOverdrawn { .. }
+            | Notice::Submitted { .. }
             | Notice::Failed { .. }
             | Notice::Rejected { .. }
             | Notice::Installed { .. }
@@ -272,6 +278,31 @@ impl Pump {
             | Notice::ChainFresh { .. } => {}
         }
         Ok(())
+    }
+
+    fn tell_of_tower(&mut self, notice: &Notice) {
+        let (channel, message) = match notice {
+            Notice::TowerBehind { tower, channels, .. } => (
+                None,
+                format!(
+                    "the tower {tower} lacks the newest state of {channels} channels and could not defend them; see that it runs, or use another one"
+                ),
+            ),
+            Notice::TowerRefused { tower, channel, reason } => {
+                (Some(*channel), format!("the tower {tower} does not guard this channel: {reason}"))
+            }
+            Notice::TowerFault { tower, channel, what } => {
+                (*channel, format!("the tower {tower} is not to be relied on: {what}; use another one"))
+            }
+            Notice::HandedBack { tower, channel, version } => (
+                Some(*channel),
+                format!(
+                    "this node's data is old: the tower {tower} handed back version {version}, which it had forgotten; the channel goes on as after a restore"
+                ),
+            ),
+            _ => return,
+        };
+        self.tell(channel, Body::Other(Event::Alarm { message }));
     }
 
     pub(super) async fn opened(&mut self, id: ChannelId) -> Result<(), NodeError> {

@@ -1,0 +1,155 @@
+//! Requests of clients.
+
+use super::Tower;
+use super::frame::{ClientFrame, MAX_RECEIPTS, Receipt, Refusal, TowerFrame};
+use super::guard::{Guard, Watched, size_of};
+use crate::input::Effect;
+use std::ops::Bound;
+use strait_protocol::{ChainView, FrameError, Guarded, Phase};
+use strait_types::{Address, ChannelId, Side};
+
+impl Tower {
+    pub(super) fn on_request(&mut self, now_ms: u64, client: Address, frame: ClientFrame) {
+        if !self.config.quotas.admits(client) {
+            self.turn_away(client, &frame);
+            return;
+        }
+        let usage = self.usage.entry(client).or_default();
+        let in_time = usage.request(now_ms, &self.config.quotas);
+        match (frame, in_time) {
+            (ClientFrame::Keep(guarded), Ok(())) => self.on_keep(now_ms, client, *guarded),
+            (ClientFrame::List { after }, Ok(())) => self.on_list(client, after),
+            (ClientFrame::Fetch { channel }, Ok(())) => {
+                let guarded = self.held(channel, client).cloned().map(Box::new);
+                self.send(client, &TowerFrame::Back { channel, guarded });
+            }
+            (ClientFrame::Keep(guarded), Err(retry_ms)) => {
+                let (channel, version) = (guarded.channel(&self.domain), guarded.version());
+                let reason = Refusal::Busy { retry_ms };
+                self.send(client, &TowerFrame::Refused { channel, version, reason });
+            }
+            // Asked again when no answer comes.
+            (ClientFrame::List { .. } | ClientFrame::Fetch { .. }, Err(_)) => {}
+        }
+    }
+
+    /// Says why, once, and hangs up: whom it does not serve may not keep its place from others.
+    fn turn_away(&mut self, client: Address, frame: &ClientFrame) {
+        if let ClientFrame::Keep(guarded) = frame {
+            let (channel, version) = (guarded.channel(&self.domain), guarded.version());
+            let reason = Refusal::NotAdmitted;
+            self.send(client, &TowerFrame::Refused { channel, version, reason });
+        }
+        let reason = FrameError::Malformed(Refusal::NotAdmitted.to_string());
+        self.effects.push(Effect::Disconnect { peer: client, reason });
+    }
+
+    fn on_list(&mut self, client: Address, after: Option<ChannelId>) {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let held = self.watched.range((from, Bound::Unbounded));
+        let mut receipts: Vec<_> = held
+            .filter_map(|(_, watched)| watched.of(client))
+            .map(|guard| guard.receipt.clone())
+            .take(MAX_RECEIPTS + 1)
+            .collect();
+        let more = receipts.len() > MAX_RECEIPTS;
+        receipts.truncate(MAX_RECEIPTS);
+        self.send(client, &TowerFrame::Held { receipts, more });
+    }
+
+    fn on_keep(&mut self, now_ms: u64, client: Address, guarded: Guarded) {
+        let (channel, version) = (guarded.channel(&self.domain), guarded.version());
+        let answer = match self.keep(now_ms, client, channel, guarded) {
+            Ok(receipt) => TowerFrame::Kept(receipt),
+            Err(reason) => TowerFrame::Refused { channel, version, reason },
+        };
+        self.send(client, &answer);
+    }
+
+    fn keep(
+        &mut self,
+        now_ms: u64,
+        client: Address,
+        id: ChannelId,
+        mut guarded: Guarded,
+    ) -> Result<Receipt, Refusal> {
+        let before = self.watched.get(&id).and_then(|watched| watched.of(client));
+        if let Some(before) = before {
+            // Before any signature is looked at.
+            if before.version() > guarded.version() {
+                return Err(Refusal::Lower(before.version()));
+            }
+            if before.channel.facts().phase == Phase::Closed {
+                return Err(Refusal::Closed);
+            }
+        }
+        let side = guarded.check(&self.domain, client).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        self.check_room(client, before, &guarded)?;
+        let receipt = Receipt::sign(&self.domain, self.signer.as_ref(), client, &guarded, now_ms / 1_000)
+            .map_err(|_| Refusal::NoKey)?;
+        if let Some(before) = before.filter(|before| before.version() == guarded.version()) {
+            // A client that was restored may have forgotten what it knew.
+            let known = &before.guarded;
+            let forgotten = known.preimages.iter().filter(|preimage| !guarded.preimages.contains(preimage));
+            let forgotten: Vec<_> = forgotten.copied().collect();
+            guarded.preimages.extend(forgotten);
+            guarded.next = guarded.next.or_else(|| known.next.clone());
+        }
+        self.put(id, client, side, guarded, receipt.clone());
+        Ok(receipt)
+    }
+
+    fn check_room(&self, client: Address, before: Option<&Guard>, guarded: &Guarded) -> Result<(), Refusal> {
+        let quotas = &self.config.quotas;
+        let (own, channels) = self.usage.get(&client).map_or((0, 0), |usage| (usage.bytes, usage.channels));
+        let grows = size_of(guarded).saturating_sub(before.map_or(0, |guard| guard.bytes));
+        if before.is_none() && channels >= quotas.channels {
+            return Err(Refusal::Channels(quotas.channels));
+        }
+        if grows > 0 && own.saturating_add(grows) > quotas.bytes {
+            return Err(Refusal::Bytes(quotas.bytes));
+        }
+        if grows > 0 && self.total_bytes.saturating_add(grows) > quotas.total_bytes {
+            return Err(Refusal::Full);
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, id: ChannelId, client: Address, side: Side, guarded: Guarded, receipt: Receipt) {
+        let settings = self.settings();
+        let assets = guarded.params.assets.len();
+        let bytes = i128::from(size_of(&guarded));
+        let watched = self.watched.entry(id).or_default();
+        let is_first = watched.guards.is_empty();
+        match watched.guards.iter_mut().find(|guard| guard.client == client) {
+            Some(guard) => {
+                let before = i128::from(guard.bytes);
+                guard.renew(guarded, receipt);
+                self.count(client, 0, bytes.saturating_sub(before));
+            }
+            None => {
+                // The other participant's guard has followed the channel already.
+                let other = watched.guards.first().map(|guard| guard.channel.chain_view().clone());
+                let chain = other.unwrap_or_else(|| ChainView::new(assets));
+                watched.guards.push(Guard::new(id, (client, side), guarded, receipt, settings, chain));
+                self.count(client, 1, bytes);
+            }
+        }
+        if is_first {
+            self.fetch_events(id);
+        }
+        self.changed.insert(id);
+        self.touched.insert(id);
+    }
+
+    /// Forgets a channel that is over.
+    pub(super) fn forget(&mut self, id: ChannelId) {
+        let Some(Watched { guards, .. }) = self.watched.remove(&id) else { return };
+        for guard in guards {
+            self.count(guard.client, -1, -i128::from(guard.bytes));
+        }
+        self.fetching.remove(&id);
+        self.attention.remove(&id);
+        self.changed.insert(id);
+    }
+}

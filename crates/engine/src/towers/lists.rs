@@ -1,0 +1,149 @@
+//! What a tower says that it holds, and what it hands back to a node that has lost it.
+
+use crate::engine::{Engine, Entry};
+use crate::input::{Effect, Notice};
+use crate::ports::Kind;
+use crate::tower::{ClientFrame, Receipt};
+use std::collections::BTreeMap;
+use strait_protocol::{Channel, Guarded};
+use strait_types::{Address, ChannelId, Version};
+
+/// Most channels that one tower is asked for at once.
+const FETCHES: usize = 64;
+
+impl Engine {
+    pub(crate) fn on_held(&mut self, now_ms: u64, tower: Address, receipts: Vec<Receipt>, more: bool) {
+        let (domain, own) = (self.domain, self.signer());
+        let last = self.towers.links.get(&tower).and_then(|link| link.listed_to);
+        let ids = last.into_iter().chain(receipts.iter().map(|receipt| receipt.channel)).collect::<Vec<_>>();
+        let ascends = ids.windows(2).all(|pair| pair[0] < pair[1]);
+        let is_signed = |receipt: &Receipt| receipt.verify(&domain, tower, own).is_ok();
+        if !ascends || (more && receipts.is_empty()) || !receipts.iter().all(is_signed) {
+            self.distrust(tower, None, "a list of receipts that it did not sign, or without order".into());
+            return;
+        }
+        let to = receipts.last().map(|receipt| receipt.channel).or(last);
+        for receipt in receipts {
+            self.compare(now_ms, tower, receipt);
+        }
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        link.listed_to = to;
+        if more {
+            self.to_tower(tower, &ClientFrame::List { after: to });
+            return;
+        }
+        link.listed(now_ms);
+        self.find_lost(now_ms, tower);
+    }
+
+    /// One channel of the list.
+    fn compare(&mut self, now_ms: u64, tower: Address, receipt: Receipt) {
+        let (channel, version) = (receipt.channel, receipt.version);
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        link.told.insert(channel);
+        let ours = self.channels.get(&channel).map(|entry| entry.channel.best_version());
+        if ours.is_none_or(|ours| ours < version) {
+            // What this node signed in an earlier life; it will show.
+            self.fetch_back(tower, channel);
+            return;
+        }
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        match link.held.get(&channel) {
+            // Receipts that this node holds say more; `find_lost` tells.
+            Some(held) if held.version > version => {
+                link.lost.insert(channel, version);
+            }
+            _ => {
+                link.lost.remove(&channel);
+                link.hold(receipt);
+            }
+        }
+        if let Some(mark) = self.towers.marks.get(&channel) {
+            link.want(now_ms, channel, mark);
+        }
+    }
+
+    /// What the tower signed for and does not hold any more is handed over again, and the operator is told.
+    fn find_lost(&mut self, now_ms: u64, tower: Address) {
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        let told = std::mem::take(&mut link.told);
+        let mut lost: BTreeMap<ChannelId, Version> = std::mem::take(&mut link.lost);
+        let missing = link.held.keys().filter(|channel| !told.contains(*channel));
+        lost.extend(missing.map(|channel| (*channel, Version::ZERO)).collect::<Vec<_>>());
+        for (channel, version) in lost {
+            // A tower forgets what is closed; so does this node, a little earlier or later.
+            let Some(mark) = self.towers.marks.get(&channel).copied() else { continue };
+            let Some(link) = self.towers.links.get_mut(&tower) else { return };
+            let Some(receipt) = link.held.remove(&channel) else { continue };
+            link.want(now_ms, channel, &mark);
+            let what = format!("it signed for version {} and holds version {version}", receipt.version);
+            self.effects.push(Effect::Notify(Notice::TowerFault { tower, channel: Some(channel), what }));
+        }
+    }
+
+    /// Asks a tower for what it holds of a channel.
+    pub(crate) fn fetch_back(&mut self, tower: Address, channel: ChannelId) {
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        if link.fetching.insert(channel) && link.fetching.len() <= FETCHES {
+            self.to_tower(tower, &ClientFrame::Fetch { channel });
+        }
+    }
+
+    pub(crate) fn on_back(
+        &mut self,
+        now_ms: u64,
+        tower: Address,
+        channel: ChannelId,
+        guarded: Option<Guarded>,
+    ) {
+        let (domain, own) = (self.domain, self.signer());
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        if !link.fetching.remove(&channel) {
+            return;
+        }
+        let next = link.fetching.iter().nth(FETCHES - 1).copied();
+        if let Some(next) = next {
+            self.to_tower(tower, &ClientFrame::Fetch { channel: next });
+        }
+        let guarded = guarded.filter(|guarded| guarded.channel(&domain) == channel);
+        let Some((guarded, Ok(side))) = guarded.map(|guarded| {
+            let side = guarded.check(&domain, own);
+            (guarded, side)
+        }) else {
+            let what = "it hands back what this node never signed".into();
+            self.effects.push(Effect::Notify(Notice::TowerFault { tower, channel: Some(channel), what }));
+            return;
+        };
+        if !self.channels.contains_key(&channel) {
+            self.take_up(channel, side, &guarded);
+        }
+        let (version, mut is_adopted) = (guarded.version(), false);
+        let preimages = guarded.preimages.clone();
+        self.drive(now_ms, channel, |channel, ctx, out| {
+            is_adopted = channel.handed_back(ctx, guarded.latest, out);
+            channel.remember(&preimages, out);
+        });
+        if is_adopted {
+            self.effects.push(Effect::Notify(Notice::HandedBack { tower, channel, version }));
+        }
+    }
+
+    /// A channel that this node has forgotten altogether.
+    fn take_up(&mut self, id: ChannelId, side: strait_types::Side, guarded: &Guarded) {
+        if !guarded.params.app.is_zero() {
+            // What both began with is not known here; its operator leaves by the chain.
+            return;
+        }
+        let params = guarded.params.clone();
+        let peer = params.participant(side.other()).signer;
+        let (channel, record) = Channel::open(id, params, side, self.settings.clone());
+        let payload = borsh::to_vec(&record).unwrap_or_default();
+        let journal_bytes = payload.len();
+        self.batch.record(id, Kind::Working, payload);
+        self.peers.add_channel(peer, id);
+        // Its peer has signed in it, and knows it.
+        self.channels.insert(id, Entry { introduced: true, ..Entry::new(channel, peer, journal_bytes) });
+        self.effects.push(Effect::Notify(Notice::Opened { token: None, channel: id }));
+        self.fetch_events(id);
+    }
+}

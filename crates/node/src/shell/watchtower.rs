@@ -1,0 +1,169 @@
+//! A running watchtower: the same threads as a node's, around [`Tower`] instead of an engine.
+
+use super::chain_thread::Task;
+use super::engine_thread::{self, Message};
+use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, spawn_threads};
+use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use strait_engine::Notice;
+use strait_engine::ports::{Chain, Store};
+use strait_engine::tower::{Tower, TowerConfig, TowerStatus};
+use strait_protocol::Signer;
+use strait_types::{Address, Domain};
+use tokio::sync::{mpsc, oneshot};
+
+/// How a watchtower is set up.
+pub struct WatchtowerConfig {
+    /// The key that proves who it is and signs receipts. It moves nobody's funds.
+    pub signer: Arc<dyn Signer>,
+    /// Where clients connect.
+    pub listen: Listen,
+    /// Allows unencrypted connections beyond this machine.
+    pub allow_plain_remote: bool,
+    /// Bounds of the transport.
+    pub limits: Limits,
+    /// How often the chain is asked for new blocks.
+    pub poll: Duration,
+    /// What it does for whom.
+    pub tower: TowerConfig,
+}
+
+/// A running watchtower on one chain. Cheap to clone.
+#[derive(Clone)]
+pub struct Watchtower {
+    shared: Arc<Shared>,
+    tower: Sender<Message<Tower>>,
+    /// While it is held, new blocks wake the chain's thread.
+    _chain: Arc<Sender<Task>>,
+    network: Network,
+    threads: Arc<tokio::sync::Mutex<Option<Threads>>>,
+    signer: Address,
+    domain: Domain,
+}
+
+impl std::fmt::Debug for Watchtower {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watchtower").field("signer", &self.signer).finish_non_exhaustive()
+    }
+}
+
+impl Watchtower {
+    /// Starts a tower over a store and a chain, within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the store belongs to another chain, or the address cannot be listened on.
+    pub async fn start(
+        config: WatchtowerConfig,
+        chain: Box<dyn Chain>,
+        mut store: Box<dyn Store>,
+    ) -> Result<Watchtower, StartError> {
+        let domain = Domain::new(chain.chain_id(), chain.adjudicator());
+        let mut tower = Tower::recover(domain, config.signer.clone(), config.tower, store.as_ref())?;
+        let clock = SystemClock::start();
+        let first_effects = match tower.round(strait_engine::ports::Clock::now_ms(&clock)) {
+            Some(staged) => staged.commit(store.as_mut())?,
+            None => Vec::new(),
+        };
+        let signer = config.signer.address();
+        let (network, events) = Network::start(NetworkConfig {
+            listen: config.listen,
+            payout: signer,
+            signer: config.signer,
+            domain,
+            allow_plain_remote: config.allow_plain_remote,
+            limits: config.limits,
+        })
+        .await?;
+        let shared = Arc::new(Shared::new(Capacity::default()));
+        let known = tower.known_blocks();
+        let parts = engine_thread::Parts { chain, store, known, poll: config.poll, clock, first_effects };
+        let (threads, to_tower, chain_tasks) = spawn_threads(tower, parts, &network, None, &shared)?;
+        tokio::spawn(hang_up(shared.clone(), network.clone(), to_tower.clone()));
+        tokio::spawn(super::forward(events, to_tower.clone()));
+        Ok(Watchtower {
+            shared,
+            tower: to_tower,
+            _chain: chain_tasks,
+            network,
+            threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
+            signer,
+            domain,
+        })
+    }
+
+    /// Under which address clients reach it, if it listens.
+    pub fn address(&self) -> Option<TowerAddress> {
+        let addr = self.network.local_addr()?;
+        PeerAddress::new(self.signer, &addr.ip().to_string(), addr.port()).ok().map(TowerAddress::new)
+    }
+
+    /// The tower's address.
+    pub fn signer(&self) -> Address {
+        self.signer
+    }
+
+    /// Chain and adjudicator.
+    pub fn domain(&self) -> &Domain {
+        &self.domain
+    }
+
+    /// The tower at a glance.
+    ///
+    /// # Errors
+    /// When it has stopped.
+    pub async fn status(&self) -> Result<TowerStatus, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        let question = Box::new(move |tower: &Tower| drop(sender.send(tower.status())));
+        self.tower.send(Message::Query(question)).map_err(|_| self.shared.stopped())?;
+        receiver.await.map_err(|_| self.shared.stopped())
+    }
+
+    /// Waits until the tower is in a state that satisfies a condition.
+    ///
+    /// # Errors
+    /// When it stops before.
+    pub async fn until(&self, wanted: impl Fn(&TowerStatus) -> bool) -> Result<TowerStatus, NodeError> {
+        let mut rounds = self.shared.rounds.subscribe();
+        loop {
+            let status = self.status().await?;
+            if wanted(&status) {
+                return Ok(status);
+            }
+            if self.shared.is_dead() {
+                return Err(self.shared.stopped());
+            }
+            rounds.changed().await.map_err(|_| self.shared.stopped())?;
+        }
+    }
+
+    /// All news from now on. A subscriber that does not keep up is dropped.
+    pub fn subscribe(&self) -> mpsc::Receiver<Arc<Notice>> {
+        let (sender, receiver) = mpsc::channel(super::MAX_LAG);
+        self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        receiver
+    }
+
+    /// Waits until the tower stops, and says why.
+    pub async fn stopped(&self) -> NodeError {
+        // Only a dropped sender could fail it, and it is held here.
+        drop(self.shared.dead.subscribe().wait_for(|dead| *dead).await);
+        self.shared.stopped()
+    }
+
+    /// Stops cleanly.
+    pub async fn shutdown(self) {
+        drop(self.tower.send(Message::Shutdown));
+        super::join(&self.threads, &self.shared).await;
+        self.network.shutdown().await;
+    }
+
+    /// Stops like a crash: nothing more is written or sent, and the store is released.
+    pub async fn kill(self) {
+        self.shared.stop();
+        drop(self.tower.send(Message::Shutdown));
+        self.network.shutdown().await;
+        super::join(&self.threads, &self.shared).await;
+    }
+}
