@@ -134,6 +134,9 @@ methods! {
     #[doc = "Dials a peer no more; its channels stay."]
     Admin peer_remove(PeerRemove) -> Nothing;
 
+    #[doc = "The watchtowers that guard this node's channels, and what each has signed for."]
+    Read tower_list(TowerQuery) -> Towers;
+
     #[doc = "Opens a channel with a peer, and deposits if asked to. It can be paid over when the deposit has its confirmations."]
     Admin channel_open(ChannelOpen) -> ChannelOpened;
     #[doc = "The channels, newest first, in pages."]

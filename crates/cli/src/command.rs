@@ -124,7 +124,7 @@ impl Cli {
             Command::Devnet(args) => devnet::run(&args, &Output::new(json)),
             Command::Init(args) => init::run(&global, &args, &Output::new(json)),
             Command::Node(args) => node::run(&global, &args, &Output::new(json)),
-            Command::Tower(args) => tower::run(&global, &args, &Output::new(json)),
+            Command::Tower(args) if args.is_offline() => tower::run(&global, &args, &Output::new(json)),
             Command::Key(args) => key::run(&global, &args, &Output::new(json)),
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
@@ -160,6 +160,7 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
             Command::History(args) => history::run(&context, args).await,
             Command::Token(args) => token::run(&context, args).await,
             Command::App(args) => app::with_node(&context, args).await,
+            Command::Tower(args) => tower::with_node(&context, args).await,
             Command::Backup(args) => backup::run(&context, args).await,
             // Run without a node.
             _ => Ok(()),

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait_chain::rpc::{ConnectError, RpcChain};
@@ -31,6 +31,8 @@ const OLD_HEAD: u64 = 900;
 /// How long the node's API may take to answer, and how many bytes it may say.
 const API_PATIENCE: Duration = Duration::from_secs(10);
 const MOST_OF_AN_ANSWER: u64 = 1 << 20;
+/// How long a tower may take to answer.
+const TOWER_PATIENCE: Duration = Duration::from_secs(3);
 
 /// An older backup is a warning.
 const OLD_BACKUP: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -102,6 +104,7 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs, out: &Output) -> Result<()
             check_ports(&config, &mut findings);
             check_disk(&config.home, &mut findings);
             check_backup(&config, &mut findings);
+            check_towers(&config, &mut findings);
             for (name, chain) in &config.chains {
                 check_chain(&config, name, chain, &mut findings);
             }
@@ -268,6 +271,27 @@ fn check_backup(config: &Config, findings: &mut Findings) {
             let advice = if level == Level::Warn { format!("; {advice}") } else { String::new() };
             findings.add(level, "backup", text + &advice);
         }
+    }
+}
+
+/// Without channels there is nothing to guard.
+fn check_towers(config: &Config, findings: &mut Findings) {
+    let is_used = config.chains.keys().any(|name| config.chain_directory(name).join(DATABASE).exists());
+    if config.node.towers.is_empty() && is_used {
+        let text =
+            "no watchtower defends the channels while this node is off; name one or two in node.towers";
+        findings.add(Level::Warn, "watchtowers", text);
+    }
+    for tower in &config.node.towers {
+        let what = format!("watchtower {}", tower.signer());
+        let place = tower.place();
+        let found = (place.host(), place.port()).to_socket_addrs();
+        let addresses = found.map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+        let reached = addresses.iter().any(|at| TcpStream::connect_timeout(at, TOWER_PATIENCE).is_ok());
+        let level = if reached { Level::Ok } else { Level::Warn };
+        let text =
+            if reached { "answers" } else { "does not answer; ask its operator, and use a second one" };
+        findings.add(level, what, format!("{} {text}", place.authority()));
     }
 }
 

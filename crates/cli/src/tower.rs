@@ -1,6 +1,7 @@
 //! `strait tower`: a watchtower in the foreground, and the towers of a node.
 
 use crate::command::Global;
+use crate::context::Context;
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::local::{ConfigFlags, load};
@@ -9,6 +10,7 @@ use crate::output::{Output, note};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::PathBuf;
+use strait_api::TowerQuery;
 use strait_engine::tower::Admission;
 use strait_node::config::{Config, Flag};
 use strait_node::daemon::{DaemonConfig, TowerDaemon};
@@ -49,6 +51,14 @@ struct RunArgs {
 
 #[derive(Subcommand, Debug)]
 enum TowerCommand {
+    /// Lists the towers of a running node, and what each has signed for.
+    #[command(
+        after_help = "Examples:\n  strait tower list\n  strait tower list 0x1a2b\n\nTowers are named in the node's configuration: node.towers = [\"strait-tower://0xSIGNER@host:port\"]."
+    )]
+    List {
+        /// Shows which version of this channel each tower has signed for: its id, or the first digits.
+        channel: Option<String>,
+    },
     /// Makes a home directory for a tower, with a key that pays gas and a configuration: the same as `strait init`.
     Init(InitArgs),
 }
@@ -60,8 +70,56 @@ enum TowerCommand {
 pub(crate) fn run(global: &Global, args: &TowerArgs, out: &Output) -> Result<(), Failure> {
     match &args.command {
         Some(TowerCommand::Init(args)) => init::run(global, args, out),
+        // It asks a node.
+        Some(TowerCommand::List { .. }) => Ok(()),
         None => watch(global, &args.run, out),
     }
+}
+
+impl TowerArgs {
+    /// Whether it needs no running node.
+    pub(crate) fn is_offline(&self) -> bool {
+        !matches!(self.command, Some(TowerCommand::List { .. }))
+    }
+}
+
+/// Runs what asks a node.
+///
+/// # Errors
+/// What the node says.
+pub(crate) async fn with_node(context: &Context, args: TowerArgs) -> Result<(), Failure> {
+    let Some(TowerCommand::List { channel }) = args.command else { return Ok(()) };
+    let channel = match channel {
+        Some(text) => Some(context.channel(&text).await?.channel),
+        None => None,
+    };
+    let towers = context.api.tower_list(TowerQuery { channel }).await?;
+    let assets = context.assets().await?;
+    context.out.result(&towers, |out| {
+        if towers.towers.is_empty() {
+            return "no watchtower guards this node's channels while it is off; name one in node.towers"
+                .into();
+        }
+        let rows = towers.towers.iter().map(|tower| {
+            let problem = tower.problem.as_ref().or(tower.refusal.as_ref());
+            let mut row = vec![
+                tower.address.clone(),
+                assets.chain_name(tower.chain_id),
+                if tower.is_connected { "yes".into() } else { "no".into() },
+                tower.held.to_string(),
+                tower.behind.to_string(),
+            ];
+            if channel.is_some() {
+                row.push(tower.version.map_or_else(|| "none".into(), |version| version.to_string()));
+            }
+            row.push(problem.cloned().unwrap_or_else(|| "-".into()));
+            row
+        });
+        let mut heads = vec!["TOWER", "CHAIN", "CONNECTED", "HOLDS", "BEHIND"];
+        heads.extend(channel.map(|_| "VERSION"));
+        heads.push("PROBLEM");
+        out.table(&heads, rows)
+    })
 }
 
 fn watch(global: &Global, args: &RunArgs, out: &Output) -> Result<(), Failure> {

@@ -9,6 +9,7 @@ mod invoice;
 mod node;
 mod payment;
 mod token;
+mod tower;
 
 pub use app::*;
 pub use channel::*;
@@ -18,6 +19,7 @@ pub use invoice::*;
 pub use node::*;
 pub use payment::*;
 pub use token::*;
+pub use tower::*;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -300,3 +300,45 @@ fn a_node_without_its_data_gets_its_channels_back_and_rebases_with_an_honest_pee
     world.settle();
     assert!(world.outcome(1, token).expect("at once").is_ok());
 }
+
+#[test]
+fn with_a_peer_that_lies_a_restored_node_signs_for_no_less_and_leaves_with_its_towers_state() {
+    let mut world = World::new(2);
+    let mut watch = Watch::new(&world, 0, open_to_all());
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.guard(1, &mut [&mut watch]);
+    world.pay(0, channel, 100);
+    world.settle();
+    let (liar, backup) = (world.nodes[0].disk.fork(), world.nodes[1].disk.fork());
+    world.pay(0, channel, 400);
+    world.settle();
+    world.hand_over(&mut [&mut watch]);
+    assert_eq!(world.acknowledged(1, channel), [Some(2)]);
+    world.disconnect(0, 1);
+    world.leave(1, &mut watch);
+    // Both go back to the payment before; the peer says that nothing has come since.
+    world.replace(0, liar, false);
+    world.replace(1, backup, true);
+    let towers = vec![watch.signer()];
+    world.input(1, Input::Tower(TowerInput::Set { towers })).expect("commits");
+    world.connect(0, 1);
+    for _ in 0..3 {
+        world.chain_passes(3_700, &mut [&mut watch]);
+        world.follow();
+        world.pass(10_000);
+    }
+    let view = world.nodes[1].engine.view(channel).expect("known");
+    assert!(view.restoring && view.version.0 == 1, "nothing is signed before the tower was asked: {view:?}");
+    world.disconnect(0, 1);
+    world.reach(1, &mut watch);
+    world.hand_over(&mut [&mut watch]);
+    assert_eq!(world.own(1, channel), 500);
+    let token = world.token();
+    world.input(1, Input::Command { token, channel, command: Command::ForceClose }).expect("commits");
+    for _ in 0..3 {
+        world.chain_passes(DAY / 2 + 600, &mut []);
+        world.follow();
+    }
+    assert_eq!((world.received(0), world.received(1)), (U256::from(500), U256::from(500)));
+}

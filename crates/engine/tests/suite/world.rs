@@ -388,11 +388,16 @@ impl World {
 
     /// The process ends and starts again on an older disk, as its operator says.
     pub(crate) fn restore(&mut self, node: usize, disk: MemoryDisk) {
+        self.replace(node, disk, true);
+    }
+
+    /// The process ends and starts again on another disk.
+    pub(crate) fn replace(&mut self, node: usize, disk: MemoryDisk, restored: bool) {
         let node = &mut self.nodes[node];
+        node.store = disk.open().expect("opens");
         node.disk = disk;
-        node.store = node.disk.open().expect("opens");
         let policy = policy(node.port.adjudicator());
-        node.engine = recover_with(&node.key, &node.port, &node.store, policy, true);
+        node.engine = recover_with(&node.key, &node.port, &node.store, policy, restored);
     }
 
     /// The process ends and starts again on the same disk.

@@ -24,6 +24,10 @@ impl Api for Service {
         Ok(Nothing {})
     }
 
+    async fn tower_list(&self, request: TowerQuery) -> Result<Towers, ApiError> {
+        self.core.towers(request).await
+    }
+
     async fn channel_open(&self, request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
         self.core.open(request).await
     }

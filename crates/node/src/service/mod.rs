@@ -19,6 +19,7 @@ mod open;
 mod pay;
 mod registry;
 mod state;
+mod towers;
 
 pub use backup::LAST_BACKUP;
 pub use config::{ChainNode, CopyStore, Retention, ServiceConfig};

@@ -7,7 +7,9 @@ use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{SystemTime, UNIX_EPOCH};
-use strait_api::{Api, ApiError, ChainInfo, ChannelInfo, ChannelList, Link, NodeInfo, Nothing, Phase};
+use strait_api::{
+    Api, ApiError, ChainInfo, ChannelInfo, ChannelList, Link, NodeInfo, Nothing, Phase, TowerInfo, TowerQuery,
+};
 use strait_types::{Address, Amount};
 
 /// Channels that are asked for at once.
@@ -18,6 +20,12 @@ type Figure = Gauge<f64, AtomicU64>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 struct ByChain {
     chain: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct ByTower {
+    chain: u64,
+    tower: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -67,6 +75,8 @@ struct Figures {
     locks: Family<ByChain, Gauge>,
     unanswered: Family<ByChain, Gauge>,
     next_deadline: Family<ByChain, Figure>,
+    tower_connected: Family<ByTower, Gauge>,
+    tower_behind: Family<ByTower, Gauge>,
 }
 
 impl NodeFigures {
@@ -93,6 +103,9 @@ impl NodeFigures {
         figures.uptime.set(whole(node.uptime));
         for chain in &node.chains {
             figures.add_chain(chain);
+        }
+        for tower in &self.api.tower_list(TowerQuery::default()).await?.towers {
+            figures.add_tower(tower);
         }
         let mut cursor = None;
         loop {
@@ -157,12 +170,28 @@ impl Figures {
             "Disputes in which the chain does not hold the node's best state",
             self.unanswered.clone(),
         );
+        registry.register(
+            "tower_connected",
+            "Whether a watchtower is connected",
+            self.tower_connected.clone(),
+        );
+        registry.register(
+            "tower_behind",
+            "Channels whose newest state a watchtower lacks",
+            self.tower_behind.clone(),
+        );
         registry.register_with_unit(
             "dispute_deadline_left",
             "Chain time left in the dispute that ends first",
             Unit::Seconds,
             self.next_deadline.clone(),
         );
+    }
+
+    fn add_tower(&self, tower: &TowerInfo) {
+        let label = ByTower { chain: tower.chain_id, tower: tower.signer.to_string() };
+        self.tower_connected.get_or_create(&label).set(i64::from(tower.is_connected));
+        self.tower_behind.get_or_create(&label).set(whole(tower.behind));
     }
 
     fn add_chain(&self, chain: &ChainInfo) {
