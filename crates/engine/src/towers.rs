@@ -167,12 +167,12 @@ impl Engine {
                 if let Some(link) = self.towers.links.get_mut(&tower) {
                     link.sent(now_ms, id, version, digest);
                 }
-                self.to_tower(tower, &ClientFrame::Keep(Box::new(guarded)));
+                self.send_to_tower(tower, &ClientFrame::Keep(Box::new(guarded)));
             }
         }
     }
 
-    pub(crate) fn to_tower(&mut self, tower: Address, frame: &ClientFrame) {
+    pub(crate) fn send_to_tower(&mut self, tower: Address, frame: &ClientFrame) {
         self.effects.push(Effect::Tower(TowerEffect::Send { tower, frame: frame.encode() }));
     }
 
@@ -182,7 +182,7 @@ impl Engine {
             TowerInput::Connected { tower } => {
                 if let Some(link) = self.towers.links.get_mut(&tower) {
                     link.connected(now_ms);
-                    self.to_tower(tower, &ClientFrame::List { after: None });
+                    self.send_to_tower(tower, &ClientFrame::List { after: None });
                 }
             }
             TowerInput::Disconnected { tower } => {

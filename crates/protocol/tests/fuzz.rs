@@ -164,7 +164,9 @@ fn answers(bytes: &[u8]) {
     let _ = (views::read_registered_at(bytes), views::read_balance_of(bytes), decode_revert(bytes));
 }
 
-const TARGETS: &[(&str, fn(&[u8]))] = &[
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: &[Target] = &[
     ("frame", frame),
     ("record", record),
     ("snapshot", snapshot),

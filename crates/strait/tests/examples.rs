@@ -28,7 +28,7 @@ use world::{World, soon};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_customer_buys_and_sees_what_is_left() {
     let directory = tempfile::tempdir().expect("a directory");
-    let shopped = soon("the shopping", customer::shop(directory.path(), &["coffee", "cake"])).await;
+    let shopped = soon("the shopping", Box::pin(customer::shop(directory.path(), &["coffee", "cake"]))).await;
     let (paid, left) = shopped.expect("bought");
     assert_eq!(paid.iter().map(|paid| paid.number).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(left, Amount::from(1_000_000 - 200));

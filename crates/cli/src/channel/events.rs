@@ -24,18 +24,8 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
             format!("invoice {} is paid, payment {}", short(id), payment.number)
         }
         Event::InvoiceMispaid { id, payment, issue, .. } => {
-            let why = match issue {
-                InvoiceIssue::Partial => "more is needed",
-                InvoiceIssue::OtherAsset => "it is in another asset",
-                InvoiceIssue::PaidAlready => "it was paid before",
-                InvoiceIssue::Expired => "its time was over",
-                InvoiceIssue::Cancelled => "it was taken back",
-            };
-            format!(
-                "payment {} for invoice {} is received and does not pay it: {why}",
-                payment.number,
-                short(id)
-            )
+            let (number, id, why) = (payment.number, short(id), why_unpaid(*issue));
+            format!("payment {number} for invoice {id} is received and does not pay it: {why}")
         }
         // The lock's asset is not told.
         Event::LockOffered { number, amount, expiry, .. } => {
@@ -90,6 +80,16 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
             format!("the peer broke a rule, nothing was accepted: {}", one_line(rule))
         }
         Event::Alarm { message } => format!("ALARM: {}", one_line(message)),
+    }
+}
+
+fn why_unpaid(issue: InvoiceIssue) -> &'static str {
+    match issue {
+        InvoiceIssue::Partial => "more is needed",
+        InvoiceIssue::OtherAsset => "it is in another asset",
+        InvoiceIssue::PaidAlready => "it was paid before",
+        InvoiceIssue::Expired => "its time was over",
+        InvoiceIssue::Cancelled => "it was taken back",
     }
 }
 

@@ -29,7 +29,7 @@ impl Engine {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
         link.listed_to = to;
         if more {
-            self.to_tower(tower, &ClientFrame::List { after: to });
+            self.send_to_tower(tower, &ClientFrame::List { after: to });
             return;
         }
         link.listed(now_ms);
@@ -85,7 +85,7 @@ impl Engine {
     pub(crate) fn fetch_back(&mut self, tower: Address, channel: ChannelId) {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
         if link.fetching.insert(channel) && link.fetching.len() <= FETCHES {
-            self.to_tower(tower, &ClientFrame::Fetch { channel });
+            self.send_to_tower(tower, &ClientFrame::Fetch { channel });
         }
     }
 
@@ -103,7 +103,7 @@ impl Engine {
         }
         let next = link.fetching.iter().nth(FETCHES - 1).copied();
         if let Some(next) = next {
-            self.to_tower(tower, &ClientFrame::Fetch { channel: next });
+            self.send_to_tower(tower, &ClientFrame::Fetch { channel: next });
         }
         let guarded = guarded.filter(|guarded| guarded.channel(&domain) == channel);
         let Some((guarded, Ok(side))) = guarded.map(|guarded| {

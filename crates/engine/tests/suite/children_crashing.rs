@@ -43,7 +43,7 @@ fn step(world: &mut World, parent: ChannelId) {
 #[test]
 fn a_game_ends_in_its_parent_whenever_a_player_dies() {
     let mut spared = [0; 2];
-    for node in 0..2 {
+    for (node, spared) in spared.iter_mut().enumerate() {
         for is_durable in [false, true] {
             for rounds in 0..MANY {
                 let (mut world, parent) = World::parent();
@@ -64,7 +64,7 @@ fn a_game_ends_in_its_parent_whenever_a_player_dies() {
                     assert!(world.nodes[side].submitted.is_empty(), "no transaction");
                 }
                 if world.crash.is_some() {
-                    spared[node] += 1;
+                    *spared += 1;
                     break;
                 }
             }

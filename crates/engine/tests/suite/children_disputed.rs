@@ -51,8 +51,8 @@ fn what_the_chain_decided_is_taken_over_by_a_peer_that_comes_back_and_the_parent
     assert_eq!(world.view(0, parent).children.len(), 1);
     world.nodes[1].mute = false;
     world.connect(0, 1);
-    for node in 0..2 {
-        assert_eq!(world.own(node, parent), i128::from(WON[node]), "{node}");
+    for (node, won) in WON.into_iter().enumerate() {
+        assert_eq!(world.own(node, parent), i128::from(won), "{node}");
         assert!(world.view(node, parent).children.is_empty());
     }
     let paid = world.pay(1, parent, 5);

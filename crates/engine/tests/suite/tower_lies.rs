@@ -89,7 +89,7 @@ fn only_what_a_tower_signs_for_counts_as_held() {
     scene.pay();
     let guarded = scene.kept();
     let good = scene.receipt(&guarded);
-    let forged = Receipt { signature: Signature([7; 64]), ..good.clone() };
+    let forged = Receipt { signature: Signature([7; 64]), ..good };
     scene.say(&TowerFrame::Kept(forged));
     assert_eq!((scene.acknowledged(), scene.faults()), (None, 1));
     // A true word on something else says nothing about this.

@@ -122,6 +122,14 @@ impl Template {
             out,
             "# Names of tokens count only from here: what a token calls itself on chain proves nothing."
         )?;
+        self.write_assets(out)?;
+        writeln!(out, "# Which channels this node takes from peers.\n[policy]")?;
+        writeln!(out, "min_challenge = {}", quoted(&self.min_challenge))?;
+        out.push_str(POLICY);
+        Ok(())
+    }
+
+    fn write_assets(&self, out: &mut String) -> std::fmt::Result {
         for asset in &self.assets {
             writeln!(
                 out,
@@ -144,9 +152,6 @@ impl Template {
                 quoted(chain)
             )?;
         }
-        writeln!(out, "# Which channels this node takes from peers.\n[policy]")?;
-        writeln!(out, "min_challenge = {}", quoted(&self.min_challenge))?;
-        out.push_str(POLICY);
         Ok(())
     }
 }

@@ -218,7 +218,7 @@ impl Node {
     /// When the store belongs to another chain or key, or the address cannot be listened on.
     pub async fn start(
         config: NodeConfig,
-        mut chain: Box<dyn Chain>,
+        chain: Box<dyn Chain>,
         mut store: Box<dyn Store>,
     ) -> Result<Node, StartError> {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
@@ -643,7 +643,7 @@ fn spawn_threads<M: Machine>(
     let committer = committer::Committer {
         store,
         transport: Box::new(network.clone()),
-        chain: to_chain.clone(),
+        chain: to_chain,
         towers,
         shared: shared.clone(),
     };

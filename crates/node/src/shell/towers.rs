@@ -48,12 +48,13 @@ impl OwnTowers {
 impl Node {
     /// Hands over to a tower from now on, until the node stops.
     pub fn add_tower(&self, address: TowerAddress) {
+        let place = address.place().clone();
         let towers = self.towers.change(|addresses| {
             addresses.retain(|known| known.signer() != address.signer());
-            addresses.push(address.clone());
+            addresses.push(address);
         });
         self.tell_towers(towers);
-        self.towers.network.add_peer(address.place().clone());
+        self.towers.network.add_peer(place);
     }
 
     /// Hands over to a tower no more. It guards what it holds until the channels are closed.

@@ -20,7 +20,7 @@ async fn cheated(world: &World, towers: &[&Watchtower]) -> ChannelId {
     bob.service.shutdown().await;
     alice.service.shutdown().await;
     let cheat: Party = world.start_from(1, &backup).await;
-    drop(soon("the challenge", cheat.node().command(channel, Command::ForceClose)).await.expect("ordered"));
+    soon("the challenge", cheat.node().command(channel, Command::ForceClose)).await.expect("ordered");
     let is_disputed = |info: &ChannelInfo| info.phase == strait_api::Phase::Disputed;
     cheat.until(channel, is_disputed).await;
     cheat.service.shutdown().await;

@@ -412,9 +412,9 @@ impl Model {
         let mut pays = Vec::new();
         for (asset, one) in state.allocations.iter().enumerate() {
             let mut row = [0; 2];
-            for i in 0..2 {
+            for (i, pays) in row.iter_mut().enumerate() {
                 let more = one.withdrawn[i].checked_sub(channel.paid[asset][i]);
-                row[i] = more.ok_or("withdrawn decreased")?;
+                *pays = more.ok_or("withdrawn decreased")?;
                 require(signed(channel.deposits[asset][i]) + one.delta[i] >= 0, "underfunded")?;
             }
             channel.paid[asset] = one.withdrawn;

@@ -213,7 +213,7 @@ impl System {
     fn signature(&self, side: Side, digest: B256, shown: Shown) -> Signature {
         match shown {
             Shown::Good => self.keys[side.index()].sign(digest),
-            Shown::Wrong if digest[0] % 2 == 0 => self.other.sign(digest),
+            Shown::Wrong if digest[0].is_multiple_of(2) => self.other.sign(digest),
             Shown::Wrong => self.keys[side.index()].sign(keccak256(digest)),
             Shown::Absent => Signature([0; 64]),
         }
@@ -249,14 +249,18 @@ impl System {
             for asset in [Address::ZERO, self.tokens[0], self.tokens[1]] {
                 let answer = self.view(self.domain.adjudicator(), views::credits(*payout, asset));
                 let expected = self.model.credits.get(&(*payout, asset)).copied().unwrap_or(0);
-                same("credit", U256::from(expected), views::read_credits(&answer).map_err(text)?)?;
+                same(
+                    "credit",
+                    U256::from(expected),
+                    views::read_credits(&answer).map_err(|error| error.to_string())?,
+                )?;
             }
         }
         let called_back = crate::model::hash_of(keccak256("called back"));
         let hashes = self.model.registered.iter().map(|(hash, at)| (*hash, Some(*at)));
         for (hash, at) in hashes.chain([(called_back, None)]) {
             let answer = self.view(self.domain.adjudicator(), views::registered_at(hash));
-            same("registration", at, views::read_registered_at(&answer).map_err(text)?)?;
+            same("registration", at, views::read_registered_at(&answer).map_err(|error| error.to_string())?)?;
         }
         self.compare(None)
     }
@@ -265,14 +269,16 @@ impl System {
         let actual = if asset.is_zero() {
             self.chain.balance(holder)
         } else {
-            views::read_balance_of(&self.view(asset, views::balance_of(holder))).map_err(text)?
+            views::read_balance_of(&self.view(asset, views::balance_of(holder)))
+                .map_err(|error| error.to_string())?
         };
         same("balance", U256::from(expected), actual)
     }
 
     fn compare_channel(&self, id: ChannelId, channel: &Channel) -> Result<(), String> {
         let adjudicator = self.domain.adjudicator();
-        let status = views::read_channel(&self.view(adjudicator, views::channel(id))).map_err(text)?;
+        let status = views::read_channel(&self.view(adjudicator, views::channel(id)))
+            .map_err(|error| error.to_string())?;
         let (phase, fingerprint) = match channel.phase {
             Phase::Open => {
                 let of = |state: &State| record_fingerprint(id, state.version, channel.dispute, state.hash());
@@ -291,7 +297,7 @@ impl System {
                 withdrawn: channel.paid[asset],
                 reserve: channel.reserve[asset],
             };
-            same("funds", expected, views::read_funds(&answer).map_err(text)?)?;
+            same("funds", expected, views::read_funds(&answer).map_err(|error| error.to_string())?)?;
         }
         Ok(())
     }
@@ -307,10 +313,7 @@ fn units(amount: u128) -> Amount {
     Amount::new(amount).expect("a small amount")
 }
 
-fn text(error: impl ToString) -> String {
-    error.to_string()
-}
-
+#[expect(clippy::needless_pass_by_value, reason = "calls read better with values")]
 fn same<T: PartialEq + std::fmt::Debug>(what: &str, expected: T, actual: T) -> Result<(), String> {
     if expected == actual { Ok(()) } else { Err(format!("{what}: expected {expected:?}, is {actual:?}")) }
 }

@@ -153,10 +153,10 @@ impl World {
         };
         for side in Side::BOTH {
             let event = world.chain.deposit(side, AssetIndex(0), Amount::from(DEPOSIT)).expect("open");
-            world.block(12, vec![event]);
+            world.block(12, &[event]);
         }
-        world.block(12, Vec::new());
-        world.block(12, Vec::new());
+        world.block(12, &[]);
+        world.block(12, &[]);
         world.connect();
         world.quiet();
         world.seal();
@@ -350,15 +350,14 @@ impl World {
     // ---- the chain
 
     /// A block with these events, seen by both at once.
-    fn block(&mut self, seconds: u64, events: Vec<AdjudicatorEvent>) {
+    fn block(&mut self, seconds: u64, events: &[AdjudicatorEvent]) {
         self.height += 1;
         self.time += seconds;
         self.now_ms = self.now_ms.max(self.time * 1_000);
         let (height, time) = (self.height, self.time);
         for side in Side::BOTH {
-            let events = events.clone();
             self.drive(side, None, |channel, ctx, out| {
-                for event in events {
+                for event in events.iter().cloned() {
                     channel.chain(ctx, ChainDelta::Event { block: height, time, event }, out);
                 }
                 channel.chain(ctx, ChainDelta::Final { through: height - 1 }, out);
@@ -388,7 +387,7 @@ impl World {
                 events.push(event);
             }
         }
-        self.block(seconds, events);
+        self.block(seconds, &events);
     }
 
     /// The second side brings a state to the chain: one that both signed, or version 0.
