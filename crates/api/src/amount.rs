@@ -144,7 +144,18 @@ impl AssetNames {
         if number.is_empty() {
             return Err(AmountMistake::NoNumber(text.to_owned()).hint(self.example("0.05", among)));
         }
-        let (asset, decimals) = self.read_unit(unit, among)?;
+        if number.starts_with('-') {
+            return Err(AmountMistake::from(AmountError::Negative).hint(self.example("0.05", among)));
+        }
+        let known = self.read_unit(unit, among);
+        if known.is_err() && is_rest_of_number(unit) {
+            let hint = format!(
+                "write plain digits with a point for decimals, without exponent, comma, space or 0x; {}",
+                self.example("0.05", among)
+            );
+            return Err(AmountMistake::NoNumber(text.to_owned()).hint(hint));
+        }
+        let (asset, decimals) = known?;
         let amount = Amount::parse_decimal(number, decimals)
             .and_then(|amount| if amount.is_zero() { Err(AmountError::Zero) } else { Ok(amount) })
             .map_err(|error| AmountMistake::from(error).hint(self.example("0.05", among)))?;
@@ -217,18 +228,38 @@ impl AssetNames {
             (Some(assets), Some(chain)) => assets.iter().map(|asset| self.symbol(chain, *asset)).collect(),
             _ => {
                 let allowed = self.named.iter().filter(|named| among.allows(named.chain_id, named.asset));
-                allowed.map(|named| named.symbol.clone()).chain(["ether".to_owned()]).collect()
+                let mut names: Vec<String> = allowed.clone().map(|named| named.symbol.clone()).collect();
+                if !allowed.clone().any(|named| named.asset.is_zero()) {
+                    names.push("ether".to_owned());
+                }
+                names
             }
         };
         names.sort();
         names.dedup();
-        let first = names.first().map_or("ether", String::as_str);
         let number = if number.is_empty() { "0.05" } else { number };
-        let shown = if first.starts_with("0x") {
-            format!("1000 units of {first}")
-        } else {
-            format!("{number} {first}")
+        let write = |name: &String| {
+            if name.starts_with("0x") {
+                format!("\"1000 units of {name}\"")
+            } else {
+                format!("\"{number} {name}\"")
+            }
         };
-        format!("write for example \"{shown}\"; there is: {}", names.join(", "))
+        // None is preferred: whoever copies the hint must have chosen.
+        let shown: Vec<String> = names.iter().map(write).collect();
+        format!("write {}", shown.join(" or "))
+    }
+}
+
+/// Whether what stands after the digits was meant as more of the number: an exponent, a separator, hex.
+fn is_rest_of_number(unit: &str) -> bool {
+    let mut rest = unit.chars();
+    match rest.next() {
+        Some(first) if first.is_ascii_digit() => true,
+        Some(',' | '_' | '\'' | '+' | 'e' | 'E' | 'x' | 'X') => {
+            rest.next().is_some_and(|next| next.is_ascii_hexdigit() || matches!(next, '-' | '+'))
+                && unit.contains(|c: char| c.is_ascii_digit())
+        }
+        _ => false,
     }
 }

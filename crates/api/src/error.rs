@@ -66,7 +66,7 @@ catalogue! {
     /// A bug.
     Internal = -32603, "internal", Bug, "please report it with the node's log; the channel's money is safe, restart the node";
     /// No token, or not one of this node.
-    Unauthorized = -32001, "unauthorized", Caller, "send the header 'Authorization: Bearer TOKEN'; `strait token create` makes one";
+    Unauthorized = -32001, "unauthorized", Caller, "give a token of this node: --token or STRAIT_TOKEN of a command, the header 'Authorization: Bearer TOKEN' of a request; `strait token create` makes one";
     /// The token's time is over.
     TokenExpired = -32002, "token_expired", Caller, "make a new one with `strait token create`";
     /// The token does not allow this.

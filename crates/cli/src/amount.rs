@@ -133,21 +133,38 @@ mod tests {
             ("-1 ether", "negative"),
             ("0 ether", "zero"),
             ("0.00 USDC", "zero"),
-            ("0.5 wei", "1 decimals"),
+            ("0.5 wei", "no fractions"),
             ("12.5000001 USDC", "7 decimals"),
             ("1.2.3 ether", "not an amount"),
-            ("1,5 ether", "no asset"),
-            ("1e3 wei", "no asset"),
+            ("1,5 ether", "not an amount"),
+            ("1e3 wei", "not an amount"),
+            ("0x10 wei", "not an amount"),
+            ("1 000 wei", "not an amount"),
+            ("- 1 ether", "negative"),
+            ("1.5 wei", "no fractions"),
             (".5 ether", "not an amount"),
             ("5. ether", "not an amount"),
             ("1 USDX", "no asset"),
             ("170141183460469231731687303715884105728 wei", "larger than"),
             ("1000 units of USDC", "no token's address"),
-            ("0.5 units of 0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", "1 decimals"),
+            ("0.5 units of 0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48", "no fractions"),
         ];
         for (text, part) in table {
             let error = read(text, &mainnet).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_hint_prefers_no_asset() {
+        let assets = Assets::new(&node_info());
+        for text in ["12.50", "1,5 ether"] {
+            let failure = assets.read(text, &Among::chain(Some(MAINNET))).expect_err(text);
+            let told = failure.render(false, false);
+            for name in ["DAI\"", "ETH\"", "USDC\""] {
+                assert!(told.contains(name), "{told}");
+            }
+            assert!(!told.contains("ether\""), "one name for each: {told}");
         }
     }
 

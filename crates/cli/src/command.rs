@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Directory of configuration, keys and data [default: ~/.strait].
     #[arg(long, global = true, env = "STRAIT_HOME", value_name = "DIR", help_heading = "Global options")]
-    home: Option<PathBuf>,
+    pub(crate) home: Option<PathBuf>,
     /// Address of the node's API [default: 127.0.0.1:4041].
     #[arg(long, global = true, env = "STRAIT_URL", help_heading = "Global options")]
     pub(crate) url: Option<String>,

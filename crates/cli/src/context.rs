@@ -141,7 +141,8 @@ fn is_prefix(text: &str) -> bool {
 }
 
 fn no_id(what: &str, text: &str) -> Failure {
-    Failure::usage(format!("'{text}' is no id of a {what}")).hint(format!(
+    let article = if what.starts_with('i') { "an" } else { "a" };
+    Failure::usage(format!("'{text}' is no id of {article} {what}")).hint(format!(
         "give 0x and its first hex digits, at least {FEWEST_DIGITS}; `{}` shows them",
         lists(what)
     ))

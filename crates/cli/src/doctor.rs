@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use strait_chain::rpc::{ConnectError, RpcChain};
+use strait_chain::rpc::{ConnectError, RpcChain, SqliteJournal};
 use strait_node::config::{ChainSection, Config, without_secrets};
 use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
 use strait_node::keystore;
@@ -263,7 +263,11 @@ fn check_backup(config: &Config, findings: &mut Findings) {
         .map(|at| at.elapsed().unwrap_or_default());
     let advice = "`strait backup DIRECTORY` makes one while the node runs";
     match age {
-        None => findings.add(Level::Warn, "backup", format!("there is none that this node made; {advice}")),
+        None => findings.add(
+            Level::Warn,
+            "backup",
+            format!("none was made since this home was set up or restored; {advice}"),
+        ),
         Some(age) => {
             let level = if age > OLD_BACKUP { Level::Warn } else { Level::Ok };
             let place = std::fs::read_to_string(&note).unwrap_or_default();
@@ -300,6 +304,10 @@ fn check_chain(config: &Config, name: &str, chain: &ChainSection, findings: &mut
     for url in &chain.rpc {
         let what = format!("chain {name}: {}", without_secrets(url));
         match connect(std::slice::from_ref(url), chain.chain_id, chain.adjudicator) {
+            Ok(connected) if is_another(config, name, &connected) => {
+                let text = "another chain of the same id than the one that this home's data is of; the node sends nothing to it. If the old one is gone (a test chain that was started anew), set up another --home with `strait init`; else correct the endpoint";
+                findings.add(Level::Fail, what, text);
+            }
             Ok(connected) => {
                 findings.add(
                     Level::Ok,
@@ -326,6 +334,14 @@ fn check_chain(config: &Config, name: &str, chain: &ChainSection, findings: &mut
     }
     check_clock(name, chain, &mut connected, findings);
     check_account(config, name, chain, &mut connected, findings);
+}
+
+/// Whether the chain begins with another block than the one that the node's data is of.
+fn is_another(config: &Config, name: &str, connected: &RpcChain) -> bool {
+    let journal = config.chain_directory(name).join("transactions.db");
+    // A node that has not been started knows none.
+    let known = SqliteJournal::genesis_of(journal).ok().flatten();
+    known.is_some_and(|known| connected.genesis().is_some_and(|found| found != known))
 }
 
 fn check_clock(name: &str, chain: &ChainSection, connected: &mut RpcChain, findings: &mut Findings) {

@@ -164,7 +164,7 @@ impl Failure {
         ExitCode::from(self.exit as u8)
     }
 
-    fn render(&self, json: bool, colours: bool) -> String {
+    pub(crate) fn render(&self, json: bool, colours: bool) -> String {
         if json {
             let Failure { code, kind, message, hint, shortage, exceeded, .. } = self;
             let mut error = json!({"code": code, "kind": kind, "message": message, "hint": hint});
@@ -205,16 +205,29 @@ impl From<ApiError> for Failure {
 /// What clap says: help and version are no errors, the rest is told as `--json` asks.
 pub(crate) fn usage_error(error: &clap::Error) -> ExitCode {
     let is_help = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
-    if is_help || !std::env::args_os().any(|argument| argument == "--json") {
+    let json = std::env::args_os().any(|argument| argument == "--json");
+    let text = error.render().to_string();
+    let text = text.trim_start_matches("error: ");
+    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
+    let of_amount = amount_hint(message);
+    if is_help || (!json && of_amount.is_none()) {
         // Nothing can be told when the streams are gone.
         let _gone = error.print();
         return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8));
     }
-    let text = error.render().to_string();
-    let text = text.trim_start_matches("error: ");
-    let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let hint = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    Failure::usage(message.trim()).hint(hint.unwrap_or("see --help").to_owned()).report(true)
+    Failure::usage(message.trim()).hint(of_amount.or(hint).unwrap_or("see --help")).report(json)
+}
+
+/// What helps against the slips that amounts invite, for which the parser's own tips are of no use.
+fn amount_hint(message: &str) -> Option<&'static str> {
+    let word = message.strip_prefix("unexpected argument '")?.split('\'').next()?;
+    let after_sign = word.strip_prefix('-').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if after_sign.is_some() {
+        return Some("amounts are positive; the command says who pays");
+    }
+    let is_unit = word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_unit.then_some("see --help; an amount as the value of an option needs quotes: --deposit \"100 USDC\"")
 }
 
 #[cfg(test)]
@@ -234,6 +247,14 @@ mod tests {
         assert_eq!(json["error"]["code"], "peer_offline");
         assert_eq!(json["error"]["kind"], "environment");
         assert!(json["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
+    }
+
+    #[test]
+    fn slips_with_amounts_have_hints_of_their_own() {
+        let hint = |message| amount_hint(message).unwrap_or_default();
+        assert!(hint("unexpected argument 'USDC' found").contains("quotes"));
+        assert!(hint("unexpected argument '-1' found").contains("positive"));
+        assert_eq!(hint("unexpected argument '--depositt' found"), "");
     }
 
     #[test]

@@ -108,9 +108,13 @@ pub(crate) fn run(global: &Global, args: &InitArgs, out: &Output) -> Result<(), 
         for note in &found.notes {
             text.push_str(&format!("\nnote: {note}"));
         }
+        let strait = match &global.home {
+            Some(home) => format!("strait --home {}", home.display()),
+            None => "strait".to_owned(),
+        };
         let next = match args.dev_key {
-            Some(_) => "next: strait node",
-            None => "next: send the key's address some of the chain's coin for gas and deposits; then strait doctor, and strait node",
+            Some(_) => format!("next: {strait} node"),
+            None => format!("next: send the key's address some of the chain's coin for gas and deposits; then {strait} doctor, and {strait} node"),
         };
         format!("{text}\n\n{next}")
     })

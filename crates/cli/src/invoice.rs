@@ -54,7 +54,7 @@ enum InvoiceCommand {
 
 #[derive(Args, Debug)]
 struct Which {
-    /// Its id, or the first digits, at least 4.
+    /// Its id, or the first digits, at least 4; or its text, straitinvoice1...
     invoice: String,
 }
 
@@ -170,6 +170,10 @@ async fn all(context: &Context, status: Option<InvoiceStatus>) -> Result<Vec<Inv
 }
 
 async fn find(context: &Context, text: &str) -> Result<Invoice, Failure> {
+    if text.starts_with(crate::pay::INVOICE) {
+        let id = context.api.invoice_read(InvoiceText { text: text.to_owned() }).await?.id;
+        return Ok(context.api.invoice_show(InvoiceRef { id }).await?);
+    }
     if let Ok(id) = text.parse::<B256>() {
         return Ok(context.api.invoice_show(InvoiceRef { id }).await?);
     }
@@ -187,7 +191,13 @@ async fn list(context: &Context, status: Option<StatusName>) -> Result<(), Failu
             let terms = &invoice.terms;
             vec![
                 short(terms.id),
-                status_name(invoice.status).to_owned(),
+                match (invoice.status, invoice.received.is_zero()) {
+                    (InvoiceStatus::Paid, _) | (_, true) => status_name(invoice.status).to_owned(),
+                    (status, false) => {
+                        let received = assets.write(terms.chain_id, terms.asset, invoice.received);
+                        format!("{}, {received} came", status_name(status))
+                    }
+                },
                 assets.write(terms.chain_id, terms.asset, terms.amount),
                 time(terms.expires),
                 one_line(&terms.description),
@@ -208,6 +218,10 @@ fn text(invoice: &Invoice, assets: &Assets, out: &Output) -> String {
     if let Some(payment) = &invoice.payment {
         let paid = format!("{}, payment {} of {}", time(payment.at), payment.number, short(payment.channel));
         pairs.push(("paid", paid));
+    }
+    if !invoice.received.is_zero() {
+        let received = assets.write(invoice.terms.chain_id, invoice.terms.asset, invoice.received);
+        pairs.push(("received", format!("{received} in {} payment(s)", invoice.payments)));
     }
     format!("{}\n\n{}", out.pairs(&pairs), invoice.text)
 }
@@ -310,6 +324,20 @@ mod tests {
         let payment = invoice("paid")["payment"].clone();
         Ok(json!({"cursor": "c", "at_ms": 0, "chain_id": MAINNET, "channel": null, "event": "invoice_paid",
             "id": id, "payment": payment}))
+    }
+
+    #[tokio::test]
+    async fn an_invoice_is_found_by_its_text_and_shows_what_came_after_its_end() {
+        let mut cancelled = invoice("cancelled");
+        (cancelled["received"], cancelled["payments"]) = (json!("5000000"), json!(1));
+        let terms = cancelled["terms"].clone();
+        let fake = Fake::new(false)
+            .on("strait_invoice_read", move |_| Ok(terms.clone()))
+            .on("strait_invoice_show", move |_| Ok(cancelled.clone()));
+        let (context, seen) = fake.start();
+        let found = find(&context, "straitinvoice1abc").await.expect("by its text");
+        print(&context, &found).await.expect("shown");
+        assert!(seen.text().contains("5 USDC in 1 payment"), "{}", seen.text());
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use crate::output::{Output, note};
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use strait_node::config::{Config, Flag, LogFormat};
 use strait_node::daemon::{Daemon, DaemonConfig, DaemonError};
@@ -70,7 +71,9 @@ pub(crate) fn run(global: &Global, args: &NodeArgs, out: &Output) -> Result<(), 
 
 pub(crate) fn start_log(config: &Config) -> Result<(), Failure> {
     let filter = filter(&config.node.log)?;
-    let log = tracing_subscriber::fmt::layer::<Registry>().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer::<Registry>()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let log = match config.node.log_format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().boxed(),
@@ -119,6 +122,10 @@ impl Keys<'_> {
             return Ok(key.clone());
         }
         let path = self.config.key_file(name);
+        if self.config.chains.is_empty() && !path.exists() {
+            return Err(Failure::usage(format!("{} is not set up yet", self.config.home.display()))
+                .hint("`strait init --devnet`, or `strait init --chain NAME ...`, with the same --home"));
+        }
         let file = keystore::load(&path)?;
         let with_path =
             |error: keystore::KeystoreError| Failure::usage(format!("{}: {error}", path.display()));

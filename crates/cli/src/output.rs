@@ -5,7 +5,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::io::{self, IsTerminal, Write, stderr, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -173,6 +173,26 @@ pub(crate) fn note(json: bool, text: &str) {
     if !json {
         eprintln!("{}", crate::text::printable(text));
     }
+}
+
+/// Asks on the terminal before something that cannot be taken back.
+///
+/// # Errors
+/// When the answer is no, or there is no terminal to ask on.
+pub(crate) fn confirm(question: &str, what: &str) -> Result<(), Failure> {
+    if !stdin().is_terminal() || !stderr().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{what} has to be confirmed, and there is no terminal to ask on"
+        ))
+        .hint("add --yes when you are sure"));
+    }
+    eprint!("{question}");
+    let mut answer = String::new();
+    stdin().read_line(&mut answer).map_err(Failure::local)?;
+    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::declined("not confirmed; nothing was done"))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ const BY_ID: &str = "chain-";
 /// Options of `strait restore`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are, and every chain of the backup must be\nconfigured. Every channel is marked as restored:\nafter `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid\nuntil both have signed again. Never run the old data and the restored data of one key at the same time."
+    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are, and every chain of the backup must be\nconfigured. Every channel is marked as restored:\nafter `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid\nuntil both have signed again, about two hours of chain time later. API tokens are not in a\nbackup: make new ones with `strait token create`. Never run the old data and the restored data of one key at the same time."
 )]
 pub(crate) struct RestoreArgs {
     /// A directory that `strait backup` wrote.
@@ -59,8 +59,9 @@ pub(crate) fn run(global: &Global, args: &RestoreArgs, out: &Output) -> Result<(
             text.push_str(&format!("{}: {} channels restored\n", chain.name, chain.channels));
         }
         text + "\nnext: start `strait node`. It asks each peer for the newest state; a channel can be used again when both\n\
-            have signed it (`strait channel list` shows it as restoring until then). If a peer never answers,\n\
-            `strait channel dispute` takes the money out with the best state of the backup."
+            have signed it, about two hours of chain time after the start (`strait channel show` says until when). If a\n\
+            peer never answers, `strait channel dispute` takes the money out with the best state of the backup.\n\
+            API tokens are not in a backup: make new ones with `strait token create`."
     })
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn channel_info(id: u8) -> ChannelInfo {
         "channel": ChannelId(B256::repeat_byte(id)), "chain_id": MAINNET, "peer": Address::repeat_byte(0x99),
         "payout": Address::repeat_byte(0xac), "peer_payout": Address::repeat_byte(0x98), "side": 0,
         "challenge_duration": 86_400, "phase": "open", "can_pay": true, "link": "up", "is_closing": false,
-        "is_restoring": false, "version": 7, "withdrawn_version": 0, "history": B256::repeat_byte(1), "payments_made": 3,
+        "is_restoring": false, "restoring_until": null, "is_peer_restoring": false, "version": 7, "withdrawn_version": 0, "history": B256::repeat_byte(1), "payments_made": 3,
         "payments_received": 0, "locks": [], "dispute": null,
         "balances": [balance(Address::ZERO, "1000000000000000000"), balance(USDC, "100000000")],
     }))

@@ -19,6 +19,11 @@ pub(crate) struct UnlockArgs {
 }
 
 impl UnlockArgs {
+    /// Where the key is.
+    pub(crate) fn file(&self) -> &Path {
+        &self.key
+    }
+
     /// The key itself.
     ///
     /// # Errors

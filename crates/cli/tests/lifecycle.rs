@@ -282,7 +282,7 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
 fn exit(home: &Path, backup: &str, rpc: &str) -> Child {
     let key = home.join("keys/node.json");
     let key = key.to_str().expect("a path");
-    let words = ["exit", "--all", "--backup", backup, "--key", key, "--rpc", rpc, "--json"];
+    let words = ["exit", "--all", "--backup", backup, "--key", key, "--rpc", rpc, "--json", "--yes"];
     strait(home, &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
@@ -344,9 +344,20 @@ fn a_backup_and_the_key_alone_lead_out_of_a_channel() {
     let refused = exit(customer.home.path(), data.to_str().expect("a path"), url);
     assert_eq!(ended("exit", refused).status.code(), Some(2));
 
+    // So is a backup's, when its key is that of a node that runs.
+    let refused = ended("exit", exit(customer.home.path(), backup, url));
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("runs"));
+
     // Both nodes are gone for good, and the way out is interrupted once it is on chain.
     customer.kill();
     drop(store);
+    // There is no terminal to confirm it on.
+    let key = customer.home.path().join("keys/node.json");
+    let key = key.to_str().expect("a path");
+    let unsure =
+        run(strait(customer.home.path(), &["exit", "--all", "--backup", backup, "--key", key, "--rpc", url]));
+    assert_eq!(unsure.status.code(), Some(2));
     let mut interrupted = exit(customer.home.path(), backup, url);
     await_events(url, &channel, 2);
     interrupted.kill().expect("killed");
@@ -396,7 +407,16 @@ fn a_node_restored_from_a_backup_goes_on_with_what_both_signed() {
     let output = run(strait(customer.home.path(), &words));
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     customer.node = Running::start(customer.home.path(), &["node", "--json", "--log", "error"]);
-    assert_eq!(customer.show(&channel)["is_restoring"], true);
+    let info = customer.wait(&channel, "the chain", |info| info["restoring_until"].is_u64());
+    assert_eq!(info["is_restoring"], true);
+    // Nothing waits in silence: both are told at once, and are not paid twice later.
+    store.wait(&channel, "the peer's word", |info| info["is_peer_restoring"] == true);
+    for party in [&customer, &store] {
+        let (_, error) = party.fails(&["pay", &channel, "0.05 ether"]);
+        assert_eq!(error["code"], "channel_restoring", "{error}");
+    }
+    let (_, error) = customer.fails(&["pay", &channel, "0.05 ether"]);
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("minutes")), "{error}");
     // What both signed may still be executed for a time that is agreed; it passes first.
     rpc(url, "evm_increaseTime", json!([3 * 3_600]));
     let info = customer.wait(&channel, "the rebase", |info| info["can_pay"] == true);

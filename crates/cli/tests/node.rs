@@ -162,6 +162,32 @@ async fn what_stands_in_the_way_is_said_with_the_next_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_chain_of_the_same_id_is_noticed_before_anything_is_sent() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    let mut node = home.start(&["node", "--json"]);
+    assert!(node.line().contains("addresses"));
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(node.ended().0, Some(0));
+    assert_eq!(home.run(&["doctor"]).status.code(), Some(0));
+    chain.shutdown().await;
+    // Started anew: the same id, accounts and contracts, and another first block.
+    let listen = "127.0.0.1:0".parse().expect("an address");
+    let config = DevnetConfig { listen, genesis_time: Some(1_700_000_000), ..DevnetConfig::default() };
+    let anew = Devnet::start(config).await.expect("starts");
+    let rpc = format!("chains.devnet.rpc={}", anew.http_url());
+    let words = ["--set", &rpc, "--set", "chains.devnet.check_clock=false"];
+    let refused = home.run(&[&["node"], &words[..]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    assert!(err(&refused).contains("another --home"), "{}", err(&refused));
+    let doctor = home.run(&[&["doctor"], &words[..]].concat());
+    assert_eq!(doctor.status.code(), Some(1));
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(found.contains("another chain of the same id"), "{found}");
+    anew.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_chain_that_does_not_answer_is_waited_for() {
     let chain = devnet().await;
     let home = Home::init(&chain.http_url());

@@ -84,7 +84,7 @@ pub enum CommandError {
     NotOpen,
     /// Restored from a backup.
     #[error(
-        "the channel was restored from a backup: it waits until what it may have forgotten can no longer be executed, and for the peer to sign a rebase; if it never does, force-close it"
+        "the channel was restored from a backup: it waits until what it may have forgotten can no longer be executed, and for the peer to sign a rebase; if it never does, `dispute` takes the money out"
     )]
     Restoring,
     /// The chain's history was replaced deeper than was thought possible.
@@ -106,6 +106,9 @@ pub enum CommandError {
     /// An earlier withdrawal or close is under way.
     #[error("a withdrawal or close is under way; wait for it to end")]
     Busy,
+    /// The user has asked for another end since.
+    #[error("another proposal of this node took the place of this one; nothing was agreed")]
+    Replaced,
     /// The app says no, or nothing that counts.
     #[error("{0}; look at the app's rules and the channel's state")]
     App(#[from] Refused),

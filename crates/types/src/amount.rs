@@ -25,6 +25,9 @@ pub enum AmountError {
     /// A minus sign.
     #[error("the amount is negative; amounts are positive, the direction says who pays")]
     Negative,
+    /// Decimals of a unit that has none.
+    #[error("this is the smallest unit, and there are no fractions of it; write a whole number")]
+    NoFractions,
     /// More decimals than the asset has.
     #[error("the amount has {given} decimals, this asset has {allowed}; round it to {allowed}")]
     TooPrecise {
@@ -87,6 +90,9 @@ impl Amount {
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
         if whole.is_empty() || !digits(whole) || !digits(fraction) || text.ends_with('.') {
             return Err(not_a_number());
+        }
+        if decimals == 0 && !fraction.is_empty() {
+            return Err(AmountError::NoFractions);
         }
         if fraction.len() > usize::from(decimals) {
             return Err(AmountError::TooPrecise { given: fraction.len(), allowed: decimals });

@@ -170,6 +170,11 @@ pub struct ChannelInfo {
     pub is_closing: bool,
     /// Restored from a backup and waiting for a rebase.
     pub is_restoring: bool,
+    /// Chain time that has to be final before this node signs a rebase, in Unix seconds; `null` when it is not restoring,
+    /// or has not seen the chain since its start.
+    pub restoring_until: Option<u64>,
+    /// The peer was restored from a backup: nothing moves until both have signed a rebase.
+    pub is_peer_restoring: bool,
     /// One per asset.
     pub balances: Vec<Balance>,
     /// Highest version that both signed.

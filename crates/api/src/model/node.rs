@@ -34,6 +34,7 @@ pub struct ChainInfo {
     #[schemars(with = "String")]
     pub account: Address,
     /// What it holds, in wei; absent while no endpoint answers.
+    #[serde(serialize_with = "decimal")]
     #[schemars(with = "Option<String>")]
     pub account_balance: Option<U256>,
     /// Where channels pay this node out.
@@ -122,4 +123,31 @@ pub struct BackupDone {
     pub directory: String,
     /// Its size.
     pub bytes: u64,
+}
+
+/// Like every amount; the type's own form is hexadecimal.
+fn decimal<S: serde::Serializer>(amount: &Option<U256>, serializer: S) -> Result<S::Ok, S::Error> {
+    amount.map(|amount| amount.to_string()).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, Deserialize, PartialEq, Debug)]
+    struct Account {
+        #[serde(serialize_with = "decimal")]
+        balance: Option<U256>,
+    }
+
+    #[test]
+    fn a_balance_is_a_decimal_string_like_every_amount() {
+        for (balance, text) in
+            [(Some(U256::from(1_000)), r#"{"balance":"1000"}"#), (None, r#"{"balance":null}"#)]
+        {
+            let account = Account { balance };
+            assert_eq!(serde_json::to_string(&account).expect("JSON"), text);
+            assert_eq!(serde_json::from_str::<Account>(text).expect("read"), account);
+        }
+    }
 }

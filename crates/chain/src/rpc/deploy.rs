@@ -85,7 +85,7 @@ pub fn deploy(
     go_on: &mut dyn FnMut() -> bool,
 ) -> Result<Deployed, DeployError> {
     let chain_id = endpoints.chain_id;
-    let mut endpoints = Endpoints::connected(endpoints)?;
+    let mut endpoints = Endpoints::connected(endpoints, None)?;
     let (_, head) = endpoints.best()?;
     let mut transactions =
         Transactions::load(account, chain_id, fees, journal).map_err(ConnectError::Journal)?;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_engine::ports::{BlockRef, ChainError, Wake};
+use strait_types::B256;
 use tracing::{info, warn};
 
 /// First rest after a failure; it doubles with each further one.
@@ -31,13 +32,21 @@ struct Endpoint {
     /// Has said that it is of the right chain.
     verified: bool,
     /// Is of another chain; never asked again.
-    foreign: Option<u64>,
+    foreign: Option<Foreign>,
     failures: u32,
     rests_until_ms: u64,
     last_fault: Option<Fault>,
     log_range: LogRange,
     /// Its blocks are listened to over the present connection.
     listens: bool,
+}
+
+/// What another chain is known by.
+#[derive(Clone, Copy)]
+enum Foreign {
+    Id(u64),
+    /// Of the same id.
+    Genesis(B256),
 }
 
 /// All endpoints of one chain.
@@ -50,18 +59,30 @@ pub(super) struct Endpoints {
     order: Vec<usize>,
     /// Told of new blocks.
     wake: Option<Wake>,
+    /// Hash of the chain's first block, once it is known.
+    genesis: Option<B256>,
 }
 
 impl Endpoints {
-    /// Endpoints of which one answers, and none is of another chain.
-    pub(super) fn connected(config: EndpointConfig) -> Result<Endpoints, ConnectError> {
+    /// Endpoints of which one answers, and none is of another chain, which may be known by its first block already.
+    pub(super) fn connected(
+        config: EndpointConfig,
+        genesis: Option<B256>,
+    ) -> Result<Endpoints, ConnectError> {
         let expected = config.chain_id;
         let mut endpoints = Endpoints::new(config)?;
+        endpoints.genesis = genesis;
         let best = endpoints.best();
         let foreign =
             endpoints.list.iter().find_map(|endpoint| Some((endpoint.name.clone(), endpoint.foreign?)));
         match foreign {
-            Some((endpoint, found)) => Err(ConnectError::WrongChain { endpoint, found, expected }),
+            Some((endpoint, Foreign::Id(found))) => {
+                Err(ConnectError::WrongChain { endpoint, found, expected })
+            }
+            Some((endpoint, Foreign::Genesis(found))) => {
+                let known = endpoints.genesis.unwrap_or_default();
+                Err(ConnectError::OtherGenesis { endpoint, chain_id: expected, found, known })
+            }
             None => Ok(best.map(|_| endpoints)?),
         }
     }
@@ -91,12 +112,17 @@ impl Endpoints {
         let system = |error: &dyn std::fmt::Display| ConnectError::System(error.to_string());
         let background = Background::start().map_err(|error| system(&error))?;
         let http = http_client(config.timeout).map_err(|error| system(&error))?;
-        Ok(Endpoints { order: (0..list.len()).collect(), config, background, http, list, wake: None })
+        let order = (0..list.len()).collect();
+        Ok(Endpoints { order, config, background, http, list, wake: None, genesis: None })
     }
 
     pub(super) fn wake_by(&mut self, wake: Wake) {
         self.wake = Some(wake);
         self.list.iter_mut().for_each(|endpoint| endpoint.listens = false);
+    }
+
+    pub(super) fn genesis(&self) -> Option<B256> {
+        self.genesis
     }
 
     pub(super) fn config(&self) -> &EndpointConfig {
@@ -359,18 +385,44 @@ impl Endpoints {
             let answer = answer.unwrap_or_else(|| Err(Fault::nonsense("no answer")))?;
             let found: u64 = endpoint::read::<U64>("eth_chainId", answer)?.to();
             if found != chain_id {
-                endpoint.foreign = Some(found);
+                endpoint.foreign = Some(Foreign::Id(found));
                 return Err(Fault::nonsense(format!("it is of chain {found}, not of {chain_id}")));
             }
             endpoint.verified = true;
+            if let Err(fault) = self.check_genesis(index) {
+                if let Some(endpoint) = self.list.get_mut(index) {
+                    endpoint.verified = false;
+                }
+                return Err(fault);
+            }
         }
         if let Some(wake) = &self.wake
+            && let Some(endpoint) = self.list.get_mut(index)
             && !endpoint.listens
         {
             endpoint.listens = true;
             self.background.go_on(endpoint::listen(client.clone(), wake.clone(), limit));
         }
         Ok(client)
+    }
+
+    /// Refuses an endpoint whose chain begins with another block: one of the same id that took the other's place.
+    pub(super) fn check_genesis(&mut self, index: usize) -> Result<(), Fault> {
+        let first = match self.header(index, 0) {
+            // Who has pruned its history shows nothing, and is believed as far as before.
+            Ok(None) | Err(Fault::Refused { .. }) => return Ok(()),
+            Ok(Some(first)) => first.hash,
+            Err(fault) => return Err(fault),
+        };
+        if *self.genesis.get_or_insert(first) == first {
+            return Ok(());
+        }
+        if let Some(endpoint) = self.list.get_mut(index) {
+            endpoint.foreign = Some(Foreign::Genesis(first));
+        }
+        Err(Fault::nonsense(
+            "it is another chain of the same id than before, so nothing is sent to it; bring the old one back, or use another --home for the new one",
+        ))
     }
 
     /// The header at a height of an endpoint's chain; none above its head.

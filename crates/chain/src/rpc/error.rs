@@ -2,7 +2,7 @@
 
 use super::transactions::JournalError;
 use strait_engine::ports::ChainError;
-use strait_types::Address;
+use strait_types::{Address, B256};
 
 /// A chain cannot be used as configured. All but [`ConnectError::Chain`] and [`ConnectError::System`] need the
 /// configuration to be changed; trying again does not help.
@@ -30,6 +30,20 @@ pub enum ConnectError {
         found: u64,
         /// What is configured.
         expected: u64,
+    },
+    /// An endpoint serves another chain of the same id.
+    #[error(
+        "the chain {chain_id} at {endpoint} is not the one that the data of this node is of: it begins with the block {found}, that one with {known}; nothing was sent to it. If the old chain is gone (a test chain that was started anew), use another --home for the new one; else correct the endpoint"
+    )]
+    OtherGenesis {
+        /// Without path and credentials.
+        endpoint: String,
+        /// The id of both.
+        chain_id: u64,
+        /// Hash of its first block.
+        found: B256,
+        /// Hash of the first block at the first connection.
+        known: B256,
     },
     /// Nothing lives at the adjudicator's address.
     #[error(

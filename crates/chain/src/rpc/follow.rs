@@ -162,6 +162,9 @@ fn find_fork(
             break Some(block);
         }
     };
+    if canonical != known.first() {
+        endpoints.check_genesis(index)?;
+    }
     // A shorter piece of the same chain is no reorg, which would have replaced blocks.
     if known.iter().any(|block| is_above(&block)) && canonical == newest_below {
         return Err(Fault::Behind(format!("its head is {}, later blocks are known", head.number())));

@@ -34,7 +34,7 @@ use serde_json::json;
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
 };
-use strait_types::{Address, Bytes, ChannelId, U256};
+use strait_types::{Address, B256, Bytes, ChannelId, U256};
 use tracing::warn;
 use transactions::{Call, Transactions};
 
@@ -57,7 +57,12 @@ impl RpcChain {
         journal: Box<dyn TransactionJournal>,
     ) -> Result<RpcChain, ConnectError> {
         let chain_id = config.endpoints.chain_id;
-        let mut endpoints = Endpoints::connected(config.endpoints)?;
+        let mut journal = journal;
+        // Before what waits is sent again: on another chain of the same id it would be valid, too.
+        let mut endpoints = Endpoints::connected(config.endpoints, journal.genesis()?)?;
+        if let Some(genesis) = endpoints.genesis() {
+            journal.note_genesis(genesis)?;
+        }
         let transactions = Transactions::load(config.account, chain_id, config.fees, journal)?;
         let (_, head) = endpoints.best()?;
         code::verify(&mut endpoints, config.adjudicator)?;
@@ -70,6 +75,11 @@ impl RpcChain {
         let mut chain = RpcChain { endpoints, transactions, follower, histories };
         chain.tend(&head);
         Ok(chain)
+    }
+
+    /// Hash of the chain's first block; `None` when no endpoint has it.
+    pub fn genesis(&self) -> Option<B256> {
+        self.endpoints.genesis()
     }
 
     /// The block from which on logs are read.

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 use strait_chain::conformance::scene::{Reader, Scene};
 use strait_chain::rpc::{ConnectError, Url};
-use strait_engine::ports::{Chain, ChainError};
+use strait_engine::ports::{BlockRef, Chain, ChainError};
 use strait_types::{Address, B256, Side};
 
 /// Nobody listens there.
@@ -45,6 +45,30 @@ fn an_endpoint_of_another_chain_is_refused() {
         panic!("{:?}", refused.err());
     };
     assert!(!endpoint.contains("key-of-an-account"), "{endpoint}");
+}
+
+#[test]
+fn another_chain_of_the_same_id_that_takes_the_place_is_not_followed() {
+    let mut driver = AnvilDriver::new("http");
+    let scene = Scene::new(&mut driver);
+    let clock = TestClock::new();
+    let endpoint = proxy(&scene);
+    let mut chain = through(&scene, &[&endpoint], &clock);
+    let head = chain.follow(&[], 1_000).expect("answers").head;
+    // Its blocks are others, from the first on.
+    endpoint.script(|method, parameters| match method {
+        "eth_getBlockByNumber" if parameters[0] != "latest" => Act::Change(Box::new(|mut block| {
+            block["hash"] = json!(B256::repeat_byte(9));
+            block
+        })),
+        _ => Act::Pass,
+    });
+    let gone = BlockRef { number: head.number, hash: B256::repeat_byte(1) };
+    let refused = chain.follow(&[gone], 1_000);
+    assert!(
+        matches!(&refused, Err(ChainError::Nonsense(text)) if text.contains("another chain")),
+        "{refused:?}"
+    );
 }
 
 #[test]

@@ -321,6 +321,14 @@ impl TransactionJournal for Full {
     fn remove(&mut self, _: Address, _: u64) -> Result<(), JournalError> {
         Ok(())
     }
+
+    fn genesis(&mut self) -> Result<Option<B256>, JournalError> {
+        Ok(None)
+    }
+
+    fn note_genesis(&mut self, _: B256) -> Result<(), JournalError> {
+        Ok(())
+    }
 }
 
 #[test]

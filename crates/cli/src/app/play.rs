@@ -1,12 +1,14 @@
 //! `strait app show`, `move`, `finish` and `claim`.
 
+use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::output::note;
 use crate::text::{short, time};
 use clap::Args;
-use strait_api::{AppFinish, AppInfo, AppMove, AppPosition, ChannelRef};
+use strait_api::{AppFinish, AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
 use strait_app::Fields;
-use strait_types::{Bytes, ChannelId};
+use strait_types::{Amount, Bytes, ChannelId};
 
 /// A list of fields, as an argument.
 pub(super) fn fields(text: &str) -> Result<Fields, String> {
@@ -56,7 +58,7 @@ pub(super) struct MoveArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app finish 0x1a2b 1000\n  strait app finish 0x1a2b --json -- -1000\n\nThe peer must ask for the same; `strait app show` tells what it offers. The chain then pays it."
+    after_help = "Examples:\n  strait app finish 0x1a2b 1000\n  strait app finish 0x1a2b --json -- -1000\n\nThe peer must ask for the same; `strait app show` tells what it offers. The chain then pays it. Until the peer has\nasked, another `strait app finish` replaces the proposal."
 )]
 pub(super) struct FinishArgs {
     /// Its id, or the first digits.
@@ -105,12 +107,37 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
 }
 
 pub(super) async fn finish(context: &Context, args: &FinishArgs) -> Result<(), Failure> {
-    let channel = context.channel(&args.channel).await?.channel;
+    let info = context.channel(&args.channel).await?;
+    let channel = info.channel;
     let line = context.out.wait("waiting for the peer to ask for the same");
+    note(context.out.is_json(), &proposed(&info, &args.gain, context.assets().await?));
     let (outcome, idempotency_key) = (deltas(&args.gain)?, args.key.clone());
     let agreed = context.api.app_finish(AppFinish { channel, outcome, idempotency_key }).await?;
     drop(line);
     context.out.result(&agreed, |_| "agreed; the chain pays it".to_owned())
+}
+
+/// Who would gain what, and what it waits for.
+fn proposed(info: &ChannelInfo, gains: &[i128], assets: &Assets) -> String {
+    let name = |side: u8| if side == info.side { "this node" } else { "the peer" };
+    let mut lines = vec!["proposes to end the app, in addition to what each put in:".to_owned()];
+    for (gain, balance) in gains.iter().zip(&info.balances) {
+        let amount = Amount::new(gain.unsigned_abs()).unwrap_or(Amount::MAX);
+        let amount = assets.write(info.chain_id, balance.asset, amount);
+        let winner = u8::from(*gain < 0);
+        lines.push(if *gain == 0 {
+            format!("  {amount}: nobody gains")
+        } else {
+            format!("  {} gains {amount} from {}", name(winner), name(1 - winner))
+        });
+    }
+    let words: Vec<String> = gains.iter().map(i128::to_string).collect();
+    lines.push(format!(
+        "waits until the peer asks for the same: strait app finish {} {}\nanother `app finish` replaces this one; Ctrl-C ends the waiting alone",
+        short(info.channel),
+        words.join(" ")
+    ));
+    lines.join("\n")
 }
 
 pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Failure> {

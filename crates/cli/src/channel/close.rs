@@ -7,7 +7,6 @@ use crate::follow::Follow;
 use crate::output::{Wait, note};
 use crate::text::{duration, short, time};
 use clap::Args;
-use std::io::{IsTerminal, stderr, stdin};
 use std::time::Duration;
 use strait_api::{Agreed, ChannelInfo, ChannelRef, ErrorCode, Phase};
 use strait_types::ChannelId;
@@ -156,17 +155,7 @@ fn confirm(info: &ChannelInfo) -> Result<(), Failure> {
         short(info.channel),
         duration(info.challenge_duration.into()),
     );
-    if !stdin().is_terminal() || !stderr().is_terminal() {
-        return Err(Failure::usage("a dispute has to be confirmed, and there is no terminal to ask on")
-            .hint("add --yes when you are sure"));
-    }
-    eprint!("{question}");
-    let mut answer = String::new();
-    stdin().read_line(&mut answer).map_err(Failure::local)?;
-    if matches!(answer.trim().to_lowercase().as_str(), "y" | "yes") {
-        return Ok(());
-    }
-    Err(Failure::declined("not confirmed; nothing was done"))
+    crate::output::confirm(&question, "a dispute")
 }
 
 #[cfg(test)]

@@ -45,10 +45,19 @@ pub(super) fn phase(info: &ChannelInfo) -> &'static str {
     match info.phase {
         Phase::Open if info.is_closing => "closing",
         Phase::Open if info.is_restoring => "restoring",
+        Phase::Open if info.is_peer_restoring => "peer restoring",
         Phase::Open => "open",
         Phase::Disputed => "disputed",
         Phase::Settled => "settled",
         Phase::Closed => "closed",
+    }
+}
+
+/// What a closed channel came to is no longer in it.
+pub(super) fn held(info: &ChannelInfo, amount: String) -> String {
+    match info.phase {
+        Phase::Closed => format!("{amount} paid"),
+        _ => amount,
     }
 }
 
@@ -95,8 +104,8 @@ pub(super) async fn run(context: &Context, args: ListArgs) -> Result<(), Failure
                     once(short(info.peer)),
                     once(phase(info).into()),
                     once(link(info).into()),
-                    assets.write(info.chain_id, balance.asset, balance.own),
-                    assets.write(info.chain_id, balance.asset, balance.peer),
+                    held(info, assets.write(info.chain_id, balance.asset, balance.own)),
+                    held(info, assets.write(info.chain_id, balance.asset, balance.peer)),
                 ]);
             }
         }

@@ -1,6 +1,6 @@
 //! `strait channel show`.
 
-use super::list::{link, phase};
+use super::list::{held, link, phase};
 use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -47,6 +47,7 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
     pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
     blocks.extend(info.dispute.as_ref().map(dispute));
+    blocks.extend(restoring(info));
     if !info.locks.is_empty() {
         let rows = info.locks.iter().map(|lock| lock_row(info, lock, assets));
         blocks.push(out.table(&["LOCK", "OF", "AMOUNT", "UNTIL", "HASH"], rows));
@@ -67,8 +68,15 @@ fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
         let Balance { own, peer, deposited, peer_deposited, arriving, peer_arriving, .. } = balance;
         let Balance { withdrawn, peer_withdrawn, .. } = balance;
         let write = |amount| assets.write(info.chain_id, balance.asset, amount);
-        rows.push(vec!["ours".into(), write(*own), write(*deposited), write(*arriving), write(*withdrawn)]);
-        let theirs = [*peer, *peer_deposited, *peer_arriving, *peer_withdrawn].map(write);
+        rows.push(vec![
+            "ours".into(),
+            held(info, write(*own)),
+            write(*deposited),
+            write(*arriving),
+            write(*withdrawn),
+        ]);
+        let mut theirs = [*peer, *peer_deposited, *peer_arriving, *peer_withdrawn].map(write);
+        theirs[0] = held(info, std::mem::take(&mut theirs[0]));
         rows.push(std::iter::once("theirs".to_owned()).chain(theirs).collect());
         let in_locks = balance.locked.checked_sub(balance.in_children).unwrap_or(balance.locked);
         for (name, amount) in [("in locks", in_locks), ("in children", balance.in_children)] {
@@ -80,6 +88,24 @@ fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
         }
     }
     out.table(&["", "BALANCE", "DEPOSITED", "ARRIVING", "WITHDRAWN"], rows)
+}
+
+/// What a restore waits for, and until when.
+fn restoring(info: &ChannelInfo) -> Option<String> {
+    let leave = "if the peer never signs, `strait channel dispute` takes the money out";
+    match (info.is_restoring, info.is_peer_restoring, info.restoring_until) {
+        (true, _, Some(until)) => Some(format!(
+            "restored from a backup: payments go on when the chain is past {} and the peer has signed; {leave}",
+            time(until)
+        )),
+        (true, _, None) => Some(format!(
+            "restored from a backup: payments go on about two hours of chain time after the start, when the peer has signed; {leave}"
+        )),
+        (false, true, _) => Some(format!(
+            "the peer was restored from a backup: payments go on when both have signed again, about two hours of chain time after its start; {leave}"
+        )),
+        (false, false, _) => None,
+    }
 }
 
 fn dispute(dispute: &Dispute) -> String {
@@ -132,6 +158,13 @@ mod tests {
             MAINNET,
             Address::ZERO,
             Amount::from(5_000_000_000),
+        );
+        assert!(!text.contains("restored"), "{text}");
+        let mut info = channel_info(0xab);
+        (info.is_restoring, info.restoring_until) = (true, Some(1_700_000_000));
+        assert!(
+            super::text(&info, context.assets().await.expect("assets"), &context.out)
+                .contains("2023-11-14T22:13:20Z")
         );
         for part in ["brought by the peer", "version 4", "2023-11-14T22:13:20Z", amount.as_str(), "0x0707"] {
             assert!(text.contains(part), "{part} is missing in {text}");

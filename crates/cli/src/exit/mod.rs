@@ -21,7 +21,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Options of `strait exit`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait exit --all --backup ./strait-2026-11-22 --key keys/node.json --rpc https://rpc.example\n  strait exit --all --backup ~/.strait/data --key ~/.strait/keys/node.json --rpc mainnet=https://rpc.example --rpc base=https://base.example\n\nIt needs no node and no peer. Every channel is brought to the chain with the best state that the backup holds; after the\nchallenge period it is paid, and locks are taken back when they expire. That takes a day or more: leave it running, or\nstart it again later with the same options, and it goes on. The backup is not changed; the work is done in a copy beside\nit. Never run it while the node of the same key runs: stop that for good first. A backup that is older than what you\nsigned may lose: the peer can answer with the newer state, which is then paid."
+    after_help = "Examples:\n  strait exit --all --backup ./strait-2026-11-22 --key keys/node.json --rpc https://rpc.example --yes\n  strait exit --all --backup ~/.strait/data --key ~/.strait/keys/node.json --rpc mainnet=https://rpc.example --rpc base=https://base.example\n\nIt needs no node and no peer. Every channel is brought to the chain with the best state that the backup holds; after the\nchallenge period it is paid, and locks are taken back when they expire. That takes a day or more: leave it running, or\nstart it again later with the same options, and it goes on. The backup is not changed; the work is done in a copy beside\nit. Never run it while the node of the same key runs: stop that for good first. It asks before it\nbegins, unless --yes is given. A backup that is older than what you\nsigned may lose: the peer can answer with the newer state, which is then paid."
 )]
 pub(crate) struct ExitArgs {
     /// Leaves every channel.
@@ -38,6 +38,9 @@ pub(crate) struct ExitArgs {
     /// An endpoint of the chain; with several chains NAME=URL, NAME being the directory's name in the backup.
     #[arg(long, required = true, value_name = "[NAME=]URL")]
     rpc: Vec<Rpc>,
+    /// Does not ask first.
+    #[arg(long, short)]
+    yes: bool,
     /// Where the copy is that the work is done in [default: the backup's name with .exit].
     #[arg(long, value_name = "DIR")]
     work: Option<PathBuf>,
@@ -58,6 +61,10 @@ async fn leave(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
         Some(path) => args.key.other(path)?,
         None => key.clone(),
     };
+    place::refuse_running(&args.backup, args.key.file())?;
+    if !args.yes {
+        confirm()?;
+    }
     let work = place::prepare(&args.backup, args.work.as_deref())?;
     let chains = stores(&work)?;
     let line = out.wait("reading the backup");
@@ -85,6 +92,14 @@ async fn leave(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
         exits.extend(chain.finish().await?);
     }
     report::print(&exits, out)
+}
+
+/// Nobody goes to the chain with an old state by mistake.
+fn confirm() -> Result<(), Failure> {
+    crate::output::confirm(
+        "This ends every channel of the backup over the chain, also one whose peer is there; it takes a challenge period.\nA node with this key must run nowhere, and a backup older than the last payment may lose what came after.\nLeave all channels? [y/N] ",
+        "leaving all channels",
+    )
 }
 
 async fn all_ended(leaving: &[Leaving], out: &Output, line: &Wait) -> Result<(), Failure> {

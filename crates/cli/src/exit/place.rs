@@ -42,15 +42,18 @@ pub(super) fn urls(rpc: &[Rpc], name: &str, chains: usize) -> Result<Vec<Url>, F
     Ok(urls)
 }
 
-/// Two that act for one key sign two states of one version, and a store cannot be copied while it is written.
-fn refuse_live(backup: &Path) -> Result<(), Failure> {
+/// Two that act for one key sign two states of one version, and a store cannot be copied while it is written. A running
+/// node is known by its home: that of the data, or that of the key.
+pub(super) fn refuse_running(backup: &Path, key: &Path) -> Result<(), Failure> {
     let absolute = std::path::absolute(backup).map_err(Failure::local)?;
-    match absolute.parent() {
-        Some(home) if absolute.ends_with("data") && is_running(home) => {
-            Err(Failure::usage(format!("the node of {} runs", home.display()))
-                .hint("stop it for good first; while it runs, `strait channel dispute` leaves a channel"))
-        }
-        _ => Ok(()),
+    let key = std::path::absolute(key).map_err(Failure::local)?;
+    let of_data = absolute.parent().filter(|_| absolute.ends_with("data"));
+    let of_key = key.parent().filter(|keys| keys.ends_with("keys")).and_then(Path::parent);
+    match of_data.into_iter().chain(of_key).find(|home| is_running(home)) {
+        Some(home) => Err(Failure::usage(format!("the node of {} runs", home.display())).hint(
+            "stop it for good first; while it runs, `strait channel close` or `dispute` leaves a channel",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -71,7 +74,6 @@ pub(super) fn prepare(backup: &Path, work: Option<&Path>) -> Result<PathBuf, Fai
         return Ok(work);
     }
     stores(backup)?;
-    refuse_live(backup)?;
     let mut partial = work.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);

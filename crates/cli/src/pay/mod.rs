@@ -15,7 +15,7 @@ use strait_node::SystemRng;
 use strait_types::{B256, ChannelId};
 
 /// How every invoice begins.
-const INVOICE: &str = "straitinvoice1";
+pub(crate) const INVOICE: &str = "straitinvoice1";
 
 /// How often a payment whose answer is lost is asked for, and how long it is waited between.
 const TRIES: u32 = 4;

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{
-    Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Submitted,
+    Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Phase, Submitted,
 };
 use strait_protocol::{Command, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
@@ -152,13 +152,27 @@ impl Core {
             None => None,
         };
         let agreed = self.node(known)?.command(known.id, command).await;
-        match agreed.map_err(|error| self.of_money(error, known.chain, asset))? {
+        let agreed = match agreed.map_err(|error| self.of_money(error, known.chain, asset)) {
+            Ok(agreed) => agreed,
+            Err(error) => return Err(self.explained(known, error).await),
+        };
+        match agreed {
             Outcome::Agreed { version } => {
                 let gas_shortage = short.and_then(|error| error.shortage).map(|shortage| *shortage);
                 Ok(Agreed { version: version.0, gas_shortage })
             }
             _ => Err(crate::NodeError::Mismatch.into()),
         }
+    }
+
+    /// Says of an error what the channel's own state tells: until when it waits, or how it ended.
+    pub(crate) async fn explained(&self, known: &Known, error: ApiError) -> ApiError {
+        if !matches!(error.code, ErrorCode::ChannelRestoring | ErrorCode::ChannelNotOpen) {
+            return error;
+        }
+        // What cannot be looked at is told as it is.
+        let Ok(info) = self.show(known.id).await else { return error };
+        explain(error, &info, self.clock.now_ms() / 1_000)
     }
 
     pub(crate) async fn dispute(&self, id: ChannelId) -> Result<Nothing, ApiError> {
@@ -176,6 +190,38 @@ impl Core {
         let Ok(Err(error)) = looked else { return Ok(None) };
         let error = self.of_money(error, known.chain, Address::ZERO);
         Ok((error.code == ErrorCode::NotEnoughGasMoney).then_some(error))
+    }
+}
+
+fn explain(error: ApiError, info: &ChannelInfo, now: u64) -> ApiError {
+    let id = info.channel;
+    match (error.code, info.phase) {
+        (ErrorCode::ChannelRestoring, _) => match info.restoring_until {
+            Some(until) if until > now => {
+                let minutes = until.saturating_sub(now).div_ceil(60);
+                let message = format!("{}; that takes at least {minutes} minutes more", error.message);
+                ApiError { message, ..error }
+            }
+            _ => error,
+        },
+        (ErrorCode::ChannelNotOpen, Phase::Open) if info.is_closing => ApiError {
+            message: format!("the channel {id} is closing: the end is agreed and goes to the chain"),
+            ..error
+        },
+        (ErrorCode::ChannelNotOpen, Phase::Disputed) => {
+            ApiError { message: format!("the channel {id} is in dispute on the chain"), ..error }
+                .hint("`strait channel show` says until when; then it is paid, and another one can be opened")
+        }
+        (ErrorCode::ChannelNotOpen, Phase::Settled) => ApiError {
+            message: format!("the channel {id} is settled on the chain; only locks are left in it"),
+            ..error
+        }
+        .hint("open another one; the node resolves the locks"),
+        (ErrorCode::ChannelNotOpen, Phase::Closed) => {
+            ApiError { message: format!("the channel {id} is closed, and both are paid"), ..error }
+                .hint("nothing is left to do; open another one to go on")
+        }
+        _ => error,
     }
 }
 

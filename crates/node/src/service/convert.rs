@@ -83,7 +83,7 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
     };
     let phase = if channel.is_over() { Phase::Closed } else { phase(&facts.phase) };
     let has_money = view.balances.iter().any(|balance| balance.own > 0);
-    let is_usable = phase == Phase::Open && !view.closing && !view.restoring;
+    let is_usable = phase == Phase::Open && !view.closing && !view.restoring && !view.peer_restoring;
     ChannelInfo {
         channel: known.id,
         chain_id,
@@ -97,6 +97,8 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
         link,
         is_closing: view.closing,
         is_restoring: view.restoring,
+        restoring_until: view.rebase_after,
+        is_peer_restoring: view.peer_restoring,
         balances: view.balances.iter().map(balance).collect(),
         version: view.version.0,
         history: view.history,

@@ -84,9 +84,21 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::Halted => ErrorCode::ChainStale,
         CommandError::Signer(_) => ErrorCode::KeyUnavailable,
         CommandError::App(Refused::Unfit(_) | Refused::Unsupported) => ErrorCode::PolicyRefused,
-        CommandError::App(Refused::Illegal | Refused::NoAnswer(_)) => ErrorCode::InvalidParams,
-        CommandError::NotYourTurn | CommandError::MoveInFlight | CommandError::AwaitingChain => {
-            ErrorCode::ChannelBusy
+        CommandError::App(Refused::Illegal | Refused::NoAnswer(_)) => {
+            return ApiError::new(ErrorCode::InvalidParams, error.to_string())
+                .hint("nothing was sent; look at the app's rules and at the position (`strait app show`), then move otherwise");
+        }
+        CommandError::NotYourTurn => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("wait for the peer's move (`strait app watch`); `strait app claim` lets the chain's clock run against it");
+        }
+        CommandError::MoveInFlight | CommandError::AwaitingChain => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("`strait app show` tells when the last move is decided; then move again");
+        }
+        CommandError::Replaced => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("`strait app show` tells what is proposed now");
         }
         CommandError::NotStarted => ErrorCode::AwaitingDeposit,
         CommandError::ChildrenOpen(_) => ErrorCode::ChannelBusy,
@@ -113,7 +125,13 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::LockCount => {
             return with_hint(ErrorCode::ChannelBusy, "wait until pending locks are settled or cancelled");
         }
-        Rule::LockKind | Rule::LockContributor | Rule::Unsupported | Rule::ValidUntil => {
+        Rule::Unsupported => {
+            return with_hint(
+                ErrorCode::InvalidParams,
+                "a channel with an app is played (`strait app move`, `finish`, `claim`), one without is paid over; `strait channel dispute` leaves either",
+            );
+        }
+        Rule::LockKind | Rule::LockContributor | Rule::ValidUntil => {
             return with_hint(ErrorCode::InvalidParams, "lock a positive amount against a sha256 hash");
         }
         Rule::LockExpiry => {

@@ -178,7 +178,8 @@ impl Core {
 
     fn check_time(&self, terms: &InvoiceTerms) -> Result<(), ApiError> {
         if self.now() > terms.expires {
-            let message = format!("the invoice {} could be paid until {}", terms.id, terms.expires);
+            let ago = self.now().saturating_sub(terms.expires);
+            let message = format!("the time to pay the invoice {} was over {ago} seconds ago", terms.id);
             return Err(ApiError::new(ErrorCode::InvoiceNotPayable, message));
         }
         Ok(())

@@ -5,7 +5,7 @@ use super::channels::positive;
 use super::keys::{Intention, Keyed};
 use super::{ChainNode, Core, DatabaseError};
 use crate::shell::Calls;
-use crate::transport::{PeerAddress, PeerStatus};
+use crate::transport::{DialError, HandshakeError, PeerAddress, PeerStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +37,10 @@ impl Core {
             return Ok(opened);
         }
         params.participants[1].payout = match request.peer_payout {
-            Some(payout) => payout,
+            Some(payout) => {
+                self.check_identity(chain, &peer).await?;
+                payout
+            }
             None => self.announced_payout(chain, &peer).await?,
         };
         let Some(keyed) = keyed else {
@@ -129,21 +132,61 @@ impl Core {
 
     /// Where the peer's node says that it is paid out, once it is connected.
     async fn announced_payout(&self, chain: &ChainNode, peer: &Peer) -> Result<Address, ApiError> {
+        let is_new = chain.node.peer_status(peer.signer()).is_none();
         if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
         }
+        let answer = self.await_payout(chain, peer).await;
+        // One that nothing came of is not dialled for ever.
+        if let (Err(_), Peer::At(address), true) = (&answer, peer, is_new) {
+            self.forget_peer(address.signer()).await?;
+        }
+        answer
+    }
+
+    async fn await_payout(&self, chain: &ChainNode, peer: &Peer) -> Result<Address, ApiError> {
+        let signer = peer.signer();
         let mut looks = tokio::time::interval(CONNECTION_LOOK);
+        let mut reason = String::new();
         for _ in 0..CONNECTION_LOOKS {
-            if let Some(payout) = chain.node.payout_of(peer.signer()) {
+            if let Some(payout) = chain.node.payout_of(signer) {
                 return Ok(payout);
+            }
+            if let Some(PeerStatus::Retrying(failure)) = chain.node.peer_status(signer) {
+                refuse_another(&failure)?;
+                reason = format!(": {failure}");
             }
             looks.tick().await;
         }
         let message =
-            format!("the peer {} is not connected and cannot say where it is paid out", peer.signer());
+            format!("the peer {signer} is not connected and cannot say where it is paid out{reason}");
         Err(ApiError::new(ErrorCode::PeerOffline, message).hint(
-            "repeat when the peer is connected, or give the address that it is paid to as `peer_payout`",
+            "check its address with its operator, and repeat when it is connected; a deposit into a channel with a peer that never answers comes back only by a dispute",
         ))
+    }
+
+    /// Looks, before money is put in, that nobody else answers at the peer's address.
+    async fn check_identity(&self, chain: &ChainNode, peer: &Peer) -> Result<(), ApiError> {
+        let Peer::At(address) = peer else { return Ok(()) };
+        let signer = address.signer();
+        let is_new = chain.node.peer_status(signer).is_none();
+        chain.node.add_peer(address.clone());
+        let mut looks = tokio::time::interval(CONNECTION_LOOK);
+        for _ in 0..CONNECTION_LOOKS {
+            match chain.node.peer_status(signer) {
+                Some(PeerStatus::Retrying(failure)) => {
+                    let refused = refuse_another(&failure);
+                    if refused.is_err() && is_new {
+                        chain.node.remove_peer(signer);
+                    }
+                    return refused;
+                }
+                Some(PeerStatus::Connecting) => {}
+                Some(PeerStatus::Connected) | None => return Ok(()),
+            }
+            looks.tick().await;
+        }
+        Ok(())
     }
 
     fn terms(
@@ -298,6 +341,18 @@ impl Core {
             peer.connected_on = connected.map(|chain| chain.node.domain().chain_id()).collect();
         }
         Ok(Peers { peers: peers.into_values().collect() })
+    }
+}
+
+/// Whoever answers at the address is another: nothing that is sent there reaches the peer.
+fn refuse_another(failure: &DialError) -> Result<(), ApiError> {
+    match failure {
+        DialError::Handshake(error @ HandshakeError::WrongIdentity { .. }) => Err(ApiError::new(
+            ErrorCode::InvalidAddress,
+            format!("another node is at the peer's address: {error}"),
+        )
+        .hint("nothing was opened; ask the peer's operator for what its `strait info` shows now")),
+        _ => Ok(()),
     }
 }
 

@@ -33,7 +33,11 @@ impl Core {
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
         let asset = known.asset(payment.asset);
         let paid = self.node(known)?.pay(known.id, payment).await;
-        match paid.map_err(|error| self.of_money(error, known.chain, asset))? {
+        let paid = match paid.map_err(|error| self.of_money(error, known.chain, asset)) {
+            Ok(paid) => paid,
+            Err(error) => return Err(self.explained(known, error).await),
+        };
+        match paid {
             Outcome::Paid { number, version } => Ok(Paid { channel: known.id, number, version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }

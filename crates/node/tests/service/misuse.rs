@@ -91,6 +91,17 @@ async fn channels_and_peers_that_cannot_be() {
         code(with(&|open| open.deposit = vec![one.clone(), one.clone()]).await),
         ErrorCode::InvalidParams
     );
+    // Another node answers there: said at once, and nobody is dialled for ever.
+    let bobs = bob.address();
+    let place = bobs.split('@').nth(1).expect("a place");
+    let nobody = format!("strait://{}@{place}", Address::repeat_byte(9));
+    for peer_payout in [None, Some(Address::repeat_byte(8))] {
+        let refused = with(&|open| (open.peer, open.peer_payout) = (nobody.clone(), peer_payout)).await;
+        let error = refused.expect_err("another");
+        assert_eq!(error.code, ErrorCode::InvalidAddress);
+        assert!(error.message.contains("another node"), "{error}");
+    }
+    assert_eq!(api.peer_list(strait_api::Nothing {}).await.expect("listed").peers, Vec::new());
     let nothing = AssetAmount { amount: Amount::ZERO, ..one.clone() };
     assert_eq!(code(with(&|open| open.deposit = vec![nothing.clone()]).await), ErrorCode::InvalidAmount);
     let other = vec![Address::repeat_byte(1)];

@@ -122,6 +122,9 @@ impl Channel {
         if self.durable.restore.is_some() {
             return Err(CommandError::Restoring);
         }
+        if self.volatile.peer_restoring {
+            return Err(CommandError::Rule(Rule::Restoring));
+        }
         if !self.durable.pending.is_empty() || !self.volatile.queue.is_empty() {
             return Err(CommandError::MoveInFlight);
         }

@@ -3,7 +3,7 @@
 
 use super::apply::list_hash;
 use super::{Channel, Confirmed, Context, Link, Outputs, Pending, Restore};
-use crate::command::Event;
+use crate::command::{CommandError, Event};
 use crate::message::{Body, SignedPosition, Sync};
 use crate::record::Record;
 use crate::rule::Rule;
@@ -28,6 +28,8 @@ impl Channel {
         self.volatile.peer_restoring = true;
         self.volatile.progress_ms = ctx.now_ms;
         self.volatile.held = None;
+        // It may take hours: who asked is told, and can ask again without asking twice.
+        self.fail_waiting(&CommandError::Rule(Rule::Restoring), out);
         if self.volatile.link == Link::Up {
             self.volatile.link = Link::Syncing;
         }

@@ -86,6 +86,10 @@ pub struct ChannelView {
     pub link: &'static str,
     /// Restored from a backup and waiting for a rebase.
     pub restoring: bool,
+    /// Chain time that has to be final before a rebase is signed, in Unix seconds, once it is known.
+    pub rebase_after: Option<u64>,
+    /// The peer says that it was restored and waits for a rebase.
+    pub peer_restoring: bool,
     /// A final state is agreed and waits for the chain.
     pub closing: bool,
     /// The app, in a channel with one.
@@ -134,6 +138,8 @@ impl Channel {
                 Link::Up => "up",
             },
             restoring: self.durable.restore.is_some(),
+            rebase_after: self.volatile.rebase_after.filter(|_| self.durable.restore.is_some()),
+            peer_restoring: self.volatile.peer_restoring,
             closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
             app: self.app_view(),
         }

@@ -41,6 +41,10 @@ fn the_peer_gives_back_what_was_lost_and_both_go_on_from_a_rebase() {
         assert!(world.node(side).channel.view().restoring);
         let early = world.pay(side, 1);
         assert_eq!(world.error(early), Some(&CommandError::Restoring));
+        assert!(world.node(side.other()).channel.view().peer_restoring);
+        let peers = world.pay(side.other(), 1);
+        world.run();
+        assert_eq!(world.error(peers), Some(&CommandError::Rule(Rule::Restoring)), "not kept for later");
         wait(&mut world);
         assert!(Side::BOTH.iter().all(|side| is_rebased(&world, *side)));
         assert_eq!(world.balances(), before);

@@ -2,12 +2,12 @@
 
 use crate::rpc::fees::Fees;
 use borsh::{BorshDeserialize, BorshSerialize};
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use strait_engine::ports::TxHash;
-use strait_types::{Address, Bytes, U256};
+use strait_types::{Address, B256, Bytes, U256};
 
 /// Marks a file as a journal of transactions: `StrT`.
 const APPLICATION_ID: i64 = 0x5374_7254;
@@ -92,6 +92,18 @@ pub trait TransactionJournal: Send {
     /// See [`JournalError`]. The transaction must not be sent then.
     fn store(&mut self, account: Address, transaction: &StoredTransaction) -> Result<(), JournalError>;
 
+    /// Hash of the first block of the chain that it is of, if it was noted.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    fn genesis(&mut self) -> Result<Option<B256>, JournalError>;
+
+    /// Notes the hash of the chain's first block, for good.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    fn note_genesis(&mut self, hash: B256) -> Result<(), JournalError>;
+
     /// Forgets a transaction that nobody has or needs.
     ///
     /// # Errors
@@ -150,6 +162,18 @@ impl SqliteJournal {
         Ok(SqliteJournal { db, path, _lock: lock })
     }
 
+    /// Hash of the first block of the chain that a file is of, without holding the file; `None` when it is not noted.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn genesis_of(path: impl AsRef<Path>) -> Result<Option<B256>, JournalError> {
+        let path = path.as_ref();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(path, flags).map_err(|error| sql(path, &error))?;
+        db.busy_timeout(BACKUP_PATIENCE).map_err(|error| sql(path, &error))?;
+        genesis(&db).map_err(|error| sql(path, &error))
+    }
+
     fn io(&self, error: &rusqlite::Error) -> JournalError {
         sql(&self.path, error)
     }
@@ -180,7 +204,7 @@ fn private(path: &Path) -> std::io::Result<File> {
 fn create(db: &Connection, chain_id: u64) -> rusqlite::Result<()> {
     let transaction = db.unchecked_transaction()?;
     transaction.execute_batch(
-        "CREATE TABLE chain (id BLOB NOT NULL) STRICT;
+        "CREATE TABLE chain (id BLOB NOT NULL, genesis BLOB) STRICT;
          CREATE TABLE transactions (account BLOB NOT NULL, nonce BLOB NOT NULL, body BLOB NOT NULL,
              PRIMARY KEY (account, nonce)) STRICT, WITHOUT ROWID;",
     )?;
@@ -189,6 +213,12 @@ fn create(db: &Connection, chain_id: u64) -> rusqlite::Result<()> {
         "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
     ))?;
     transaction.commit()
+}
+
+fn genesis(db: &Connection) -> rusqlite::Result<Option<B256>> {
+    let noted: Option<Option<Vec<u8>>> =
+        db.query_row("SELECT genesis FROM chain", (), |row| row.get(0)).optional()?;
+    Ok(noted.flatten().and_then(|hash| B256::try_from(hash.as_slice()).ok()))
 }
 
 fn sql(path: &Path, error: &rusqlite::Error) -> JournalError {
@@ -225,6 +255,16 @@ impl TransactionJournal for SqliteJournal {
             })
             .map_err(|error| self.io(&error))?;
         Ok(())
+    }
+
+    fn genesis(&mut self) -> Result<Option<B256>, JournalError> {
+        genesis(&self.db).map_err(|error| self.io(&error))
+    }
+
+    fn note_genesis(&mut self, hash: B256) -> Result<(), JournalError> {
+        let noted =
+            self.db.execute("UPDATE chain SET genesis = ?1 WHERE genesis IS NULL", params![hash.as_slice()]);
+        noted.map(drop).map_err(|error| self.io(&error))
     }
 
     fn remove(&mut self, account: Address, nonce: u64) -> Result<(), JournalError> {
@@ -273,6 +313,15 @@ mod tests {
         journal.remove(own, 1).expect("removed");
         drop(journal);
         let mut journal = SqliteJournal::open(&path, 5).expect("opened again");
+        assert_eq!(journal.genesis(), Ok(None));
+        for hash in [1, 2] {
+            journal.note_genesis(B256::repeat_byte(hash)).expect("noted");
+            assert_eq!(
+                SqliteJournal::genesis_of(&path),
+                Ok(Some(B256::repeat_byte(1))),
+                "the first one stays"
+            );
+        }
         assert_eq!(journal.load(own), Ok(vec![bumped, transaction(300)]));
         assert_eq!(journal.load(other), Ok(vec![transaction(8)]));
     }

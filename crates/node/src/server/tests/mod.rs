@@ -102,7 +102,7 @@ impl Fake {
             "peer_deposited": "0", "arriving": "0", "peer_arriving": "0", "withdrawn": "0", "peer_withdrawn": "0" });
         json!({ "channel": channel, "chain_id": 1, "peer": zero, "payout": zero, "peer_payout": zero, "side": 0,
             "challenge_duration": 3600, "phase": "disputed", "can_pay": true, "link": "up", "is_closing": false,
-            "is_restoring": false, "balances": [balance], "version": 3, "withdrawn_version": 0, "history": B256::ZERO, "payments_made": 4,
+            "is_restoring": false, "restoring_until": null, "is_peer_restoring": false, "balances": [balance], "version": 3, "withdrawn_version": 0, "history": B256::ZERO, "payments_made": 4,
             "payments_received": 2, "locks": [],
             "dispute": { "recorded": 1, "deadline": 160, "is_ours": false, "is_answered": false } })
     }
@@ -112,7 +112,7 @@ impl Fake {
         let (halted_since, problem) =
             if is_halted { (json!(5), json!("events are read anew")) } else { (json!(null), json!(null)) };
         let chain = json!({ "name": "test", "chain_id": 1, "adjudicator": Address::ZERO, "account": Address::ZERO,
-            "account_balance": "0x5", "payout": Address::ZERO, "head": 9, "head_time": 100,
+            "account_balance": "5", "payout": Address::ZERO, "head": 9, "head_time": 100,
             "is_fresh": self.is_fresh.load(Ordering::Relaxed), "problem": problem, "halted_since": halted_since,
             "confirmations": 1 });
         json!({ "version": "0.0.0", "signer": Address::ZERO, "addresses": [], "uptime": 5, "chains": [chain],

@@ -127,7 +127,7 @@ impl Account {
                     ErrorCode::InvalidParams,
                     "a token with a limit per channel must name the channel",
                 )
-                .hint("repeat with `channel`")
+                .hint("repeat with `channel`; `strait pay INVOICE` with --over CHANNEL")
             })?;
             let hint = "use another channel, or ask the operator for a token with a higher limit";
             self.add(db, &Row::Channel(channel, asset), amount, limit).map_err(|error| match error.code {
