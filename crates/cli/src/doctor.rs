@@ -196,6 +196,11 @@ fn check_ports(config: &Config, findings: &mut Findings) {
 /// What a running node itself says: a halt after a deep reorg, a disk that takes nothing.
 fn check_node(config: &Config, findings: &mut Findings) {
     const WHAT: &str = "node's own view";
+    if config.node.api.port() == 0 {
+        let text = "its API is at a port that the system chose, so it is not asked; `api` in the configuration gives it one";
+        findings.add(Level::Warn, WHAT, text);
+        return;
+    }
     match ask_ready(config) {
         Err(error) => {
             let text = format!("its API at {} does not answer: {error}", config.node.api);

@@ -135,7 +135,8 @@ impl Party {
     fn json(&self, words: &[&str]) -> Value {
         let output = run(self.command(&[words, &["--json"]].concat()));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{words:?}: {told}");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{words:?}: {told}{said}");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {told}"))
     }
 

@@ -106,9 +106,6 @@ pub enum CommandError {
     /// An earlier withdrawal or close is under way.
     #[error("a withdrawal or close is under way; wait for it to end")]
     Busy,
-    /// The user has asked for another end since.
-    #[error("another proposal of this node took the place of this one; nothing was agreed")]
-    Replaced,
     /// The app says no, or nothing that counts.
     #[error("{0}; look at the app's rules and the channel's state")]
     App(#[from] Refused),

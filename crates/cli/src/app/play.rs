@@ -133,7 +133,7 @@ fn proposed(info: &ChannelInfo, gains: &[i128], assets: &Assets) -> String {
     }
     let words: Vec<String> = gains.iter().map(i128::to_string).collect();
     lines.push(format!(
-        "waits until the peer asks for the same: strait app finish {} {}\nanother `app finish` replaces this one; Ctrl-C ends the waiting alone",
+        "waits until the peer asks for the same: strait app finish {} {}\nCtrl-C ends the waiting alone",
         short(info.channel),
         words.join(" ")
     ));

@@ -170,31 +170,6 @@ fn an_end_that_both_must_want_needs_both() {
 }
 
 #[test]
-fn an_end_that_the_peer_has_not_answered_is_replaced() {
-    for proposer in 0..2 {
-        let (mut world, id) = World::game(9);
-        let wrong = world.command(proposer, id, Command::Finish { outcome: vec![[100, -100]] });
-        world.settle();
-        let right = world.command(proposer, id, Command::Finish { outcome: vec![[10, -10]] });
-        world.settle();
-        assert!(matches!(world.outcome(proposer, wrong), Some(Err(_))), "it is told");
-        let other = 1 - proposer;
-        assert_eq!(world.app(other, id).offer.expect("shown").outcome, vec![[10, -10]]);
-        let late = world.command(other, id, Command::Finish { outcome: vec![[100, -100]] });
-        world.settle();
-        assert_eq!(world.outcome(other, late), None, "nobody offers that any more");
-        let agreed = world.command(other, id, Command::Finish { outcome: vec![[10, -10]] });
-        world.settle();
-        for (node, token) in [(proposer, right), (other, agreed)] {
-            assert!(matches!(world.outcome(node, token), Some(Ok(Outcome::Agreed { .. }))), "{proposer}");
-        }
-        world.follow();
-        world.follow();
-        assert_eq!(world.payouts(), [STAKE + 10, STAKE - 10]);
-    }
-}
-
-#[test]
 fn who_is_to_move_can_move_instead_of_ending() {
     let (mut world, id) = World::game(9);
     let offer = world.command(0, id, Command::Finish { outcome: vec![[10, -10]] });

@@ -96,10 +96,6 @@ fn of_command(error: &CommandError) -> ApiError {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app show` tells when the last move is decided; then move again");
         }
-        CommandError::Replaced => {
-            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
-                .hint("`strait app show` tells what is proposed now");
-        }
         CommandError::NotStarted => ErrorCode::AwaitingDeposit,
         CommandError::ChildrenOpen(_) => ErrorCode::ChannelBusy,
     };

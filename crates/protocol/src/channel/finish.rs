@@ -32,12 +32,7 @@ pub(super) struct Offered {
 }
 
 impl Channel {
-    pub(super) fn begin_finish(
-        &mut self,
-        token: Token,
-        outcome: Vec<[i128; 2]>,
-        out: &mut Outputs,
-    ) -> Result<(), CommandError> {
+    pub(super) fn begin_finish(&mut self, token: Token, outcome: Vec<[i128; 2]>) -> Result<(), CommandError> {
         self.check_usable()?;
         let head = &self.head().state;
         if head.version == Version::ZERO {
@@ -50,12 +45,11 @@ impl Channel {
             return Err(CommandError::MoveInFlight);
         }
         // The peer may have lost what it would have written: an agreement does not keep from asking again.
+        if self.volatile.finish.is_some() {
+            return Err(CommandError::Busy);
+        }
         self.check_outcome(&outcome).map_err(CommandError::Rule)?;
         let version = head.version;
-        // Nothing is signed for a wish that the peer has not answered: the new one takes its place, with a number of its own.
-        if let Some(before) = self.volatile.finish.take() {
-            out.done(before.token, Err(CommandError::Replaced));
-        }
         self.volatile.finish = Some(Finish { token: Some(token), version, outcome, told: None });
         Ok(())
     }

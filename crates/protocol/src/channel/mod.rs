@@ -331,7 +331,7 @@ impl Channel {
         }
         match (self.has_app(), command) {
             (true, Command::Move(next)) => self.app_command(ctx, token, Operation::Move(next)),
-            (true, Command::Finish { outcome }) => self.begin_finish(token, outcome, out),
+            (true, Command::Finish { outcome }) => self.begin_finish(token, outcome),
             (true, Command::Dispute) => self.begin_dispute(token, out),
             (true, _) => Err(CommandError::Rule(Rule::Unsupported)),
             (false, command) => self.payment_command(ctx, token, command),

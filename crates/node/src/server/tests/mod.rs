@@ -98,12 +98,12 @@ impl Fake {
 
     fn channel_info(&self, channel: ChannelId) -> Value {
         let zero = Address::ZERO;
-        let balance = json!({ "asset": zero, "own": "1000", "peer": "5", "locked": "0", "deposited": "0",
+        let balance = json!({ "asset": zero, "own": "1000", "peer": "5", "locked": "0", "in_children": "0", "deposited": "0",
             "peer_deposited": "0", "arriving": "0", "peer_arriving": "0", "withdrawn": "0", "peer_withdrawn": "0" });
         json!({ "channel": channel, "chain_id": 1, "peer": zero, "payout": zero, "peer_payout": zero, "side": 0,
             "challenge_duration": 3600, "phase": "disputed", "can_pay": true, "link": "up", "is_closing": false,
             "is_restoring": false, "restoring_until": null, "is_peer_restoring": false, "balances": [balance], "version": 3, "withdrawn_version": 0, "history": B256::ZERO, "payments_made": 4,
-            "payments_received": 2, "locks": [],
+            "payments_received": 2, "locks": [], "children": [], "parent": null,
             "dispute": { "recorded": 1, "deadline": 160, "is_ours": false, "is_answered": false } })
     }
 
