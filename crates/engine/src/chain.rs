@@ -62,6 +62,14 @@ impl Cursor {
         self.seen.iter().any(|seen| seen.number == block.number && seen.hash == block.hash)
     }
 
+    /// The block that a fact with a timestamp came with, so that a reorg takes it back only with that block. `through`
+    /// is what the fact was read at: what is not recognised is ascribed to it.
+    pub(crate) fn block_at(&self, time: u64, through: BlockRef) -> u64 {
+        let older = self.seen.front().filter(|oldest| time < oldest.time);
+        let same = self.seen.iter().rev().find(|seen| seen.time == time);
+        same.or(older).map_or(through.number, |seen| seen.number)
+    }
+
     /// How an answer of the chain goes with what was processed. `is_reversible_to`: whether all that was counted above a
     /// height can be taken back.
     pub(crate) fn judge(&self, followed: &Followed, is_reversible_to: impl Fn(u64) -> bool) -> Step {
@@ -151,6 +159,7 @@ impl Engine {
         self.forget_code();
         for id in self.with_recent_events() {
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to }, out));
+            self.doubt_registrations(id);
         }
     }
 

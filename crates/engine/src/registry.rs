@@ -38,6 +38,13 @@ impl Engine {
         }
     }
 
+    /// A reorg made answers void: what outlives the next block is asked for again.
+    pub(crate) fn doubt_registrations(&mut self, id: ChannelId) {
+        if let Some(entry) = self.channels.get_mut(&id) {
+            entry.lookups.values_mut().for_each(|asked| *asked = false);
+        }
+    }
+
     pub(crate) fn on_registered(
         &mut self,
         now_ms: u64,
@@ -51,10 +58,8 @@ impl Engine {
                 self.lookups.remove(&id);
             }
         }
-        let Some(entry) = self.channels.get_mut(&id) else { return };
         if !self.cursor.contains(through) {
-            // A reorg made the answer void; it is asked again.
-            entry.lookups.values_mut().for_each(|asked| *asked = false);
+            self.doubt_registrations(id);
             return;
         }
         for (hash, time) in registered {
@@ -65,7 +70,8 @@ impl Engine {
             // The registry tells when, not what: without the preimage the lock still resolves as on chain.
             let preimage = entry.channel.known_preimage(*hash).unwrap_or_default();
             let event = AdjudicatorEvent::PreimageRegistered { hash: *hash, preimage };
-            let delta = ChainDelta::Event { block: through.number, time: *time, event };
+            let block = self.cursor.block_at(*time, through);
+            let delta = ChainDelta::Event { block, time: *time, event };
             self.drive(now_ms, id, |channel, ctx, out| channel.chain(ctx, delta, out));
         }
         self.end_halt();

@@ -37,8 +37,11 @@ impl World {
         if silently {
             return false;
         }
-        for (id, book) in std::mem::replace(&mut state.books, backup.books) {
-            let Some(book) = book else { continue };
+        let lost = std::mem::replace(&mut state.books, backup.books);
+        for (id, book) in lost {
+            let Some(mut book) = book else { continue };
+            self.note_unacknowledged(node, id, &mut book);
+            let state = &mut self.nodes[node];
             let known = state.truth.get(&id).map(|truth| truth.confirmed().state.version);
             if known.is_none_or(|known| known < book.confirmed().state.version) {
                 state.truth.insert(id, book);
@@ -47,6 +50,20 @@ impl World {
         self.report.count("fault", "restored from a backup");
         self.note(format_args!("{} is restored from a backup", self.name(node)));
         true
+    }
+
+    /// What was accepted and lost before the peer had the acknowledgement is nobody's: the peer acts by what it has.
+    fn note_unacknowledged(&self, node: usize, channel: ChannelId, lost: &mut Book) {
+        let peer = self.peer_in(node, channel).and_then(|peer| self.book(peer, channel));
+        if let Some(peer) =
+            peer.filter(|peer| peer.confirmed().state.version < lost.confirmed().state.version)
+        {
+            lost.exposed.push(peer.confirmed().state.hash());
+        }
+    }
+
+    fn peer_in(&self, node: usize, channel: ChannelId) -> Option<usize> {
+        self.channels.get(&channel)?.nodes.into_iter().find(|other| *other != node)
     }
 
     /// The book that says what a node is owed: its own, or while it has forgotten more than it has regained the one
@@ -72,8 +89,7 @@ impl World {
         if self.both_lost(channel) {
             return None;
         }
-        let nodes = self.channels.get(&channel)?.nodes;
-        let peer = nodes.into_iter().find(|other| *other != node).filter(|peer| self.plan.is_honest(*peer));
+        let peer = self.peer_in(node, channel).filter(|peer| self.plan.is_honest(*peer));
         let remembers = |of: &usize| !self.nodes[*of].truth.contains_key(&channel);
         let nodes = [Some(node), peer].into_iter().flatten().filter(remembers);
         nodes.filter_map(|node| self.book(node, channel)).find(|book| book.is_whole)

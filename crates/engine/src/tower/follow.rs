@@ -21,6 +21,7 @@ impl Tower {
             Step::Back(to) => {
                 self.cursor.rollback(to);
                 self.apply_to_all(now_ms, &ChainDelta::Rollback { to });
+                self.doubt_registrations();
             }
             Step::Anew => {
                 self.begin_anew(now_ms, followed);
@@ -54,13 +55,16 @@ impl Tower {
         self.save_cursor();
         self.effects.push(Effect::FollowFrom { known: self.cursor.known() });
         self.apply_to_all(now_ms, &ChainDelta::Reset);
+        self.doubt_registrations();
         let ids: Vec<_> = self.watched.keys().copied().collect();
         for id in ids {
-            if let Some(watched) = self.watched.get_mut(&id) {
-                watched.lookups.clear();
-            }
             self.fetch_events(id);
         }
+    }
+
+    /// A reorg made what the registry answered void: it is asked again.
+    fn doubt_registrations(&mut self) {
+        self.watched.values_mut().for_each(|watched| watched.lookups.clear());
     }
 
     fn save_cursor(&mut self) {
@@ -178,7 +182,8 @@ impl Tower {
             let mut known = watched.guards.iter().filter_map(|guard| guard.channel.known_preimage(*hash));
             let preimage = known.next().unwrap_or_default();
             let event = AdjudicatorEvent::PreimageRegistered { hash: *hash, preimage };
-            let delta = ChainDelta::Event { block: through.number, time: *time, event };
+            let block = self.cursor.block_at(*time, through);
+            let delta = ChainDelta::Event { block, time: *time, event };
             self.apply(now_ms, id, &delta);
         }
         self.touched.insert(id);

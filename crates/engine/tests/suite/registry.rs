@@ -1,6 +1,8 @@
 //! Preimages that were registered before their lock was known.
 
+use crate::reorg::reorganise_last;
 use crate::world::{GENESIS, World};
+use strait_chain::dev::Reinclude;
 use strait_engine::ports::{Chain, TxRequest};
 use strait_engine::{Effect, Input};
 use strait_protocol::Command;
@@ -80,4 +82,21 @@ fn a_lock_that_is_settled_within_a_block_costs_no_question() {
         asked.push(effects.iter().filter(|effect| matches!(effect, Effect::LookUp { .. })).count());
     }
     assert_eq!(asked, [0, 1, 0, 0], "the one that outlives a block is asked for once");
+}
+
+#[test]
+fn a_reorg_does_not_make_a_registration_forgotten_that_is_older_than_what_was_replaced() {
+    let mut world = World::new(2);
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    register(&mut world);
+    lock(&mut world, channel);
+    // The registry is asked at the head, and just the head is replaced afterwards.
+    (0..2).for_each(|_| mine_at(&mut world, 12));
+    reorganise_last(&mut world, 1, &Reinclude::Never);
+    mine_at(&mut world, LIFE);
+    for node in 0..2 {
+        let view = world.nodes[node].engine.view(channel).expect("known");
+        assert_eq!(view.locks.len(), 1, "what the chain would pay was taken back with {node}'s word");
+    }
 }

@@ -83,8 +83,13 @@ pub(crate) fn mine(world: &mut World, blocks: usize) {
 }
 
 pub(crate) fn reorganise(world: &mut World, reinclude: &Reinclude) {
-    let chain = world.nodes[0].port.chain().clone();
-    chain.with(|chain| chain.reorg(chain.replaceable(), reinclude)).expect("it can");
+    let replaceable = world.nodes[0].port.chain().with(|chain| chain.replaceable());
+    reorganise_last(world, replaceable, reinclude);
+}
+
+/// Replaces the last blocks by one more.
+pub(crate) fn reorganise_last(world: &mut World, blocks: usize, reinclude: &Reinclude) {
+    world.nodes[0].port.chain().with(|chain| chain.reorg(blocks, reinclude)).expect("it can");
     world.follow();
     mine(world, 1);
 }
