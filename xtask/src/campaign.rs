@@ -25,6 +25,8 @@ enum Campaign {
     Adjudicator(AdjudicatorArguments),
     /// Explores every run of two channels within bounds that are larger than those of the tests
     Model,
+    /// Damages what decoders read and what decides over two nodes, for minutes or hours; keeps what shows something new
+    Fuzz(FuzzArguments),
     /// Simulates many seeds, and fails if a fault, a role or a path of a dispute occurred too seldom
     Sim(sim::Arguments),
 }
@@ -37,6 +39,19 @@ struct AdjudicatorArguments {
     /// Replays the calls of this seed, and keeps no result
     #[arg(long, conflicts_with = "calls")]
     seed: Option<u64>,
+}
+
+#[derive(Args)]
+struct FuzzArguments {
+    /// For how long
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Another one tries other inputs
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Searches in this target alone, and keeps no result
+    #[arg(long)]
+    target: Option<String>,
 }
 
 #[derive(Args)]
@@ -62,8 +77,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Campaign::Kill(arguments) => kill(arguments),
         Campaign::Adjudicator(arguments) => adjudicator(arguments),
         Campaign::Model => measured("model", &[], &json!("those of each run stand with its counts")),
+        Campaign::Fuzz(arguments) => fuzz(arguments),
         Campaign::Sim(arguments) => sim::run(arguments),
     }
+}
+
+fn fuzz(arguments: &FuzzArguments) -> Result<()> {
+    let seconds = arguments.minutes.saturating_mul(60);
+    let mut settings = vec![
+        ("STRAIT_FUZZ_SECONDS", seconds.to_string()),
+        ("STRAIT_FUZZ_SEED", arguments.seed.to_string()),
+        ("STRAIT_FUZZ_KEEP", "1".to_owned()),
+    ];
+    if let Some(target) = &arguments.target {
+        settings.push(("STRAIT_FUZZ_TARGET", target.clone()));
+        return run_command(test("fuzz").envs(settings));
+    }
+    measured("fuzz", &settings, &json!({ "seconds": seconds, "seed": arguments.seed }))
 }
 
 fn adjudicator(arguments: &AdjudicatorArguments) -> Result<()> {

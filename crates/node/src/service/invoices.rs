@@ -10,7 +10,7 @@ mod table;
 mod text;
 
 pub(crate) use received::{Incoming, count};
-pub(crate) use text::read;
+pub use text::read;
 
 use super::Core;
 use super::convert::{bad_cursor, page_limit};

@@ -25,6 +25,7 @@ pub use backup::LAST_BACKUP;
 pub use config::{ChainNode, CopyStore, Retention, ServiceConfig};
 pub use database::DatabaseError;
 pub use events::{SharedEvent, SharedEvents};
+pub use invoices::read as read_invoice;
 pub use state::{params_json, typed_data};
 
 use crate::transport::PeerAddress;

@@ -75,8 +75,11 @@ pub(super) fn write(terms: &InvoiceTerms, signer: &dyn Signer) -> Result<String,
     })
 }
 
-/// Reads anybody's invoice and checks the signature.
-pub(crate) fn read(text: &str) -> Result<InvoiceTerms, ApiError> {
+/// Reads anybody's invoice and checks the signature. What it asks for may be past, or of another chain.
+///
+/// # Errors
+/// `InvalidInvoice`, with what is wrong.
+pub fn read(text: &str) -> Result<InvoiceTerms, ApiError> {
     let text = text.trim();
     if text.len() > MAX_TEXT {
         return Err(invalid("it is too long"));
