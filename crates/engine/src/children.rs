@@ -92,8 +92,11 @@ impl Engine {
     fn children(&self, parent: ChannelId) -> Vec<ChannelId> {
         let phase = self.channels.get(&parent).map(|entry| &entry.channel.facts().phase);
         if matches!(phase, Some(Phase::Disputed { .. } | Phase::Settled(_))) {
-            let of_parent = |(_, entry): &(&ChannelId, &Entry)| entry.channel.parent() == Some(parent);
-            return self.channels.iter().filter(of_parent).map(|(id, _)| *id).collect();
+            let all = self.channels.iter();
+            return all
+                .filter(|(_, entry)| entry.channel.parent() == Some(parent))
+                .map(|(id, _)| *id)
+                .collect();
         }
         self.families.alive.get(&parent).into_iter().flatten().copied().collect()
     }
@@ -123,12 +126,14 @@ impl Engine {
         let Some(entry) = self.channels.get(&parent) else { return };
         let Some(side) = opening.params.side_of(self.signer.address()) else { return };
         let (peer, settings) = (entry.peer, entry.channel.settings().clone());
-        let (channel, record) = Channel::open_child(child, opening, side, settings);
+        let (mut channel, record) = Channel::open_child(child, opening, side, settings);
+        channel.share_settings(&mut self.shared_settings);
         // Writing to a Vec cannot fail.
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         self.batch.record(child, Kind::Working, payload);
-        self.channels.insert(child, Entry { introduced: true, ..Entry::new(channel, peer, journal_bytes) });
+        let entry = Entry { introduced: true, ..Entry::new(channel, peer, journal_bytes) };
+        self.channels.insert(child, Box::new(entry));
         self.peers.add_channel(peer, child);
         self.families.add(parent, child);
         self.effects.push(Effect::Notify(Notice::Opened { token: None, channel: child }));

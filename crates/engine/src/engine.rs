@@ -16,6 +16,7 @@ use crate::staged::Staged;
 use crate::status::AccountStatus;
 use crate::towers::Towers;
 use crate::unfunded::Unfunded;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{
@@ -24,8 +25,12 @@ use strait_protocol::{
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
-/// Bytes of journal after which a channel's snapshot is renewed.
-const SNAPSHOT_BYTES: usize = 1 << 20;
+/// Least bytes of journal after which a channel's snapshot is renewed: what a restart replays of each channel.
+const SNAPSHOT_BYTES: usize = 4 << 10;
+/// A snapshot is renewed when the journal has so many times its size, so that it costs little beside that.
+const SNAPSHOT_SHARE: usize = 8;
+/// Snapshots that a clean shutdown takes, in bytes; a restart replays the rest.
+const CHECKPOINT_BYTES: usize = 64 << 20;
 
 /// Milliseconds after which a key that was not to be had is asked again.
 const SIGNER_RETRY_MS: u64 = 1_000;
@@ -40,7 +45,7 @@ pub(crate) struct Entry {
     /// Its first record, which is written when something rests on the channel: what strangers open is not.
     pub(crate) opening: Option<Vec<u8>>,
     /// It does not take it.
-    pub(crate) declined: Option<Declined>,
+    pub(crate) declined: Option<Box<Declined>>,
     /// Its life on chain is over.
     pub(crate) closed: bool,
     /// When its timer is set for.
@@ -51,6 +56,8 @@ pub(crate) struct Entry {
     pub(crate) alarmed: Told,
     /// Journal bytes since the last snapshot.
     pub(crate) journal_bytes: usize,
+    /// Of that snapshot.
+    pub(crate) snapshot_bytes: usize,
 }
 
 impl Entry {
@@ -66,7 +73,21 @@ impl Entry {
             lookups: BTreeMap::new(),
             alarmed: Told::default(),
             journal_bytes,
+            snapshot_bytes: 0,
         }
+    }
+
+    fn is_snapshot_due(&self) -> bool {
+        let enough = self.snapshot_bytes.saturating_mul(SNAPSHOT_SHARE).max(SNAPSHOT_BYTES);
+        self.journal_bytes >= enough && self.opening.is_none()
+    }
+
+    /// Stands for all that the journal has of the channel.
+    fn snapshot(&mut self, id: ChannelId, batch: &mut Batch) {
+        let snapshot = self.channel.snapshot();
+        self.journal_bytes = 0;
+        self.snapshot_bytes = snapshot.len();
+        batch.snapshot(id, snapshot);
     }
 
     /// From now on the channel is remembered across restarts.
@@ -86,7 +107,9 @@ pub struct Engine {
     /// What this node demands of channels that peers open.
     pub(crate) settings: Settings,
     // Ordered, so that a seed replays exactly.
-    pub(crate) channels: BTreeMap<ChannelId, Entry>,
+    pub(crate) channels: BTreeMap<ChannelId, Box<Entry>>,
+    /// Settings that channels share.
+    pub(crate) shared_settings: Vec<Arc<Settings>>,
     pub(crate) peers: Peers,
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
@@ -134,6 +157,7 @@ impl Engine {
             policy,
             settings,
             channels: BTreeMap::new(),
+            shared_settings: Vec::new(),
             peers: Peers::default(),
             proposals: Proposals::default(),
             cursor: Cursor::default(),
@@ -241,7 +265,7 @@ impl Engine {
             self.peers.set_closed(entry.peer, id, closed);
         }
         let is_reopened = closed != was_closed && !closed && self.peers.is_connected(entry.peer);
-        let again = entry.declined.as_ref().and_then(Declined::due);
+        let again = entry.declined.as_ref().and_then(|declined| declined.due());
         let mut tick = [entry.channel.next_tick(), again].into_iter().flatten().min();
         if let Err(error) = signed {
             // Nothing was lost: what was not signed waits, and the key is asked again.
@@ -257,9 +281,8 @@ impl Engine {
             }
             entry.tick = tick;
         }
-        if entry.journal_bytes >= SNAPSHOT_BYTES && entry.opening.is_none() {
-            entry.journal_bytes = 0;
-            self.batch.snapshot(id, entry.channel.snapshot());
+        if entry.is_snapshot_due() {
+            entry.snapshot(id, &mut self.batch);
         }
         if is_reopened {
             self.connect_channel(now_ms, id);
@@ -373,14 +396,22 @@ impl Engine {
         &self.domain
     }
 
-    /// Snapshots of all channels, so that a restart has little to replay; for a clean shutdown.
+    /// Snapshots of the channels with the most to replay, up to a bounded size; for a clean shutdown.
     pub fn checkpoint(&mut self) {
         self.save_receipts();
-        for (id, entry) in &mut self.channels {
-            if entry.journal_bytes > 0 && entry.opening.is_none() {
-                entry.journal_bytes = 0;
-                self.batch.snapshot(*id, entry.channel.snapshot());
-            }
+        let replayed = |entry: &Entry| entry.journal_bytes > 0 && entry.opening.is_none();
+        let mut ids: Vec<_> = self
+            .channels
+            .iter()
+            .filter(|(_, entry)| replayed(entry))
+            .map(|(id, entry)| (Reverse(entry.journal_bytes), *id))
+            .collect();
+        ids.sort_unstable();
+        let mut room = CHECKPOINT_BYTES;
+        for (_, id) in ids {
+            let Some(entry) = self.channels.get_mut(&id).filter(|_| room > 0) else { return };
+            entry.snapshot(id, &mut self.batch);
+            room = room.saturating_sub(entry.snapshot_bytes);
         }
     }
 }

@@ -84,7 +84,8 @@ impl Engine {
         }
         let end = (0..=reason.len().min(MAX_REASON)).rev().find(|end| reason.is_char_boundary(*end));
         let reason = reason[..end.unwrap_or(0)].to_owned();
-        let first = || Declined { reasons: Vec::new(), wait_ms: FIRST_WAIT_MS / 2, next: Next::Answer };
+        let first =
+            || Box::new(Declined { reasons: Vec::new(), wait_ms: FIRST_WAIT_MS / 2, next: Next::Answer });
         let declined = entry.declined.get_or_insert_with(first);
         if declined.next == Next::Answer {
             declined.wait_ms = declined.wait_ms.saturating_mul(2).min(LONGEST_WAIT_MS);

@@ -281,10 +281,11 @@ impl Engine {
         origin: Origin,
     ) {
         let peer = params.participant(side.other()).signer;
-        let (channel, record) = match start {
+        let (mut channel, record) = match start {
             Some(start) => Channel::open_app(id, params, side, settings, start),
             None => Channel::open(id, params, side, settings),
         };
+        channel.share_settings(&mut self.shared_settings);
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         let (introduced, token) = match origin {
@@ -299,7 +300,7 @@ impl Engine {
             Some(payload)
         };
         let entry = Entry { introduced, opening, ..Entry::new(channel, peer, journal_bytes) };
-        self.channels.insert(id, entry);
+        self.channels.insert(id, Box::new(entry));
         self.proposals.forget(id);
         self.peers.add_channel(peer, id);
         self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));

@@ -7,7 +7,7 @@ use crate::halt::HALT_KEY;
 use crate::policy::Policy;
 use crate::ports::{Batch, Recovered, Signer, Store, StoreError};
 use std::sync::Arc;
-use strait_protocol::{Channel, RecoverError, Settings, Standing};
+use strait_protocol::{Channel, Phase, RecoverError, Settings, Standing};
 use strait_types::{Address, ChannelId, Domain, Version};
 
 /// Name in the store of the chain and adjudicator that it was made for.
@@ -87,11 +87,16 @@ impl Engine {
             if restored {
                 engine.drive(0, id, |channel, _, out| channel.restored(out));
             }
+            let Some(channel) = engine.channels.get(&id).map(|entry| &entry.channel) else { continue };
             // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
-            if engine.channels.get(&id).is_some_and(|entry| engine.may_have_missed_events(&entry.channel)) {
+            let is_unknown = engine.may_have_missed_events(channel);
+            let is_quiet = channel.facts().phase != Phase::Closed && !channel.needs_attention();
+            if !is_quiet || channel.parent().is_some() {
+                engine.touched.insert(id);
+            }
+            if is_unknown {
                 engine.fetch_events(id);
             }
-            engine.touched.insert(id);
         }
         let parents: Vec<_> = engine.families.parents().collect();
         for parent in parents {
@@ -108,7 +113,7 @@ impl Engine {
 
     fn take_in(&mut self, recovered: &Recovered) -> Result<(), EngineRecoverError> {
         let id = recovered.channel;
-        let channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
+        let mut channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
             .map_err(|source| EngineRecoverError::Channel { channel: id, source })?;
         if channel.id() != id || channel.params().id(self.domain.chain_id(), self.domain.adjudicator()) != id
         {
@@ -118,6 +123,7 @@ impl Engine {
             return Err(EngineRecoverError::OtherSigner(id));
         }
         let peer = channel.params().participant(channel.side().other()).signer;
+        channel.share_settings(&mut self.shared_settings);
         let journal_bytes = recovered.records.iter().map(Vec::len).sum();
         self.peers.add_channel(peer, id);
         // What the peer has signed it knows, and may not decline any more.
@@ -125,7 +131,9 @@ impl Engine {
         if let Some(parent) = channel.parent() {
             self.families.add(parent, id);
         }
-        self.channels.insert(id, Entry { introduced, ..Entry::new(channel, peer, journal_bytes) });
+        let snapshot_bytes = recovered.snapshot.as_ref().map_or(0, Vec::len);
+        let entry = Entry { introduced, snapshot_bytes, ..Entry::new(channel, peer, journal_bytes) };
+        self.channels.insert(id, Box::new(entry));
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ pub struct Facts {
     /// See [`Phase`].
     pub phase: Phase,
     /// What is recorded, if anything.
-    pub recorded: Option<State>,
+    pub recorded: Option<Box<State>>,
     /// Number of the running or next dispute.
     pub dispute: u16,
     /// Highest version that `withdraw` executed.
@@ -78,7 +78,7 @@ impl Facts {
 
     /// The recorded version, as calls show it.
     pub fn record(&self) -> Option<Recorded> {
-        self.recorded.as_ref().map(Recorded::of)
+        self.recorded.as_deref().map(Recorded::of)
     }
 
     fn apply(&mut self, time: u64, event: &AdjudicatorEvent) {
@@ -92,18 +92,18 @@ impl Facts {
             AdjudicatorEvent::Challenged { challenger, dispute, deadline, state, .. } => {
                 self.phase = Phase::Disputed { deadline: *deadline, challenger: *challenger, moves: 0 };
                 self.dispute = *dispute;
-                self.recorded = Some(state.clone());
+                self.recorded = Some(Box::new(state.clone()));
             }
             // The second concerns the children of hubs.
             AdjudicatorEvent::Responded { state, .. } | AdjudicatorEvent::HubChallenged { state, .. } => {
-                self.recorded = Some(state.clone());
+                self.recorded = Some(Box::new(state.clone()));
             }
             AdjudicatorEvent::Progressed { state, deadline: next, .. } => {
                 if let Phase::Disputed { deadline, moves, .. } = &mut self.phase {
                     *deadline = *next;
                     *moves = moves.saturating_add(1);
                 }
-                self.recorded = Some(state.clone());
+                self.recorded = Some(Box::new(state.clone()));
             }
             AdjudicatorEvent::Resumed { dispute, .. } => {
                 self.phase = Phase::Open;
@@ -111,7 +111,7 @@ impl Facts {
             }
             AdjudicatorEvent::Withdrawn { state, .. } => {
                 self.withdrawn = state.version;
-                self.recorded = Some(state.clone());
+                self.recorded = Some(Box::new(state.clone()));
             }
             AdjudicatorEvent::Finalised { outcome, .. } => {
                 self.phase = Phase::Closed;
@@ -193,13 +193,21 @@ pub struct ChainView {
     funds: Option<[Amount; 2]>,
     /// What no reorg is expected to reach.
     base: Facts,
-    recent: Vec<Dated>,
+    /// Most channels had no event for long.
+    fresh: Option<Box<Fresh>>,
     /// An event was seen, though a reorg may have taken it back.
     seen: bool,
     /// Height of the newest event in `base`.
     settled: u64,
     /// Height through which events have their confirmations.
     through: u64,
+}
+
+/// What a reorg may still take back, and the facts with it.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Fresh {
+    /// At least one.
+    recent: Vec<Dated>,
     counted: Facts,
     head: Facts,
 }
@@ -216,17 +224,7 @@ impl ChainView {
     }
 
     fn of(funds: Option<[Amount; 2]>, deposits: Vec<[Amount; 2]>) -> ChainView {
-        let facts = Facts::new(deposits);
-        ChainView {
-            funds,
-            base: facts.clone(),
-            recent: Vec::new(),
-            seen: false,
-            settled: 0,
-            through: 0,
-            counted: facts.clone(),
-            head: facts,
-        }
+        ChainView { funds, base: Facts::new(deposits), fresh: None, seen: false, settled: 0, through: 0 }
     }
 
     fn anew(&self) -> ChainView {
@@ -235,12 +233,12 @@ impl ChainView {
 
     /// As of the head: what may happen to us next.
     pub fn head(&self) -> &Facts {
-        &self.head
+        self.fresh.as_ref().map_or(&self.base, |fresh| &fresh.head)
     }
 
     /// As of the required depth: what we may rely on.
     pub fn counted(&self) -> &Facts {
-        &self.counted
+        self.fresh.as_ref().map_or(&self.base, |fresh| &fresh.counted)
     }
 
     /// Whether a delta would change anything.
@@ -248,8 +246,8 @@ impl ChainView {
         match delta {
             ChainDelta::Event { .. } => true,
             ChainDelta::Reset => *self != self.anew(),
-            ChainDelta::Rollback { to } => self.recent.iter().any(|dated| dated.block > *to),
-            ChainDelta::Final { through } => self.recent.iter().any(|dated| {
+            ChainDelta::Rollback { to } => self.recent().iter().any(|dated| dated.block > *to),
+            ChainDelta::Final { through } => self.recent().iter().any(|dated| {
                 dated.block <= *through && (dated.block > self.through || is_settled(dated, *through))
             }),
         }
@@ -260,38 +258,45 @@ impl ChainView {
         match delta {
             ChainDelta::Reset => *self = self.anew(),
             ChainDelta::Event { block, time, event } => {
-                self.head.apply(*time, event);
                 self.seen = true;
-                self.recent.push(Dated { block: *block, time: *time, event: event.clone() });
+                let base = &self.base;
+                let fresh = self.fresh.get_or_insert_with(|| {
+                    Box::new(Fresh { recent: Vec::new(), counted: base.clone(), head: base.clone() })
+                });
+                fresh.head.apply(*time, event);
+                fresh.recent.push(Dated { block: *block, time: *time, event: event.clone() });
             }
             ChainDelta::Rollback { to } => {
-                self.recent.retain(|dated| dated.block <= *to);
                 self.through = self.through.min(*to);
-                self.head = self.facts_through(u64::MAX);
-                self.counted = self.facts_through(self.through);
+                let recent = self.take_recent();
+                let kept: Vec<_> = recent.into_iter().filter(|dated| dated.block <= *to).collect();
+                let head = facts_through(&self.base, &kept, u64::MAX);
+                self.keep_recent(kept, head);
             }
             ChainDelta::Final { through } => {
                 self.through = self.through.max(*through);
-                let recent = std::mem::take(&mut self.recent);
+                let head = self.head().clone();
+                let recent = self.take_recent();
                 let (settled, kept): (Vec<_>, _) =
                     recent.into_iter().partition(|dated| is_settled(dated, *through));
-                self.recent = kept;
                 for dated in settled {
                     self.settled = self.settled.max(dated.block);
                     self.base.apply(dated.time, &dated.event);
                 }
-                self.counted = self.facts_through(self.through);
+                self.keep_recent(kept, head);
             }
         }
     }
 
-    fn facts_through(&self, height: u64) -> Facts {
-        let mut facts = self.base.clone();
-        // Not in the order of blocks: of a lock that became known late, the registration comes later.
-        for dated in self.recent.iter().filter(|dated| dated.block <= height) {
-            facts.apply(dated.time, &dated.event);
+    fn take_recent(&mut self) -> Vec<Dated> {
+        self.fresh.take().map(|fresh| fresh.recent).unwrap_or_default()
+    }
+
+    fn keep_recent(&mut self, recent: Vec<Dated>, head: Facts) {
+        if !recent.is_empty() {
+            let counted = facts_through(&self.base, &recent, self.through);
+            self.fresh = Some(Box::new(Fresh { recent, counted, head }));
         }
-        facts
     }
 
     /// Whether all events above a height can still be taken back.
@@ -312,8 +317,17 @@ impl ChainView {
 
     /// Events that may still be taken back.
     pub fn recent(&self) -> &[Dated] {
-        &self.recent
+        self.fresh.as_ref().map_or(&[], |fresh| &fresh.recent)
     }
+}
+
+fn facts_through(base: &Facts, recent: &[Dated], height: u64) -> Facts {
+    let mut facts = base.clone();
+    // Not in the order of blocks: of a lock that became known late, the registration comes later.
+    for dated in recent.iter().filter(|dated| dated.block <= height) {
+        facts.apply(dated.time, &dated.event);
+    }
+    facts
 }
 
 fn is_settled(dated: &Dated, through: u64) -> bool {

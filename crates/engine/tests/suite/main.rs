@@ -11,6 +11,7 @@ mod bad_input;
 mod children;
 mod children_crashing;
 mod children_disputed;
+mod footprint;
 mod policy;
 mod registry;
 mod reorg;

@@ -1,5 +1,6 @@
 //! Durable steps. The live path and the replay after a crash go through the same functions.
 
+use super::lean::Lean;
 use super::outcome::Ticket;
 use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Volatile};
 use crate::message::Update;
@@ -7,8 +8,12 @@ use crate::onchain::ChainView;
 use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::settings::Settings;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
+
+/// Settings that channels share: as many as there are of common ones.
+const MOST_SHARED: usize = 16;
 
 /// What is on disk does not make a channel: damage, or a bug.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +35,7 @@ impl Channel {
     /// A channel that just became known, and the record that makes it durable.
     pub fn open(id: ChannelId, params: ChannelParams, side: Side, settings: Settings) -> (Channel, Record) {
         let record = Record::Opened { id, params: params.clone(), side, settings: settings.clone() };
+        let settings = Arc::new(settings);
         let position = Position::zero(id, params.assets.len());
         let durable = Durable {
             id,
@@ -44,17 +50,9 @@ impl Channel {
             pending: VecDeque::new(),
             signed_high: Version::ZERO,
             refused_high: Version::ZERO,
-            refusal: None,
-            refused_locks: Vec::new(),
-            execution: None,
-            agreed: None,
-            preimages: BTreeMap::new(),
             chain: ChainView::new(params.assets.len()),
-            restore: None,
             force_close: false,
-            app: None,
-            terms: None,
-            openings: BTreeMap::new(),
+            rare: Lean::new(),
             params,
         };
         (Channel { durable, volatile: Volatile::new() }, record)
@@ -99,6 +97,15 @@ impl Channel {
             }
         }
         channel.ok_or(RecoverError::Inconsistent("there is nothing to rebuild from"))
+    }
+
+    /// Has this channel hold one copy of its settings together with others, which mostly have the same.
+    pub fn share_settings(&mut self, known: &mut Vec<Arc<Settings>>) {
+        match known.iter().find(|known| **known == self.durable.settings) {
+            Some(known) => self.durable.settings = known.clone(),
+            None if known.len() < MOST_SHARED => known.push(self.durable.settings.clone()),
+            None => {}
+        }
     }
 
     /// The snapshot from which [`Channel::recover`] rebuilds the channel.
@@ -174,8 +181,10 @@ impl Channel {
 
     pub(super) fn apply_wrote(&mut self, update: Update, position: Position, tickets: Vec<Ticket>) {
         self.durable.signed_high = self.durable.signed_high.max(update.version);
-        // The peer did not use it while it had the pen.
-        self.durable.agreed = None;
+        if self.durable.agreed.is_some() {
+            // The peer did not use it while it had the pen.
+            self.durable.agreed = None;
+        }
         self.note_execution(&position, self.durable.side, None);
         self.note_openings(&update.operations);
         let hash = position.state.hash();
@@ -196,7 +205,7 @@ impl Channel {
             peer_signature: Some(update.signature),
             writer,
         };
-        self.durable.refused_locks.clear();
+        self.forget_refused_locks();
         let confirmed = std::mem::take(&mut self.durable.pending).into();
         self.forget_preimages();
         self.forget_openings();
@@ -216,17 +225,18 @@ impl Channel {
                 peer_signature: Some(signature),
                 writer: self.durable.side,
             };
-            if let Some(execution) = &mut self.durable.execution
+            if self.durable.execution.is_some()
+                && let Some(execution) = &mut self.durable.execution
                 && execution.signed.is_none()
                 && execution.version == last.update.version
             {
                 execution.signed = Some((last.position.clone(), signature));
             }
-            if let Some(restore) = &mut self.durable.restore {
-                // It repeats a state that is no longer the best.
-                restore.rebase = None;
+            if self.durable.restore.is_some() {
+                // A rebase repeats a state that is no longer the best.
+                self.durable.restore = Some(Restore { rebase: None });
             }
-            self.durable.refused_locks.clear();
+            self.forget_refused_locks();
         }
         self.forget_preimages();
         self.forget_openings();
@@ -240,10 +250,10 @@ impl Channel {
 
     /// Returns what was rolled back, oldest first.
     pub(super) fn apply_rolled_back(&mut self) -> Vec<Pending> {
-        let confirmed = self.durable.confirmed.position.state.version;
+        let (confirmed, side) = (self.durable.confirmed.position.state.version, self.durable.side);
         if let Some(execution) = &mut self.durable.execution
             && execution.version > confirmed
-            && execution.writer == self.durable.side
+            && execution.writer == side
         {
             execution.refused = true;
         }
@@ -252,15 +262,16 @@ impl Channel {
 
     /// Takes away what is in flight, but remembers the locks that the peer could bring to the chain with it.
     pub(super) fn take_pending(&mut self) -> Vec<Pending> {
-        for pending in &self.durable.pending {
+        let Durable { pending, confirmed, rare, .. } = &mut self.durable;
+        for pending in pending {
             let locks = &pending.position.locks;
             let hash = pending.position.state.locks_hash;
             let known = |list: &Vec<NumberedLock>| list_hash(list) == hash;
-            if hash != self.durable.confirmed.position.state.locks_hash
+            if hash != confirmed.position.state.locks_hash
                 && !locks.is_empty()
-                && !self.durable.refused_locks.iter().any(known)
+                && !rare.refused_locks.iter().any(known)
             {
-                self.durable.refused_locks.push(locks.clone());
+                rare.refused_locks.push(locks.clone());
             }
         }
         std::mem::take(&mut self.durable.pending).into()
@@ -283,6 +294,12 @@ impl Channel {
             writer,
             signed: peer_signature.map(|signature| (position.clone(), signature)),
         });
+    }
+
+    fn forget_refused_locks(&mut self) {
+        if !self.durable.refused_locks.is_empty() {
+            self.durable.refused_locks.clear();
+        }
     }
 
     /// Preimages matter only while their lock stands.

@@ -26,7 +26,7 @@ pub(super) fn tell_children(operations: &[Operation], out: &mut Outputs) {
 }
 
 /// What this side was told of a child, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Told {
     outcome: ChildOutcome,
     /// Since when the chain has it with its confirmations, milliseconds.

@@ -1,7 +1,7 @@
 //! Ending an app by agreement. Both users ask for the same outcome. Who is not to move proposes it and, once the other has
 //! agreed for good, writes it: so who is to move has signed nothing until it countersigns, and can still move.
 
-use super::{Channel, Context, Link, Outputs, Queued};
+use super::{Channel, Context, Link, Outputs, Queued, Work};
 use crate::app::{FinishOffer, check_deltas};
 use crate::command::{CommandError, Event, Token};
 use crate::message::Body;
@@ -12,7 +12,7 @@ use crate::rule::Rule;
 use strait_types::Version;
 
 /// What our user wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Finish {
     /// None: it was offered, and nothing better is possible.
     token: Option<Token>,
@@ -24,7 +24,7 @@ pub(super) struct Finish {
 }
 
 /// What the peer wants.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Offered {
     pub(super) offer: FinishOffer,
     /// The peer's proposal, which waits for our answer.
@@ -86,16 +86,14 @@ impl Channel {
             return;
         }
         let is_to_move = self.is_to_move();
-        let Some(finish) = &mut self.volatile.finish else { return };
-        if finish.told.is_some() {
-            return;
-        }
-        let id = self.volatile.next_proposal;
-        self.volatile.next_proposal = id.wrapping_add(1);
+        let Work { finish, next_proposal, progress_ms, .. } = &mut *self.volatile.work;
+        let Some(finish) = finish.as_mut().filter(|finish| finish.told.is_none()) else { return };
+        let id = *next_proposal;
+        *next_proposal = id.wrapping_add(1);
         let valid_until = ctx.head_time.saturating_add(self.durable.settings.execution_window);
         let operation = Operation::Finish { outcome: finish.outcome.clone(), valid_until };
         finish.told = Some((id, operation.clone()));
-        self.volatile.progress_ms = ctx.now_ms;
+        *progress_ms = ctx.now_ms;
         out.messages.push(if is_to_move {
             Body::OfferFinish { version, outcome: finish.outcome.clone() }
         } else {

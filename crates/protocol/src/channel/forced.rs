@@ -87,13 +87,13 @@ impl Channel {
         }
         let settles = ctx.head_time > self.last_word(facts)?;
         Some(match higher {
-            _ if settles => ChainAction::Settle(Box::new(recorded.clone())),
+            _ if settles => ChainAction::Settle(recorded.clone()),
             Some((state, both)) if is_forced(recorded) => {
-                ChainAction::ProgressAgreed(Box::new(recorded.clone()), state, both)
+                ChainAction::ProgressAgreed(recorded.clone(), state, both)
             }
             _ => {
                 let (next, signature) = self.move_from(recorded)?;
-                ChainAction::Progress(Box::new(recorded.clone()), Box::new(next), signature)
+                ChainAction::Progress(recorded.clone(), Box::new(next), signature)
             }
         })
     }
@@ -161,7 +161,7 @@ impl Channel {
     /// Goes on from what the chain has recorded at depth, when that is above what both signed.
     pub(super) fn adopt_recorded(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let facts = self.durable.chain.counted();
-        let Some(recorded) = facts.recorded.as_ref().filter(|_| self.has_app()) else { return };
+        let Some(recorded) = facts.recorded.as_deref().filter(|_| self.has_app()) else { return };
         let confirmed = &self.durable.confirmed;
         let (own, theirs) = (confirmed.position.state.version, recorded.version);
         let was_forced = matches!(facts.phase, Phase::Disputed { moves, .. } if moves > 0);

@@ -110,7 +110,7 @@ impl Channel {
         // The peer may have brought a version to the chain that it never acknowledged: the record needs no
         // signatures, and the chain takes nothing below it.
         let above = |recorded: &&State| recorded.version > confirmed.position.state.version;
-        let state = facts.recorded.as_ref().filter(above);
+        let state = facts.recorded.as_deref().filter(above);
         let signatures = match (state, confirmed.peer_signature) {
             (None, Some(peer)) => Some(self.in_order(self.sign_state(ctx, confirmed.hash).ok()?, peer)),
             _ => None,
@@ -145,7 +145,7 @@ impl Channel {
         if let Some(close) = closes {
             actions.push(close);
         } else if ctx.head_time > deadline {
-            actions.push(ChainAction::Settle(Box::new(recorded.clone())));
+            actions.push(ChainAction::Settle(recorded.clone()));
         } else if recorded.version < confirmed.position.state.version
             && let Some(peer) = confirmed.peer_signature
             && let Ok(own) = self.sign_state(ctx, confirmed.hash)

@@ -25,7 +25,7 @@ pub(super) enum Stage {
 }
 
 /// A command that is being negotiated; one at a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) enum Intent {
     /// Takes an amount out.
     Withdraw { token: Token, asset: AssetIndex, amount: Amount, stage: Stage },

@@ -10,6 +10,7 @@ mod guard;
 mod guarded;
 mod intent;
 mod judge;
+mod lean;
 mod outcome;
 mod read;
 mod restore;
@@ -39,8 +40,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use children::Told;
 use finish::{Finish, Offered};
 use intent::Intent;
+use lean::Lean;
 use outcome::{Failing, Stood, Ticket};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{
     Amount, AssetIndex, B256, ChannelId, ChannelParams, ChildTerms, Domain, Side, Signature, Version,
@@ -168,14 +171,23 @@ struct Durable {
     id: ChannelId,
     params: ChannelParams,
     side: Side,
-    settings: Settings,
+    #[borsh(serialize_with = "lean::write_shared", deserialize_with = "lean::read_shared")]
+    settings: Arc<Settings>,
     confirmed: Confirmed,
     pending: VecDeque<Pending>,
     /// Highest version that we ever signed as its writer.
     signed_high: Version,
     /// Highest version of the peer's that we refused.
     refused_high: Version,
-    /// Why, so that a lost refusal is repeated in the same words.
+    chain: ChainView,
+    force_close: bool,
+    rare: Lean<Rare>,
+}
+
+/// What few channels have.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+struct Rare {
+    /// Why the peer's version was refused, so that a lost refusal is repeated in the same words.
     refusal: Option<Violation>,
     /// Lock lists of versions that we signed and the peer says it refused: should it bring one of them to the
     /// chain, we must know what to unlock.
@@ -184,9 +196,7 @@ struct Durable {
     agreed: Option<Operation>,
     /// Known preimages of its locks, by their sha256.
     preimages: BTreeMap<B256, B256>,
-    chain: ChainView,
     restore: Option<Restore>,
-    force_close: bool,
     app: Option<AppPart>,
     /// Of a child channel.
     terms: Option<ChildTerms>,
@@ -194,8 +204,22 @@ struct Durable {
     openings: BTreeMap<ChannelId, ChildOpening>,
 }
 
+impl Rare {
+    const NONE: Rare = Rare {
+        refusal: None,
+        refused_locks: Vec::new(),
+        execution: None,
+        agreed: None,
+        preimages: BTreeMap::new(),
+        restore: None,
+        app: None,
+        terms: None,
+        openings: BTreeMap::new(),
+    };
+}
+
 /// An operation that waits to be written.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 struct Queued {
     token: Option<Token>,
     operation: Operation,
@@ -209,7 +233,7 @@ impl Queued {
 }
 
 /// A version that waits for chain facts.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 struct Held {
     update: Update,
     /// Milliseconds.
@@ -220,6 +244,18 @@ struct Held {
 #[derive(Clone, Debug)]
 struct Volatile {
     link: Link,
+    work: Lean<Work>,
+}
+
+impl Volatile {
+    fn new() -> Volatile {
+        Volatile { link: Link::Down, work: Lean::new() }
+    }
+}
+
+/// What is under way.
+#[derive(Clone, PartialEq, Debug)]
+struct Work {
     queue: VecDeque<Queued>,
     /// Commands whose failure is told once a higher version is countersigned.
     failing: Vec<Failing>,
@@ -263,35 +299,41 @@ struct Volatile {
     standing: Standing,
 }
 
-impl Volatile {
-    fn new() -> Volatile {
-        Volatile {
-            link: Link::Down,
-            queue: VecDeque::new(),
-            failing: Vec::new(),
-            contested: Vec::new(),
-            intent: None,
-            next_proposal: 0,
-            acknowledge_due: false,
-            pen_asked: false,
-            pen_wanted_by_peer: false,
-            held: None,
-            peer_restoring: false,
-            rebase_refused: false,
-            rebase_after: None,
-            progress_ms: 0,
-            gap_reported: None,
-            resent_ms: None,
-            finish: None,
-            offered: None,
-            agreed_ms: None,
-            turn_ms: None,
-            came_back: false,
-            resume_sent: None,
-            openings: VecDeque::new(),
-            outcomes: BTreeMap::new(),
-            standing: Standing::default(),
-        }
+impl Work {
+    const NONE: Work = Work {
+        queue: VecDeque::new(),
+        failing: Vec::new(),
+        contested: Vec::new(),
+        intent: None,
+        next_proposal: 0,
+        acknowledge_due: false,
+        pen_asked: false,
+        pen_wanted_by_peer: false,
+        held: None,
+        peer_restoring: false,
+        rebase_refused: false,
+        rebase_after: None,
+        progress_ms: 0,
+        gap_reported: None,
+        resent_ms: None,
+        finish: None,
+        offered: None,
+        agreed_ms: None,
+        turn_ms: None,
+        came_back: false,
+        resume_sent: None,
+        openings: VecDeque::new(),
+        outcomes: BTreeMap::new(),
+        standing: Standing::Unlocked,
+    };
+
+    /// Whether nothing is left that a channel without an app depends on. Times count only while something waits.
+    fn is_over(&self, confirmed: Version) -> bool {
+        let Work { progress_ms, resent_ms, agreed_ms, turn_ms, came_back, .. } = *self;
+        let gap_reported = self.gap_reported.filter(|(version, _)| *version == confirmed);
+        let timeless =
+            Work { progress_ms, resent_ms, agreed_ms, turn_ms, came_back, gap_reported, ..Work::NONE };
+        gap_reported.is_none() && self.queue.is_empty() && *self == timeless
     }
 }
 
@@ -624,6 +666,22 @@ impl Channel {
     /// # Errors
     /// When the key is not to be had; what was not signed stays waiting.
     pub fn flush(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
+        let flushed = self.try_flush(ctx, out);
+        self.tidy();
+        flushed
+    }
+
+    /// An idle channel gives back the room that its work took.
+    fn tidy(&mut self) {
+        if !self.awaits_peer() && self.durable.pending.is_empty() && !self.has_app() {
+            let confirmed = self.durable.confirmed.position.state.version;
+            self.volatile.work.tidy(|work| work.is_over(confirmed));
+            self.durable.pending = VecDeque::new();
+        }
+        self.durable.rare.tidy(|rare| *rare == Rare::NONE);
+    }
+
+    fn try_flush(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
         self.acknowledge(ctx, out)?;
         if self.has_app() {
             self.retry_held(ctx, out);

@@ -10,7 +10,7 @@ use crate::position::{NumberedLock, Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
 use crate::signer::SignerError;
-use strait_types::{Amount, LockKind, Side, Signature, Version};
+use strait_types::{Amount, LockKind, MAX_LOCKS, Side, Signature, Version};
 
 /// Most versions in flight, whatever the settings say: the peer refuses to follow larger jumps.
 const MAX_WINDOW: usize = 256;
@@ -191,7 +191,8 @@ impl Channel {
         let expected = self.volatile.queue.len().min(most).saturating_add(1);
         let mut batch =
             Batch { operations: Vec::with_capacity(expected), owners: Vec::with_capacity(expected) };
-        let mut resolves_lock = false;
+        let (mut adds_lock, mut settles_lock, mut resolves_lock) = (false, false, false);
+        let mut locks = self.head().locks.len();
         while batch.operations.len() < most {
             let Some(queued) = self.volatile.queue.pop_front() else { break };
             let alone = queued.operation.is_bound();
@@ -208,13 +209,22 @@ impl Channel {
                 self.fail_one(queued, error, out);
                 continue;
             }
-            resolves_lock |= queued.operation.takes_lock();
+            if matches!(queued.operation, Operation::AddLock(_)) {
+                adds_lock = true;
+                locks = locks.saturating_add(1);
+            } else if queued.operation.takes_lock() {
+                resolves_lock = true;
+                settles_lock |= matches!(queued.operation, Operation::SettleLock { .. });
+                locks = locks.saturating_sub(1);
+            }
             batch.push(queued);
             if alone {
                 return batch;
             }
         }
-        if hand_over {
+        // A full list is for the other side to settle, one that was settled for it to fill anew: it need not ask.
+        let is_their_turn = adds_lock && locks >= MAX_LOCKS || settles_lock && locks == 0;
+        if hand_over || is_their_turn && self.volatile.queue.is_empty() {
             batch.operations.push(Operation::HandOver);
         }
         batch

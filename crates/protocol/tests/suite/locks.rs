@@ -301,3 +301,23 @@ fn a_lock_paid_by_the_other_side_cannot_be_added() {
             .any(|event| matches!(event, Event::Refused { rule: Rule::LockContributor, .. }))
     );
 }
+
+#[test]
+fn a_full_list_brings_the_pen_to_who_settles_and_an_emptied_one_brings_it_back() {
+    let mut world = World::funded(100, 10);
+    let expiry = world.chain.time() + 3_600;
+    let locks = u64::try_from(strait_types::MAX_LOCKS).expect("few");
+    for _ in 1..locks {
+        world.lock(Side::Zero, 1, SECRET, expiry);
+    }
+    world.run();
+    assert!(world.node(Side::Zero).channel.view().writer, "there is room for one more");
+    world.lock(Side::Zero, 1, SECRET, expiry);
+    world.run();
+    assert!(world.node(Side::One).channel.view().writer);
+    world.commands(Side::One, (0..locks).map(settle).collect());
+    world.run();
+    assert!(world.node(Side::Zero).channel.view().writer);
+    assert_eq!(world.balances(), [36, 74]);
+    world.assert_agreed();
+}

@@ -418,3 +418,24 @@ fn commands_in_a_dispute_or_after_the_end_are_refused() {
     assert_eq!(world.error(again), Some(&CommandError::NotOpen));
     assert_eq!(world.chain.state().paid_out, [[10, 10]]);
 }
+
+/// A node holds a million channels, nearly all of them idle.
+#[test]
+fn an_idle_channel_takes_little_memory() {
+    let mut world = World::funded(100, 10);
+    for _ in 0..20 {
+        world.pay(Side::Zero, 1);
+        world.run();
+    }
+    world.mine_many(200);
+    world.run();
+    for side in Side::BOTH {
+        let channel = &world.node(side).channel;
+        let size = size_of_val(channel);
+        assert!(size <= 704, "{size} bytes");
+        let shown = format!("{channel:?}");
+        for idle in ["fresh: None", "rare: Lean(None)", "work: Lean(None)", "pending: []"] {
+            assert!(shown.contains(idle), "{idle} is not in {shown}");
+        }
+    }
+}

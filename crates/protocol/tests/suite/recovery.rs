@@ -272,3 +272,12 @@ fn ready_is_told_on_each_connection() {
         assert_eq!(ready, 4);
     }
 }
+
+#[test]
+fn a_side_that_waits_for_the_peer_asks_again_after_a_while_and_not_at_once() {
+    let mut world = World::funded(100, 10);
+    world.disconnect();
+    world.connected_alone(Side::Zero);
+    let due = world.node(Side::Zero).channel.next_tick().expect("it asks again");
+    assert!(due > world.now_ms);
+}
