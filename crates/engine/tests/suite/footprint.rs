@@ -29,7 +29,8 @@ fn payments_make_neither_the_snapshot_nor_what_is_replayed_grow() {
         for node in 0..2 {
             let (replayed, snapshots) = to_replay(&world, node);
             largest = largest.max(replayed);
-            assert!(snapshots < 1_024, "a snapshot of {snapshots} bytes");
+            // With the deposit, which a reorg may still take back.
+            assert!(snapshots < 2_048, "a snapshot of {snapshots} bytes");
         }
     }
     assert!(largest < 10_000, "{largest} bytes of records are replayed");
