@@ -400,7 +400,7 @@ impl World {
         };
         let digest = self.setting.domain.challenge_digest(self.setting.id, facts.dispute, state.hash());
         let signature = Signer::sign(&self.setting.keys[1], digest).expect("the key is there");
-        let previous = facts.recorded.as_ref().map(Recorded::of);
+        let previous = facts.recorded.as_deref().map(Recorded::of);
         let action = ChainAction::Challenge {
             state: Box::new(state),
             signatures,
