@@ -75,7 +75,7 @@ fn bytes_that_nobody_chose_break_no_decoder_and_no_two_nodes() {
 fn what_is_kept_leads_two_nodes_down_every_path() {
     let nodes = targets().pop().expect("the nodes");
     let mut seen = strait_fuzz::Features::default();
-    for input in Corpus::of(nodes.name).inputs() {
+    for input in Corpus::of(nodes.name).inputs().into_iter().chain(samples(nodes.name)) {
         seen.learn(&attempt(&nodes, &input).expect("breaks nothing"));
     }
     let events = ["Received", "LockOffered", "LockSettled", "LockCancelled", "Refused", "Rebased"];
