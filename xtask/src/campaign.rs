@@ -25,6 +25,8 @@ enum Campaign {
     Adjudicator(AdjudicatorArguments),
     /// Explores every run of two channels within bounds that are larger than those of the tests
     Model,
+    /// Floods a node with hostile messages and strangers while an honest peer pays it
+    Flood(FloodArguments),
     /// Damages what decoders read and what decides over two nodes, for minutes or hours; keeps what shows something new
     Fuzz(FuzzArguments),
     /// Simulates many seeds, and fails if a fault, a role or a path of a dispute occurred too seldom
@@ -39,6 +41,22 @@ struct AdjudicatorArguments {
     /// Replays the calls of this seed, and keeps no result
     #[arg(long, conflicts_with = "calls")]
     seed: Option<u64>,
+}
+
+#[derive(Args)]
+struct FloodArguments {
+    /// Messages of strangers who have shaken hands
+    #[arg(long, default_value_t = 1_000_000)]
+    messages: u64,
+    /// Connections of strangers who have not
+    #[arg(long, default_value_t = 10_000)]
+    strangers: u64,
+    /// How often quiet and flood take turns
+    #[arg(long, default_value_t = 10)]
+    rounds: u64,
+    /// How long each of them is
+    #[arg(long, default_value_t = 12)]
+    seconds: u64,
 }
 
 #[derive(Args)]
@@ -77,9 +95,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Campaign::Kill(arguments) => kill(arguments),
         Campaign::Adjudicator(arguments) => adjudicator(arguments),
         Campaign::Model => measured("model", &[], &json!("those of each run stand with its counts")),
+        Campaign::Flood(arguments) => flood(arguments),
         Campaign::Fuzz(arguments) => fuzz(arguments),
         Campaign::Sim(arguments) => sim::run(arguments),
     }
+}
+
+fn flood(arguments: &FloodArguments) -> Result<()> {
+    let FloodArguments { messages, strangers, rounds, seconds } = arguments;
+    let settings = [
+        ("STRAIT_FLOOD_MESSAGES", messages.to_string()),
+        ("STRAIT_FLOOD_STRANGERS", strangers.to_string()),
+        ("STRAIT_FLOOD_ROUNDS", rounds.to_string()),
+        ("STRAIT_FLOOD_SECONDS", seconds.to_string()),
+    ];
+    let bounds = json!({
+        "messages": messages, "strangers": strangers, "rounds": rounds, "seconds_of_each": seconds,
+        "most_memory_mib": 512, "least_part_of_the_quiet_throughput": 0.5,
+    });
+    measured("flood", &settings, &bounds)
 }
 
 fn fuzz(arguments: &FuzzArguments) -> Result<()> {
