@@ -151,4 +151,16 @@ abstract contract ChildTest is AppTest {
     function childLock(Child memory c) internal view returns (Lock memory) {
         return Lock(LockKind.Channel, 0, c.terms.amount0, c.terms.amount1, idOf(c), 0, false);
     }
+
+    function expectChallengeRevert(Child memory c, State memory s, Sig memory active, bytes memory reason) internal {
+        Shown memory x = shown(c, s, nothing());
+        x.activation = active;
+        Sig memory sig = challengeSig(KEY0, c.params, s, 0);
+        vm.expectRevert(reason);
+        challengeChild(c, x, 0, sig);
+    }
+
+    function badSignature(uint256 who) internal pure returns (bytes memory) {
+        return abi.encodeWithSelector(Errors.BadSignature.selector, who);
+    }
 }
