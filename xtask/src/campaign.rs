@@ -29,6 +29,8 @@ enum Campaign {
     Flood(FloodArguments),
     /// Damages what decoders read and what decides over two nodes, for minutes or hours; keeps what shows something new
     Fuzz(FuzzArguments),
+    /// Compares the examples' rules in Rust with their bytecode on random legal and illegal moves
+    Moves(MovesArguments),
     /// Simulates many seeds, and fails if a fault, a role or a path of a dispute occurred too seldom
     Sim(sim::Arguments),
 }
@@ -73,6 +75,16 @@ struct FuzzArguments {
 }
 
 #[derive(Args)]
+struct MovesArguments {
+    /// How many moves of each example
+    #[arg(long, default_value_t = 100_000)]
+    moves: u64,
+    /// Which moves
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Args)]
 struct KillArguments {
     /// How many sessions of 50 kills
     #[arg(long, default_value_t = 10)]
@@ -96,6 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         Campaign::Adjudicator(arguments) => adjudicator(arguments),
         Campaign::Model => measured("model", &[], &json!("those of each run stand with its counts")),
         Campaign::Flood(arguments) => flood(arguments),
+        Campaign::Moves(arguments) => moves(arguments),
         Campaign::Fuzz(arguments) => fuzz(arguments),
         Campaign::Sim(arguments) => sim::run(arguments),
     }
@@ -137,6 +150,11 @@ fn adjudicator(arguments: &AdjudicatorArguments) -> Result<()> {
     }
     let settings = [("STRAIT_PROOF_CALLS", arguments.calls.to_string())];
     measured("adjudicator", &settings, &json!({ "calls": arguments.calls }))
+}
+
+fn moves(MovesArguments { moves, seed }: &MovesArguments) -> Result<()> {
+    let settings = [("STRAIT_PROOF_MOVES", moves.to_string()), ("STRAIT_PROOF_SEED", seed.to_string())];
+    measured("differential", &settings, &json!({ "moves": moves, "seed": seed }))
 }
 
 /// Runs a test target with larger bounds, and keeps its result with the bounds.
