@@ -442,13 +442,21 @@ fn a_game_by_commands() {
     let checked = strait(directory.path(), &words).output().expect("it runs");
     let checked: Value = serde_json::from_slice(&checked.stdout).expect("JSON");
     let app = checked["address"].as_str().expect("an address");
-    let [alice, bob] = ["1", "2"].map(|account| {
+    let player = |account: &str, starts: &str| {
         let apps = format!("[\"{app}\"]");
-        let env = [("STRAIT_POLICY__APPS", apps.as_str()), ("STRAIT_POLICY__STAKES", "[\"0.2 ether\"]")];
+        let env = [
+            ("STRAIT_POLICY__APPS", apps.as_str()),
+            ("STRAIT_POLICY__STAKES", "[\"0.2 ether\"]"),
+            ("STRAIT_POLICY__STARTS", starts),
+        ];
         let party = Party::start_with(&url, account, &env);
         assert_eq!(party.json(&["app", "install", artifact])["app"], app);
         party
-    });
+    };
+    let mut alice = player("1", "[]");
+    let words =
+        ["app", "start", "--app", app, "--fields", FIELDS, "--data", "[1000, 3]", "--stake", "0.1 ether"];
+    let bob = player("2", &format!("[{}]", alice.json(&words)["start"]));
     let stake = ["--stake", "1 ether", "--fields", FIELDS, "--data", "[1000, 5]"];
     let opened = alice.json(&[&["app", "open", bob.address(), "--app", app], &stake[..]].concat());
     let channel = opened["channel"]["channel"].as_str().expect("an id");
@@ -476,11 +484,43 @@ fn a_game_by_commands() {
     bob.json(&["app", "finish", channel, "1000"]);
     assert!(ours.wait().expect("it ends").success());
     alice.wait(channel, "the payout", |info| info["phase"] == "closed");
-    play_within_a_channel(&alice, &bob, app);
+    let parent = play_within_a_channel(&alice, &bob, app);
+    let game = leave_a_game_open(&alice, &parent, app);
+    let backup = directory.path().join("backup");
+    let backup = backup.to_str().expect("a path");
+    alice.json(&["backup", backup]);
+    alice.kill();
+    drop(bob);
+    leave_with_the_game(&url, exit(alice.home.path(), backup, &url), &parent, &game);
+}
+
+/// In a game in which the peer is to move.
+fn leave_a_game_open(alice: &Party, parent: &str, app: &str) -> String {
+    const FIELDS: &str = "uint128 stake, uint8 sticks";
+    let words = ["app", "open", "--in", parent, "--app", app, "--fields", FIELDS, "--data", "[1000, 3]"];
+    let opened = alice.json(&[&words[..], &["--stake", "0.1 ether"]].concat());
+    let game = opened["channel"]["channel"].as_str().expect("an id");
+    alice.wait(game, "the start", |info| info["version"] == 1);
+    alice.json(&["app", "move", game, "[1000, 2]", "--fields", FIELDS]);
+    game.to_owned()
+}
+
+/// From the backup and the key alone: the chain judges the game that the peer does not play on, and its stakes come back.
+fn leave_with_the_game(url: &str, leaving: Child, parent: &str, game: &str) {
+    await_events(url, game, 1);
+    await_events(url, parent, 2);
+    rpc(url, "evm_increaseTime", json!([25 * 3_600]));
+    await_events(url, parent, 3);
+    rpc(url, "evm_increaseTime", json!([25 * 3_600]));
+    let exits = exited(leaving);
+    let of_parent = exits.as_array().and_then(|all| all.iter().find(|exit| exit["channel"] == parent));
+    let paid = &of_parent.expect("it was left")["paid"][0];
+    let expected = (&json!("700000000000002000"), &json!("299999999999998000"));
+    assert_eq!((&paid["to_us"], &paid["to_peer"]), expected, "{exits}");
 }
 
 /// The same within a payment channel: nothing is deposited for it, and its end goes back into the channel.
-fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) {
+fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) -> String {
     const FIELDS: &str = "uint128 stake, uint8 sticks";
     let opened = alice.json(&["channel", "open", bob.address(), "--deposit", "1 ether", "--wait"]);
     let parent = opened["channel"]["channel"].as_str().expect("an id");
@@ -488,6 +528,19 @@ fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) {
     let words = ["app", "open", "--in", parent, "--app", app, "--fields", FIELDS, "--data", "[1000, 3]"];
     let (code, _) = alice.fails(&[&words[..], &["--stake", "0.25 ether"]].concat());
     assert_ne!(code, 0, "more than the peer's node puts in unasked");
+    let (_, error) = alice.fails(&[
+        "app",
+        "open",
+        "--in",
+        parent,
+        "--app",
+        app,
+        "--data",
+        &format!("0x{:0128}", 1),
+        "--stake",
+        "0.1 ether",
+    ]);
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("policy.starts")), "{error}");
     let opened = alice.json(&[&words[..], &["--stake", "0.1 ether"]].concat());
     let game = opened["channel"]["channel"].as_str().expect("an id");
     assert_eq!(opened["channel"]["parent"], parent);
@@ -502,4 +555,8 @@ fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) {
     let shown = run(bob.command(&["history", parent]));
     let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
     assert!(shown.contains("open child") && shown.contains("close child"), "{shown}");
+    let shown = run(bob.command(&["history", game, "--fields", FIELDS]));
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("stake 1000, sticks 0") && shown.contains("end of play"), "{shown}");
+    parent.to_owned()
 }

@@ -3,7 +3,7 @@
 use crate::apps::Apps;
 use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
-use crate::policy::{Policy, PolicyError};
+use crate::policy::{Policy, PolicyError, Starts};
 use crate::ports::Kind;
 use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Admission, Channel, ChildOpening, NewChild, Phase, Rule, Standing};
@@ -30,9 +30,18 @@ impl Admission for Gate<'_> {
         })
     }
 
-    fn stake(&self, asset: Address, amount: Amount) -> Result<(), Rule> {
+    fn stake(&self, asset: Address, amount: Amount, opening: &ChildOpening) -> Result<(), Rule> {
         let most = self.policy.stakes.get(&asset).copied().unwrap_or(Amount::ZERO);
-        if amount <= most { Ok(()) } else { Err(Rule::StakeTooHigh) }
+        if amount > most {
+            return Err(Rule::StakeTooHigh);
+        }
+        match (opening.start_id(), &self.policy.starts) {
+            // A refund is the worst that comes of a channel for payments.
+            (None, _) | (_, Starts::Any) => Ok(()),
+            (Some(_), _) if amount.is_zero() => Ok(()),
+            (Some(start), Starts::Listed(known)) if known.contains(&start) => Ok(()),
+            _ => Err(Rule::UnknownStart),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ pub use alarms::Alarms;
 pub use calls::{Allowance, CallKey, Submission, SubmissionKey};
 pub use engine::Engine;
 pub use input::{Effect, EngineError, Input, Notice, TowerEffect, TowerInput};
-pub use policy::{Policy, PolicyError};
+pub use policy::{Policy, PolicyError, Starts};
 pub use proposals::Proposal;
 pub use recover::EngineRecoverError;
 pub use staged::Staged;

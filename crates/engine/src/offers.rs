@@ -55,6 +55,15 @@ impl Declined {
 }
 
 impl Engine {
+    /// Whether the peer takes a channel that this node offers, or why not; `None`: it has not answered.
+    pub fn answer_to_offer(&self, channel: ChannelId) -> Option<Result<(), String>> {
+        let entry = self.channels.get(&channel)?;
+        match &entry.declined {
+            Some(declined) => Some(Err(declined.reason().to_owned())),
+            None => entry.introduced.then_some(Ok(())),
+        }
+    }
+
     pub(crate) fn introduce(&mut self, id: ChannelId) {
         let Some(entry) = self.channels.get(&id) else { return };
         let params = entry.channel.params().clone();

@@ -1,7 +1,7 @@
 //! Which channels a node takes.
 
-use std::collections::BTreeMap;
-use strait_types::{Address, Amount, ChannelParams, ParamsError};
+use std::collections::{BTreeMap, BTreeSet};
+use strait_types::{Address, Amount, B256, ChannelParams, ParamsError};
 
 /// What the operator accepts from peers, and holds itself to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +27,28 @@ pub struct Policy {
     /// By asset, in the smallest unit: the most that this node puts into a child channel that a peer opens in one of its
     /// payment channels, without being asked. Where nothing is said, it puts in nothing.
     pub stakes: BTreeMap<Address, Amount>,
+    /// From which starts this node plays with its own stake what a peer opens in a payment channel, without being asked.
+    pub starts: Starts,
     /// A channel that a peer opens waits until the operator approves it; see [`crate::Input::Approve`].
     pub manual_approval: bool,
     /// Most channels of all peers together that wait for the operator, with `manual_approval`. They are not durable:
     /// after a restart the peers offer them again.
     pub proposals: usize,
+}
+
+/// Starts of games that are played unasked. Nothing tells whether a start is fair but the game's own rules, so that each is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// Those with these ids; see [`strait_protocol::start_id`].
+    Listed(BTreeSet<B256>),
+    /// Whatever a peer comes with, one that is lost from the beginning too: for peers that are trusted.
+    Any,
+}
+
+impl Default for Starts {
+    fn default() -> Self {
+        Starts::Listed(BTreeSet::new())
+    }
 }
 
 impl Default for Policy {
@@ -45,6 +62,7 @@ impl Default for Policy {
             channels_per_peer: 1_024,
             unfunded_channels: 16_384,
             stakes: BTreeMap::new(),
+            starts: Starts::default(),
             manual_approval: false,
             proposals: 1_024,
         }

@@ -6,7 +6,7 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use strait_types::{
     Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, ChildTerms, Domain, Lock, LockKind, Side,
-    Version, child_terms_hash,
+    Version, child_terms_hash, keccak256,
 };
 
 /// A child channel as both of its parent agree to it.
@@ -30,6 +30,11 @@ impl ChildOpening {
     pub fn start(&self) -> Option<AppStart> {
         let first = self.first.clone()?;
         Some(AppStart { stakes: vec![self.terms.amounts], first })
+    }
+
+    /// Names what it begins with, when it has an app; see [`start_id`].
+    pub fn start_id(&self) -> Option<B256> {
+        Some(start_id(self.params.app, self.terms.amounts, self.first.as_ref()?))
     }
 
     /// The lock that holds its funds in the parent.
@@ -72,6 +77,14 @@ impl ChildOpening {
             None => Ok(()),
         }
     }
+}
+
+/// Names what a game begins with: its app, what participants 0 and 1 put in, in the smallest unit, and the first state. Who
+/// would play it unasked must know all three: in a start that is lost there is nothing to play for.
+pub fn start_id(app: Address, stakes: [Amount; 2], first: &AppMove) -> B256 {
+    // Writing to a Vec cannot fail.
+    let content = borsh::to_vec(&(stakes.map(Amount::units), first)).unwrap_or_default();
+    keccak256([b"Strait start".as_slice(), app.as_slice(), &content].concat())
 }
 
 /// The terms of a child between the two of its parent.
@@ -136,8 +149,8 @@ pub trait Admission {
     /// Whether this node puts so much of an asset into what its peer opens.
     ///
     /// # Errors
-    /// [`Rule::StakeTooHigh`] when it does not.
-    fn stake(&self, asset: Address, amount: Amount) -> Result<(), Rule>;
+    /// [`Rule::StakeTooHigh`] or [`Rule::UnknownStart`] when it does not.
+    fn stake(&self, asset: Address, amount: Amount, opening: &ChildOpening) -> Result<(), Rule>;
 }
 
 /// What the parent makes of a child, as a child is told.

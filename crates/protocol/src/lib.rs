@@ -29,7 +29,7 @@ pub use channel::{
     BalanceView, Channel, ChannelView, ChildView, Context, GuardMark, Link, LockView, Outputs, RecoverError,
     Surroundings,
 };
-pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing};
+pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing, start_id};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use guarded::{Guarded, GuardedError, SignedBefore, SignedMove};
 pub use message::{

@@ -152,4 +152,9 @@ pub enum Rule {
     /// The child's end is not known here, not yet.
     #[error("the child channel has not ended, as far as the reader knows")]
     ChildNotOver = 42,
+    /// A game that begins so would be played unasked.
+    #[error(
+        "the peer's node does not play from this start unasked; let its operator add it to `policy.starts`, or open the game from there"
+    )]
+    UnknownStart = 43,
 }

@@ -130,7 +130,10 @@ pub struct AppInfo {
     pub side: u8,
     /// The newest version; 0 until both have deposited their stakes.
     pub version: u64,
-    /// Where it stands.
+    /// What participants 0 and 1 put in, per asset, in the smallest unit.
+    #[schemars(with = "Vec<[String; 2]>")]
+    pub stakes: Vec<[Amount; 2]>,
+    /// Where it stands; before both have deposited, where it is to start.
     pub position: AppPosition,
     /// Whether this node is to move.
     pub our_turn: bool,

@@ -12,8 +12,18 @@ pub struct ChannelOpen {
     /// On which chain; may be left out when the node has one.
     #[serde(default)]
     pub chain_id: Option<u64>,
-    /// The peer: `strait://SIGNER@HOST:PORT`, or the signer alone when the node knows where it is.
+    /// The peer: `strait://SIGNER@HOST:PORT`, or the signer alone when the node knows where it is. Left out with `parent`.
+    #[serde(default)]
     pub peer: String,
+    /// The payment channel to open it in: without a transaction, at once, and of one asset. What goes in is locked there, and
+    /// comes back when the two close this one. Absent: a channel of its own.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub parent: Option<ChannelId>,
+    /// With `parent`: what the peer puts in, of the asset of `deposit`; its node must take that by its `policy.stakes`.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub peer_deposit: Option<Amount>,
     /// Where the peer is paid out; absent: the address that its node announces.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -39,6 +49,8 @@ impl ChannelOpen {
         ChannelOpen {
             chain_id: None,
             peer: peer.into(),
+            parent: None,
+            peer_deposit: None,
             peer_payout: None,
             assets: Vec::new(),
             challenge_duration: None,

@@ -1,3 +1,4 @@
+use super::AppPosition;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -136,10 +137,15 @@ pub enum HistoryEntry {
         /// Last chain time at which it can be executed.
         valid_until: u64,
     },
-    /// Another operation, of an app.
-    Other {
-        /// Its name and content.
-        content: Value,
+    /// A move, or the start, of an app.
+    Move {
+        /// Where it leads.
+        position: AppPosition,
+    },
+    /// The end of an app was agreed.
+    Finish {
+        /// What participant 0 and 1 gain or lose, per asset: signed decimal strings that add up to zero.
+        outcome: Vec<[String; 2]>,
     },
 }
 

@@ -39,6 +39,8 @@ enum AppCommand {
     List,
     /// Opens a channel with an app, and deposits the stake.
     Open(open::OpenArgs),
+    /// Names what a game begins with, for `policy.starts` of those who are to play it.
+    Start(open::StartArgs),
     /// Shows how play stands in a channel.
     Show(play::ShowArgs),
     /// Makes a move.
@@ -66,6 +68,7 @@ pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Fa
     match args.command {
         AppCommand::Install(args) => open::install(context, &args).await,
         AppCommand::List => open::list(context).await,
+        AppCommand::Start(args) => open::start(context, &args).await,
         AppCommand::Open(args) => open::run(context, args).await,
         AppCommand::Show(args) => play::show(context, &args).await,
         AppCommand::Move(args) => play::make(context, &args).await,

@@ -1,15 +1,17 @@
 //! `strait app install`, `list` and `open`.
 
 use super::play::{fields, side};
-use crate::amount::Among;
+use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::text::{self, short};
 use clap::Args;
+use serde_json::json;
 use std::path::PathBuf;
-use strait_api::{AppInstall, AppOpen, AppPosition, AssetAmount, Nothing};
+use strait_api::{AppInstall, AppOpen, AppPosition, AssetAmount, Nothing, ReadAmount};
 use strait_app::Fields;
-use strait_types::{Address, Bytes};
+use strait_protocol::{AppMove, start_id};
+use strait_types::{Address, Bytes, Side};
 
 #[derive(Args, Debug)]
 #[command(
@@ -38,17 +40,9 @@ pub(super) async fn list(context: &Context) -> Result<(), Failure> {
     })
 }
 
+/// What a game begins with.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n  strait app open --in 0x1a2b --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT.\nWith --in the stakes are locked in the payment channel, if the peer's `policy.stakes` allows its own; no transaction is made, and play starts at once."
-)]
-pub(super) struct OpenArgs {
-    /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
-    #[arg(required_unless_present = "parent", conflicts_with = "parent")]
-    peer: Option<String>,
-    /// A payment channel to play in, by its id or the first digits: without a transaction, payments go on beside.
-    #[arg(long = "in", value_name = "CHANNEL", conflicts_with = "chain")]
-    parent: Option<String>,
+struct GameArgs {
     /// The app's address.
     #[arg(long)]
     app: Address,
@@ -64,9 +58,61 @@ pub(super) struct OpenArgs {
     /// Types and names of the app data's fields.
     #[arg(long, default_value = "", value_parser = fields, hide_default_value = true)]
     fields: Fields,
-    /// Who moves first: 0 is this node, 1 the peer.
+    /// Who moves first: 0 is whoever opens, 1 the peer.
     #[arg(long, default_value = "0", value_parser = side)]
     writer: u8,
+}
+
+impl GameArgs {
+    fn stakes(&self, assets: &Assets, among: &Among) -> Result<(ReadAmount, ReadAmount), Failure> {
+        let own = assets.read(&self.stake, among)?;
+        let peers = assets.read(self.peer_stake.as_ref().unwrap_or(&self.stake), among)?;
+        if own.asset != peers.asset {
+            return Err(Failure::usage("both stakes are of one asset"));
+        }
+        Ok((own, peers))
+    }
+
+    fn start(&self) -> Result<AppMove, Failure> {
+        let data = self.fields.encode(&self.data).map_err(Failure::usage)?;
+        let writer = if self.writer == 0 { Side::Zero } else { Side::One };
+        Ok(AppMove { writer, deltas: vec![[0, 0]], data })
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  strait app start --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[100000000000000000, 21]'\n\nA node that is to play such a game when a peer opens it in a payment channel lists this under `policy.starts`, beside\n`policy.apps` and `policy.stakes`. List only what you would sit down to: the stake in the data must be the one that is put in,\nand nobody must have won already."
+)]
+pub(super) struct StartArgs {
+    #[command(flatten)]
+    game: GameArgs,
+    /// On which chain, by name or number; needed when the node has several.
+    #[arg(long)]
+    chain: Option<String>,
+}
+
+pub(super) async fn start(context: &Context, args: &StartArgs) -> Result<(), Failure> {
+    let assets = context.assets().await?;
+    let chain = assets.chain(args.chain.as_deref())?;
+    let (own, peers) = args.game.stakes(assets, &Among::chain(Some(chain)))?;
+    let start = start_id(args.game.app, [own.amount, peers.amount], &args.game.start()?);
+    context.out.result(&json!({ "start": start }), |_| start.to_string())
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n  strait app open --in 0x1a2b --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT.\nWith --in the stakes are locked in the payment channel, if the peer's `policy.stakes` and `policy.starts` allow that; no transaction is made, and play starts at once."
+)]
+pub(super) struct OpenArgs {
+    /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
+    #[arg(required_unless_present = "parent", conflicts_with = "parent")]
+    peer: Option<String>,
+    /// A payment channel to play in, by its id or the first digits: without a transaction, payments go on beside.
+    #[arg(long = "in", value_name = "CHANNEL", conflicts_with = "chain")]
+    parent: Option<String>,
+    #[command(flatten)]
+    game: GameArgs,
     /// On which chain, by name or number; needed when the node has several.
     #[arg(long)]
     chain: Option<String>,
@@ -89,12 +135,8 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         None => assets.chain(args.chain.as_deref())?,
     };
     let among = Among::chain(Some(chain));
-    let own = assets.read(&args.stake, &among)?;
-    let peers = assets.read(args.peer_stake.as_ref().unwrap_or(&args.stake), &among)?;
-    if own.asset != peers.asset {
-        return Err(Failure::usage("both stakes are of one asset"));
-    }
-    let data = args.fields.encode(&args.data).map_err(Failure::usage)?;
+    let (own, peers) = args.game.stakes(assets, &among)?;
+    let start = args.game.start()?;
     let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
         Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
     })?;
@@ -107,13 +149,13 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         parent: parent.map(|parent| parent.channel),
         peer_payout: None,
         challenge_duration,
-        app: args.app,
+        app: args.game.app,
         stake: vec![AssetAmount { asset: own.asset, amount: own.amount }],
         peer_stake: vec![peers.amount],
         start: AppPosition {
-            writer: args.writer,
+            writer: start.writer as u8,
             deltas: vec![["0".into(), "0".into()]],
-            data: Bytes::from(data),
+            data: Bytes::from(start.data),
         },
         idempotency_key: args.key,
     };

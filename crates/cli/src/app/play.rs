@@ -154,9 +154,17 @@ fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
     gains.iter().map(pair).collect()
 }
 
+fn stakes(info: &AppInfo) -> String {
+    let (ours, theirs) = (usize::from(info.side.min(1)), usize::from(1 - info.side.min(1)));
+    let of = |pair: &[Amount; 2]| format!("ours {}, the peer's {}", pair[ours], pair[theirs]);
+    info.stakes.iter().map(of).collect::<Vec<_>>().join("; ")
+}
+
 pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, String)> {
     let turn = match (info.version, info.our_turn) {
-        (0, _) => "not started: both put in their stakes first",
+        (0, _) => {
+            "not started: each puts its stake in first, by `strait channel deposit`; data is where it starts"
+        }
         _ if info.in_flight => "our move awaits the peer or the chain",
         (_, true) => "ours",
         (_, false) => "the peer's",
@@ -168,6 +176,7 @@ pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, Strin
         ("app", info.app.to_string()),
         ("we are", format!("participant {}", info.side)),
         ("version", info.version.to_string()),
+        ("stakes", stakes(info)),
         ("turn", turn.to_owned()),
         ("data", fields.show(&info.position.data)),
         ("gains", gains.join("; ")),

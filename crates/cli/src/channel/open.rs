@@ -15,11 +15,23 @@ use strait_types::{Address, Amount};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait channel open strait://0x5151..5151@store.example:4040 --deposit \"1 ether\" --wait\n  strait channel open 0x5151 --deposit \"1 ether\" --deposit \"100 USDC\"\n  strait channel open 0x5151 --asset USDC --challenge 48h --chain mainnet"
+    after_help = "Examples:\n  strait channel open strait://0x5151..5151@store.example:4040 --deposit \"1 ether\" --wait\n  strait channel open 0x5151 --deposit \"1 ether\" --deposit \"100 USDC\"\n  strait channel open 0x5151 --asset USDC --challenge 48h --chain mainnet\n  strait channel open --in 0x1a2b --deposit \"0.1 ether\" --peer-deposit \"0.05 ether\""
 )]
 pub(super) struct OpenArgs {
     /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
-    peer: String,
+    #[arg(required_unless_present = "parent", conflicts_with = "parent")]
+    peer: Option<String>,
+    /// A payment channel to open it in, by its id or the first digits: without a transaction; `channel close` brings it back.
+    #[arg(
+        long = "in",
+        value_name = "CHANNEL",
+        conflicts_with_all = ["chain", "assets", "peer_payout"],
+        requires = "deposit"
+    )]
+    parent: Option<String>,
+    /// With --in: what the peer puts in, of the same asset, if its `policy.stakes` allows that.
+    #[arg(long, value_name = "AMOUNT", requires = "parent")]
+    peer_deposit: Option<String>,
     /// What to put in at once, such as "1 ether"; once per asset.
     #[arg(long, value_name = "AMOUNT")]
     deposit: Vec<String>,
@@ -102,8 +114,16 @@ fn print(
 
 async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failure> {
     let assets = context.assets().await?;
-    let chain = assets.chain(args.chain.as_deref())?;
+    let parent = match &args.parent {
+        Some(parent) => Some(context.channel(parent).await?),
+        None => None,
+    };
+    let chain = match &parent {
+        Some(parent) => parent.chain_id,
+        None => assets.chain(args.chain.as_deref())?,
+    };
     let among = Among::chain(Some(chain));
+    let peer_deposit = args.peer_deposit.as_ref().map(|text| assets.read(text, &among)).transpose()?;
     let mut deposit: Vec<AssetAmount> = Vec::new();
     for text in &args.deposit {
         let read = assets.read(text, &among)?;
@@ -120,6 +140,11 @@ async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failu
             Err(_) => assets.asset(text, &among)?,
         });
     }
+    if let (Some(peers), [own]) = (&peer_deposit, &deposit[..])
+        && peers.asset != own.asset
+    {
+        return Err(Failure::usage("both deposits are of one asset"));
+    }
     if !all.is_empty() {
         all.extend(deposit.iter().map(|deposit| deposit.asset));
         all.sort_unstable();
@@ -130,7 +155,12 @@ async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failu
     })?;
     Ok(ChannelOpen {
         chain_id: Some(chain),
-        peer: context.peer(&args.peer).await?,
+        peer: match &args.peer {
+            Some(peer) => context.peer(peer).await?,
+            None => String::new(),
+        },
+        parent: parent.map(|parent| parent.channel),
+        peer_deposit: peer_deposit.map(|read| read.amount),
         peer_payout: args.peer_payout,
         assets: all,
         challenge_duration,

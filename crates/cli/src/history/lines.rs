@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use std::pin::pin;
 use strait_api::{ChannelInfo, History, HistoryEntry, HistoryLine, HistoryQuery};
+use strait_app::Fields;
 use strait_types::{Address, Amount};
 
 /// Lines of one page.
@@ -25,6 +26,9 @@ pub(super) struct LinesArgs {
     /// Goes on with what is agreed from now on, until Ctrl-C.
     #[arg(long)]
     follow: bool,
+    /// Types and names of the fields of an app's data, for the moves of a game.
+    #[arg(long, default_value = "", value_parser = Fields::read, hide_default_value = true)]
+    fields: Fields,
 }
 
 /// One operation in CSV. Amounts stand both as people read them and in the smallest unit.
@@ -48,8 +52,14 @@ pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failur
     // From before the first page on, so that nothing is missed.
     let follow =
         if args.follow { Some(Follow::start(context, Some(channel.channel), None).await?) } else { None };
-    let mut printer =
-        Printer { context, channel: &channel, csv: args.csv, lines: args.follow, is_first: true };
+    let mut printer = Printer {
+        context,
+        channel: &channel,
+        csv: args.csv,
+        fields: &args.fields,
+        lines: args.follow,
+        is_first: true,
+    };
     let resume = printer.pages(None).await?;
     let Some(mut follow) = follow else { return Ok(()) };
     let mut cursor = Some(resume);
@@ -73,6 +83,7 @@ struct Printer<'a> {
     context: &'a Context,
     channel: &'a ChannelInfo,
     csv: bool,
+    fields: &'a Fields,
     /// With JSON: each operation on a line of its own.
     lines: bool,
     is_first: bool,
@@ -110,7 +121,7 @@ impl Printer<'_> {
             return lines.iter().try_for_each(|line| out.stream(line, |_| String::new()));
         }
         let assets = self.context.assets().await?;
-        let rows = lines.iter().map(|line| row(line, self.channel, assets));
+        let rows = lines.iter().map(|line| row(line, self.channel, assets, self.fields));
         if self.csv {
             let text = csv(rows, is_first).map_err(Failure::local)?;
             return out.raw(text.trim_end_matches('\n'));
@@ -161,7 +172,7 @@ fn csv(rows: impl Iterator<Item = Row>, has_header: bool) -> Result<String, csv:
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets) -> Row {
+fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fields) -> Row {
     let mut row =
         Row { version: line.version, by: if line.is_ours { "us" } else { "peer" }, ..Row::default() };
     match &line.entry {
@@ -209,12 +220,23 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets) -> Row {
             row.operation = "close";
             row.detail = format!("until {}", time(*valid_until));
         }
-        HistoryEntry::Other { content } => {
-            row.operation = "other";
-            row.detail = content.to_string();
+        HistoryEntry::Move { position } => {
+            row.operation = "move";
+            let (next, gains) = (position.writer, gains(&position.deltas));
+            row.detail =
+                format!("{}, gains {gains}, participant {next} is next", fields.show(&position.data));
+        }
+        HistoryEntry::Finish { outcome } => {
+            row.operation = "end of play";
+            row.detail = format!("gains {}", gains(outcome));
         }
     }
     row
+}
+
+/// What participants 0 and 1 gain, per asset.
+fn gains(deltas: &[[String; 2]]) -> String {
+    deltas.iter().map(|[zero, one]| format!("{zero}/{one}")).collect::<Vec<_>>().join(" ")
 }
 
 impl Row {
@@ -257,7 +279,12 @@ mod tests {
     }
 
     fn args(csv: bool) -> LinesArgs {
-        LinesArgs { channel: Some(channel_info(0xab).channel.to_string()), csv, follow: false }
+        LinesArgs {
+            channel: Some(channel_info(0xab).channel.to_string()),
+            csv,
+            follow: false,
+            fields: Fields::default(),
+        }
     }
 
     #[tokio::test]

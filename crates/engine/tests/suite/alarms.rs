@@ -12,6 +12,19 @@ fn told(world: &World, node: usize, wanted: impl Fn(&Notice) -> bool) -> usize {
     world.nodes[node].notices.iter().filter(|notice| wanted(notice)).count()
 }
 
+/// Quarters of a call's time that a node's user was told to be left.
+pub(crate) fn dangers(world: &World, node: usize, channel: ChannelId, call: &str) -> Vec<u8> {
+    let told = world.nodes[node].notices.iter().filter_map(|notice| match notice {
+        Notice::DeadlineInDanger { channel: of, call: what, quarters_left, .. }
+            if *of == channel && *what == call =>
+        {
+            Some(*quarters_left)
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
 /// Node 0 brings version 0 to the chain although version 1 is agreed; node 1's transactions are lost.
 fn cheated() -> (World, ChannelId) {
     let mut world = World::new(2);
@@ -34,17 +47,7 @@ fn cheated() -> (World, ChannelId) {
 #[test]
 fn a_deadline_that_runs_out_is_told_at_each_quarter_until_the_call_is_on_chain() {
     let (mut world, channel) = cheated();
-    let danger = |world: &World| {
-        let quarters = world.nodes[1].notices.iter().filter_map(|notice| match notice {
-            Notice::DeadlineInDanger { channel: of, call: "respond", quarters_left, .. }
-                if *of == channel =>
-            {
-                Some(*quarters_left)
-            }
-            _ => None,
-        });
-        quarters.collect::<Vec<_>>()
-    };
+    let danger = |world: &World| dangers(world, 1, channel, "respond");
     assert!(danger(&world).is_empty());
     // Also when no block comes: the clock runs.
     world.pass(DAY / 4 * 1_000 + 120_000);

@@ -1,8 +1,9 @@
 //! Games and payment channels within a payment channel: opened without a transaction, closed back into it.
 
 use crate::apps::{STAKE, heap, won_by};
-use crate::world::{MOST_STAKE, World, sticks};
-use strait_protocol::{ChannelView, Command, Event, NewChild, Outcome, Token};
+use crate::world::{MOST_STAKE, World, policy, recover_with, sticks};
+use strait_engine::{Policy, Starts};
+use strait_protocol::{ChannelView, Command, Event, NewChild, Outcome, Token, start_id};
 use strait_types::{Address, Amount, AssetIndex, ChannelId, MAX_LOCKS, Side, Version};
 
 pub(crate) const DEPOSIT: u64 = 1_000;
@@ -179,6 +180,42 @@ fn a_child_that_is_not_taken_costs_nothing_and_its_reason_is_told() {
     }
     let closed = world.command(0, parent, Command::Close);
     assert!(world.refusal(0, closed).contains("1 child channels are open"));
+}
+
+#[test]
+fn a_game_is_played_unasked_only_from_a_start_that_the_operator_named() {
+    let (mut world, parent) = World::parent();
+    let named = |new: &NewChild| {
+        let (app, first) = new.app.as_ref().expect("a game");
+        start_id(*app, new.stakes, first)
+    };
+    let fair = game(&world, 5);
+    let node = &mut world.nodes[1];
+    let starts = Starts::Listed([named(&fair)].into());
+    let policy = Policy { starts, ..policy(node.engine.domain().adjudicator()) };
+    node.engine = recover_with(&node.key, &node.port, &node.store, policy, false);
+    world.disconnect(0, 1);
+    world.connect(0, 1);
+    let lost = game(&world, 0);
+    let with_app = |new: &NewChild, first| NewChild {
+        app: new.app.as_ref().map(|(app, _)| (*app, first)),
+        ..new.clone()
+    };
+    let others = [
+        with_app(&lost, heap(Side::One, 0)),
+        with_app(&fair, heap(Side::One, 5)),
+        NewChild { stakes: [Amount::from(1), Amount::from(STAKE)], ..fair.clone() },
+        game(&world, 4),
+    ];
+    for other in others {
+        let token = world.open_child(0, parent, other);
+        assert!(world.refusal(0, token).contains("policy.starts"));
+        assert_eq!(world.own(1, parent), i128::from(DEPOSIT));
+    }
+    world.child(0, parent, fair);
+    // Who opens a game has looked at it.
+    let own = game(&world, 4);
+    world.child(1, parent, own);
 }
 
 #[test]

@@ -10,13 +10,13 @@ use strait_types::abi::calls;
 use strait_types::abi::child::{Challenger, Child, Shown};
 use strait_types::{Bytes, ChannelId, Side, State, U256};
 
-const PERIOD: u64 = 24 * 3_600;
+pub(crate) const PERIOD: u64 = 24 * 3_600;
 
 /// What both have in the end when node 0 wins the game.
-const WON: [u64; 2] = [DEPOSIT + STAKE, DEPOSIT - STAKE];
+pub(crate) const WON: [u64; 2] = [DEPOSIT + STAKE, DEPOSIT - STAKE];
 
 /// A game in which node 1 is to move, and loses by the clock.
-fn stalled() -> (World, ChannelId, ChannelId) {
+pub(crate) fn stalled() -> (World, ChannelId, ChannelId) {
     let (mut world, parent) = World::parent();
     let new = game(&world, 5);
     let child = world.child(0, parent, new);
@@ -137,7 +137,7 @@ fn a_challenge_with_a_state_from_before_the_child_gains_nothing() {
 }
 
 /// Node 1 brings a child to the chain as if nothing had been played.
-fn challenge_at_zero(world: &mut World, child: ChannelId) {
+pub(crate) fn challenge_at_zero(world: &mut World, child: ChannelId) {
     let domain = *world.nodes[1].engine.domain();
     let channel = world.nodes[1].engine.channel(child).expect("known");
     let (params, terms) = (channel.params().clone(), channel.terms().expect("a child").clone());

@@ -9,6 +9,7 @@ mod apps_disputed;
 mod apps_stalling;
 mod bad_input;
 mod children;
+mod children_chain;
 mod children_crashing;
 mod children_disputed;
 mod footprint;

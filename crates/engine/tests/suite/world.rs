@@ -7,7 +7,7 @@ use strait_app::{AppCode, CodeError, EvmApps};
 use strait_chain::dev::Mining;
 use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
-use strait_engine::{Effect, Engine, Input, Notice, Policy, SubmissionKey, TowerEffect};
+use strait_engine::{Effect, Engine, Input, Notice, Policy, Starts, SubmissionKey, TowerEffect};
 use strait_examples::{connect_four, fair_exchange, rock_paper_scissors};
 use strait_protocol::{Body, Command, Event, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
@@ -104,7 +104,7 @@ pub(crate) fn policy(adjudicator: Address) -> Policy {
     ];
     let apps = codes.iter().map(|code| code.address(adjudicator)).collect();
     let stakes = BTreeMap::from([(Address::ZERO, Amount::from(MOST_STAKE))]);
-    Policy { apps, stakes, ..Policy::default() }
+    Policy { apps, stakes, starts: Starts::Any, ..Policy::default() }
 }
 
 fn code(code: Result<AppCode, CodeError>) -> AppCode {

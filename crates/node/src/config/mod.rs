@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strait_engine::Starts;
 use strait_engine::tower::Quotas;
 use strait_protocol::Settings;
 use strait_types::{Address, Amount};
@@ -163,6 +164,8 @@ pub struct PolicySection {
     pub min_deposits: BTreeMap<(String, Address), Amount>,
     /// By chain and asset: the most that this node puts, unasked, into a child channel that a peer opens.
     pub stakes: BTreeMap<(String, Address), Amount>,
+    /// From which starts games of peers are played unasked.
+    pub starts: Starts,
     /// Most channels with one peer that are not closed.
     pub channels_per_peer: usize,
     /// Most channels that peers opened and nobody has funded.

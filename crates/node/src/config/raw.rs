@@ -73,6 +73,7 @@ pub(super) struct RawSettings {
     pub(super) lock_margin: Option<Text>,
     pub(super) lock_horizon: Option<Text>,
     pub(super) execution_window: Option<Text>,
+    pub(super) move_patience: Option<Text>,
     pub(super) hold_timeout: Option<Text>,
     pub(super) retry: Option<Text>,
 }
@@ -95,6 +96,7 @@ pub(super) struct RawPolicy {
     pub(super) max_challenge: Option<Text>,
     pub(super) min_deposit: Texts,
     pub(super) stakes: Texts,
+    pub(super) starts: Texts,
     pub(super) channels_per_peer: Option<u64>,
     pub(super) unfunded_channels: Option<u64>,
     pub(super) manual_approval: bool,

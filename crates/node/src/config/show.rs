@@ -4,6 +4,7 @@ use super::layers::Source;
 use super::units::show_duration;
 use super::{ChainSection, Confirmations, Loaded, LogFormat};
 use std::time::Duration;
+use strait_engine::Starts;
 use strait_engine::tower::Admission;
 
 /// One value for people.
@@ -106,6 +107,7 @@ impl Table<'_> {
         self.row(at("lock_margin"), seconds(settings.lock_margin));
         self.row(at("lock_horizon"), seconds(settings.lock_horizon));
         self.row(at("execution_window"), seconds(settings.execution_window));
+        self.row(at("move_patience"), seconds(settings.move_patience));
         let millis = |millis| text(show_duration(Duration::from_millis(millis)));
         self.row(at("hold_timeout"), millis(settings.hold_timeout_ms));
         self.row(at("retry"), millis(settings.retry_ms));
@@ -151,6 +153,13 @@ impl Table<'_> {
             shown.dedup();
             self.row(format!("policy.{key}"), list(shown));
         }
+        self.row(
+            "policy.starts",
+            match &policy.starts {
+                Starts::Any => list(["any".into()]),
+                Starts::Listed(starts) => list(starts.iter().map(ToString::to_string)),
+            },
+        );
         self.row("policy.channels_per_peer", policy.channels_per_peer.to_string());
         self.row("policy.unfunded_channels", policy.unfunded_channels.to_string());
         self.row("policy.manual_approval", policy.manual_approval.to_string());

@@ -202,7 +202,8 @@ const POLICY: &str = "\
 # assets = [\"ETH\"]                 # by default those that have names; [\"any\"] takes all
 # apps = []
 # min_deposit = [\"0.05 ETH\"]       # what a peer that opens a channel must deposit
-# stakes = [\"1 ETH\"]               # most that is put, unasked, into a game that a peer opens in a channel
+# stakes = [\"1 ETH\"]               # most that is put, unasked, into what a peer opens in a channel
+# starts = []                      # games that begin so are played unasked; see `strait app start --help`
 # channels_per_peer = 1024
 # manual_approval = false          # true: channels wait for `strait channel approve`
 

@@ -58,6 +58,7 @@ fn policy(config: &Config, chain: &str) -> Policy {
         max_challenge: policy.max_challenge,
         min_deposits: of_chain(&policy.min_deposits),
         stakes: of_chain(&policy.stakes),
+        starts: policy.starts.clone(),
         channels_per_peer: policy.channels_per_peer,
         unfunded_channels: policy.unfunded_channels,
         manual_approval: policy.manual_approval,

@@ -1,47 +1,17 @@
 //! Channels with an app.
 
 use super::Core;
-use super::convert::asset_index;
 use super::keys::Keyed;
 use super::registry::Known;
 use std::sync::Arc;
 use strait_api::{
-    Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppOpen, AppPosition, AssetAmount,
-    ChannelOpened, ErrorCode, InstalledApp, InstalledApps, Nothing,
+    Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppPosition, AssetAmount, ErrorCode,
+    InstalledApp, InstalledApps, Nothing,
 };
-use strait_protocol::{self as protocol, AppStart, Command, NewChild, Operation, Outcome};
+use strait_protocol::{self as protocol, AppStart, Command, Operation, Outcome};
 use strait_types::{Amount, ChannelId, ChannelParams, Side};
 
 impl Core {
-    /// Opens a game within a payment channel.
-    pub(super) async fn app_open_within(
-        &self,
-        parent: ChannelId,
-        request: &AppOpen,
-    ) -> Result<ChannelOpened, ApiError> {
-        if request.idempotency_key.is_some() {
-            let message = "a game within a channel takes no idempotency key";
-            return Err(ApiError::new(ErrorCode::InvalidParams, message)
-                .hint("look at the channel's `children` before you repeat"));
-        }
-        let known = self.known(parent).await?;
-        let ([stake], [peer_stake]) = (&request.stake[..], &request.peer_stake[..]) else {
-            let message =
-                "a game within a channel has stakes of one asset: give one `stake` and one `peer_stake`";
-            return Err(ApiError::new(ErrorCode::InvalidParams, message));
-        };
-        let default = self.nodes.get(known.chain).map_or(0, |chain| chain.challenge_duration);
-        let new = NewChild {
-            asset: asset_index(&known, Some(stake.asset))?,
-            stakes: [stake.amount, *peer_stake],
-            challenge_duration: request.challenge_duration.unwrap_or(default),
-            nonce: u64::from_be_bytes(self.random()?),
-            app: Some((request.app, position(&request.start)?)),
-        };
-        let child = self.node(&known)?.open_child(known.id, new).await?;
-        Ok(ChannelOpened { channel: self.show(child).await?, deposits: Vec::new() })
-    }
-
     pub(crate) async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
         let (_, chain) = self.chain(request.chain_id)?;
         let app = chain.node.install_app(request.runtime.to_vec()).await?;
@@ -67,16 +37,22 @@ impl Core {
                 format!("the channel {id} has no app; it is one for payments"),
             )
         })?;
-        let last = protocol::AppMove {
-            writer: view.state.writer,
-            deltas: view.state.allocations.iter().map(|of| of.delta).collect(),
-            data: view.state.app_data,
+        let start = self.node(&known)?.query(move |engine| engine.channel(id)?.app_start().cloned()).await?;
+        let AppStart { stakes, first } = start.ok_or(crate::NodeError::Mismatch)?;
+        let last = match view.state.version.0 {
+            0 => first,
+            _ => protocol::AppMove {
+                writer: view.state.writer,
+                deltas: view.state.allocations.iter().map(|of| of.delta).collect(),
+                data: view.state.app_data,
+            },
         };
         Ok(AppInfo {
             channel: id,
             app: view.app,
             side: known.side as u8,
             version: view.state.version.0,
+            stakes,
             position: shown(last),
             our_turn: view.our_turn,
             in_flight: view.in_flight,
@@ -138,7 +114,7 @@ pub(super) fn start(
     Ok(AppStart { stakes: stakes.ok_or_else(missing)?, first: position(first)? })
 }
 
-fn position(given: &AppPosition) -> Result<protocol::AppMove, ApiError> {
+pub(super) fn position(given: &AppPosition) -> Result<protocol::AppMove, ApiError> {
     let writer = Side::from_index(usize::from(given.writer))
         .ok_or_else(|| ApiError::new(ErrorCode::InvalidParams, "`writer` is 0 or 1"))?;
     Ok(protocol::AppMove { writer, deltas: deltas(&given.deltas)?, data: given.data.to_vec() })

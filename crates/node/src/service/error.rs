@@ -112,7 +112,9 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::UnknownLock => ErrorCode::UnknownLock,
         Rule::NotOpen | Rule::Closing => ErrorCode::ChannelNotOpen,
         Rule::ExecutionPending | Rule::ChildNotOver => ErrorCode::ChannelBusy,
-        Rule::UnknownApp | Rule::ChildPeriod | Rule::StakeTooHigh => ErrorCode::PolicyRefused,
+        Rule::UnknownApp | Rule::ChildPeriod | Rule::StakeTooHigh | Rule::UnknownStart => {
+            ErrorCode::PolicyRefused
+        }
         Rule::ChildTerms | Rule::WrongOutcome => ErrorCode::InvalidParams,
         Rule::Restoring => ErrorCode::ChannelRestoring,
         Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,

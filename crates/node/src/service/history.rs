@@ -1,6 +1,7 @@
 //! A channel's agreed operations, read from its durable history in pieces of bounded size.
 
 use super::Core;
+use super::apps::{shown, texts};
 use super::convert::{bad_cursor, memo, page_limit};
 use super::registry::Known;
 use crate::{Node, NodeError};
@@ -193,10 +194,8 @@ fn history_line(known: &Known, line: BillLine) -> HistoryLine {
         Operation::CloseChild { child, outcome } => HistoryEntry::CloseChild { child, outcome },
         Operation::HandOver => HistoryEntry::HandOver,
         Operation::Finalise { valid_until } => HistoryEntry::Finalise { valid_until },
-        operation @ (Operation::Move(_) | Operation::Finish { .. }) => {
-            // It has a form in JSON, as every operation.
-            HistoryEntry::Other { content: serde_json::to_value(&operation).unwrap_or_default() }
-        }
+        Operation::Move(next) => HistoryEntry::Move { position: shown(next) },
+        Operation::Finish { outcome, .. } => HistoryEntry::Finish { outcome: texts(&outcome) },
     };
     HistoryLine { version: line.version.0, is_ours: line.writer == known.side, entry }
 }

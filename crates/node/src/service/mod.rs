@@ -5,6 +5,7 @@ mod api;
 mod apps;
 mod backup;
 mod channels;
+mod children;
 mod chores;
 mod config;
 mod convert;

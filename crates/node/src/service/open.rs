@@ -14,7 +14,7 @@ use strait_api::{
     Phase, Shortage,
 };
 use strait_protocol::AppStart;
-use strait_types::{Address, Amount, AssetIndex, B256, ChannelParams, Participant, Side, U256};
+use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, Side, U256};
 
 /// How often, and how many times, a new peer's connection is looked for: ten seconds in all.
 const CONNECTION_LOOK: Duration = Duration::from_millis(20);
@@ -22,6 +22,13 @@ const CONNECTION_LOOKS: u32 = 500;
 
 impl Core {
     pub(crate) async fn open(self: &Arc<Core>, mut request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
+        if let Some(parent) = request.parent {
+            return self.channel_open_within(parent, request).await;
+        }
+        if request.peer_deposit.is_some() {
+            let message = "`peer_deposit` is for channels within a channel; here the peer deposits by itself";
+            return Err(ApiError::new(ErrorCode::InvalidParams, message));
+        }
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
         let mut params = self.terms(chain, &peer, &request)?;
@@ -54,7 +61,7 @@ impl Core {
 
     pub(crate) async fn app_open(self: &Arc<Core>, mut request: AppOpen) -> Result<ChannelOpened, ApiError> {
         if let Some(parent) = request.parent {
-            return self.app_open_within(parent, &request).await;
+            return self.app_open_within(parent, request).await;
         }
         let (index, chain) = self.chain(request.chain_id)?;
         let peer = self.find_peer(&request.peer)?;
@@ -113,7 +120,11 @@ impl Core {
         }
         let id = match start {
             None => chain.node.open(params.clone(), chain.settings.clone()).await?,
-            Some(start) => chain.node.open_app(params.clone(), start, chain.settings.clone()).await?,
+            Some(start) => {
+                let id = chain.node.open_app(params.clone(), start, chain.settings.clone()).await?;
+                self.await_player(chain, id).await?;
+                id
+            }
         };
         self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
@@ -128,6 +139,28 @@ impl Core {
             });
         }
         Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
+    }
+
+    /// Waits until the peer has taken a game. A stake that is put in before comes back only by a dispute.
+    async fn await_player(&self, chain: &ChainNode, id: ChannelId) -> Result<(), ApiError> {
+        let mut looks = tokio::time::interval(CONNECTION_LOOK);
+        for _ in 0..CONNECTION_LOOKS {
+            match chain.node.query(move |engine| engine.answer_to_offer(id)).await? {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(reason)) => {
+                    let message = format!("the peer does not take the game: {reason}");
+                    return Err(ApiError::new(ErrorCode::PeerRefused, message)
+                        .hint("nothing was put in; let its operator install the app and list it under `policy.apps`, then open again"));
+                }
+                None => {
+                    looks.tick().await;
+                }
+            }
+        }
+        let message = "the peer has not taken the game, so that nothing was put in";
+        Err(ApiError::new(ErrorCode::PeerOffline, message).hint(format!(
+            "when `strait channel list` shows it as connected, put the stake in: strait channel deposit {id} AMOUNT"
+        )))
     }
 
     /// Where the peer's node says that it is paid out, once it is connected.

@@ -4,8 +4,8 @@ use crate::world::{ETHER, Party, World, event, soon};
 use futures_util::StreamExt as _;
 use strait_api::{
     Api as _, AppFinish, AppInfo, AppInstall, AppMove, AppOpen, AppPosition, AssetAmount, ChannelMove,
-    ChannelRef, ErrorCode, Event, EventRecord, EventStream, HistoryEntry, HistoryLine, HistoryQuery, Link,
-    Nothing, Phase,
+    ChannelOpen, ChannelRef, ErrorCode, Event, EventRecord, EventStream, HistoryEntry, HistoryLine,
+    HistoryQuery, Link, Nothing, Phase,
 };
 use strait_app::{AppData as _, NativeRules as _, Position};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
@@ -338,4 +338,67 @@ async fn moves_and_ends_with_a_key_are_made_once_also_when_a_crash_took_the_answ
     bob = world.crash_without_results(2, bob).await;
     assert_eq!(finish([&alice, &bob], channel, Some("end")).await, [5, 5]);
     assert_eq!(made(&bob, &other).await.expect("found in the history").version, 3);
+}
+
+/// Two services that know the app, and a channel for payments in which both have money.
+async fn rich_pair(world: &World) -> (Party, Party, ChannelId, Address) {
+    let (alice, bob, parent) = world.pair().await;
+    let app = install([&alice, &bob]).await;
+    let request =
+        ChannelMove { channel: parent, asset: None, amount: Amount::from(ETHER), idempotency_key: None };
+    soon("the deposit", bob.service.channel_deposit(request)).await.expect("sent");
+    alice.until(parent, |info| !info.balances[0].peer_deposited.is_zero()).await;
+    (alice, bob, parent, app)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_within_a_channel_is_opened_once_with_a_key_also_when_a_crash_took_the_answer() {
+    let world = World::new();
+    let (mut alice, bob, parent, app) = rich_pair(&world).await;
+    let stake = Amount::from(10_000);
+    let request = AppOpen {
+        parent: Some(parent),
+        idempotency_key: Some("game".into()),
+        ..five_sticks(app, String::new(), stake)
+    };
+    let opened = soon("the opening", alice.service.app_open(request.clone())).await.expect("opened");
+    let again = soon("the answer", alice.service.app_open(request.clone())).await.expect("opened");
+    assert_eq!(opened.channel.channel, again.channel.channel);
+    let other = AppOpen {
+        stake: vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(1) }],
+        ..request.clone()
+    };
+    let conflict = alice.service.app_open(other).await.expect_err("another request");
+    assert_eq!(conflict.code, ErrorCode::IdempotencyConflict);
+    alice = world.crash_without_results(1, alice).await;
+    let found = soon("the answer", alice.service.app_open(request)).await.expect("opened");
+    assert_eq!(opened.channel.channel, found.channel.channel);
+    let info = bob.until(parent, |info| info.children.len() == 1).await;
+    assert_eq!(info.balances[0].in_children, Amount::from(20_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_within_a_channel_is_paid_over_and_closed_back() {
+    let world = World::new();
+    let (alice, bob, parent, _) = rich_pair(&world).await;
+    let block = world.chain.with(|chain| chain.head().at.number);
+    let open = ChannelOpen {
+        parent: Some(parent),
+        deposit: vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(5_000) }],
+        peer_deposit: Some(Amount::from(3_000)),
+        idempotency_key: Some("purse".into()),
+        ..ChannelOpen::new("")
+    };
+    let opened = soon("the opening", alice.service.channel_open(open.clone())).await.expect("opened").channel;
+    let again = soon("the answer", alice.service.channel_open(open)).await.expect("opened").channel;
+    assert_eq!((opened.channel, opened.parent), (again.channel, Some(parent)));
+    let child = opened.channel;
+    bob.until(child, |info| info.can_pay).await;
+    alice.pay(child, 1_000, "in it").await.expect("paid");
+    bob.pay(child, 4_000, "and back").await.expect("paid");
+    let before = alice.show(parent).await.expect("known").balances[0].own;
+    soon("the close", alice.service.channel_close(ChannelRef { channel: child })).await.expect("agreed");
+    let info = alice.until(parent, |info| info.children.is_empty()).await;
+    assert_eq!(info.balances[0].own.checked_sub(before), Some(Amount::from(8_000)));
+    assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
 }

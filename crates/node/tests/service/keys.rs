@@ -216,13 +216,8 @@ async fn an_opening_is_answered_again_while_the_peer_is_away() {
     let world = World::new();
     let (alice, bob) = (world.start(1).await, world.start(2).await);
     let request = strait_api::ChannelOpen {
-        chain_id: None,
-        peer: bob.address(),
-        peer_payout: None,
-        assets: Vec::new(),
-        challenge_duration: None,
-        deposit: Vec::new(),
         idempotency_key: Some("open".into()),
+        ..strait_api::ChannelOpen::new(bob.address())
     };
     let opened = soon("the opening", alice.service.channel_open(request.clone())).await.expect("opens");
     soon("the stop", bob.service.shutdown()).await;

@@ -62,15 +62,7 @@ async fn channels_and_peers_that_cannot_be() {
     let world = World::new();
     let (alice, bob) = (world.start(1).await, world.start(2).await);
     let api = &alice.service;
-    let open = ChannelOpen {
-        chain_id: None,
-        peer: bob.address(),
-        peer_payout: None,
-        assets: Vec::new(),
-        challenge_duration: None,
-        deposit: Vec::new(),
-        idempotency_key: None,
-    };
+    let open = ChannelOpen::new(bob.address());
     let with = |change: &dyn Fn(&mut ChannelOpen)| {
         let mut request = open.clone();
         change(&mut request);

@@ -13,9 +13,9 @@ use strait_api::{
 };
 use strait_app::EvmApps;
 use strait_chain::{DevChain, DevChainConfig, SharedChain};
-use strait_engine::Policy;
 use strait_engine::ports::{Clock, Rng, RngError, StoreError};
 use strait_engine::tower::{Admission, Quotas, TowerConfig};
+use strait_engine::{Policy, Starts};
 use strait_node::service::{ChainNode, CopyStore, Retention, Service, ServiceConfig, ServiceError};
 use strait_node::transport::{Limits, Listen, TowerAddress};
 use strait_node::{Node, NodeConfig, SystemClock, SystemRng, Watchtower, WatchtowerConfig};
@@ -132,6 +132,7 @@ impl World {
             policy: Policy {
                 apps: vec![self.sticks()],
                 stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
+                starts: Starts::Any,
                 ..Policy::default()
             },
             alarms: Default::default(),
@@ -312,13 +313,8 @@ impl Party {
 
     pub(crate) async fn open(&self, peer: &Party, deposit: u64) -> ChannelId {
         let request = ChannelOpen {
-            chain_id: None,
-            peer: peer.address(),
-            peer_payout: None,
-            assets: Vec::new(),
-            challenge_duration: None,
             deposit: vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(deposit) }],
-            idempotency_key: None,
+            ..ChannelOpen::new(peer.address())
         };
         let opened = soon("the opening", self.service.channel_open(request)).await.expect("opens");
         let channel = opened.channel.channel;

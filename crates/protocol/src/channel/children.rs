@@ -121,7 +121,7 @@ impl Channel {
         }
         let own = opening.lock(*child, *asset, *flip).amounts[self.durable.side.index()];
         let address = self.durable.params.assets.get(asset.index()).ok_or(Rule::UnknownAsset)?;
-        ctx.around.admission.ok_or(Rule::Unsupported)?.stake(*address, own)
+        ctx.around.admission.ok_or(Rule::Unsupported)?.stake(*address, own, opening)
     }
 
     /// Judges the end of a child, which needs no agreement beyond the one that both know.

@@ -165,11 +165,17 @@ impl Channel {
         let seen = *self.durable.chain.head().deposits.get(asset)?;
         let allocation = head.state.allocations.get(asset)?;
         let order = |pair: [Amount; 2]| [pair[own.index()], pair[peer.index()]];
+        let ended =
+            self.outcome().filter(|_| self.is_over()).map(|outcome| outcome.amounts.map(Amount::signed));
         let arriving = [0, 1].map(|i| seen[i].checked_sub(counted[i]).unwrap_or(Amount::ZERO));
         Some(BalanceView {
             asset: *self.durable.params.assets.get(asset)?,
-            own: head.balance(own, asset, counted[own.index()])?,
-            peer: head.balance(peer, asset, counted[peer.index()])?,
+            own: ended
+                .map_or_else(|| head.balance(own, asset, counted[own.index()]), |of| Some(of[own.index()]))?,
+            peer: ended.map_or_else(
+                || head.balance(peer, asset, counted[peer.index()]),
+                |of| Some(of[peer.index()]),
+            )?,
             locked: allocation.locked()?,
             in_children: self.in_children(AssetIndex(u8::try_from(asset).ok()?)),
             deposited: order(counted),

@@ -15,7 +15,7 @@ impl Admission for Anything {
         Ok(())
     }
 
-    fn stake(&self, _: Address, units: Amount) -> Result<(), Rule> {
+    fn stake(&self, _: Address, units: Amount, _: &ChildOpening) -> Result<(), Rule> {
         if units <= amount(1_000) { Ok(()) } else { Err(Rule::StakeTooHigh) }
     }
 }

@@ -139,6 +139,7 @@ fn settings(
     seconds("lock_margin", raw.lock_margin, DAY, &mut settings.lock_margin);
     seconds("lock_horizon", raw.lock_horizon, LONGEST_CHALLENGE, &mut settings.lock_horizon);
     seconds("execution_window", raw.execution_window, DAY, &mut settings.execution_window);
+    seconds("move_patience", raw.move_patience, LONGEST_CHALLENGE, &mut settings.move_patience);
     let mut millis = |name: &str, value, target: &mut u64| {
         let range = Duration::from_millis(20)..=HOUR;
         if let Some(duration) = checker.duration(&format!("{key}.{name}"), value, range) {

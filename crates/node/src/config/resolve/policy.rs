@@ -4,16 +4,17 @@ use super::super::raw::{RawPolicy, Texts};
 use super::super::{AssetList, ChainSection, PolicySection};
 use super::chain::challenge;
 use super::{Checker, read_address};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use strait_api::{Among, AmountMistake, AssetNames, ReadAmount};
-use strait_types::{Address, Amount};
+use strait_engine::Starts;
+use strait_types::{Address, Amount, B256};
 
 const DEFAULT_MIN_CHALLENGE: u32 = 24 * 3_600;
 const DEFAULT_MAX_CHALLENGE: u32 = 30 * 24 * 3_600;
 const DEFAULT_PER_PEER: usize = 1_024;
 const DEFAULT_UNFUNDED: usize = 16_384;
 const DEFAULT_PROPOSALS: usize = 1_024;
-/// Takes any asset.
+/// Takes any asset, or start.
 const ANY: &str = "any";
 
 pub(super) fn policy(
@@ -61,11 +62,31 @@ pub(super) fn policy(
         max_challenge: max,
         min_deposits: amounts(checker, ("min_deposit", &raw.min_deposit), chains, assets),
         stakes: amounts(checker, ("stakes", &raw.stakes), chains, assets),
+        starts: starts(checker, &raw.starts),
         channels_per_peer,
         unfunded_channels,
         manual_approval: raw.manual_approval,
         proposals,
     }
+}
+
+fn starts(checker: &mut Checker<'_>, texts: &Texts) -> Starts {
+    if texts.0 == [ANY] {
+        return Starts::Any;
+    }
+    let mut listed = BTreeSet::new();
+    for (index, text) in texts.0.iter().enumerate() {
+        match text.parse::<B256>() {
+            Ok(start) => {
+                listed.insert(start);
+            }
+            Err(_) => checker.problem(
+                format!("policy.starts[{index}]"),
+                "this is no start: `strait app start` prints one, 0x and 64 hexadecimal digits; [\"any\"] takes all",
+            ),
+        }
+    }
+    Starts::Listed(listed)
 }
 
 /// By default the assets that have names.

@@ -241,6 +241,7 @@ impl Core {
             Intention::Deposit { asset, amount, before, at_ms } => {
                 self.look_for_deposit(&known, asset, amount, before, at_ms).await
             }
+            Intention::Child { nonce } => self.look_for_child(&known, nonce).await,
             // It was credited with nothing yet.
             Intention::Operations { .. } => Ok(Decided::Unknown),
             Intention::Open { .. } | Intention::Nothing => Ok(Decided::NotMade),
@@ -296,6 +297,29 @@ impl Core {
             return Ok(Decided::Done(json(&ChannelOpened { channel, deposits: results })));
         }
         Ok(Decided::NotMade)
+    }
+
+    /// A child that this node opened, by its nonce.
+    async fn look_for_child(&self, parent: &Known, nonce: u64) -> Result<Decided, ApiError> {
+        let id = parent.id;
+        let looked = self.node(parent)?.query(move |engine| {
+            let in_flight = engine
+                .channel(id)
+                .is_some_and(|channel| channel.openings().any(|(_, opening)| opening.params.nonce == nonce));
+            let is_it = |child: &ChannelId| {
+                let channel = engine.channel(*child);
+                channel.is_some_and(|of| of.parent() == Some(id) && of.params().nonce == nonce)
+            };
+            (engine.channel_ids().find(is_it), in_flight)
+        });
+        Ok(match looked.await? {
+            (Some(child), _) => {
+                let channel = self.show(child).await?;
+                Decided::Done(json(&ChannelOpened { channel, deposits: Vec::new() }))
+            }
+            (None, true) => Decided::Unknown,
+            (None, false) => Decided::NotMade,
+        })
     }
 
     /// What became of a deposit that an opening made. The channel is new, so that whatever it holds came with the opening or

@@ -53,6 +53,11 @@ pub(crate) enum Intention {
         #[serde(default)]
         deposits: Vec<(AssetIndex, Amount)>,
     },
+    /// A child channel.
+    Child {
+        /// Its nonce, by which it is found again.
+        nonce: u64,
+    },
     /// What is done in the database, together with the result.
     Nothing,
 }
