@@ -231,6 +231,10 @@ impl World {
             self.check_adopted(node, channel, &record)?;
             let relies =
                 matches!(record, Record::Accepted(_) | Record::Confirmed { .. } | Record::Rebased { .. });
+            if let Record::OpenedChild { id, opening, .. } = &record {
+                self.learn_of_child(*id, opening);
+            }
+            self.check_closings(node, &record)?;
             let book = self.nodes[node].books.entry(channel).or_default();
             let bound = match &record {
                 Record::Wrote(update) => Some(update.version),

@@ -20,21 +20,17 @@ impl World {
     /// Brings every channel to its end on chain: together where both are honest, else by force.
     pub(crate) fn end(&mut self) -> Result<(), Broken> {
         self.note("the end begins");
-        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
-        for id in &ids {
-            let together = self.is_honest_channel(*id) && !self.ending.contains(id) && self.users.chance(700);
-            let plays = self.channels[id].game.is_some();
-            if together && plays {
-                self.play_to_the_end(*id)?;
-            } else if together {
-                self.command(self.honest_node(*id), *id, "close", Command::Close)?;
-            }
+        let ids = self.children_first();
+        let children = ids.iter().filter(|id| self.parent_of(**id).is_some()).count();
+        for group in [&ids[..children], &ids[children..]] {
+            self.end_together(group)?;
         }
-        self.drain("closing")?;
         self.run_until(self.now + 3 * self.block_ms)?;
         self.roughen();
         for id in &ids {
-            if !self.is_closed(*id)? {
+            // Where a channel goes, its children go by themselves.
+            let must = self.parent_of(*id).is_none() || self.users.chance(300);
+            if must && !self.is_closed(*id)? {
                 self.end_by_force(*id)?;
             }
         }
@@ -57,6 +53,27 @@ impl World {
             self.run_until(self.now + self.block_ms)?;
         }
         Ok(())
+    }
+
+    /// All channels; children before the others.
+    fn children_first(&self) -> Vec<ChannelId> {
+        let is_child = |id: &ChannelId| self.parent_of(*id).is_some();
+        let (children, others): (Vec<_>, Vec<_>) = self.channels.keys().partition(|id| is_child(id));
+        [children, others].concat()
+    }
+
+    /// Lets honest users of channels agree on the end, in most of them.
+    fn end_together(&mut self, ids: &[ChannelId]) -> Result<(), Broken> {
+        for id in ids {
+            let together = self.is_honest_channel(*id) && !self.is_ending(*id) && self.users.chance(700);
+            let plays = self.channels[id].game.is_some();
+            if together && plays {
+                self.play_to_the_end(*id)?;
+            } else if together && !self.is_closed(*id)? {
+                self.command(self.honest_node(*id), *id, "close", Command::Close)?;
+            }
+        }
+        self.drain("closing")
     }
 
     /// From here on time is coarse, but fine enough for every margin; faults may come back, at rates that leave
@@ -86,7 +103,7 @@ impl World {
             return Ok(());
         }
         let deadline = self.now + (4 * plan.game.most_moves(plan.size) + 4 * BLOCKS) * self.block_ms;
-        while !self.is_closed(id)? && !self.ending.contains(&id) {
+        while !self.is_closed(id)? && !self.is_ending(id) {
             Property::Progress.check(self.now < deadline, || {
                 format!("a game does not end: {:?}", self.channels[&id].nodes.map(|node| self.view(node, id)))
             })?;
@@ -120,6 +137,9 @@ impl World {
 
     /// A user whose node was down, or forgot, says it again.
     fn repeat_force_close(&mut self, id: ChannelId) -> Result<(), Broken> {
+        if self.parent_of(id).is_some() {
+            return Ok(());
+        }
         let victim = self.honest_node(id);
         let wants = self.book(victim, id).is_some_and(|book| !book.force_close);
         let status = self.chain.with(|chain| money::status(chain, id))?;
@@ -150,7 +170,10 @@ impl World {
     /// Property 3: one period, the expiries of locks that were accepted, what was agreed to be executed, and some blocks.
     fn longest_end(&self) -> u64 {
         let most = |of: &dyn Fn(&ChannelPlan) -> u64| self.channels.values().map(of).max().unwrap_or(0);
-        let period = most(&|plan| u64::from(plan.params.challenge_duration));
+        let of_parent = most(&|plan| u64::from(plan.params.challenge_duration));
+        let of_child =
+            most(&|plan| plan.terms.as_ref().map_or(0, |_| u64::from(plan.params.challenge_duration)));
+        let period = of_parent + 2 * of_child;
         let settings = &self.plan.settings;
         let horizon = settings.iter().map(|settings| settings.lock_horizon + 2 * settings.execution_window);
         // Forced moves, each of which may take a period, and disputes that end by agreement.
@@ -160,6 +183,11 @@ impl World {
     }
 
     fn is_closed(&self, id: ChannelId) -> Result<bool, Broken> {
+        if self.parent_of(id).is_some() {
+            let nodes = self.honest_of(&self.channels[&id]);
+            let mut views = nodes.into_iter().filter_map(|node| self.view(node, id));
+            return Ok(views.all(|view| view.phase == "closed"));
+        }
         let phase = self.chain.with(|chain| money::status(chain, id))?.phase;
         // Locks that a lost disk knew, and a lying peer keeps to itself, nobody can unlock.
         let forgotten = self.book_of_claims(self.honest_node(id), id).is_none();
@@ -191,8 +219,13 @@ impl World {
             for node in self.honest_of(&plan) {
                 if let (Some(book), Some(side)) = (self.book_of_history(node, id), self.side(id, node)) {
                     let last = self.recorded.get(&id).filter(|hash| book.positions.contains_key(*hash));
-                    self.calls.check(node, id, side, book, last.copied().unwrap_or(book.confirmed))?;
+                    let last = self.agreed_end(node, id)?.or(last.copied());
+                    self.calls.check(node, id, side, book, last.unwrap_or(book.confirmed))?;
                 }
+            }
+            if plan.terms.is_some() {
+                // What it came to is paid by its parent.
+                continue;
             }
             for asset in 0..plan.params.assets.len() {
                 let put = deposited.get(&(id, asset)).copied().unwrap_or_default();
@@ -264,6 +297,11 @@ impl World {
         }
         let Some(book) = self.book_of_claims(node, id) else { return Ok(None) };
         let deposit = deposits[book.side.index()];
-        self.chain.with(|chain| money::owed(chain, book, asset, deposit)).map(Some)
+        let mut least = i128::MAX;
+        for position in book.possible() {
+            let owed = self.chain.with(|chain| money::owed_by(chain, book, position, asset, deposit))?;
+            least = least.min(owed + self.owed_in_children(node, position, asset)?);
+        }
+        Ok(Some(least))
     }
 }

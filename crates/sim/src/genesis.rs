@@ -5,7 +5,7 @@ use strait_chain::dev::Mining;
 use strait_chain::{DevChain, DevChainConfig};
 use strait_engine::ports::TxRequest;
 use strait_types::abi::calls;
-use strait_types::{SigningKey, U256, keccak256};
+use strait_types::{Address, SigningKey, U256, keccak256};
 
 /// Names of the nodes.
 pub(crate) const NAMES: [&str; 3] = ["alice", "bob", "carol"];
@@ -28,6 +28,11 @@ static GENESIS: LazyLock<DevChain> = LazyLock::new(|| {
     chain.mine();
     chain
 });
+
+/// The token of every chain.
+pub(crate) fn token() -> Address {
+    GENESIS.token()
+}
 
 /// A chain of one's own.
 pub(crate) fn chain() -> DevChain {

@@ -10,6 +10,7 @@
 //! `docs/simulation.md` tells how a run goes and how to read a failure.
 
 mod check;
+mod children;
 mod dice;
 mod drive;
 mod ending;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use strait_app::EvmApps;
 use strait_chain::DevAccount;
 use strait_engine::ports::{Batch, HistoryEntry, Recovered, Store, StoreError};
-use strait_engine::{Engine, Policy, Staged};
+use strait_engine::{Engine, Policy, Staged, Starts};
 use strait_protocol::{Record, Settings};
 use strait_store::{MemoryDisk, MemoryStore};
-use strait_types::{ChannelId, Domain, SigningKey, Version};
+use strait_types::{Address, Amount, ChannelId, Domain, SigningKey, Version};
 
 /// What lives as long as the process.
 pub(crate) struct Process {
@@ -103,7 +103,8 @@ impl Node {
 
     fn engine(&self, domain: &Domain, store: &dyn Store, restored: bool) -> Result<Engine, Broken> {
         let apps = Game::ALL.map(|game| game.code().address(domain.adjudicator())).to_vec();
-        let policy = Policy { min_challenge: 3_600, apps, ..Policy::default() };
+        let stakes = [Address::ZERO, crate::genesis::token()].map(|asset| (asset, Amount::MAX)).into();
+        let policy = Policy { min_challenge: 3_600, apps, stakes, starts: Starts::Any, ..Policy::default() };
         let signer = self.signer.clone();
         let mut engine = Engine::recover(*domain, signer, policy, self.settings.clone(), store, restored)
             .map_err(|error| Property::Replay.broken(format!("the engine does not recover: {error}")))?;

@@ -147,6 +147,13 @@ impl World {
                 self.note(format_args!("{}: {channel:?} refuses {version}: {rule:?}", self.name(node)));
                 Ok(())
             }
+            Event::ChildClosed { child, outcome } => {
+                let is_on_chain = self.view(node, child).is_some_and(|view| view.recorded.is_some());
+                let how = if is_on_chain { "taken over from the chain" } else { "closed back" };
+                self.report.count("child", how);
+                self.note(format_args!("{}: {channel:?} {how} {child:?} {outcome:?}", self.name(node)));
+                Ok(())
+            }
             Event::Chain(news) => {
                 self.note(format_args!("{}: {channel:?} {news:?}", self.name(node)));
                 if matches!(news, ChainNews::Challenged { .. } | ChainNews::Closed) {

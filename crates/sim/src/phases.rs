@@ -97,10 +97,9 @@ impl World {
         }
         // A channel whose opening was lost with its node is opened again by its user.
         for (id, plan) in self.channels.clone() {
-            for node in self.honest_of(&plan).into_iter().take(1) {
-                if self.view(node, id).is_none() {
-                    self.open(node, id, &plan)?;
-                }
+            let opener = plan.terms.is_none().then(|| self.honest_of(&plan).into_iter().next()).flatten();
+            if let Some(node) = opener.filter(|node| self.view(*node, id).is_none()) {
+                self.open(node, id, &plan)?;
             }
         }
         Ok(())
@@ -119,12 +118,11 @@ impl World {
         let late = 4 * self.plan.chain.lag.end().max(self.plan.chain.stall_for.end());
         let bound = windows + 2 * holds.unwrap_or(0) + BLOCKS * self.block_ms + late;
         let deadline = self.now + bound;
-        let ids: Vec<ChannelId> = self.channels.keys().copied().collect();
         let mut looks = 0;
         loop {
             looks += 1;
             self.run_until(self.now + if looks < 10 { 500 } else { LOOK_MS })?;
-            let restless = ids.iter().find_map(|id| self.restlessness(*id));
+            let restless = self.channels.keys().find_map(|id| self.restlessness(*id));
             let Some(reason) = restless else { return Ok(()) };
             Property::Progress.check(self.now < deadline, || format!("after {after}: {reason}"))?;
         }
@@ -140,6 +138,9 @@ impl World {
             return Some(format!("{} does not see the chain's head", self.name(node)));
         }
         let views = nodes.map(|node| self.view(node, id));
+        if self.parent_of(id).is_some_and(|parent| self.is_decided_by_chain(parent)) {
+            return None;
+        }
         let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
         if zero.phase != "open" || one.phase != "open" {
             // What was in flight when a dispute began is decided by the chain.
@@ -148,7 +149,7 @@ impl World {
         if let Some(reason) = self.unanswered(id) {
             return Some(reason);
         }
-        if self.ending.contains(&id) {
+        if self.is_ending(id) {
             return None;
         }
         let differ = zero.version != one.version || zero.in_flight + one.in_flight > 0;
@@ -163,6 +164,12 @@ impl World {
             view.balances.iter().any(|balance| balance.arriving.iter().any(|amount| !amount.is_zero()))
         });
         (differ || unready || arriving).then(|| format!("{id:?} does not come to rest: {zero:?} {one:?}"))
+    }
+
+    /// What was in flight in a channel, and in its children, when its dispute began is decided by the chain.
+    fn is_decided_by_chain(&self, id: ChannelId) -> bool {
+        let nodes = self.channels.get(&id).map_or([0; 2], |plan| plan.nodes);
+        nodes.into_iter().any(|node| self.view(node, id).is_none_or(|view| view.phase != "open"))
     }
 
     /// A command of an honest user that has not ended.
@@ -182,8 +189,8 @@ impl World {
     fn work_in_calm(&mut self) -> Result<(), Broken> {
         for (id, plan) in self.channels.clone().into_iter().filter(|(_, plan)| plan.game.is_none()) {
             for node in plan.nodes {
-                let idle = !self.ending.contains(&id)
-                    && self.view(node, id).is_some_and(|view| view.phase == "open");
+                let idle =
+                    !self.is_ending(id) && self.view(node, id).is_some_and(|view| view.phase == "open");
                 if idle && self.is_honest_channel(id) {
                     let before = self.calls.by_token.len() as u64;
                     let affordable = self.view(node, id).is_some_and(|view| view.balances[0].own > 0);
@@ -216,12 +223,13 @@ impl World {
                     let is_decided =
                         self.view(node, id).is_some_and(|view| matches!(view.phase, "settled" | "closed"));
                     let recorded = self.recorded.get(&id).filter(|_| is_decided);
-                    let last = recorded.filter(|hash| book.positions.contains_key(*hash));
-                    self.calls.check(node, id, side, book, last.copied().unwrap_or(book.confirmed))?;
+                    let last = recorded.filter(|hash| book.positions.contains_key(*hash)).copied();
+                    let last = self.agreed_end(node, id)?.or(last);
+                    self.calls.check(node, id, side, book, last.unwrap_or(book.confirmed))?;
                 }
             }
             let [Some(zero), Some(one)] = plan.nodes.map(|node| self.view(node, id)) else { continue };
-            if !self.is_honest_channel(id) || self.ending.contains(&id) {
+            if !self.is_honest_channel(id) || self.is_ending(id) {
                 continue;
             }
             let same = zero.version == one.version

@@ -5,7 +5,7 @@ use crate::games::Game;
 use crate::mutation::Mutation;
 use std::ops::RangeInclusive;
 use strait_protocol::Settings;
-use strait_types::{Address, ChannelParams, Participant, Side, keccak256};
+use strait_types::{Address, ChannelParams, ChildTerms, Participant, Side, keccak256};
 
 /// What a dishonest node does, besides running the engine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +100,8 @@ pub(crate) struct ChannelPlan {
     pub(crate) both_open: bool,
     /// What is played in it, in a channel with an app.
     pub(crate) game: Option<GamePlan>,
+    /// Of a child; users open those while the run goes.
+    pub(crate) terms: Option<ChildTerms>,
 }
 
 /// A game to be.
@@ -175,6 +177,8 @@ pub(crate) struct Plan {
     pub(crate) restores: u64,
     pub(crate) chain: ChainPlan,
     pub(crate) operations: u64,
+    /// How many channels within channels users open at most.
+    pub(crate) children: u64,
     /// Between operations.
     pub(crate) pause: RangeInclusive<u64>,
     /// Of 1,000 inputs: the round waits for more of them.
@@ -193,7 +197,8 @@ impl Plan {
         if let Some(game) = game_channel(seed, &channels[0], liar, places.adjudicator) {
             channels.push(game);
         }
-        let plays = channels.iter().any(|channel| channel.game.is_some());
+        let children = children(seed, &channels[0], liar);
+        let plays = children > 0 || channels.iter().any(|channel| channel.game.is_some());
         let skew = dice.pick(&[0, 5_000, 300_000]);
         let stormy = !dice.chance(150);
         let slow = dice.chance(120);
@@ -228,6 +233,7 @@ impl Plan {
             restores,
             chain,
             operations: dice.within(&(200..=260)),
+            children,
             pause: 0..=if slow { 60_000 } else { dice.pick(&[40, 300, 3_000]) },
             join: dice.pick(&[0, 300, 800]),
         }
@@ -309,6 +315,17 @@ fn game_channel(
     Some(plan)
 }
 
+/// In a fifth of the seeds, and more often where somebody lies about games.
+fn children(seed: u64, beside: &ChannelPlan, liar: Option<(usize, Role)>) -> u64 {
+    // Dice of its own.
+    let dice = &mut Dice::new(seed, 6);
+    let lies = |(liar, role): (usize, Role)| {
+        matches!(role, Role::Cheater | Role::Griefer | Role::Staller) && beside.nodes.contains(&liar)
+    };
+    let rate = if liar.is_some_and(lies) { 600 } else { 200 };
+    if dice.chance(rate) { dice.within(&(1..=4)) } else { 0 }
+}
+
 fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Address) -> ChannelPlan {
     let assets = dice.pick(&[0, 0, 1, 2]);
     let assets = match assets {
@@ -345,6 +362,7 @@ fn channel(dice: &mut Dice, seed: u64, number: u64, nodes: [usize; 2], token: Ad
         deposits,
         both_open: dice.chance(300),
         game: None,
+        terms: None,
     }
 }
 

@@ -59,6 +59,9 @@ impl World {
         let Some(view) = self.view(node, id) else { return Ok(()) };
         let Some(app) = &view.app else { return Ok(()) };
         if app.state.version.0 == 0 {
+            if self.parent_of(id).is_some() {
+                return Ok(());
+            }
             let has_staked = view.balances[0].deposited[0].units() + view.balances[0].arriving[0].units()
                 >= plan.stake.into();
             let waits = self.calls.open().any(|(_, call)| call.node == node && call.channel == id);
@@ -117,10 +120,11 @@ impl World {
 
     /// Whether a user has ordered to end a channel without the peer.
     fn ends_by_force(&self, id: ChannelId) -> bool {
-        let nodes = self.channels.get(&id).map(|plan| plan.nodes);
-        nodes.is_some_and(|nodes| {
-            nodes.iter().any(|node| self.book(*node, id).is_some_and(|book| book.force_close))
-        })
+        let Some(plan) = self.channels.get(&id) else { return false };
+        let is_forced = |of: ChannelId| {
+            plan.nodes.iter().any(|node| self.book(*node, of).is_some_and(|book| book.force_close))
+        };
+        is_forced(id) || self.parent_of(id).is_some_and(is_forced)
     }
 
     /// Whether a dishonest player moves now. Who cheats says something else instead, or besides.

@@ -60,6 +60,9 @@ impl World {
         let ids: Vec<ChannelId> = payments.map(|(id, _)| *id).collect();
         let channel = self.users.pick(&ids);
         let node = self.users.pick(&self.channels[&channel].nodes);
+        if self.opens_child(channel) {
+            return self.open_child(node, channel);
+        }
         let kind = self.users.weighted(&KINDS);
         let checked = self.users.index(self.nodes.len());
         if self.users.chance(60) {
@@ -71,6 +74,7 @@ impl World {
         }
         let view = self.nodes[node].process.as_ref().and_then(|process| process.engine.view(channel));
         match view {
+            Some(view) if self.parent_of(channel).is_some() => self.operate_in_child(node, channel, &view),
             Some(view) => self.operate_on(node, channel, kind, &view),
             None => Ok(()),
         }
@@ -141,7 +145,12 @@ impl World {
         self.take(node, Input::Command { token, channel, command })
     }
 
-    fn misuse(&mut self, node: usize, channel: ChannelId, asset: AssetIndex) -> Result<(), Broken> {
+    pub(crate) fn misuse(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        asset: AssetIndex,
+    ) -> Result<(), Broken> {
         let preimage = B256::new(self.users.word());
         let nonsense = [
             Command::Withdraw { asset, amount: Amount::ZERO },

@@ -8,7 +8,7 @@ use crate::liar::Liar;
 use crate::mutation::Mutation;
 use crate::network::Link;
 use crate::node::Node;
-use crate::plan::{ChannelPlan, Places, Plan};
+use crate::plan::{ChannelPlan, GamePlan, Places, Plan};
 use crate::queue::{Event, Queue};
 use crate::report::Report;
 use crate::trace::Trace;
@@ -44,6 +44,9 @@ pub(crate) struct World {
     /// Channels that a user, a dispute or an agreement has set on their way to the end.
     pub(crate) ending: BTreeSet<ChannelId>,
     pub(crate) operations_left: u64,
+    pub(crate) children_left: u64,
+    /// What is to be played in the children that users asked for, by nonce; nothing in those for payments.
+    pub(crate) offered: BTreeMap<u64, Option<GamePlan>>,
     pub(crate) block_ms: u64,
     pub(crate) calls: Calls,
     pub(crate) signed: Signed,
@@ -51,7 +54,7 @@ pub(crate) struct World {
     pub(crate) recorded: BTreeMap<ChannelId, B256>,
     /// The same of each game, as the canonical chain has it.
     pub(crate) last_states: BTreeMap<ChannelId, State>,
-    /// There is a channel with a game.
+    /// There is a channel with a game, or may be.
     pub(crate) plays: bool,
     /// Transactions that were sent while fees were lower or higher: what each asks for and offers.
     pub(crate) sent: BTreeMap<TxHash, Sent>,
@@ -96,12 +99,14 @@ impl World {
             preimages: BTreeMap::new(),
             ending: BTreeSet::new(),
             operations_left: plan.operations,
+            children_left: plan.children,
+            offered: BTreeMap::new(),
             block_ms: plan.chain.block_ms,
             calls: Calls::default(),
             signed: Signed::default(),
             recorded: BTreeMap::new(),
             last_states: BTreeMap::new(),
-            plays: plan.channels.iter().any(|channel| channel.game.is_some()),
+            plays: plan.children > 0 || plan.channels.iter().any(|channel| channel.game.is_some()),
             sent: BTreeMap::new(),
             is_congested: false,
             answers: BTreeMap::new(),

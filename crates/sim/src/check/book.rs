@@ -76,6 +76,10 @@ impl Book {
                 *empty = Some(Book::new(id, &params, side));
                 Ok(())
             }
+            (empty @ None, Record::OpenedChild { id, opening, side, .. }) => {
+                *empty = Some(Book::new(id, &opening.params, side));
+                Ok(())
+            }
             (Some(book), record) => book.follow(record, chain),
             (None, _) => Err(Property::Replay.broken("a journal does not begin with the opening")),
         }
@@ -83,7 +87,7 @@ impl Book {
 
     fn follow(&mut self, record: Record, chain: &ChainSays<'_>) -> Result<(), Broken> {
         match record {
-            Record::Opened { .. } | Record::OpenedApp { .. } => {
+            Record::Opened { .. } | Record::OpenedApp { .. } | Record::OpenedChild { .. } => {
                 return Err(Property::Replay.broken("a channel is opened twice"));
             }
             Record::Wrote(update) => {
@@ -136,7 +140,6 @@ impl Book {
                 self.confirm(hash, None);
             }
             Record::Dispute { .. } | Record::MoveRefused | Record::Resume { .. } => {}
-            Record::OpenedChild { .. } => return Err(Property::Replay.broken("nobody opens a child here")),
             Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
         }
         Ok(())

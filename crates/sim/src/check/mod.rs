@@ -3,6 +3,7 @@
 
 pub(crate) mod book;
 pub(crate) mod calls;
+mod child;
 pub(crate) mod durable;
 pub(crate) mod game;
 pub(crate) mod money;

@@ -8,7 +8,7 @@ use strait_chain::DevChain;
 use strait_engine::ports::ChainError;
 use strait_protocol::Position;
 use strait_types::abi::views;
-use strait_types::{Address, AssetIndex, B256, Bytes, ChannelId, Lock, Side, U256};
+use strait_types::{Address, AssetIndex, B256, Bytes, ChannelId, Lock, LockKind, Side, U256};
 
 /// Seconds before the expiry of a lock at which its preimage must be known, so that it must be claimed.
 const IN_TIME: u64 = 400;
@@ -49,7 +49,7 @@ pub(crate) fn conservation(
 ) -> Result<(), Broken> {
     for asset in [Address::ZERO, chain.token()] {
         let mut owned = U256::ZERO;
-        for (id, plan) in channels {
+        for (id, plan) in channels.iter().filter(|(_, plan)| plan.terms.is_none()) {
             let Some(index) = plan.params.assets.iter().position(|of| *of == asset) else { continue };
             let funds = funds(chain, *id, index)?;
             let put: u128 = funds.deposited.iter().map(|amount| amount.units()).sum();
@@ -83,7 +83,8 @@ pub(crate) fn registered(chain: &DevChain, hashes: &[B256]) -> Result<Vec<(B256,
     Ok(registered)
 }
 
-/// The least that a side is owed of an asset: by its last durable state, or by one that it signed above.
+/// The least that a side is owed of an asset: by its last durable state, or by one that it signed above; without what
+/// is in children.
 pub(crate) fn owed(chain: &DevChain, book: &Book, asset: usize, deposit: u128) -> Result<i128, Broken> {
     let mut least = i128::MAX;
     for position in book.possible() {
@@ -92,7 +93,7 @@ pub(crate) fn owed(chain: &DevChain, book: &Book, asset: usize, deposit: u128) -
     Ok(least)
 }
 
-fn owed_by(
+pub(crate) fn owed_by(
     chain: &DevChain,
     book: &Book,
     position: &Position,
@@ -102,7 +103,9 @@ fn owed_by(
     let side = book.side.index();
     let allocation = &position.state.allocations[asset];
     let mut owed = deposit as i128 + allocation.delta[side] + allocation.withdrawn[side] as i128;
-    for lock in position.locks.iter().map(|entry| &entry.lock).filter(|lock| lock.asset.index() == asset) {
+    let hash_locks =
+        position.locks.iter().map(|entry| &entry.lock).filter(|lock| lock.kind == LockKind::Hash);
+    for lock in hash_locks.filter(|lock| lock.asset.index() == asset) {
         let Some(contributor) = lock.contributor() else { continue };
         let in_time = registered_at(chain, lock.reference)?.is_some_and(|time| time <= lock.expiry);
         let is_ours = if contributor == book.side { !in_time } else { in_time || knows(book, lock) };

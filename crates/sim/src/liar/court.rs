@@ -1,10 +1,11 @@
 //! What the liar brings to the chain, and what it keeps for that.
 
 use crate::failure::Broken;
-use crate::plan::Role;
+use crate::plan::{ChannelPlan, Role};
 use crate::world::World;
 use strait_engine::ports::TxRequest;
 use strait_protocol::{Body, Frame, Refusal, Rule, Update};
+use strait_types::abi::child::{Challenger, Child, Shown};
 use strait_types::abi::{Record, calls};
 use strait_types::{Bytes, ChannelId, Side, Signature, State, U256, Version};
 
@@ -70,9 +71,19 @@ impl World {
         let hash = state.hash();
         let signatures = peer.map(|peer| self.both(node, side, state, peer));
         let word = self.nodes[node].key.sign(self.domain.challenge_digest(channel, dispute, hash));
-        let params = &self.channels[&channel].params;
-        let data = calls::challenge(params, state, signatures.as_ref(), previous, side, Some(&word));
+        let ChannelPlan { params, terms, .. } = &self.channels[&channel];
+        let data = match terms {
+            None => calls::challenge(params, state, signatures.as_ref(), previous, side, Some(&word)),
+            Some(terms) => {
+                let shown = Shown { state, signatures: signatures.as_ref(), activation: None, previous };
+                Child { params, terms }.challenge(shown, Challenger::Participant(side, Some(&word)))
+            }
+        };
+        let is_child = terms.is_some();
         let taken = self.call_adjudicator(node, data);
+        if taken && is_child {
+            self.report.count("lie", "challenge of a child with an old state");
+        }
         if taken {
             self.report.count("lie", "challenge with an old state");
             self.note(format_args!("the liar challenges {channel:?} with version {}", state.version));
@@ -103,7 +114,15 @@ impl World {
         let Some((position, peer)) = secret.last().cloned() else { return };
         let Some((_, previous)) = self.on_record(node, channel) else { return };
         let signatures = self.both(node, side, &position.state, peer);
-        let data = calls::respond(&self.channels[&channel].params, &position.state, &signatures, previous);
+        let ChannelPlan { params, terms, .. } = &self.channels[&channel];
+        let state = &position.state;
+        let data = match terms {
+            None => calls::respond(params, state, &signatures, previous),
+            Some(terms) => {
+                let signatures = Some(&signatures);
+                Child { params, terms }.respond(Shown { state, signatures, activation: None, previous })
+            }
+        };
         if self.call_adjudicator(node, data) {
             self.report.count("lie", "response with a refused state");
         }

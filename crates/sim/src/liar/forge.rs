@@ -2,11 +2,13 @@
 
 use crate::check::book::Book;
 use crate::dice::Dice;
+use crate::plan::ChannelPlan;
 use crate::world::World;
 use strait_protocol::{
     AppMove, Body, Frame, Operation, Payment, Position, Refusal, Rule, SignedPosition, Sync, Update,
 };
 use strait_types::abi::app::progress;
+use strait_types::abi::child::Child;
 use strait_types::{
     Amount, AssetIndex, B256, ChannelId, Domain, Lock, LockKind, Side, Signature, SigningKey, State, Version,
 };
@@ -42,8 +44,11 @@ impl World {
         let (base_version, base_hash) = (base.state.version, base.state.hash());
         let signature = self.nodes[node].key.sign(self.domain.state_digest(position.state.hash()));
         self.report.count("lie", "illegal move");
-        let params = &self.channels[&channel].params;
-        let data = progress(params, from, &position.state, &signature);
+        let ChannelPlan { params, terms, .. } = &self.channels[&channel];
+        let data = match terms {
+            None => progress(params, from, &position.state, &signature),
+            Some(terms) => Child { params, terms }.progress(from, &position.state, &signature),
+        };
         if self.call_adjudicator(node, data) {
             self.report.count("lie", "illegal move sent to the chain");
         }
