@@ -136,6 +136,10 @@ methods! {
 
     #[doc = "The watchtowers that guard this node's channels, and what each has signed for."]
     Read tower_list(TowerQuery) -> Towers;
+    #[doc = "Hands over to a watchtower from now on, also after a restart."]
+    Admin tower_add(TowerAdd) -> Nothing;
+    #[doc = "Hands over to a watchtower no more. It guards what it holds until the channels are closed."]
+    Admin tower_remove(TowerRemove) -> TowerRemoved;
 
     #[doc = "Opens a channel with a peer, and deposits if asked to. It can be paid over when the deposit has its confirmations."]
     Admin channel_open(ChannelOpen) -> ChannelOpened;

@@ -1,7 +1,7 @@
 //! `strait tower`: a watchtower in the foreground, and the towers of a node.
 
 use crate::command::Global;
-use crate::context::Context;
+use crate::context::{Context, pick};
 use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::local::{ConfigFlags, load};
@@ -9,17 +9,19 @@ use crate::node::{Stop, start_log, unlock};
 use crate::output::{Output, note};
 use clap::{Args, Subcommand};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use strait_api::TowerQuery;
+use strait_api::{TowerAdd, TowerQuery, TowerRemove};
 use strait_engine::tower::Admission;
 use strait_node::config::{Config, Flag};
 use strait_node::daemon::{DaemonConfig, TowerDaemon};
+use strait_types::Address;
 
 /// Options of `strait tower`.
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  strait --home /srv/tower tower init --devnet\n  strait --home /srv/tower tower --client 0x5151..5151\n  strait --home /srv/tower tower --listen 0.0.0.0:4040 --client any\n\nWithout a subcommand it runs a watchtower in the foreground: it guards the channels of its clients while they are away,\nand holds no key of theirs; its own pays the gas. A client names it by the address that it prints: node.towers = [\"strait-tower://...\"].\nSIGTERM or Ctrl-C stops it cleanly. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
+    after_help = "Examples:\n  strait --home /srv/tower tower init --devnet\n  strait --home /srv/tower tower --client 0x5151..5151\n  strait --home /srv/tower tower --listen 0.0.0.0:4040 --client any\n  strait tower add strait-tower://0x5151..5151@tower.example:4040\n\nWithout a subcommand it runs a watchtower in the foreground: it guards the channels of its clients while they are away,\nand holds no key of theirs; its own pays the gas. A client names it by the address that it prints: node.towers = [\"strait-tower://...\"].\nSIGTERM or Ctrl-C stops it cleanly. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
 )]
 pub(crate) struct TowerArgs {
     #[command(subcommand)]
@@ -59,6 +61,18 @@ enum TowerCommand {
         /// Shows which version of this channel each tower has signed for: its id, or the first digits.
         channel: Option<String>,
     },
+    /// Hands this node's channels over to a tower from now on.
+    #[command(after_help = "Example:\n  strait tower add strait-tower://0x5151..5151@tower.example:4040")]
+    Add {
+        /// `strait-tower://SIGNER@HOST:PORT`; the tower prints it when it starts.
+        address: String,
+    },
+    /// Hands over to a tower no more; it guards what it holds until the channels are closed.
+    #[command(after_help = "Example:\n  strait tower remove 0x5151")]
+    Remove {
+        /// Its signer, or the first digits.
+        tower: String,
+    },
     /// Makes a home directory for a tower, with a key that pays gas and a configuration: the same as `strait init`.
     Init(InitArgs),
 }
@@ -70,8 +84,8 @@ enum TowerCommand {
 pub(crate) fn run(global: &Global, args: &TowerArgs, out: &Output) -> Result<(), Failure> {
     match &args.command {
         Some(TowerCommand::Init(args)) => init::run(global, args, out),
-        // It asks a node.
-        Some(TowerCommand::List { .. }) => Ok(()),
+        // They ask a node.
+        Some(TowerCommand::List { .. } | TowerCommand::Add { .. } | TowerCommand::Remove { .. }) => Ok(()),
         None => watch(global, &args.run, out),
     }
 }
@@ -79,7 +93,7 @@ pub(crate) fn run(global: &Global, args: &TowerArgs, out: &Output) -> Result<(),
 impl TowerArgs {
     /// Whether it needs no running node.
     pub(crate) fn is_offline(&self) -> bool {
-        !matches!(self.command, Some(TowerCommand::List { .. }))
+        matches!(self.command, None | Some(TowerCommand::Init(_)))
     }
 }
 
@@ -88,7 +102,41 @@ impl TowerArgs {
 /// # Errors
 /// What the node says.
 pub(crate) async fn with_node(context: &Context, args: TowerArgs) -> Result<(), Failure> {
-    let Some(TowerCommand::List { channel }) = args.command else { return Ok(()) };
+    match args.command {
+        None | Some(TowerCommand::Init(_)) => Ok(()),
+        Some(TowerCommand::List { channel }) => list(context, channel).await,
+        Some(TowerCommand::Add { address }) => {
+            let done = context.api.tower_add(TowerAdd { address: address.clone() }).await?;
+            context.out.result(&done, |_| {
+                format!("hands over to {address}; `strait tower list` shows what it has signed for")
+            })
+        }
+        Some(TowerCommand::Remove { tower }) => remove(context, &tower).await,
+    }
+}
+
+async fn remove(context: &Context, tower: &str) -> Result<(), Failure> {
+    let signer = match tower.parse() {
+        Ok(signer) => signer,
+        Err(_) => {
+            let towers = context.api.tower_list(TowerQuery::default()).await?.towers;
+            // A tower stands there once for each chain.
+            let signers: BTreeSet<Address> = towers.into_iter().map(|tower| tower.signer).collect();
+            pick("tower", tower, signers, Address::to_string)?
+        }
+    };
+    let done = context.api.tower_remove(TowerRemove { signer }).await?;
+    context.out.result(&done, |_| {
+        let back = if done.until_restart {
+            "; node.towers names it, so that it is back after a restart: take it out there too"
+        } else {
+            ""
+        };
+        format!("{signer} is handed nothing any more{back}")
+    })
+}
+
+async fn list(context: &Context, channel: Option<String>) -> Result<(), Failure> {
     let channel = match channel {
         Some(text) => Some(context.channel(&text).await?.channel),
         None => None,

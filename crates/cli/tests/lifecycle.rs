@@ -560,3 +560,59 @@ fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) -> String {
     assert!(shown.contains("stake 1000, sticks 0") && shown.contains("end of play"), "{shown}");
     parent.to_owned()
 }
+
+/// What a tower has signed for: the first tower of a node, once it is as wanted.
+fn tower_of(party: &Party, channel: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let start = Instant::now();
+    loop {
+        let listed = party.json(&["tower", "list", channel]);
+        if wanted(&listed["towers"][0]) {
+            return listed["towers"][0].clone();
+        }
+        assert!(start.elapsed() < LIMIT, "the tower does not come to that: {listed}");
+        thread::sleep(LOOK);
+    }
+}
+
+#[test]
+fn a_tower_is_added_to_a_running_node_and_guards_it_after_a_restart_too() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint");
+    let (customer, mut store) = (Party::start(url, "1"), Party::start(url, "2"));
+    let client =
+        store.address().trim_start_matches("strait://").split('@').next().expect("a signer").to_owned();
+    let home = TempDir::new().expect("a directory");
+    let made = run(strait(home.path(), &["tower", "init", "--devnet", url, "--dev-key", "3"]));
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let words = ["tower", "--json", "--log", "error", "--listen", "127.0.0.1:0", "--client", &client];
+    let tower = Running::start(home.path(), &words);
+    let address = tower.said["addresses"][0].as_str().expect("an address");
+
+    let (code, error) = store.fails(&["tower", "add", "strait-tower://nobody@host:1"]);
+    assert_eq!(
+        error["data"]["code"].as_str().or(error["code"].as_str()),
+        Some("invalid_address"),
+        "{code}: {error}"
+    );
+    store.json(&["tower", "add", address]);
+    let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
+    let channel = opened["channel"]["channel"].as_str().expect("an id");
+    customer.json(&["pay", channel, "0.25 ether"]);
+    let version = store.show(channel)["version"].clone();
+    tower_of(&store, channel, |tower| tower["version"] == version);
+
+    store.kill();
+    store.node = Running::start(store.home.path(), &["node", "--json", "--log", "error"]);
+    let known = tower_of(&store, channel, |tower| tower["is_connected"] == true);
+    assert_eq!((known["address"].as_str(), &known["version"]), (Some(address), &version));
+
+    let signer = known["signer"].as_str().expect("a signer");
+    assert_eq!(store.json(&["tower", "remove", &signer[..10]])["until_restart"], false);
+    assert_eq!(store.json(&["tower", "list"])["towers"], json!([]));
+    let (code, error) = store.fails(&["tower", "remove", signer]);
+    assert!(error.to_string().contains("strait tower list"), "{code}: {error}");
+}

@@ -14,6 +14,30 @@ pub struct TowerQuery {
     pub channel: Option<ChannelId>,
 }
 
+/// A tower to hand over to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TowerAdd {
+    /// `strait-tower://SIGNER@HOST:PORT`; takes the place of another address of the same signer.
+    pub address: String,
+}
+
+/// A tower to hand over to no more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TowerRemove {
+    /// Its key.
+    #[schemars(with = "String")]
+    pub signer: Address,
+}
+
+/// A tower that is handed over to no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct TowerRemoved {
+    /// The node's configuration names it, so that it is back after a restart.
+    pub until_restart: bool,
+}
+
 /// The towers.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Towers {

@@ -36,12 +36,17 @@ pub(crate) struct Chain {
 pub(crate) struct Clock(Arc<Anvil>);
 
 impl Clock {
+    /// Of the newest block, in Unix seconds.
+    pub(crate) fn now(&self) -> u64 {
+        let head = self.0.ask("eth_getBlockByNumber", &json!(["latest", false]));
+        let now: U256 = serde_json::from_value(head["timestamp"].clone()).expect("a number");
+        now.to()
+    }
+
     /// Lets the chain's time be later than this, in Unix seconds. A reorg that takes the block back in which time has
     /// leapt takes the leap back, too.
     pub(crate) fn pass(&self, time: u64) {
-        let head = self.0.ask("eth_getBlockByNumber", &json!(["latest", false]));
-        let now: U256 = serde_json::from_value(head["timestamp"].clone()).expect("a number");
-        let missing = time.saturating_sub(now.to::<u64>());
+        let missing = time.saturating_sub(self.now());
         if missing > 0 {
             self.0.ask("evm_increaseTime", &json!([missing + 60]));
         }

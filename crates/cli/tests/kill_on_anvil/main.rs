@@ -3,12 +3,14 @@
 
 #[path = "../../../chain/tests/rpc/anvil.rs"]
 mod anvil;
+mod away;
 mod books;
 mod chain;
 mod cheat;
 mod party;
 mod payers;
 mod session;
+mod tower;
 mod wire;
 
 use session::{Counts, Session};

@@ -5,6 +5,7 @@ use crate::chain::{Blocks, Chain, Clock};
 use crate::cheat;
 use crate::party::Party;
 use crate::payers::{Payers, Told};
+use crate::tower::Tower;
 use crate::wire::Wire;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -34,12 +35,16 @@ enum End {
     Dispute,
     /// The first participant shows the chain the state before all payments.
     Cheat,
+    /// The same while both nodes are off: the tower of the second one answers.
+    Away,
 }
 
 /// What happened, for the record.
 #[derive(Default, Serialize, Debug)]
 pub(crate) struct Counts {
     pub(crate) kills: u64,
+    pub(crate) tower_kills: u64,
+    pub(crate) answers_by_the_tower: u64,
     pub(crate) reorgs: u64,
     pub(crate) channels: u64,
     pub(crate) closes: u64,
@@ -61,12 +66,13 @@ struct Ended {
 /// Two parties on a chain.
 pub(crate) struct Session {
     rng: ChaCha8Rng,
-    chain: Chain,
-    parties: [Arc<Party>; 2],
-    wire: Wire,
+    pub(crate) chain: Chain,
+    pub(crate) parties: [Arc<Party>; 2],
+    pub(crate) tower: Tower,
+    pub(crate) wire: Wire,
     store_address: String,
     left: u64,
-    counts: Counts,
+    pub(crate) counts: Counts,
 }
 
 impl Session {
@@ -75,19 +81,29 @@ impl Session {
         let url = format!("http://127.0.0.1:{}", chain.anvil.port);
         let party = |name, account| Arc::new(Party::new(name, account, &url, chain.adjudicator));
         let parties = [party("customer", 1), party("store", 2)];
+        let tower = Tower::start(3, &url, chain.adjudicator, parties[1].key.address()).await;
         let wire = Wire::start().await;
         let store_address = format!("strait://{}@{}", parties[1].key.address(), wire.address);
         let rng = ChaCha8Rng::seed_from_u64(seed);
-        let session =
-            Session { rng, chain, parties, wire, store_address, left: kills, counts: Counts::default() };
+        let session = Session {
+            rng,
+            chain,
+            parties,
+            tower,
+            wire,
+            store_address,
+            left: kills,
+            counts: Counts::default(),
+        };
         session.start_nodes(&[0, 1]).await;
+        session.name_tower().await;
         session
     }
 
     /// Channels, one after the other, until all kills are done; then all that must hold.
     pub(crate) async fn run(mut self) -> Counts {
         let mut ended = Vec::new();
-        for end in [End::Close, End::Dispute, End::Cheat].into_iter().cycle() {
+        for end in [End::Close, End::Dispute, End::Cheat, End::Away].into_iter().cycle() {
             if self.left == 0 {
                 break;
             }
@@ -96,7 +112,7 @@ impl Session {
         self.check(&ended).await
     }
 
-    async fn start_nodes(&self, victims: &[usize]) {
+    pub(crate) async fn start_nodes(&self, victims: &[usize]) {
         for &victim in victims {
             let address = self.parties[victim].start().await;
             if victim == 1 {
@@ -131,6 +147,7 @@ impl Session {
         let moment = Duration::from_millis(self.dice(MOMENTS));
         let victims = if self.dice(5) == 0 && self.left > 1 { vec![0, 1] } else { vec![self.one_of_two()] };
         let absence = self.dice(ABSENCE);
+        let takes_tower = self.dice(4) == 0;
         tokio::time::sleep(moment).await;
         for &victim in &victims {
             if victim == 1 {
@@ -140,10 +157,18 @@ impl Session {
             self.left -= 1;
             self.counts.kills += 1;
         }
+        if takes_tower {
+            self.tower.kill();
+            self.counts.tower_kills += 1;
+        }
         for _ in 0..absence {
             self.chain.blocks.next().await;
         }
         self.start_nodes(&victims).await;
+        if takes_tower {
+            self.tower.restart().await;
+            self.name_tower().await;
+        }
     }
 
     /// The life of one channel.
@@ -156,7 +181,7 @@ impl Session {
         let mut deposits = [u128::from(OPENING), 0];
         deposits[depositor] += u128::from(TOP_UP);
         // What is recorded by a withdrawal the old state would be below.
-        if end != End::Cheat {
+        if !matches!(end, End::Cheat | End::Away) {
             self.withdraw(channel, depositor).await;
         }
         let told = payers.stop().await;
@@ -165,6 +190,7 @@ impl Session {
             End::Close => self.close(channel).await,
             End::Dispute => self.dispute(channel).await,
             End::Cheat => self.cheat(channel).await,
+            End::Away => self.away(channel).await,
         }
         self.counts.channels += 1;
         self.counts.payments_acknowledged += u64::try_from(told.paid.len()).expect("few");
@@ -309,7 +335,7 @@ impl Session {
     }
 
     /// The period passes when the best state is on chain.
-    async fn settle(&mut self, channel: ChannelId) {
+    pub(crate) async fn settle(&mut self, channel: ChannelId) {
         // A period in which the chain takes every answer back proves nothing.
         self.chain.set_calm(true);
         self.followed().await;
@@ -361,7 +387,7 @@ impl Session {
     }
 }
 
-async fn show(api: &Client, channel: ChannelId) -> Option<ChannelInfo> {
+pub(crate) async fn show(api: &Client, channel: ChannelId) -> Option<ChannelInfo> {
     api.channel_show(ChannelRef { channel }).await.ok()
 }
 

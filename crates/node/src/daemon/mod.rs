@@ -79,9 +79,12 @@ impl Daemon {
         }
         let listener = parts::listener(config).await?;
         let addresses = parts::addresses(config, daemon.signer.address(), listener.as_ref());
+        let towers = parts::towers(config).await?;
         let mut nodes: Vec<ChainNode> = Vec::new();
         for (name, section, account, chain) in chains {
-            match parts::node(&daemon, name, section, account, chain, listener.clone()).await {
+            match parts::node(&daemon, name, section, (account, chain), listener.clone(), towers.clone())
+                .await
+            {
                 Ok(node) => nodes.push(node),
                 Err(error) => {
                     // Those that run already are stopped like any other.

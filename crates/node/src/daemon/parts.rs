@@ -2,8 +2,8 @@
 
 use super::{DaemonConfig, DaemonError, payout};
 use crate::config::{ChainSection, Config, Confirmations};
-use crate::service::{ChainNode, Retention, ServiceConfig};
-use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, TlsIdentity};
+use crate::service::{ChainNode, Retention, ServiceConfig, ServiceError, stored_towers};
+use crate::transport::{Limits, Listen, Listener, ListenerConfig, PeerAddress, TlsIdentity, TowerAddress};
 use crate::{Capacity, Node, NodeConfig, SystemClock, SystemRng};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,13 +84,24 @@ pub(super) fn alarms(section: &ChainSection) -> Alarms {
     }
 }
 
+/// Those of the configuration, and those that were added by the API.
+pub(super) async fn towers(config: &Config) -> Result<Vec<TowerAddress>, DaemonError> {
+    let mut towers = stored_towers(&config.database("service.db")).await.map_err(ServiceError::from)?;
+    for tower in &config.node.towers {
+        if towers.iter().all(|known| known.signer() != tower.signer()) {
+            towers.push(tower.clone());
+        }
+    }
+    Ok(towers)
+}
+
 pub(super) async fn node(
     daemon: &DaemonConfig,
     name: &str,
     section: &ChainSection,
-    account: Address,
-    chain: Box<dyn Chain>,
+    (account, chain): (Address, Box<dyn Chain>),
     listener: Option<Listener>,
+    towers: Vec<TowerAddress>,
 ) -> Result<ChainNode, DaemonError> {
     let config = &daemon.config;
     let directory = config.chain_directory(name);
@@ -113,7 +124,7 @@ pub(super) async fn node(
         restored: daemon.restored,
         rng: Box::new(SystemRng),
         rules: Arc::new(EvmApps),
-        towers: config.node.towers.clone(),
+        towers,
     };
     let started = Node::start(node, chain, Box::new(store)).await;
     let node = started.map_err(|source| DaemonError::Node { chain: name.to_owned(), source })?;

@@ -28,6 +28,15 @@ impl Api for Service {
         self.core.towers(request).await
     }
 
+    async fn tower_add(&self, request: TowerAdd) -> Result<Nothing, ApiError> {
+        self.core.use_tower(&request.address.parse()?).await?;
+        Ok(Nothing {})
+    }
+
+    async fn tower_remove(&self, request: TowerRemove) -> Result<TowerRemoved, ApiError> {
+        self.core.leave_tower(request.signer).await
+    }
+
     async fn channel_open(&self, request: ChannelOpen) -> Result<ChannelOpened, ApiError> {
         self.core.open(request).await
     }

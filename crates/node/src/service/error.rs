@@ -1,7 +1,8 @@
 //! Every error of the node in the terms of the catalogue: the text is the error's own.
 
 use super::Core;
-use crate::{NodeError, transport::PeerAddressError};
+use crate::NodeError;
+use crate::transport::{PeerAddressError, TowerAddressError};
 use strait_api::{ApiError, ErrorCode, Shortage};
 use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
@@ -29,6 +30,12 @@ impl From<NodeError> for ApiError {
 
 impl From<PeerAddressError> for ApiError {
     fn from(error: PeerAddressError) -> ApiError {
+        ApiError::new(ErrorCode::InvalidAddress, error.to_string())
+    }
+}
+
+impl From<TowerAddressError> for ApiError {
+    fn from(error: TowerAddressError) -> ApiError {
         ApiError::new(ErrorCode::InvalidAddress, error.to_string())
     }
 }

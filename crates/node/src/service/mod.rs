@@ -28,6 +28,7 @@ pub use database::DatabaseError;
 pub use events::{SharedEvent, SharedEvents};
 pub use invoices::read as read_invoice;
 pub use state::{params_json, typed_data};
+pub use towers::stored_towers;
 
 use crate::transport::PeerAddress;
 use crate::{Node, NodeError};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// One step per format, each from its predecessor; the first makes an empty database.
-const MIGRATIONS: [&str; 1] = [
+const MIGRATIONS: [&str; 2] = [
     // `channel.number` counts channels in the order in which they became known; `told` is what clients were told of
     // it; `mark` is where in its history a later look begins. `event.total` sums the sizes of all events so far.
     "CREATE TABLE channel (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, told BLOB NOT NULL, mark BLOB NOT NULL)
@@ -22,6 +22,7 @@ const MIGRATIONS: [&str; 1] = [
      CREATE INDEX idempotency_until ON idempotency (until_ms);
      CREATE TABLE peer (signer BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
      CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE tower (signer BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// The format that this release writes.
