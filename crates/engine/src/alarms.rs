@@ -98,6 +98,10 @@ impl Alarm {
 pub(crate) struct Told(Vec<(Deadline, u8)>);
 
 impl Told {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// What is to be told of a channel's deadlines: each when less than three, two and one quarter of its time are left.
     pub(crate) fn news(&mut self, channel: ChannelId, now: u64, deadlines: &[Deadline]) -> Vec<Notice> {
         self.0.retain(|(told, _)| deadlines.contains(told));
@@ -144,7 +148,7 @@ impl Engine {
         let mut running = false;
         for id in self.watched.clone() {
             let Some(entry) = self.channels.get(&id) else { continue };
-            let deadlines = entry.channel.deadlines(&self.context(now_ms, entry));
+            let deadlines = entry.channel.deadlines(&self.context(now_ms, &entry));
             running |= !deadlines.is_empty();
             self.tell_deadlines(now_ms, id, &deadlines);
         }

@@ -131,7 +131,7 @@ impl Engine {
         let app = entry.channel.params().app;
         let head = self.head_number();
         let is_known = self.apps.found.get(&app).is_some_and(|found| found.is_sure || found.asked_at >= head);
-        if app.is_zero() || is_known || !entry.channel.asks_app(&self.context(now_ms, entry)) {
+        if app.is_zero() || is_known || !entry.channel.asks_app(&self.context(now_ms, &entry)) {
             return;
         }
         if self.apps.asked.insert(app) {
@@ -176,7 +176,7 @@ impl Engine {
     }
 
     fn touch_players(&mut self, app: Address) {
-        let players = self.channels.iter().filter(|(_, entry)| entry.channel.params().app == app);
+        let players = self.channels.live().filter(|(_, entry)| entry.channel.params().app == app);
         self.touched.extend(players.map(|(id, _)| *id));
     }
 }

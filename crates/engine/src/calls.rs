@@ -1,6 +1,6 @@
 //! Calls to the chain: wanted by channels until the chain shows them done, or asked for by the user.
 
-use crate::engine::{Engine, Entry};
+use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{ChainError, Receipt, TxHash, TxRequest};
 use std::collections::BTreeMap;
@@ -155,7 +155,7 @@ impl Engine {
             // Without its events it would want what is long done.
             return;
         }
-        let ctx = self.context(now_ms, entry);
+        let ctx = self.context(now_ms, &entry);
         let params = entry.channel.params();
         let terms = entry.channel.terms();
         let wanted = entry.channel.wanted(&ctx);
@@ -202,7 +202,7 @@ impl Engine {
         asset: AssetIndex,
         amount: Amount,
     ) -> Result<(Option<Allowance>, TxRequest), EngineError> {
-        let entry: &Entry = self.channels.get(&channel).ok_or(EngineError::UnknownChannel(channel))?;
+        let entry = self.channels.get(&channel).ok_or(EngineError::UnknownChannel(channel))?;
         if amount.is_zero() {
             return Err(EngineError::ZeroAmount);
         }

@@ -131,7 +131,7 @@ impl Engine {
 
     pub(crate) fn on_followed(&mut self, now_ms: u64, followed: &Followed) {
         let before = self.cursor.clone();
-        match self.cursor.judge(followed, |height| self.is_reversible_to(height)) {
+        match self.cursor.judge(followed, |height| self.channels.is_reversible_to(height)) {
             Step::On => {}
             Step::Back(to) => self.rollback(now_ms, to),
             Step::Anew => {
@@ -163,11 +163,6 @@ impl Engine {
         }
     }
 
-    /// Whether going on from a height counts nothing twice and keeps nothing that is gone.
-    fn is_reversible_to(&self, height: u64) -> bool {
-        self.channels.values().all(|entry| entry.channel.is_chain_reversible_to(height))
-    }
-
     fn with_recent_events(&self) -> Vec<ChannelId> {
         let watched = self.watched.iter().chain(&self.touched);
         let mut ids: Vec<_> = watched
@@ -184,7 +179,7 @@ impl Engine {
             AdjudicatorEvent::PreimageRegistered { hash, .. } => {
                 let concerned: Vec<_> = self
                     .channels
-                    .iter()
+                    .live()
                     .filter(|(_, entry)| entry.channel.has_lock(*hash))
                     .map(|(id, _)| *id)
                     .collect();
@@ -226,6 +221,7 @@ impl Engine {
         self.check_deadlines(now_ms);
         self.end_halt();
         self.save_cursor();
+        self.channels.settle_all();
     }
 
     pub(crate) fn save_cursor(&mut self) {

@@ -5,6 +5,7 @@ use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
 use crate::policy::{Policy, PolicyError, Starts};
 use crate::ports::Kind;
+use crate::table::EntryRef;
 use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Admission, Channel, ChildOpening, NewChild, Phase, Rule, Standing};
 use strait_types::{Address, Amount, ChannelId};
@@ -99,10 +100,12 @@ impl Engine {
 
     /// Children on which something rests; before the chain, all.
     fn children(&self, parent: ChannelId) -> Vec<ChannelId> {
-        let phase = self.channels.get(&parent).map(|entry| &entry.channel.facts().phase);
-        if matches!(phase, Some(Phase::Disputed { .. } | Phase::Settled(_))) {
-            let all = self.channels.iter();
-            return all
+        let is_before_chain = |entry: EntryRef<'_>| {
+            matches!(entry.channel.facts().phase, Phase::Disputed { .. } | Phase::Settled(_))
+        };
+        if self.channels.get(&parent).is_some_and(is_before_chain) {
+            let live = self.channels.live();
+            return live
                 .filter(|(_, entry)| entry.channel.parent() == Some(parent))
                 .map(|(id, _)| *id)
                 .collect();
@@ -135,14 +138,13 @@ impl Engine {
         let Some(entry) = self.channels.get(&parent) else { return };
         let Some(side) = opening.params.side_of(self.signer.address()) else { return };
         let (peer, settings) = (entry.peer, entry.channel.settings().clone());
-        let (mut channel, record) = Channel::open_child(child, opening, side, settings);
-        channel.share_settings(&mut self.shared_settings);
+        let (channel, record) = Channel::open_child(child, opening, side, settings);
         // Writing to a Vec cannot fail.
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         self.batch.record(child, Kind::Working, payload);
         let entry = Entry { introduced: true, ..Entry::new(channel, peer, journal_bytes) };
-        self.channels.insert(child, Box::new(entry));
+        self.channels.insert(child, entry);
         self.peers.add_channel(peer, child);
         self.families.add(parent, child);
         self.effects.push(Effect::Notify(Notice::Opened { token: None, channel: child }));

@@ -14,10 +14,12 @@ use crate::ports::{Batch, BlockRef, Kind, Signer};
 use crate::proposals::Proposals;
 use crate::staged::Staged;
 use crate::status::AccountStatus;
+use crate::table::{EntryRef, Table};
 use crate::towers::Towers;
 use crate::unfunded::Unfunded;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::Arc;
 use strait_protocol::{
     Body, Channel, ChannelView, Command, Context, Frame, Outputs, Settings, SignedPosition, Surroundings,
@@ -58,6 +60,8 @@ pub(crate) struct Entry {
     pub(crate) journal_bytes: usize,
     /// Of that snapshot.
     pub(crate) snapshot_bytes: usize,
+    /// It was worked with since it was last looked at for rest.
+    pub(crate) used: bool,
 }
 
 impl Entry {
@@ -74,6 +78,7 @@ impl Entry {
             alarmed: Told::default(),
             journal_bytes,
             snapshot_bytes: 0,
+            used: true,
         }
     }
 
@@ -106,10 +111,7 @@ pub struct Engine {
     pub(crate) policy: Policy,
     /// What this node demands of channels that peers open.
     pub(crate) settings: Settings,
-    // Ordered, so that a seed replays exactly.
-    pub(crate) channels: BTreeMap<ChannelId, Box<Entry>>,
-    /// Settings that channels share.
-    pub(crate) shared_settings: Vec<Arc<Settings>>,
+    pub(crate) channels: Table,
     pub(crate) peers: Peers,
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
@@ -156,8 +158,7 @@ impl Engine {
             signer,
             policy,
             settings,
-            channels: BTreeMap::new(),
-            shared_settings: Vec::new(),
+            channels: Table::default(),
             peers: Peers::default(),
             proposals: Proposals::default(),
             cursor: Cursor::default(),
@@ -216,10 +217,10 @@ impl Engine {
     }
 
     fn command(&mut self, now_ms: u64, token: Token, channel: ChannelId, command: Command) {
-        match self.channels.get(&channel).map(|entry| &entry.declined) {
+        let reason = |entry: &mut Entry| entry.declined.as_ref().map(|declined| declined.reason().to_owned());
+        match self.channels.get_mut(&channel).map(reason) {
             None => self.fail(token, EngineError::UnknownChannel(channel)),
-            Some(Some(declined)) if command != Command::ForceClose => {
-                let reason = declined.reason().to_owned();
+            Some(Some(reason)) if command != Command::ForceClose => {
                 self.fail(token, EngineError::Declined(reason));
             }
             Some(_) => {
@@ -236,10 +237,13 @@ impl Engine {
 
     /// Ends a round: countersigns, writes what waits, and stages everything that came of it. `None` when nothing did.
     pub fn round(&mut self, now_ms: u64) -> Option<Staged> {
+        let mut flushed = 0_usize;
         while let Some(channel) = self.touched.pop_first() {
             self.flush(now_ms, channel);
+            flushed = flushed.saturating_add(1);
         }
         self.hand_over(now_ms);
+        self.channels.rest(flushed);
         if self.batch.is_empty() && self.effects.is_empty() {
             return None;
         }
@@ -366,14 +370,14 @@ impl Engine {
     }
 
     /// A channel, to look at.
-    pub fn channel(&self, channel: ChannelId) -> Option<&Channel> {
-        self.channels.get(&channel).map(|entry| &entry.channel)
+    pub fn channel(&self, channel: ChannelId) -> Option<ChannelRef<'_>> {
+        self.channels.get(&channel).map(ChannelRef)
     }
 
     /// The best state of a channel with both signatures, as a tower or a backup would keep it; `None` at version 0.
     pub fn latest(&self, now_ms: u64, channel: ChannelId) -> Option<SignedPosition> {
         let entry = self.channels.get(&channel)?;
-        entry.channel.latest(&self.context(now_ms, entry))
+        entry.channel.latest(&self.context(now_ms, &entry))
     }
 
     /// All channels' ids, ascending.
@@ -399,20 +403,32 @@ impl Engine {
     /// Snapshots of the channels with the most to replay, up to a bounded size; for a clean shutdown.
     pub fn checkpoint(&mut self) {
         self.save_receipts();
-        let replayed = |entry: &Entry| entry.journal_bytes > 0 && entry.opening.is_none();
-        let mut ids: Vec<_> = self
-            .channels
-            .iter()
-            .filter(|(_, entry)| replayed(entry))
-            .map(|(id, entry)| (Reverse(entry.journal_bytes), *id))
-            .collect();
+        let mut ids: Vec<_> = self.channels.replayed().map(|(bytes, id)| (Reverse(bytes), id)).collect();
         ids.sort_unstable();
         let mut room = CHECKPOINT_BYTES;
         for (_, id) in ids {
             let Some(entry) = self.channels.get_mut(&id).filter(|_| room > 0) else { return };
             entry.snapshot(id, &mut self.batch);
             room = room.saturating_sub(entry.snapshot_bytes);
+            self.channels.rest(1);
         }
+    }
+}
+
+/// A channel of an engine, to look at.
+pub struct ChannelRef<'a>(EntryRef<'a>);
+
+impl Deref for ChannelRef<'_> {
+    type Target = Channel;
+
+    fn deref(&self) -> &Channel {
+        &self.0.channel
+    }
+}
+
+impl std::fmt::Debug for ChannelRef<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
     }
 }
 

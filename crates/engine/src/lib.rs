@@ -22,13 +22,14 @@ mod recover;
 mod registry;
 mod staged;
 mod status;
+mod table;
 pub mod tower;
 mod towers;
 mod unfunded;
 
 pub use alarms::Alarms;
 pub use calls::{Allowance, CallKey, Submission, SubmissionKey};
-pub use engine::Engine;
+pub use engine::{ChannelRef, Engine};
 pub use input::{Effect, EngineError, Input, Notice, TowerEffect, TowerInput};
 pub use policy::{Policy, PolicyError, Starts};
 pub use proposals::Proposal;

@@ -57,6 +57,11 @@ impl Peers {
         self.by_signer.get(&peer).map_or(0, |peer| peer.channels.len().saturating_sub(peer.closed.len()))
     }
 
+    /// Channels that are not closed.
+    pub(crate) fn open_count(&self) -> usize {
+        self.by_signer.values().map(|peer| peer.channels.len().saturating_sub(peer.closed.len())).sum()
+    }
+
     /// A reorg may open a channel again.
     pub(crate) fn set_closed(&mut self, peer: Address, channel: ChannelId, closed: bool) {
         let Some(peer) = self.by_signer.get_mut(&peer) else { return };
@@ -281,11 +286,10 @@ impl Engine {
         origin: Origin,
     ) {
         let peer = params.participant(side.other()).signer;
-        let (mut channel, record) = match start {
+        let (channel, record) = match start {
             Some(start) => Channel::open_app(id, params, side, settings, start),
             None => Channel::open(id, params, side, settings),
         };
-        channel.share_settings(&mut self.shared_settings);
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         let (introduced, token) = match origin {
@@ -300,7 +304,7 @@ impl Engine {
             Some(payload)
         };
         let entry = Entry { introduced, opening, ..Entry::new(channel, peer, journal_bytes) };
-        self.channels.insert(id, Box::new(entry));
+        self.channels.insert(id, entry);
         self.proposals.forget(id);
         self.peers.add_channel(peer, id);
         self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));

@@ -82,16 +82,23 @@ impl Engine {
         if let Some(error) = failure {
             return Err(error);
         }
-        let ids: Vec<_> = engine.channels.keys().copied().collect();
-        for id in ids {
-            if restored {
+        if restored {
+            let all: Vec<_> = engine.channels.keys().copied().collect();
+            for id in all {
                 engine.drive(0, id, |channel, _, out| channel.restored(out));
             }
-            let Some(channel) = engine.channels.get(&id).map(|entry| &entry.channel) else { continue };
+        }
+        // Those that are packed need nothing.
+        let live: Vec<_> = engine.channels.live().map(|(id, _)| *id).collect();
+        for id in live {
+            let Some(entry) = engine.channels.get(&id) else { continue };
+            let channel = &entry.channel;
             // Nothing of the chain is known of it: the node stopped before its past was fetched, if it has one.
             let is_unknown = engine.may_have_missed_events(channel);
             let is_quiet = channel.facts().phase != Phase::Closed && !channel.needs_attention();
-            if !is_quiet || channel.parent().is_some() {
+            let is_touched = !is_quiet || channel.parent().is_some();
+            drop(entry);
+            if is_touched {
                 engine.touched.insert(id);
             }
             if is_unknown {
@@ -113,7 +120,7 @@ impl Engine {
 
     fn take_in(&mut self, recovered: &Recovered) -> Result<(), EngineRecoverError> {
         let id = recovered.channel;
-        let mut channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
+        let channel = Channel::recover(recovered.snapshot.as_deref(), &recovered.records)
             .map_err(|source| EngineRecoverError::Channel { channel: id, source })?;
         if channel.id() != id || channel.params().id(self.domain.chain_id(), self.domain.adjudicator()) != id
         {
@@ -123,7 +130,6 @@ impl Engine {
             return Err(EngineRecoverError::OtherSigner(id));
         }
         let peer = channel.params().participant(channel.side().other()).signer;
-        channel.share_settings(&mut self.shared_settings);
         let journal_bytes = recovered.records.iter().map(Vec::len).sum();
         self.peers.add_channel(peer, id);
         // What the peer has signed it knows, and may not decline any more.
@@ -132,8 +138,11 @@ impl Engine {
             self.families.add(parent, id);
         }
         let snapshot_bytes = recovered.snapshot.as_ref().map_or(0, Vec::len);
-        let entry = Entry { introduced, snapshot_bytes, ..Entry::new(channel, peer, journal_bytes) };
-        self.channels.insert(id, Box::new(entry));
+        let rests = channel.has_chain_events() && channel.facts().phase != Phase::Closed;
+        let entry =
+            Entry { introduced, snapshot_bytes, used: !rests, ..Entry::new(channel, peer, journal_bytes) };
+        self.channels.insert(id, entry);
+        self.channels.settle(id);
         Ok(())
     }
 }

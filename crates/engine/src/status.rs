@@ -117,7 +117,7 @@ impl Engine {
                 stale: self.alarm.is_stale(),
             },
             halted: self.halt_view(),
-            open_channels: self.channels.values().filter(|entry| !entry.closed).count(),
+            open_channels: self.peers.open_count(),
             unfunded_channels: self.unfunded.len(),
             proposals: self.proposals().count(),
             disputes: self.disputes(),

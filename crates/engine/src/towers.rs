@@ -162,7 +162,7 @@ impl Engine {
             for id in link.due(now_ms, &config, LOOKS) {
                 let Some(entry) = self.channels.get(&id) else { continue };
                 // Without the key it is tried again with the channel's next state.
-                let Some(guarded) = entry.channel.guarded(&self.context(now_ms, entry)) else { continue };
+                let Some(guarded) = entry.channel.guarded(&self.context(now_ms, &entry)) else { continue };
                 let (version, digest) = (guarded.version(), guarded.digest());
                 if let Some(link) = self.towers.links.get_mut(&tower) {
                     link.sent(now_ms, id, version, digest);

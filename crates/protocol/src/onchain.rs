@@ -304,6 +304,11 @@ impl ChainView {
         self.settled <= height
     }
 
+    /// Height of the newest event that is not kept apart any more.
+    pub fn settled_height(&self) -> u64 {
+        self.settled
+    }
+
     /// Whether nothing tells yet that the channel exists: neither an event, not even one that a reorg took back, nor a
     /// parent's lock.
     pub fn is_blank(&self) -> bool {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 use strait_node::Node;
 use strait_node::transport::Listen;
-use strait_protocol::{Bill, Record, Settings};
+use strait_protocol::{Bill, ChannelView, Record, Settings};
 use strait_store::SqliteStore;
 use strait_types::{Amount, ChannelId, ChannelParams, Side};
 use tokio::task::JoinSet;
@@ -86,19 +86,33 @@ impl Measured {
             opened??;
         }
         let channels: Vec<_> = numbers.map(|number| self.id(number)).collect();
-        for channel in &channels {
-            self.wait_for(*channel).await?;
-        }
+        self.wait_for_all(channels.clone()).await?;
         let stream = Stream { node: &self.node, channels: &channels, in_flight: IN_FLIGHT, aloud: false };
         pay(&stream, |_, started| started < channels.len() as u64).await?;
         Ok(())
     }
 
     async fn wait_for(&self, channel: ChannelId) -> Result<()> {
-        let is_usable = |view: &strait_protocol::ChannelView| {
-            view.link == "up" && view.balances.iter().all(|of| of.deposited[0] > Amount::ZERO)
-        };
         self.node.wait_until(channel, is_usable).await?;
+        Ok(())
+    }
+
+    /// Asks for many channels at once: one after the other, each question would wait for a round of its own.
+    async fn wait_for_all(&self, mut channels: Vec<ChannelId>) -> Result<()> {
+        while let Some(last) = channels.pop() {
+            self.wait_for(last).await?;
+            let mut looks = JoinSet::new();
+            for channel in channels.drain(..) {
+                let node = self.node.clone();
+                looks.spawn(async move { (channel, node.view(channel).await) });
+            }
+            while let Some(looked) = looks.join_next().await {
+                let (channel, view) = looked?;
+                if !is_usable(&view?) {
+                    channels.push(channel);
+                }
+            }
+        }
         Ok(())
     }
 
@@ -148,6 +162,10 @@ impl Measured {
             database_bytes: size(&self.setup.directory)?,
         })
     }
+}
+
+fn is_usable(view: &ChannelView) -> bool {
+    view.link == "up" && view.balances.iter().all(|of| of.deposited[0] > Amount::ZERO)
 }
 
 /// Numbers that look random, the same in every run (SplitMix64).

@@ -136,15 +136,14 @@ impl Engine {
         }
         let params = guarded.params.clone();
         let peer = params.participant(side.other()).signer;
-        let (mut channel, record) = Channel::open(id, params, side, self.settings.clone());
-        channel.share_settings(&mut self.shared_settings);
+        let (channel, record) = Channel::open(id, params, side, self.settings.clone());
         let payload = borsh::to_vec(&record).unwrap_or_default();
         let journal_bytes = payload.len();
         self.batch.record(id, Kind::Working, payload);
         self.peers.add_channel(peer, id);
         // Its peer has signed in it, and knows it.
         let entry = Entry { introduced: true, ..Entry::new(channel, peer, journal_bytes) };
-        self.channels.insert(id, Box::new(entry));
+        self.channels.insert(id, entry);
         self.effects.push(Effect::Notify(Notice::Opened { token: None, channel: id }));
         self.fetch_events(id);
     }

@@ -226,11 +226,11 @@ impl World<'_> {
             return Ok(());
         }
         let old = self.old[usize::from(which >> 1) % self.old.len()].clone();
-        let Some(facts) =
-            self.engine(node).and_then(|engine| engine.channel(self.channel)).map(|c| c.facts())
-        else {
+        let Some(channel) = self.engine(node).and_then(|engine| engine.channel(self.channel)) else {
             return Ok(());
         };
+        let facts = channel.facts().clone();
+        drop(channel);
         let (state, previous) = (&old.position.state, facts.record());
         let digest = self.domain.challenge_digest(self.channel, facts.dispute, state.hash());
         let word = self.nodes[node].key.sign(digest);

@@ -38,7 +38,7 @@ impl Core {
             let infos = chain.node.query(move |engine| {
                 let info = |known: &Arc<Known>| {
                     let channel = engine.channel(known.id)?;
-                    Some((known.id, channel_info(known, chain_id, channel)))
+                    Some((known.id, channel_info(known, chain_id, &channel)))
                 };
                 wanted.iter().filter_map(info).collect::<Vec<_>>()
             });

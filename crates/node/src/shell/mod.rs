@@ -485,8 +485,7 @@ impl Node {
     /// # Errors
     /// When the channel is unknown, or the node has stopped.
     pub async fn facts(&self, channel: ChannelId) -> Result<Facts, NodeError> {
-        let facts =
-            self.query(move |engine| engine.channel(channel).map(strait_protocol::Channel::told_facts));
+        let facts = self.query(move |engine| engine.channel(channel).map(|channel| channel.told_facts()));
         facts.await?.ok_or(NodeError::UnknownChannel(channel))
     }
 

@@ -96,7 +96,9 @@ impl Channel {
                 (Some(channel), record) => channel.replay(record)?,
             }
         }
-        channel.ok_or(RecoverError::Inconsistent("there is nothing to rebuild from"))
+        let mut channel = channel.ok_or(RecoverError::Inconsistent("there is nothing to rebuild from"))?;
+        channel.tidy();
+        Ok(channel)
     }
 
     /// Has this channel hold one copy of its settings together with others, which mostly have the same.

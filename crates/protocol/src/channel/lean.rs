@@ -1,7 +1,7 @@
 //! What nearly every channel does without lies apart, so that a node can hold a million of them: an idle channel has
 //! no room for it. It is read and written as if it were there.
 
-use super::{Durable, Rare, Volatile, Work};
+use super::{Channel, Durable, Rare, Volatile, Work};
 use borsh::{BorshDeserialize, BorshSerialize};
 use std::io::{self, Read, Write};
 use std::ops::{Deref, DerefMut};
@@ -22,6 +22,11 @@ pub(super) struct Lean<T>(Option<Box<T>>);
 impl<T: Mostly> Lean<T> {
     pub(super) const fn new() -> Lean<T> {
         Lean(None)
+    }
+
+    /// Whether it is as it began, and takes no room.
+    fn is_bare(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Gives the room back if it can.
@@ -67,6 +72,24 @@ impl<T: Mostly> Deref for Lean<T> {
 impl<T: Mostly> DerefMut for Lean<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_with(|| Box::new(T::none()))
+    }
+}
+
+impl Channel {
+    /// Appends all that an idle channel is made of, for [`Channel::unpack`]; `false` when there is more to it than that keeps:
+    /// work under way, or what few channels have.
+    pub fn pack(&self, bytes: &mut Vec<u8>) -> bool {
+        let Channel { durable, volatile } = self;
+        durable.pending.is_empty()
+            && durable.rare.is_bare()
+            && volatile.work.is_bare()
+            && borsh::to_writer(bytes, &(volatile.link, durable)).is_ok()
+    }
+
+    /// The channel that [`Channel::pack`] wrote; `None` when it wrote something else.
+    pub fn unpack(bytes: &[u8]) -> Option<Channel> {
+        let (link, durable) = borsh::from_slice(bytes).ok()?;
+        Some(Channel { durable, volatile: Volatile { link, ..Volatile::new() } })
     }
 }
 

@@ -113,7 +113,7 @@ impl Outputs {
 }
 
 /// Where the connection with the peer stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub enum Link {
     /// Not connected.
     Down,

@@ -249,6 +249,11 @@ impl Channel {
         self.durable.chain.is_reversible_to(height)
     }
 
+    /// Height of the newest event that no reorg is expected to take back.
+    pub fn settled_height(&self) -> u64 {
+        self.durable.chain.settled_height()
+    }
+
     /// Whether nothing tells yet that the channel exists beyond the word of one side.
     pub fn knows_nothing_of_chain(&self) -> bool {
         self.durable.chain.is_blank()

@@ -145,7 +145,8 @@ impl World {
 
     /// Number of the dispute and what is recorded, as the liar's engine sees it.
     fn on_record(&self, node: usize, channel: ChannelId) -> Option<(u16, Option<Record>)> {
-        let facts = self.nodes[node].process.as_ref()?.engine.channel(channel)?.facts();
+        let channel = self.nodes[node].process.as_ref()?.engine.channel(channel)?;
+        let facts = channel.facts();
         Some((facts.dispute, facts.record()))
     }
 
