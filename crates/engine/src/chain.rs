@@ -166,7 +166,7 @@ impl Engine {
     fn with_recent_events(&self) -> Vec<ChannelId> {
         let watched = self.watched.iter().chain(&self.touched);
         let mut ids: Vec<_> = watched
-            .filter(|id| self.channels.get(*id).is_some_and(|entry| entry.channel.has_recent_chain_events()))
+            .filter(|id| self.channels.get(id).is_some_and(|entry| entry.channel.has_recent_chain_events()))
             .copied()
             .collect();
         ids.sort_unstable();
