@@ -7,9 +7,13 @@ use super::keys::{Intention, Keyed};
 use super::registry::Known;
 use crate::NodeError;
 use std::sync::Arc;
+use std::time::Duration;
 use strait_api::{ApiError, AppOpen, ChannelOpen, ChannelOpened, ErrorCode};
-use strait_protocol::{CommandError, NewChild, Rule, start_id};
+use strait_protocol::{ChannelView, CommandError, NewChild, Rule, start_id};
 use strait_types::{Amount, ChannelId};
+
+/// How long the answer waits for the start of a game, which both sign by themselves.
+const START_PATIENCE: Duration = Duration::from_secs(5);
 
 fn invalid(message: &str) -> ApiError {
     ApiError::new(ErrorCode::InvalidParams, message)
@@ -98,6 +102,14 @@ impl Core {
                 None => error.into(),
             }
         })?;
+        if start.is_some() {
+            // Whoever moves next must not come before the start is signed. A peer that is away by now does not hold this up.
+            let has_begun = |view: &ChannelView| {
+                view.app.as_ref().is_some_and(|app| app.state.version.0 > 0 && !app.in_flight)
+            };
+            let begun = self.node(parent)?.wait_until(child, has_begun);
+            drop(tokio::time::timeout(START_PATIENCE, begun).await);
+        }
         Ok(ChannelOpened { channel: self.show(child).await?, deposits: Vec::new() })
     }
 }
