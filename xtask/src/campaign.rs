@@ -236,7 +236,8 @@ fn add(sums: &mut Map<String, Value>, counts: Map<String, Value>) {
 /// The commit that is checked out, with a mark when files differ from it.
 pub(crate) fn revision() -> String {
     let git = |arguments: &[&str]| output(program("git").args(arguments)).unwrap_or_default();
-    let is_changed = !git(&["status", "--porcelain", "--", ":!docs/campaigns"]).trim().is_empty();
+    let is_changed =
+        !git(&["status", "--porcelain", "--", ":!docs/campaigns", ":!crates/fuzz/corpus"]).trim().is_empty();
     let commit = git(&["rev-parse", "HEAD"]);
     format!("{}{}", commit.trim(), if is_changed { " with changes" } else { "" })
 }

@@ -5,8 +5,8 @@
 pub struct Numbers(pub u64);
 
 impl Numbers {
-    /// The next one.
-    pub fn next(&mut self) -> u64 {
+    /// The next number.
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -15,12 +15,12 @@ impl Numbers {
 
     /// Below `bound`; 0 when that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
+        (self.draw() % bound.max(1) as u64) as usize
     }
 
     /// So many bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
-        (0..length).map(|_| self.next() as u8).collect()
+        (0..length).map(|_| self.draw() as u8).collect()
     }
 
     /// A copy with one to four damages: bits, bytes, lengths, cuts, repetitions, pieces of another sample.
@@ -33,7 +33,7 @@ impl Numbers {
                 1 if !bytes.is_empty() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][self.below(5)],
                 2 => bytes.truncate(at),
                 3 => {
-                    let length = (self.next() as u32).to_le_bytes();
+                    let length = (self.draw() as u32).to_le_bytes();
                     bytes.splice(at..at, length);
                 }
                 4 => {
@@ -54,7 +54,7 @@ impl Numbers {
                     bytes.splice(at..at, fresh);
                 }
                 _ if bytes.len() >= at + 4 => bytes[at..at + 4].fill(0xff),
-                _ => bytes.push(self.next() as u8),
+                _ => bytes.push(self.draw() as u8),
             }
         }
         bytes
