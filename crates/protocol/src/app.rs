@@ -108,6 +108,10 @@ pub struct AppView {
     pub in_flight: bool,
     /// In a dispute: until when the recorded state's writer may move, Unix seconds.
     pub deadline: Option<u64>,
+    /// While the peer is to move: when we go to the chain if it has not, Unix seconds; by [`Settings::move_patience`].
+    ///
+    /// [`Settings::move_patience`]: crate::Settings::move_patience
+    pub claims_at: Option<u64>,
     /// What the peer offers as the end.
     pub offer: Option<FinishOffer>,
 }

@@ -141,6 +141,9 @@ pub struct AppInfo {
     pub in_flight: bool,
     /// In a dispute: until when the next move may be made, Unix seconds.
     pub deadline: Option<u64>,
+    /// While the peer is to move: when this node goes to the chain by itself if it has not, Unix seconds; by
+    /// `chains.NAME.settings.move_patience`.
+    pub claims_at: Option<u64>,
     /// The end that the peer offers: `app_finish` with the same outcome agrees.
     pub offer: Option<Vec<[String; 2]>>,
 }

@@ -182,6 +182,9 @@ pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, Strin
         ("gains", gains.join("; ")),
     ];
     pairs.extend(info.deadline.map(|deadline| ("to be moved until", time(deadline))));
+    pairs.extend(
+        info.claims_at.map(|at| ("claimed by itself", format!("{}, if the peer has not moved", time(at)))),
+    );
     pairs.extend(info.offer.as_ref().map(|offer| {
         let outcome: Vec<String> = offer.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
         ("the peer offers", outcome.join("; "))

@@ -111,6 +111,9 @@ fn a_node_does_not_wait_for_a_staller_for_ever() {
     let settings = Settings { move_patience: 2 * 3_600, ..game_settings() };
     let (mut world, id) = World::game_with(5, settings);
     world.take(0, id, 1);
+    let now = world.now / 1_000;
+    let told = [0, 1].map(|node| world.app(node, id).claims_at);
+    assert!(told[0].is_some_and(|at| at > now && at <= now + 2 * 3_600) && told[1].is_none(), "{told:?}");
     world.silence(1);
     world.elapse(2 * PERIOD + 5 * 3_600);
     assert_eq!(world.payouts(), [2 * STAKE, 0]);

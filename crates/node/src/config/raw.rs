@@ -9,6 +9,9 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Text(pub(super) String);
 
+/// A time that does not come.
+pub(super) const NEVER: &str = "never";
+
 /// Several texts, or one.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Texts(pub(super) Vec<String>);
@@ -73,9 +76,9 @@ pub(super) struct RawSettings {
     pub(super) lock_margin: Option<Text>,
     pub(super) lock_horizon: Option<Text>,
     pub(super) execution_window: Option<Text>,
-    pub(super) move_patience: Option<Text>,
     pub(super) hold_timeout: Option<Text>,
     pub(super) retry: Option<Text>,
+    pub(super) move_patience: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! The configuration as a table.
 
 use super::layers::Source;
+use super::raw::NEVER;
 use super::units::show_duration;
 use super::{ChainSection, Confirmations, Loaded, LogFormat};
 use std::time::Duration;
@@ -107,10 +108,11 @@ impl Table<'_> {
         self.row(at("lock_margin"), seconds(settings.lock_margin));
         self.row(at("lock_horizon"), seconds(settings.lock_horizon));
         self.row(at("execution_window"), seconds(settings.execution_window));
-        self.row(at("move_patience"), seconds(settings.move_patience));
         let millis = |millis| text(show_duration(Duration::from_millis(millis)));
         self.row(at("hold_timeout"), millis(settings.hold_timeout_ms));
         self.row(at("retry"), millis(settings.retry_ms));
+        let patience = settings.move_patience;
+        self.row(at("move_patience"), if patience == 0 { text(NEVER) } else { seconds(patience) });
     }
 
     fn assets(&mut self) {

@@ -18,6 +18,7 @@ confirmations = 3
 
 [chains.local.settings]
 retry = "500ms"
+move_patience = "never"
 
 [chains.main]
 chain_id = 1
@@ -126,6 +127,7 @@ fn the_table_shows_every_value_and_no_secret() {
     assert_eq!(value("node.key"), Some("\"node\""));
     assert_eq!(value("chains.main.confirmations"), Some("\"finalized\""));
     assert_eq!(value("chains.local.settings.retry"), Some("\"500ms\""));
+    assert_eq!(value("chains.local.settings.move_patience"), Some("\"never\""));
     assert_eq!(value("policy.min_deposit"), Some("[\"0.05 ETH\", \"100 USDC\"]"));
     assert_eq!(value("chains.local.rpc"), Some("[\"http://127.0.0.1:8545\", \"wss://provider.example/…\"]"));
 }
@@ -142,7 +144,7 @@ fn an_unknown_key_is_found_with_its_line_and_what_was_meant() {
     assert!(section[0].2.contains("'policy'"));
     let in_list = problems(load(&FULL.replace("decimals", "decimal")));
     assert_eq!(in_list[0].0, "assets[0].decimal");
-    assert_eq!(in_list[0].1, Some(28));
+    assert_eq!(in_list[0].1, Some(29));
 }
 
 #[test]
@@ -172,6 +174,7 @@ fn values_out_of_range_are_refused() {
         ("confirmations = 3", "confirmations = \"soon\"", "chains.local.confirmations"),
         ("\"500ms\"", "\"500\"", ""),
         ("\"500ms\"", "\"5ms\"", "chains.local.settings.retry"),
+        ("\"never\"", "\"forever\"", "chains.local.settings.move_patience"),
         ("\"48h\"", "\"31d\"", "chains.main.challenge_duration"),
         ("\"48h\"", "\"2h\"", "chains.main.challenge_duration"),
         ("chain_id = 31337", "chain_id = 1", "chains.main.chain_id"),

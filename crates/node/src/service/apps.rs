@@ -57,6 +57,7 @@ impl Core {
             our_turn: view.our_turn,
             in_flight: view.in_flight,
             deadline: view.deadline,
+            claims_at: view.claims_at,
             offer: view.offer.map(|offer| texts(&offer.outcome)),
         })
     }

@@ -336,6 +336,7 @@ impl Channel {
                 && state.writer == self.durable.side,
             in_flight: !self.durable.pending.is_empty(),
             deadline: self.last_word(facts),
+            claims_at: self.patience_ends().filter(|end| *end > 0).map(|end| end.div_ceil(1_000)),
             offer: self.volatile.offered.as_ref().map(|offered| offered.offer.clone()),
             state,
         })

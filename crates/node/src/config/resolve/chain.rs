@@ -1,6 +1,6 @@
 //! `[chains.NAME]` and `[[assets]]`.
 
-use super::super::raw::{RawAsset, RawChain, RawSettings, Text, Texts};
+use super::super::raw::{NEVER, RawAsset, RawChain, RawSettings, Text, Texts};
 use super::super::{ChainSection, Confirmations, NamedAsset};
 use super::node::key_name;
 use super::{Checker, read_address};
@@ -139,7 +139,10 @@ fn settings(
     seconds("lock_margin", raw.lock_margin, DAY, &mut settings.lock_margin);
     seconds("lock_horizon", raw.lock_horizon, LONGEST_CHALLENGE, &mut settings.lock_horizon);
     seconds("execution_window", raw.execution_window, DAY, &mut settings.execution_window);
-    seconds("move_patience", raw.move_patience, LONGEST_CHALLENGE, &mut settings.move_patience);
+    match raw.move_patience {
+        Some(Text(never)) if never == NEVER => settings.move_patience = 0,
+        value => seconds("move_patience", value, LONGEST_CHALLENGE, &mut settings.move_patience),
+    }
     let mut millis = |name: &str, value, target: &mut u64| {
         let range = Duration::from_millis(20)..=HOUR;
         if let Some(duration) = checker.duration(&format!("{key}.{name}"), value, range) {
