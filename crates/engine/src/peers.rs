@@ -205,6 +205,7 @@ impl Engine {
         let own = self.signer.address();
         let side = params.side_of(own).filter(|side| params.participant(side.other()).signer == peer);
         let side = side.ok_or(EngineError::NotOurs)?;
+        self.policy.check_payout(params.participant(side).payout)?;
         self.policy.check(params, self.peers.count(peer))?;
         self.check_start(id, terms)?;
         Ok(side)

@@ -6,6 +6,9 @@ use strait_types::{Address, Amount, B256, ChannelParams, ParamsError};
 /// What the operator accepts from peers, and holds itself to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Where the chain pays this node in channels that peers open: who chose that for it would get its money. `None`
+    /// takes any address, for whoever judges that himself.
+    pub payout: Option<Address>,
     /// Assets that may occur; empty: any.
     pub assets: Vec<Address>,
     /// Apps that may occur; empty: none. Their code must be installed, too.
@@ -54,6 +57,7 @@ impl Default for Starts {
 impl Default for Policy {
     fn default() -> Self {
         Policy {
+            payout: None,
             assets: Vec::new(),
             apps: Vec::new(),
             min_challenge: 24 * 3_600,
@@ -78,6 +82,14 @@ pub enum PolicyError {
     /// A child channel without its parent.
     #[error("a channel with a parent is opened within that, not by itself")]
     Child,
+    /// The chain would pay this node's money to somebody else.
+    #[error("the channel pays this node out to {given}, which is not its payout; open it with {own}")]
+    Payout {
+        /// As proposed.
+        given: Address,
+        /// This node's.
+        own: Address,
+    },
     /// The app is not on the operator's list.
     #[error("the app {0} is not on this node's list; add it to the configuration if you trust it")]
     App(Address),
@@ -106,6 +118,14 @@ pub enum PolicyError {
 }
 
 impl Policy {
+    /// Judges where a channel that a peer opens pays this node out.
+    pub(crate) fn check_payout(&self, given: Address) -> Result<(), PolicyError> {
+        match self.payout {
+            Some(own) if own != given => Err(PolicyError::Payout { given, own }),
+            _ => Ok(()),
+        }
+    }
+
     /// Judges a new channel with a peer that already has `existing` ones.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_types::abi::child::{Challenger, Child, Shown};
-use strait_types::abi::{AdjudicatorEvent, Record as Recorded, app, calls};
+use strait_types::abi::{AdjudicatorEvent, Paid, Record as Recorded, app, calls};
 use strait_types::{Amount, B256, Bytes, ChannelParams, ChildTerms, Lock, Side, Signature, State, Version};
 
 /// What the adjudicator would do with the channel now.
@@ -49,6 +49,8 @@ pub struct Facts {
     pub registered: Vec<(B256, B256, u64)>,
     /// What a child channel has come to, once that is recorded.
     pub outcome: Option<[Amount; 2]>,
+    /// What its end paid, per asset and participant, besides earlier withdrawals; empty before.
+    pub paid: Paid,
 }
 
 impl Facts {
@@ -62,6 +64,7 @@ impl Facts {
             withdrawn: Version::ZERO,
             registered: Vec::new(),
             outcome: None,
+            paid: Paid::new(),
         }
     }
 
@@ -117,17 +120,20 @@ impl Facts {
                 self.phase = Phase::Closed;
                 self.outcome = Some(*outcome);
             }
-            AdjudicatorEvent::Closed { .. } => {
+            AdjudicatorEvent::Closed { paid, .. } => {
+                self.add_paid(paid);
                 self.phase = Phase::Closed;
                 // It paid by the final state, whatever was recorded.
                 self.recorded = None;
             }
-            AdjudicatorEvent::Settled { locks_hash, reserve, .. } => {
+            AdjudicatorEvent::Settled { paid, locks_hash, reserve, .. } => {
+                self.add_paid(paid);
                 // Without a reserve there is nothing that the locks could pay.
                 let is_over = locks_hash.is_zero() || reserve.iter().all(|units| *units == 0);
                 self.phase = if is_over { Phase::Closed } else { Phase::Settled(Settlement { locks: None }) };
             }
-            AdjudicatorEvent::Unlocked { locks, .. } => {
+            AdjudicatorEvent::Unlocked { paid, locks, .. } => {
+                self.add_paid(paid);
                 self.phase = if locks.is_empty() {
                     Phase::Closed
                 } else {
@@ -142,6 +148,15 @@ impl Facts {
             AdjudicatorEvent::AppDeployed { .. }
             | AdjudicatorEvent::Credited { .. }
             | AdjudicatorEvent::CreditWithdrawn { .. } => {}
+        }
+    }
+}
+
+impl Facts {
+    fn add_paid(&mut self, paid: &Paid) {
+        self.paid.resize(self.paid.len().max(paid.len()), [0; 2]);
+        for (sum, paid) in self.paid.iter_mut().zip(paid) {
+            *sum = [0, 1].map(|i| sum[i].saturating_add(paid[i]));
         }
     }
 }

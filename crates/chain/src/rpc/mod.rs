@@ -4,6 +4,7 @@
 //! Calls block, at most for a few times the configured timeout; there are no retries that sleep. An endpoint that
 //! fails rests for a while, and a caller without any endpoint is told so at once and comes back later.
 
+mod again;
 mod background;
 mod code;
 mod config;
@@ -27,9 +28,11 @@ pub use fees::{FeePolicy, Fees};
 pub use reqwest::Url;
 pub use transactions::{Attempt, JournalError, SqliteJournal, StoredTransaction, TransactionJournal};
 
+use again::SecondLook;
 use endpoints::Endpoints;
 use follow::Follower;
 use history::Histories;
+use logs::Filter;
 use serde_json::json;
 use strait_engine::ports::{
     Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
@@ -43,6 +46,7 @@ pub struct RpcChain {
     endpoints: Endpoints,
     transactions: Transactions,
     follower: Follower,
+    second_look: SecondLook,
     histories: Histories,
 }
 
@@ -72,7 +76,8 @@ impl RpcChain {
         };
         let follower = Follower { adjudicator: config.adjudicator, deployed_at };
         let histories = Histories::new(config.adjudicator, deployed_at);
-        let mut chain = RpcChain { endpoints, transactions, follower, histories };
+        let mut chain =
+            RpcChain { endpoints, transactions, follower, second_look: SecondLook::default(), histories };
         chain.tend(&head);
         Ok(chain)
     }
@@ -116,7 +121,11 @@ impl Chain for RpcChain {
     }
 
     fn follow(&mut self, known: &[BlockRef], limit: usize) -> Result<Followed, ChainError> {
+        let filter = Filter { adjudicator: self.follower.adjudicator, channel: None };
+        self.second_look.look(&mut self.endpoints, &filter);
+        let known = self.second_look.certain(known);
         let (followed, head) = self.follower.follow(&mut self.endpoints, known, limit)?;
+        self.second_look.note(&followed);
         self.tend(&head);
         Ok(followed)
     }

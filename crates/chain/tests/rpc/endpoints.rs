@@ -9,6 +9,7 @@ use std::time::Duration;
 use strait_chain::conformance::scene::{Reader, Scene};
 use strait_chain::rpc::{ConnectError, Url};
 use strait_engine::ports::{BlockRef, Chain, ChainError};
+use strait_types::abi::AdjudicatorEvent;
 use strait_types::{Address, B256, Side};
 
 /// Nobody listens there.
@@ -457,4 +458,36 @@ fn a_websocket_that_breaks_is_opened_anew() {
     scene.deposit(Side::Zero, 9);
     clock.advance(Duration::from_secs(1));
     assert_eq!(deposits(&mut chain), [7, 8, 9]);
+}
+
+#[test]
+fn logs_that_the_only_endpoint_left_out_for_a_while_are_found() {
+    let mut driver = AnvilDriver::new("http");
+    let mut scene = Scene::new(&mut driver);
+    let endpoint = proxy(&scene);
+    let clock = TestClock::new();
+    let mut chain = through(&scene, &[&endpoint], &clock);
+    scene.deposit(Side::Zero, 7);
+    let mut reader = Reader::default();
+    endpoint.script(|method, _| match method {
+        "eth_getLogs" => Act::Answer(json!([])),
+        _ => Act::Pass,
+    });
+    reader.catch_up(&mut chain, 1_000);
+    assert!(reader.events().is_empty(), "it was left out");
+    endpoint.pass();
+    scene.driver.anvil.mine();
+    reader.catch_up(&mut chain, 1_000);
+    clock.advance(Duration::from_secs(31));
+    scene.driver.anvil.mine();
+    reader.catch_up(&mut chain, 1_000);
+    let [AdjudicatorEvent::Deposited { amount, .. }] = reader.events()[..] else {
+        panic!("once and no more: {:?}", reader.events())
+    };
+    assert_eq!(amount.units(), 7);
+    let asked = endpoint.count("eth_getLogs");
+    scene.driver.anvil.mine();
+    reader.catch_up(&mut chain, 1_000);
+    assert!(endpoint.count("eth_getLogs") <= asked + 2, "it looks now and then, and not each time");
+    assert_eq!(reader.events().len(), 1);
 }

@@ -117,6 +117,11 @@ fn a_node_does_not_wait_for_a_staller_for_ever() {
     world.silence(1);
     world.elapse(2 * PERIOD + 5 * 3_600);
     assert_eq!(world.payouts(), [2 * STAKE, 0]);
+    let both = i128::from(2 * STAKE);
+    for (node, shown) in [(0, [both, 0]), (1, [0, both])] {
+        let balance = &world.nodes[node].engine.view(id).expect("known").balances[0];
+        assert_eq!([balance.own, balance.peer], shown, "{node} is told what the chain paid");
+    }
 }
 
 #[test]

@@ -31,12 +31,14 @@ fn submit(world: &mut World, node: usize, data: Bytes) {
 
 #[test]
 fn a_staller_loses_and_whoever_is_left_alone_takes_the_parent_along() {
-    let (mut world, _, child) = stalled();
+    let (mut world, parent, child) = stalled();
     world.silence(1);
     world.command(0, child, Command::Dispute);
     // Both periods of the game, a day in which the peer could take its end over, and the parent's period.
     world.elapse(4 * PERIOD + 6 * 3_600);
     assert_eq!(world.payouts(), WON);
+    assert_eq!([0, 1].map(|node| world.own(node, parent)), WON.map(i128::from), "as the chain paid");
+    assert_eq!([0, 1].map(|node| world.own(node, child)), [i128::from(2 * STAKE), 0], "as the chain judged");
     for (call, count) in [("challenge", 2), ("settle", 2), ("unlock", 1)] {
         assert_eq!(world.calls(0, call), count, "{call}");
     }

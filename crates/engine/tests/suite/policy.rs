@@ -240,3 +240,22 @@ fn a_declined_channel_is_offered_more_and_more_rarely_and_the_user_is_told_once(
     let error = world.outcome(0, token).expect("at once").expect_err("declined");
     assert!(error.contains("declines the channel"), "{error}");
 }
+
+#[test]
+fn a_peer_does_not_choose_where_this_node_is_paid_out() {
+    let params = World::new(2).params(0, 1, 1);
+    let (theirs, ours) = (params.participants[0].payout, params.participants[1].payout);
+    for (payout, is_taken) in [(ours, true), (theirs, false)] {
+        let mut world = world(Policy { payout: Some(payout), ..Policy::default() });
+        let channel = open(&mut world, 0, 0, 1, 1);
+        deposit(&mut world, 0, channel, 1_000);
+        assert_eq!(world.nodes[1].engine.view(channel).is_some(), is_taken, "{payout}");
+        let token = world.pay(0, channel, 400);
+        world.settle();
+        match world.outcome(0, token) {
+            Some(Ok(_)) => assert!(is_taken),
+            Some(Err(reason)) => assert!(!is_taken && reason.contains("is not its payout"), "{reason}"),
+            None => panic!("nothing was said"),
+        }
+    }
+}

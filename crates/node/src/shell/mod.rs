@@ -224,10 +224,12 @@ impl Node {
         let domain = Domain::new(chain.chain_id(), chain.adjudicator());
         let network_config = network_config(&config, domain);
         let towers_config = NetworkConfig { listen: Listen::Off, ..network_config.clone() };
+        // Whatever else is taken: peers do not choose where this node's money goes.
+        let policy = Policy { payout: Some(config.payout), ..config.policy };
         let mut engine = Engine::recover(
             domain,
             config.signer.clone(),
-            config.policy,
+            policy,
             config.settings,
             store.as_ref(),
             config.restored,

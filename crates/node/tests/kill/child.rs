@@ -110,7 +110,7 @@ async fn start(config: &Config) -> Node {
     let node_config = NodeConfig {
         signer: Arc::new(key(config.side)),
         listen: config.listen.map_or(Listen::Off, Listen::At),
-        payout: strait_types::Address::repeat_byte(1),
+        payout: account(config.side),
         allow_plain_remote: false,
         limits: Limits {
             min_backoff: Duration::from_millis(5),

@@ -13,9 +13,10 @@ use strait_types::{
 pub struct BalanceView {
     /// The zero address is the native coin.
     pub asset: Address,
-    /// What we own freely by the newest position and the deposits that count, in the smallest unit.
+    /// What we own freely by the newest position and the deposits that count, in the smallest unit. After the channel's
+    /// end what that brought us, besides earlier withdrawals.
     pub own: i128,
-    /// What the peer owns freely.
+    /// What the peer owns freely, or was brought.
     pub peer: i128,
     /// In locks, those of child channels included.
     pub locked: u128,
@@ -165,23 +166,31 @@ impl Channel {
         let seen = *self.durable.chain.head().deposits.get(asset)?;
         let allocation = head.state.allocations.get(asset)?;
         let order = |pair: [Amount; 2]| [pair[own.index()], pair[peer.index()]];
-        let ended =
-            self.outcome().filter(|_| self.is_over()).map(|outcome| outcome.amounts.map(Amount::signed));
         let arriving = [0, 1].map(|i| seen[i].checked_sub(counted[i]).unwrap_or(Amount::ZERO));
+        let free = |side: Side| head.balance(side, asset, counted[side.index()]);
+        let brought = self.brought(asset);
+        let is_over = self.is_over();
+        let (locked, in_children) = (allocation.locked()?, AssetIndex(u8::try_from(asset).ok()?));
         Some(BalanceView {
             asset: *self.durable.params.assets.get(asset)?,
-            own: ended
-                .map_or_else(|| head.balance(own, asset, counted[own.index()]), |of| Some(of[own.index()]))?,
-            peer: ended.map_or_else(
-                || head.balance(peer, asset, counted[peer.index()]),
-                |of| Some(of[peer.index()]),
-            )?,
-            locked: allocation.locked()?,
-            in_children: self.in_children(AssetIndex(u8::try_from(asset).ok()?)),
+            own: brought.map(|paid| paid[own.index()]).or_else(|| free(own))?,
+            peer: brought.map(|paid| paid[peer.index()]).or_else(|| free(peer))?,
+            locked: if is_over { 0 } else { locked },
+            in_children: if is_over { 0 } else { self.in_children(in_children) },
             deposited: order(counted),
             arriving: order(arriving),
             withdrawn: [allocation.withdrawn[own.index()], allocation.withdrawn[peer.index()]],
         })
+    }
+
+    /// What the channel's end has brought participants 0 and 1: of a dispute, what the chain paid.
+    fn brought(&self, asset: usize) -> Option<[i128; 2]> {
+        if self.is_child() {
+            let outcome = self.outcome().filter(|_| self.is_over())?;
+            return Some(outcome.amounts.map(Amount::signed));
+        }
+        let paid = self.durable.chain.head().paid.get(asset)?;
+        Some(paid.map(|units| i128::try_from(units).unwrap_or(i128::MAX)))
     }
 
     /// The channel's id.
