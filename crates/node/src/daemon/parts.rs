@@ -45,13 +45,14 @@ pub(super) fn addresses(config: &Config, signer: Address, listener: Option<&List
     address.into_iter().collect()
 }
 
-fn policy(config: &Config, chain: &str) -> Policy {
+fn policy(config: &Config, chain: &str, payout: Address) -> Policy {
     let policy = &config.policy;
     let of_chain = |amounts: &BTreeMap<(String, Address), Amount>| {
         let of_chain = amounts.iter().filter(|((name, _), _)| name == chain);
         of_chain.map(|((_, asset), amount)| (*asset, *amount)).collect()
     };
     Policy {
+        payout: Some(payout),
         assets: policy.assets.get(chain).cloned().unwrap_or_default(),
         apps: policy.apps.clone(),
         min_challenge: policy.min_challenge,
@@ -116,7 +117,7 @@ pub(super) async fn node(
         payout,
         allow_plain_remote: config.node.allow_plain_remote,
         limits: Limits::default(),
-        policy: policy(config, name),
+        policy: policy(config, name, payout),
         capacity: Capacity::default(),
         settings: settings.clone(),
         poll: section.poll,
