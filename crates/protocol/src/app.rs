@@ -78,7 +78,7 @@ impl AppStart {
     /// The rule that it breaks.
     pub fn state(&self, channel: strait_types::ChannelId, params: &ChannelParams) -> Result<State, Rule> {
         let zero = crate::Position::zero(channel, params.assets.len());
-        let first = [crate::Operation::Move(self.first.clone())];
+        let first = [crate::Operation::Move(self.first.clone())].into();
         let next = zero.next(strait_types::Version(1), &first, &mut |_, _| Ok(()));
         next.map(|position| position.state).map_err(|violation| violation.rule)
     }

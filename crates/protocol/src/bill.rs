@@ -2,6 +2,7 @@
 
 use crate::app::AppMove;
 use crate::operation::Operation;
+use crate::operations::Operations;
 use crate::record::Record;
 use std::collections::VecDeque;
 use strait_types::{Side, State, Version};
@@ -26,7 +27,7 @@ pub struct Bill {
     side: Side,
     payments: [u64; 2],
     locks: u64,
-    pending: VecDeque<(Version, Vec<Operation>)>,
+    pending: VecDeque<(Version, Operations)>,
 }
 
 impl Bill {
@@ -53,7 +54,7 @@ impl Bill {
 
     /// Versions of its own that were read and are not agreed, oldest first, with their operations.
     pub fn pending(&self) -> impl ExactSizeIterator<Item = (Version, &[Operation])> {
-        self.pending.iter().map(|(version, operations)| (*version, operations.as_slice()))
+        self.pending.iter().map(|(version, operations)| (*version, &operations[..]))
     }
 
     /// Takes the next record in; returns what became agreed by it.
@@ -107,14 +108,8 @@ impl Bill {
         }
     }
 
-    fn agree(
-        &mut self,
-        version: Version,
-        writer: Side,
-        operations: Vec<Operation>,
-        lines: &mut Vec<BillLine>,
-    ) {
-        for operation in operations {
+    fn agree(&mut self, version: Version, writer: Side, operations: Operations, lines: &mut Vec<BillLine>) {
+        for operation in operations.into_vec() {
             let counter = match &operation {
                 Operation::Pay(_) => Some(&mut self.payments[writer.index()]),
                 Operation::AddLock(_) | Operation::OpenChild { .. } => Some(&mut self.locks),

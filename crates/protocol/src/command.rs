@@ -1,8 +1,10 @@
 //! What a user asks of a channel, and what it tells the user.
 
 use crate::app::AppMove;
+use crate::channel::Completed;
 use crate::child::NewChild;
 use crate::operation::Payment;
+use crate::operations::Payments;
 use crate::rule::Rule;
 use crate::rules::Refused;
 use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, State, Version};
@@ -10,7 +12,7 @@ use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, State, Versi
 /// The caller's handle on one command; comes back in [`Event::Done`].
 pub type Token = u64;
 
-/// A command. Each ends in exactly one [`Event::Done`], unless the process ends first.
+/// A command. Each ends once, in an [`Event::Done`] or an [`Event::Completed`], unless the process ends first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Command {
     /// Pays the peer.
@@ -189,6 +191,8 @@ pub enum Event {
         /// How.
         result: Result<Outcome, CommandError>,
     },
+    /// The peer has countersigned a version, and with it commands have ended.
+    Completed(Completed),
     /// The peer paid us; safe, since its signature is on disk.
     Received {
         /// The version that holds the payments.
@@ -196,7 +200,7 @@ pub enum Event {
         /// Number of the first among the peer's payments; the others follow.
         first: u64,
         /// In order.
-        payments: Vec<Payment>,
+        payments: Payments,
     },
     /// The peer locked an amount for us.
     LockOffered {
@@ -277,6 +281,19 @@ pub enum Event {
         /// What participant 0 and 1 would gain or lose, per asset.
         outcome: Vec<[i128; 2]>,
     },
+}
+
+impl Event {
+    /// The commands that ended, each with how.
+    pub fn ended(&self) -> impl Iterator<Item = (Token, Result<&Outcome, &CommandError>)> {
+        let (one, together) = match self {
+            Event::Done { token, result } => (Some((*token, result.as_ref())), None),
+            Event::Completed(completed) => (None, Some(completed)),
+            _ => (None, None),
+        };
+        let together = together.into_iter().flat_map(Completed::commands);
+        one.into_iter().chain(together.map(|(token, outcome)| (token, Ok(outcome))))
+    }
 }
 
 /// A change of the channel's life on chain, as of the head.

@@ -16,6 +16,7 @@ mod guarded;
 mod message;
 mod onchain;
 mod operation;
+mod operations;
 mod position;
 mod record;
 mod rule;
@@ -26,8 +27,8 @@ mod signer;
 pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
 pub use channel::{
-    BalanceView, Channel, ChannelView, ChildView, Context, GuardMark, Link, LockView, Outputs, RecoverError,
-    Surroundings,
+    BalanceView, Channel, ChannelView, ChildView, Completed, Context, GuardMark, Link, LockView, Outputs,
+    RecoverError, Surroundings,
 };
 pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing, start_id};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
@@ -36,7 +37,8 @@ pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,
 };
 pub use onchain::{ChainAction, ChainDelta, ChainView, Deadline, Facts, Phase, Settlement};
-pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment, history_hash};
+pub use operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, Payment};
+pub use operations::{Operations, Payments, history_hash};
 pub use position::{NumberedLock, Position, Violation, sha256 as lock_hash};
 pub use record::Record;
 pub use rule::Rule;

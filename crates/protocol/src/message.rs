@@ -3,11 +3,11 @@
 
 use crate::app::AppStart;
 use crate::child::ChildOpening;
-use crate::operation::{MAX_OPERATIONS, Operation};
+use crate::operation::Operation;
+use crate::operations::Operations;
 use crate::position::Position;
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
-use std::io::{self, Read};
 use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// Version of the wire format.
@@ -147,8 +147,7 @@ pub struct Update {
     /// Its number.
     pub version: Version,
     /// What happens, in order.
-    #[borsh(deserialize_with = "read_operations")]
-    pub operations: Vec<Operation>,
+    pub operations: Operations,
     /// The writer's signature on the resulting state.
     pub signature: Signature,
 }
@@ -157,16 +156,6 @@ impl Update {
     /// Who writes this version above a state with that writer: the other side, when it is the end of an app.
     pub fn author(&self, writer: Side) -> Side {
         if matches!(self.operations[..], [Operation::Finish { .. }]) { writer.other() } else { writer }
-    }
-}
-
-/// Reads no more operations than a version may have: in memory they are many times as large as on the wire.
-fn read_operations<R: Read>(reader: &mut R) -> io::Result<Vec<Operation>> {
-    let count = u32::deserialize_reader(reader)?;
-    if usize::try_from(count).is_ok_and(|count| count <= MAX_OPERATIONS) {
-        (0..count).map(|_| Operation::deserialize_reader(reader)).collect()
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidData, Rule::TooManyOperations.to_string()))
     }
 }
 
@@ -213,7 +202,11 @@ pub enum FrameError {
 impl Frame {
     /// The bytes to send.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(256);
+        let operations = match self {
+            Frame::Channel { body: Body::Update(update), .. } => update.operations.encoded_len(),
+            _ => 0,
+        };
+        let mut bytes = Vec::with_capacity(operations.saturating_add(256));
         bytes.push(WIRE_VERSION);
         // Writing to a Vec cannot fail.
         let _infallible = self.serialize(&mut bytes);

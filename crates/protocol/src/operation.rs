@@ -1,11 +1,11 @@
-//! What an update can do, and the hash that binds all of it.
+//! What an update can do.
 
 use crate::app::AppMove;
 use crate::child::ChildOpening;
 use crate::position::NumberedLock;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
-use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, Version, keccak256};
+use strait_types::{Amount, AssetIndex, B256, ChannelId, Lock, Side, Version};
 
 /// Longest memo of a payment, in bytes.
 pub const MAX_MEMO_BYTES: usize = 512;
@@ -141,21 +141,4 @@ impl Operation {
             _ => None,
         }
     }
-}
-
-/// The rolling hash after a version:
-/// `keccak256(history ‖ borsh(writer: u8, first_payment: u64, operations: Vec<Operation>))`, where
-/// `first_payment` is how many payments the writer had made before.
-pub fn history_hash(history: B256, writer: Side, first_payment: u64, operations: &[Operation]) -> B256 {
-    let mut bytes = Vec::with_capacity(64 + operations.len() * 40);
-    bytes.extend_from_slice(history.as_slice());
-    bytes.push(writer as u8);
-    bytes.extend_from_slice(&first_payment.to_le_bytes());
-    let count = u32::try_from(operations.len()).unwrap_or(u32::MAX);
-    bytes.extend_from_slice(&count.to_le_bytes());
-    for operation in operations {
-        // Writing to a Vec cannot fail.
-        let _infallible = BorshSerialize::serialize(operation, &mut bytes);
-    }
-    keccak256(&bytes)
 }

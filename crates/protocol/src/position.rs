@@ -1,7 +1,8 @@
 //! A state together with what its hashes stand for, and the pure step from one version to the next.
 
 use crate::app::check_deltas;
-use crate::operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation, history_hash};
+use crate::operation::{MAX_MEMO_BYTES, MAX_OPERATIONS, Operation};
+use crate::operations::Operations;
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl Position {
     pub fn next(
         &self,
         version: Version,
-        operations: &[Operation],
+        operations: &Operations,
         judge: &mut dyn FnMut(&Operation, &Position) -> Result<(), Rule>,
     ) -> Result<Position, Violation> {
         if operations.len() > MAX_OPERATIONS {
@@ -98,7 +99,7 @@ impl Position {
         next.state.history = if in_app {
             self.state.hash()
         } else {
-            history_hash(self.state.history, writer, self.payments[writer.index()], operations)
+            operations.history_hash(self.state.history, writer, self.payments[writer.index()])
         };
         if next.locks != self.locks {
             next.state.locks_hash = locks_hash(next.locks.iter().map(|entry| &entry.lock));

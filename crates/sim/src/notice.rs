@@ -120,6 +120,20 @@ impl World {
         }
     }
 
+    fn on_ended(
+        &mut self,
+        node: usize,
+        channel: ChannelId,
+        token: Token,
+        result: Result<Outcome, CommandError>,
+    ) -> Result<(), Broken> {
+        self.note(format_args!("{} {token} is done: {result:?}", self.name(node)));
+        if self.mutation.is_none() {
+            self.check_outcome(node, channel, &result)?;
+        }
+        self.end_call(node, token, Progress::Done(result))
+    }
+
     fn on_channel_event(&mut self, node: usize, channel: ChannelId, event: Event) -> Result<(), Broken> {
         match event {
             Event::Done { token, result } => {
@@ -131,12 +145,11 @@ impl World {
                 } else {
                     result
                 };
-                self.note(format_args!("{} {token} is done: {result:?}", self.name(node)));
-                if self.mutation.is_none() {
-                    self.check_outcome(node, channel, &result)?;
-                }
-                self.end_call(node, token, Progress::Done(result))
+                self.on_ended(node, channel, token, result)
             }
+            Event::Completed(completed) => completed
+                .commands()
+                .try_for_each(|(token, outcome)| self.on_ended(node, channel, token, Ok(outcome.clone()))),
             Event::PeerFault(rule) => {
                 self.report.count("defence", "fault of the peer seen");
                 self.note(format_args!("{}: {channel:?} peer fault {rule:?}", self.name(node)));

@@ -120,7 +120,7 @@ impl Attack {
             base: Version(number),
             base_hash: random,
             version: Version(number + 1),
-            operations: Vec::new(),
+            operations: [].into(),
             signature: Signature([7; 64]),
         };
         let sync = strait_protocol::Sync {

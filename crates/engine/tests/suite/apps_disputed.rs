@@ -163,7 +163,7 @@ fn a_restart_in_the_middle_of_a_dispute_changes_nothing() {
 fn forge(world: &mut World, id: ChannelId, next: AppMove) {
     let domain = *world.nodes[1].engine.domain();
     let base = world.nodes[1].engine.latest(world.now, id).expect("signed").position;
-    let operations = vec![Operation::Move(next)];
+    let operations = [Operation::Move(next)].into();
     let version = base.state.version.next().expect("few");
     // Where the structure itself is broken, there is no state to sign.
     let hash =

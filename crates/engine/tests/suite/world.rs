@@ -9,7 +9,7 @@ use strait_chain::{DevAccount, DevChain, DevChainConfig, SharedChain};
 use strait_engine::ports::{Chain, StoreError};
 use strait_engine::{Effect, Engine, Input, Notice, Policy, Starts, SubmissionKey, TowerEffect};
 use strait_examples::{connect_four, fair_exchange, rock_paper_scissors};
-use strait_protocol::{Body, Command, Event, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
+use strait_protocol::{Body, Command, Frame, Outcome, Payment, Settings, Signer, SignerError, Token};
 use strait_store::{MemoryDisk, MemoryStore};
 use strait_types::abi::views;
 use strait_types::{
@@ -357,9 +357,10 @@ impl World {
     /// How a command ended.
     pub(crate) fn outcome(&self, node: usize, token: Token) -> Option<Result<Outcome, String>> {
         self.nodes[node].notices.iter().find_map(|notice| match notice {
-            Notice::Channel { event: Event::Done { token: of, result }, .. } if *of == token => {
-                Some(result.clone().map_err(|error| error.to_string()))
-            }
+            Notice::Channel { event, .. } => event
+                .ended()
+                .find(|(of, _)| *of == token)
+                .map(|(_, result)| result.cloned().map_err(ToString::to_string)),
             Notice::Failed { token: of, error } if *of == token => Some(Err(error.to_string())),
             _ => None,
         })

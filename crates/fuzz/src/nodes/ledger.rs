@@ -27,7 +27,7 @@ impl Ledger {
         match event {
             Event::Done { token, result: Err(_) } => self.failed(*token),
             Event::Received { first, payments, .. } => {
-                for (number, payment) in (*first..).zip(payments) {
+                for (number, payment) in (*first..).zip(payments.iter()) {
                     self.received.insert(number, payment.amount.units());
                 }
             }

@@ -102,7 +102,7 @@ impl World<'_> {
                 let before = self.phase(node);
                 self.features.note("event", &kind);
                 self.features.note("event in", format!("{kind} {before}"));
-                if let strait_protocol::Event::Done { result, .. } = event {
+                for (_, result) in event.ended() {
                     self.features.note("done", format!("{result:?}"));
                 }
                 self.nodes[node].ledger.hear(event);

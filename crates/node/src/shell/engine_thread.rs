@@ -41,10 +41,7 @@ pub(crate) enum Message<M = Engine> {
 
 impl<M> From<Input> for Message<M> {
     fn from(input: Input) -> Message<M> {
-        match input {
-            Input::Command { token, channel, command } => Message::Command { token, channel, command },
-            other => Message::Input(Box::new(other)),
-        }
+        Message::Input(Box::new(input))
     }
 }
 

@@ -28,7 +28,7 @@ use figures::Figures;
 use machine::Machine;
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -36,7 +36,7 @@ use std::time::{Duration, Instant};
 use strait_engine::ports::{Account, Chain, Clock, HistoryEntry, Rng, Store, StoreError, TxHash};
 use strait_engine::{Alarms, Engine, Input, Notice, Policy, Proposal, Status};
 use strait_protocol::{
-    ChannelView, Command, Facts, Outcome, Payment, RulesProvider, Settings, SignedPosition, Signer,
+    ChannelView, Command, Facts, Outcome, Payment, RulesProvider, Settings, SignedPosition, Signer, Token,
 };
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Participant};
 pub use system::{SystemClock, SystemRng};
@@ -98,6 +98,8 @@ pub(crate) struct Shared {
     pub(crate) rounds: watch::Sender<u64>,
     /// Nothing more is written or sent.
     pub(crate) dead: watch::Sender<bool>,
+    /// The same, for those who look often.
+    is_dead: AtomicBool,
     /// Why the node stopped by itself.
     pub(crate) failure: Mutex<Option<String>>,
     pub(crate) figures: Figures,
@@ -110,13 +112,14 @@ impl Shared {
             subscribers: Mutex::new(Vec::new()),
             rounds: watch::Sender::new(0),
             dead: watch::Sender::new(false),
+            is_dead: AtomicBool::new(false),
             failure: Mutex::new(None),
             figures: Figures::new(),
         }
     }
 
     pub(crate) fn is_dead(&self) -> bool {
-        *self.dead.borrow()
+        self.is_dead.load(Ordering::SeqCst)
     }
 
     /// Stops the node for a reason that its callers are told.
@@ -128,6 +131,7 @@ impl Shared {
 
     /// Nothing more is written or sent, and whoever waits is told.
     pub(crate) fn stop(&self) {
+        self.is_dead.store(true, Ordering::SeqCst);
         self.dead.send_replace(true);
         self.waiters.abandon_all();
         self.subscribers.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -136,7 +140,7 @@ impl Shared {
 
     pub(crate) async fn answer(&self, asked: Asked) -> Result<Answer, NodeError> {
         match asked?.await {
-            Ok(Answer::Failed(error)) => Err(error),
+            Ok(Answer::Failed(error)) => Err(*error),
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.stopped()),
         }
@@ -157,7 +161,6 @@ pub struct Node {
     chain: Arc<Sender<Task>>,
     network: Network,
     towers: OwnTowers,
-    tokens: Arc<AtomicU64>,
     /// Held until they have ended, so that whoever stops the node too waits for it.
     threads: Arc<tokio::sync::Mutex<Option<Threads>>>,
     signer: Address,
@@ -196,14 +199,6 @@ const MAX_QUESTIONS: usize = 16_384;
 const MAX_CHAIN_QUESTIONS: usize = 4;
 /// What a command takes in memory beside its memo, in bytes.
 const COMMAND_BYTES: usize = 256;
-
-fn size_of_input(input: &Input) -> usize {
-    let memo = match input {
-        Input::Command { command: Command::Pay(payment), .. } => payment.memo.len(),
-        _ => 0,
-    };
-    COMMAND_BYTES.saturating_add(memo)
-}
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -262,7 +257,6 @@ impl Node {
             chain: chain_tasks,
             network,
             towers: OwnTowers::new(to_towers, config.towers),
-            tokens: Arc::new(AtomicU64::new(1)),
             threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
             signer: config.signer.address(),
             domain,
@@ -307,16 +301,28 @@ impl Node {
         self.network.payout_of(peer)
     }
 
-    fn ask(&self, input: impl FnOnce(u64) -> Input) -> Asked {
-        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
-        let input = input(token);
+    fn ask(&self, input: impl FnOnce(Token) -> Input) -> Asked {
+        let (token, receiver) = self.shared.waiters.add(COMMAND_BYTES, false)?;
+        self.hand_in(token, input(token).into());
+        Ok(receiver)
+    }
+
+    fn ask_channel(&self, channel: ChannelId, command: Command) -> Asked {
+        let memo = match &command {
+            Command::Pay(payment) => payment.memo.len(),
+            _ => 0,
+        };
         // An order to leave is never too much.
-        let urgent = matches!(&input, Input::Command { command: Command::ForceClose, .. });
-        let receiver = self.shared.waiters.add(token, size_of_input(&input), urgent)?;
-        if self.engine.send(input.into()).is_err() || self.shared.is_dead() {
+        let urgent = command == Command::ForceClose;
+        let (token, receiver) = self.shared.waiters.add(COMMAND_BYTES.saturating_add(memo), urgent)?;
+        self.hand_in(token, Message::Command { token, channel, command });
+        Ok(receiver)
+    }
+
+    fn hand_in(&self, token: Token, message: Message) {
+        if self.engine.send(message).is_err() || self.shared.is_dead() {
             self.shared.waiters.abandon(token);
         }
-        Ok(receiver)
     }
 
     /// Terms of a new channel, with a fresh nonce.
@@ -413,7 +419,7 @@ impl Node {
         channel: ChannelId,
         command: Command,
     ) -> impl Future<Output = Result<Outcome, NodeError>> + Send + use<> {
-        let receiver = self.ask(|token| Input::Command { token, channel, command });
+        let receiver = self.ask_channel(channel, command);
         let shared = self.shared.clone();
         async move {
             match shared.answer(receiver).await? {

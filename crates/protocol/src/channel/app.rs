@@ -154,8 +154,7 @@ impl Channel {
         // A number that an earlier life has signed is never signed again.
         let version = base.state.version.next().filter(|version| *version > self.durable.signed_high);
         let version = version.ok_or(CommandError::Rule(Rule::StaleVersion))?;
-        let operations = std::slice::from_ref(operation);
-        let next = base.next(version, operations, &mut |_, _| Ok(()));
+        let next = base.next(version, &[operation.clone()].into(), &mut |_, _| Ok(()));
         let next = next.map_err(|violation| CommandError::Rule(violation.rule))?;
         self.check_rules(ctx, base, &next)?;
         Ok(next)

@@ -144,7 +144,7 @@ fn pending(base: &Position, base_hash: B256, next: &SignedMove) -> Pending {
         base: base.state.version,
         base_hash,
         version: next.state.version,
-        operations: vec![Operation::Move(AppMove::of(&next.state))],
+        operations: [Operation::Move(AppMove::of(&next.state))].into(),
         signature: next.signature,
     };
     Pending { update, hash: position.state.hash(), position, tickets: Vec::new() }

@@ -20,6 +20,7 @@ mod write;
 
 pub use apply::RecoverError;
 pub use guarded::GuardMark;
+pub use outcome::Completed;
 pub(crate) use restore::is_consistent;
 pub use view::{BalanceView, ChannelView, ChildView, LockView};
 

@@ -3,7 +3,7 @@
 
 use super::children::tell_children;
 use super::{Channel, Execution, Outputs, Pending, Queued};
-use crate::command::{CommandError, Outcome, Token};
+use crate::command::{CommandError, Event, Outcome, Token};
 use crate::message::Refusal;
 use crate::operation::Operation;
 use strait_types::Version;
@@ -19,6 +19,19 @@ pub(super) struct Ticket {
     /// Index among the operations of its version.
     pub(super) index: usize,
     pub(super) stood: Vec<Stood>,
+}
+
+/// Commands that have ended well together: the peer has countersigned the version that holds them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Completed {
+    tickets: Vec<Ticket>,
+}
+
+impl Completed {
+    /// Each command with how it ended, in the order in which they were given.
+    pub fn commands(&self) -> impl ExactSizeIterator<Item = (Token, &Outcome)> {
+        self.tickets.iter().map(|ticket| (ticket.token, &ticket.outcome))
+    }
 }
 
 /// Versions that held an operation and were refused. The peer could bring them to the chain all the same, until a
@@ -71,8 +84,8 @@ impl Channel {
     /// Tells the callers of countersigned versions, and those whose refused versions are now superseded.
     pub(super) fn complete(&mut self, confirmed: Vec<Pending>, out: &mut Outputs) {
         for pending in confirmed {
-            for ticket in pending.tickets {
-                out.done(Some(ticket.token), Ok(ticket.outcome));
+            if !pending.tickets.is_empty() {
+                out.events.push(Event::Completed(Completed { tickets: pending.tickets }));
             }
             tell_children(&pending.update.operations, out);
         }
@@ -105,7 +118,7 @@ impl Channel {
                 let operation = at_fault.and_then(|index| update.operations.get(index));
                 self.volatile.contested.extend(operation.filter(|operation| operation.takes_lock()).cloned());
             }
-            let mut operations: Vec<_> = update.operations.into_iter().map(Some).collect();
+            let mut operations: Vec<_> = update.operations.into_vec().into_iter().map(Some).collect();
             for Ticket { token, outcome, index, mut stood } in tickets {
                 let Some(operation) = operations.get_mut(index).and_then(Option::take) else { continue };
                 stood.push(Stood { first, last, outcome });

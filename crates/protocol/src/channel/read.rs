@@ -7,6 +7,7 @@ use crate::command::{Event, Outcome};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::Operation;
+use crate::operations::Payments;
 use crate::position::{Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
@@ -168,11 +169,11 @@ impl Channel {
     fn tell_received(&self, update: &Update, out: &mut Outputs) {
         let Some(base) = self.base_of(update) else { return };
         let first = base.payments[self.durable.side.other().index()];
-        let mut payments = Vec::new();
+        let mut has_payments = false;
         let mut lock_number = base.locks_added;
         for operation in &update.operations {
             match operation {
-                Operation::Pay(payment) => payments.push(payment.clone()),
+                Operation::Pay(_) => has_payments = true,
                 Operation::AddLock(lock) => {
                     out.events.push(Event::LockOffered { number: lock_number, lock: lock.clone() });
                     lock_number = lock_number.saturating_add(1);
@@ -190,7 +191,8 @@ impl Channel {
                 | Operation::Finish { .. } => {}
             }
         }
-        if !payments.is_empty() {
+        if has_payments {
+            let payments = Payments::among(update.operations.clone());
             out.events.push(Event::Received { version: update.version, first, payments });
         }
         tell_children(&update.operations, out);

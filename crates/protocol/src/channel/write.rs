@@ -6,6 +6,7 @@ use crate::command::{CommandError, Event, Outcome, Token};
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::{MAX_OPERATIONS, Operation};
+use crate::operations::Operations;
 use crate::position::{NumberedLock, Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
@@ -43,6 +44,13 @@ impl Batch {
         let queued = |(operation, Owner { token, stood })| Queued { token, operation, stood };
         self.operations.into_iter().zip(self.owners).map(queued).collect()
     }
+}
+
+/// A version that follows from the newest one.
+struct Draft {
+    operations: Operations,
+    owners: Vec<Owner>,
+    position: Position,
 }
 
 impl Channel {
@@ -118,8 +126,8 @@ impl Channel {
                 break;
             }
             match self.take_batch(ctx, hand_over, out) {
-                Some((batch, _)) if batch.operations.is_empty() && !owes_version => {}
-                Some((batch, position)) => self.write_version(ctx, batch, position, out)?,
+                Some(draft) if draft.operations.is_empty() && !owes_version => {}
+                Some(draft) => self.write_version(ctx, draft, out)?,
                 None => break,
             }
         }
@@ -152,22 +160,20 @@ impl Channel {
 
     /// Takes from the queue what one version can hold; what cannot be written fails at once, nothing having moved.
     /// `None`: no version can be written at all.
-    fn take_batch(
-        &mut self,
-        ctx: &Context<'_>,
-        hand_over: bool,
-        out: &mut Outputs,
-    ) -> Option<(Batch, Position)> {
+    fn take_batch(&mut self, ctx: &Context<'_>, hand_over: bool, out: &mut Outputs) -> Option<Draft> {
         let version = self.next_version()?;
         let mut batch = self.collect(hand_over, out);
         loop {
-            let step = self.head().next(version, &batch.operations, &mut |operation, position| {
+            let Batch { operations, owners } = batch;
+            let operations = Operations::from(operations);
+            let step = self.head().next(version, &operations, &mut |operation, position| {
                 self.judge_own(ctx, operation, position)
             });
             let Violation { index, rule } = match step {
-                Ok(position) => return Some((batch, position)),
+                Ok(position) => return Some(Draft { operations, owners, position }),
                 Err(violation) => violation,
             };
+            batch = Batch { operations: operations.into_vec(), owners };
             let culprit = index.and_then(|index| usize::try_from(index).ok());
             match culprit.filter(|index| *index < batch.owners.len()) {
                 Some(index) => self.fail_one(batch.remove(index), CommandError::Rule(rule), out),
@@ -255,32 +261,31 @@ impl Channel {
         position: Position,
         out: &mut Outputs,
     ) -> Result<(), SignerError> {
-        let mut batch = Batch { operations: Vec::new(), owners: Vec::new() };
-        batch.push(queued);
-        self.write_version(ctx, batch, position, out)
+        let Queued { token, operation, stood } = queued;
+        let (operations, owners) = ([operation].into(), vec![Owner { token, stood }]);
+        self.write_version(ctx, Draft { operations, owners, position }, out)
     }
 
     fn write_version(
         &mut self,
         ctx: &Context<'_>,
-        batch: Batch,
-        position: Position,
+        Draft { operations, owners, position }: Draft,
         out: &mut Outputs,
     ) -> Result<(), SignerError> {
         let signature = match self.sign_state(ctx, position.state.hash()) {
             Ok(signature) => signature,
             Err(error) => {
-                self.put_back(batch.into_queued());
+                self.put_back(Batch { operations: operations.into_vec(), owners }.into_queued());
                 return Err(error);
             }
         };
-        let tickets = self.tickets(&batch.operations, batch.owners, position.state.version);
+        let tickets = self.tickets(&operations, owners, position.state.version);
         let base = &self.head().state;
         let update = Update {
             base: base.version,
             base_hash: self.durable.pending.back().map_or(self.durable.confirmed.hash, |last| last.hash),
             version: position.state.version,
-            operations: batch.operations,
+            operations,
             signature,
         };
         out.records.push(Record::Wrote(update.clone()));

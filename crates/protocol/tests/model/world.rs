@@ -9,8 +9,8 @@ use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use strait_protocol::{
-    Body, ChainAction, ChainDelta, Channel, Command, Context, Event, Frame, Outputs, Payment, Settings,
-    Signer, Token,
+    Body, ChainAction, ChainDelta, Channel, Command, Context, Frame, Outputs, Payment, Settings, Signer,
+    Token,
 };
 use strait_types::abi::{AdjudicatorEvent, Record as Recorded};
 use strait_types::{
@@ -249,10 +249,10 @@ impl World {
         }
         let node = &mut self.nodes[side.index()];
         for event in out.events {
-            if let Event::Done { token, result } = event
-                && node.done.insert(token, result.is_ok()).is_some()
-            {
-                self.broken = Some("a command ended twice");
+            for (token, result) in event.ended() {
+                if node.done.insert(token, result.is_ok()).is_some() {
+                    self.broken = Some("a command ended twice");
+                }
             }
         }
         self.note_state(side);

@@ -2,7 +2,7 @@
 
 use crate::world::{Node, World};
 use std::collections::{BTreeMap, BTreeSet};
-use strait_protocol::{Command, Operation, Outcome, Record, Update, history_hash};
+use strait_protocol::{Command, Operation, Operations, Outcome, Record, Update, history_hash};
 use strait_types::{B256, Side, Version};
 
 /// Same version, history, balances, counters and locks on both sides, nothing in flight.
@@ -51,7 +51,7 @@ pub(crate) fn conserved_by(node: &Node) {
 /// The itemised bill behind the confirmed version, from the journal alone.
 #[derive(Debug, Default)]
 pub(crate) struct Bill {
-    pub(crate) items: Vec<(Version, Side, Vec<Operation>)>,
+    pub(crate) items: Vec<(Version, Side, Operations)>,
     /// A restored side adopted a state without what led to it.
     pub(crate) has_gap: bool,
 }

@@ -145,10 +145,11 @@ fn forged(world: &mut World, operation: Operation) -> Body {
         .latest(Side::Zero)
         .map_or_else(|| strait_protocol::Position::zero(world.id, 1), |latest| latest.position);
     let version = Version(base.state.version.0 + 1);
-    let next = base.next(version, std::slice::from_ref(&operation), &mut |_, _| Ok(())).unwrap();
+    let operations = [operation].into();
+    let next = base.next(version, &operations, &mut |_, _| Ok(())).unwrap();
     let signature = world.sign(Side::Zero, &next.state);
     let (base, base_hash) = (base.state.version, base.state.hash());
-    Body::Update(Update { base, base_hash, version, operations: vec![operation], signature })
+    Body::Update(Update { base, base_hash, version, operations, signature })
 }
 
 /// What node 1 says to a version of node 0's that waits for more than the hold timeout.

@@ -8,8 +8,8 @@ use crate::world::{World, amount, hash_of, settings};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use strait_protocol::{
-    Body, ChainAction, Command, Event, Operation, Outcome, Payment, Position, Refusal, Rule, Settings,
-    SignedPosition, Sync, Update,
+    Body, ChainAction, Command, Event, Operation, Operations, Outcome, Payment, Position, Refusal, Rule,
+    Settings, SignedPosition, Sync, Update,
 };
 use strait_types::{AssetIndex, B256, Lock, Side, Signature, Version};
 
@@ -330,7 +330,7 @@ impl Stage {
             }
             Lie::Update { base, jump, operations, signs } => {
                 let base = if base == 0 { self.writable() } else { self.position(base - 1) };
-                let operations: Vec<_> = operations.iter().map(|choice| self.operation(choice)).collect();
+                let operations: Operations = operations.iter().map(|choice| self.operation(choice)).collect();
                 let version = Version(base.state.version.0.saturating_add(jump));
                 let next = base.next(version, &operations, &mut |_, _| Ok(()));
                 let signature = next.as_ref().map_or(GARBAGE, |position| self.sign(position, signs));

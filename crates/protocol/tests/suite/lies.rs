@@ -8,6 +8,7 @@ use strait_types::{Amount, AssetIndex, B256, Side, Signature, Version};
 
 /// What a writer with its key could say next, true or not.
 fn forge(world: &mut World, writer: Side, version: u64, operations: Vec<Operation>) -> Update {
+    let operations = operations.into();
     let zero = Position::zero(world.id, 1);
     let base = world.latest(writer.other()).map_or(zero, |latest| latest.position);
     let next = base.next(Version(version), &operations, &mut |_, _| Ok(()));

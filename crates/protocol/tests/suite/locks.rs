@@ -291,7 +291,7 @@ fn a_lock_paid_by_the_other_side_cannot_be_added() {
     let Some(Body::Update(mut update)) = world.intercept(Side::Zero).pop() else { panic!("an update") };
     let expiry = world.chain.time() + 3_600;
     let lock = Lock::hash(Side::One, AssetIndex(0), amount(5), hash_of(SECRET), expiry);
-    update.operations = vec![Operation::AddLock(lock)];
+    update.operations = [Operation::AddLock(lock)].into();
     world.inject(Side::One, Body::Update(update));
     assert!(
         world

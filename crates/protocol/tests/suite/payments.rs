@@ -48,7 +48,7 @@ fn the_payee_is_told_of_each_payment_once_and_in_order() {
         .events
         .iter()
         .filter_map(|event| match event {
-            Event::Received { first, payments, .. } => Some((*first, payments.len())),
+            Event::Received { first, payments, .. } => Some((*first, payments.iter().count())),
             _ => None,
         })
         .collect();

@@ -125,7 +125,13 @@ fn frames_of_apps() -> Vec<(&'static str, Frame)> {
     let first = AppMove { writer: Side::One, deltas: vec![[-5, 5]], data: vec![1, 2, 3] };
     let update = |operation| {
         let (base, base_hash, version) = (Version(6), hash, Version(7));
-        Body::Update(Update { base, base_hash, version, operations: vec![operation], signature: SIGNATURE })
+        Body::Update(Update {
+            base,
+            base_hash,
+            version,
+            operations: [operation].into(),
+            signature: SIGNATURE,
+        })
     };
     let outcome = vec![[5, -5]];
     let finish = Operation::Finish { outcome: outcome.clone(), valid_until: 1_800_003_600 };
@@ -282,7 +288,7 @@ fn other_versions_and_oversized_frames_are_told_apart() {
 #[test]
 fn more_operations_than_a_version_may_have_are_not_read() {
     let update = |count: usize| {
-        let operations = vec![Operation::HandOver; count];
+        let operations = vec![Operation::HandOver; count].into();
         let (base, version) = (Version(0), Version(1));
         let update = Update { base, base_hash: B256::ZERO, version, operations, signature: SIGNATURE };
         Frame::Channel { channel: ChannelId(B256::ZERO), body: Body::Update(update) }.encode()
@@ -294,7 +300,7 @@ fn more_operations_than_a_version_may_have_are_not_read() {
 #[test]
 fn the_largest_version_fits_a_frame() {
     let largest = Payment { memo: vec![7; strait_protocol::MAX_MEMO_BYTES], ..payment() };
-    let operations = vec![Operation::Pay(largest); MAX_OPERATIONS];
+    let operations = vec![Operation::Pay(largest); MAX_OPERATIONS].into();
     let (base, version) = (Version(0), Version(1));
     let update = Update { base, base_hash: B256::ZERO, version, operations, signature: SIGNATURE };
     let frame = Frame::Channel { channel: ChannelId(B256::ZERO), body: Body::Update(update) };

@@ -281,8 +281,8 @@ impl World {
         }
         let node = self.node_mut(side);
         for event in &events {
-            if let Event::Done { token, result } = event {
-                node.done.entry(*token).or_default().push(result.clone());
+            for (token, result) in event.ended() {
+                node.done.entry(token).or_default().push(result.cloned().map_err(Clone::clone));
             }
         }
         node.events.extend(events);

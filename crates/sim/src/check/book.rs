@@ -3,7 +3,7 @@
 use crate::check::step::{self, ChainSays};
 use crate::failure::{Broken, Property};
 use std::collections::{BTreeMap, BTreeSet};
-use strait_protocol::{Operation, Position, Record, Update};
+use strait_protocol::{Operation, Operations, Position, Record, Update};
 use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// One step between two positions.
@@ -11,7 +11,7 @@ use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
 pub(crate) struct Step {
     pub(crate) base: B256,
     pub(crate) writer: Side,
-    pub(crate) operations: Vec<Operation>,
+    pub(crate) operations: Operations,
 }
 
 /// One side's journal of one channel.
@@ -181,7 +181,7 @@ impl Book {
         if self.confirmed().state.version != version {
             let next = self.confirmed().rebased(version, false);
             let (base, hash) = (self.confirmed, next.state.hash());
-            self.steps.insert(hash, Step { base, writer: next.state.writer, operations: Vec::new() });
+            self.steps.insert(hash, Step { base, writer: next.state.writer, operations: [].into() });
             self.learn(hash, next);
             self.confirm(hash, Some(signature));
         }

@@ -5,7 +5,8 @@ use crate::dice::Dice;
 use crate::plan::ChannelPlan;
 use crate::world::World;
 use strait_protocol::{
-    AppMove, Body, Frame, Operation, Payment, Position, Refusal, Rule, SignedPosition, Sync, Update,
+    AppMove, Body, Frame, Operation, Operations, Payment, Position, Refusal, Rule, SignedPosition, Sync,
+    Update,
 };
 use strait_types::abi::app::progress;
 use strait_types::abi::child::Child;
@@ -39,7 +40,7 @@ impl World {
         let Some(book) = self.nodes[node].book(channel) else { return };
         let Some(base) = book.positions.get(&from.hash()) else { return };
         let Some(version) = base.state.version.next() else { return };
-        let operations = vec![Operation::Move(next.clone())];
+        let operations = [Operation::Move(next.clone())].into();
         let Ok(position) = base.next(version, &operations, &mut |_, _| Ok(())) else { return };
         let (base_version, base_hash) = (base.state.version, base.state.hash());
         let signature = self.nodes[node].key.sign(self.domain.state_digest(position.state.hash()));
@@ -65,7 +66,8 @@ impl World {
         let base = state.book(channel)?.positions.get(&update.base_hash)?;
         let payment =
             Payment { asset: AssetIndex(0), amount: 1.into(), invoice: None, memo: b"second".to_vec() };
-        update.operations.insert(0, Operation::Pay(payment));
+        update.operations =
+            std::iter::once(Operation::Pay(payment)).chain(update.operations.iter().cloned()).collect();
         let next = base.next(update.version, &update.operations, &mut |_, _| Ok(())).ok()?;
         update.signature = state.key.sign(self.domain.state_digest(next.state.hash()));
         Some(Frame::Channel { channel, body: Body::Update(update) }.encode())
@@ -133,7 +135,7 @@ impl Forge<'_> {
 
     fn update(&mut self) -> Update {
         let version = self.version();
-        let operations: Vec<_> = (0..=self.dice.below(3)).map(|_| self.operation()).collect();
+        let operations: Operations = (0..=self.dice.below(3)).map(|_| self.operation()).collect();
         let (base_hash, base) = self.some_position();
         let (base_version, next) = (base.state.version, base.next(version, &operations, &mut |_, _| Ok(())));
         let is_sound = !self.dice.chance(150);

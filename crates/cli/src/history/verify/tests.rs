@@ -43,6 +43,7 @@ impl Channel {
     }
 
     fn update(&self, base: &Position, version: u64, operations: Vec<Operation>) -> (Update, Position) {
+        let operations = operations.into();
         let next = base.next(Version(version), &operations, &mut |_, _| Ok(())).expect("allowed");
         let signature = self.sign(base.state.writer, &next);
         let (base_hash, base) = (base.state.hash(), base.state.version);

@@ -324,7 +324,7 @@ impl Pump {
 
     async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
         match event {
-            ChannelEvent::Done { .. } | ChannelEvent::Refused { .. } => {}
+            ChannelEvent::Done { .. } | ChannelEvent::Completed(_) | ChannelEvent::Refused { .. } => {}
             // A child is told of as every channel is: when it opens, and when it is closed.
             ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildClosed { .. } => {}
             ChannelEvent::ClosedBack => self.tell_phase(id, &Phase::Closed),
@@ -348,7 +348,8 @@ impl Pump {
                 self.tell_event(id, event);
             }
             ChannelEvent::Received { version, first, payments } => {
-                let batch = Batch { version: version.0, first: *first, payments: payments.clone() };
+                let batch =
+                    Batch { version: version.0, first: *first, payments: payments.iter().cloned().collect() };
                 self.received(id, batch);
             }
             ChannelEvent::LockOffered { number, lock } => {
