@@ -112,7 +112,7 @@ impl AssetNames {
         let named = self.named.iter().find(|named| named.chain_id == chain && named.asset == asset);
         match named {
             Some(named) => Some((&named.symbol, named.decimals)),
-            None if asset.is_zero() => Some(("ether", NATIVE_DECIMALS)),
+            None if asset.is_zero() => Some(("ETH", NATIVE_DECIMALS)),
             None => None,
         }
     }

@@ -8,13 +8,15 @@ mod error;
 mod methods;
 mod model;
 mod openrpc;
+mod params;
 mod scope;
 mod subscribe;
 
 pub use amount::{Among, AmountMistake, AmountTextError, AssetNames, ReadAmount, native_unit};
 pub use error::{ApiError, ErrorCode, ErrorData, ErrorKind, Exceeded, Shortage};
-pub use methods::{Api, Call, METHODS, Method, Remote, dispatch};
+pub use methods::{Api, Call, METHODS, Method, Remote, dispatch, unknown_method};
 pub use model::*;
 pub use openrpc::openrpc;
+pub use params::read_params;
 pub use scope::{Scope, SpendLimit, SpendLimits};
 pub use subscribe::{EventStream, Subscribe};

@@ -2,6 +2,7 @@
 
 use crate::error::{ApiError, ErrorCode};
 use crate::model::*;
+use crate::params::read_params;
 use crate::scope::Scope;
 use async_trait::async_trait;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -59,9 +60,14 @@ async fn ask<C: Call + ?Sized, P: Serialize + Send, R: DeserializeOwned>(
     })
 }
 
-fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, ApiError> {
-    let text = params.map_or("{}", RawValue::get);
-    serde_json::from_str(text).map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))
+/// Longest name of a method that is repeated in an error, in characters.
+const SHOWN_NAME: usize = 64;
+
+/// That there is no such method.
+pub fn unknown_method(method: &str) -> ApiError {
+    let shown: String = method.chars().take(SHOWN_NAME).collect();
+    let cut = if shown.len() < method.len() { "..." } else { "" };
+    ApiError::new(ErrorCode::UnknownMethod, format!("no method '{shown}{cut}'"))
 }
 
 fn write<R: Serialize>(result: &R) -> Result<Box<RawValue>, ApiError> {
@@ -108,8 +114,8 @@ macro_rules! methods {
             params: Option<&RawValue>,
         ) -> Result<Box<RawValue>, ApiError> {
             match method {
-                $(concat!("strait_", stringify!($name)) => write(&api.$name(read(params)?).await?),)*
-                _ => Err(ApiError::new(ErrorCode::UnknownMethod, format!("no method '{method}'"))),
+                $(concat!("strait_", stringify!($name)) => write(&api.$name(read_params(params)?).await?),)*
+                _ => Err(unknown_method(method)),
             }
         }
 

@@ -25,6 +25,7 @@ pub use native::NativeRules;
 pub use play::{Play, StepError};
 pub use position::Position;
 pub use provider::{EvmApps, Native};
+pub use reason::Reasons;
 pub use scan::{Forbidden, scan};
 pub use script::{Script, ScriptError, Step};
 pub use words::Fields;

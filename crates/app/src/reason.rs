@@ -11,7 +11,7 @@ const MAX_REASON: usize = 1_024;
 
 /// The custom errors of an app, by the first four bytes of what it reverts with.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Reasons(HashMap<[u8; 4], CustomError>);
+pub struct Reasons(HashMap<[u8; 4], CustomError>);
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct CustomError {
@@ -21,13 +21,13 @@ struct CustomError {
 
 impl Reasons {
     /// Those that an ABI declares.
-    pub(crate) fn of_abi(abi: &Value) -> Reasons {
+    pub fn of_abi(abi: &Value) -> Reasons {
         let errors = abi.as_array().into_iter().flatten().filter(|item| item["type"] == "error");
         Reasons(errors.filter_map(declared).collect())
     }
 
     /// `require`'s text, a panic's meaning, a custom error with its arguments, or the bytes.
-    pub(crate) fn decode(&self, data: &[u8]) -> String {
+    pub fn decode(&self, data: &[u8]) -> String {
         let shown = data.get(..MAX_REASON).unwrap_or(data);
         match self.custom(shown) {
             Some(reason) => reason,

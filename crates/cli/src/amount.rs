@@ -1,6 +1,8 @@
 //! Amounts as people write them, of the assets that the node names.
 
+use crate::command::Global;
 use crate::failure::Failure;
+use crate::local::ConfigFlags;
 pub(crate) use strait_api::{Among, ReadAmount as Read};
 use strait_api::{AmountTextError, AssetNames, Balance, ChannelInfo, NodeInfo};
 use strait_types::{Address, Amount};
@@ -23,6 +25,14 @@ impl Assets {
     pub(crate) fn new(node: &NodeInfo) -> Assets {
         let chains = node.chains.iter().map(|chain| (chain.chain_id, chain.name.clone())).collect();
         Assets { names: AssetNames::new(node.assets.clone()), chains }
+    }
+
+    /// Those that the configuration of a home names, for commands without a node; without one, ETH alone has a name.
+    pub(crate) fn of_home(global: &Global) -> Assets {
+        // Names are a help to readers: what is wrong with the configuration is no matter of these commands.
+        let loaded = crate::local::load(global, &ConfigFlags::default(), Vec::new());
+        let infos = loaded.map(|loaded| loaded.config.asset_infos()).unwrap_or_default();
+        Assets { names: AssetNames::new(infos), chains: Vec::new() }
     }
 
     /// Name and decimals of an asset; a token without a name has none.

@@ -110,7 +110,7 @@ pub(crate) enum Command {
     /// Prints a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Lists the exit codes.
-    #[command(hide = true, long_about = exit_codes::text())]
+    #[command(hide = true, long_about = exit_codes::text(), override_usage = "strait help exit-codes")]
     ExitCodes,
 }
 
@@ -131,10 +131,12 @@ impl Cli {
             Command::Completions(args) => completions::run(&args, &Output::new(json)),
             Command::App(args) if args.is_offline() => app::run(&args, &Output::new(json)),
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
-            Command::Exit(args) => exit::run(&args, &Output::new(json)),
+            Command::Exit(args) => exit::run(&global, &args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),
             Command::ExitCodes => exit_codes::run(&Output::new(json)),
-            Command::History(args) if args.is_offline() => history::offline(&args, &Output::new(json)),
+            Command::History(args) if args.is_offline() => {
+                history::offline(&global, &args, &Output::new(json))
+            }
             command => with_node(&global, command),
         };
         match result {
@@ -150,7 +152,7 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(async {
         let context = connect::connect(global).await?;
-        match command {
+        let done = match command {
             Command::Info => info::run(&context).await,
             Command::Peer(args) => peer::run(&context, args).await,
             Command::Channel(args) => channel::run(&context, args).await,
@@ -164,6 +166,10 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
             Command::Backup(args) => backup::run(&context, args).await,
             // Run without a node.
             _ => Ok(()),
+        };
+        match done {
+            Err(failure) => Err(connect::explained(global, &context, failure).await),
+            Ok(()) => Ok(()),
         }
     })
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use strait::{Client, ClientConfig, Connection, ErrorCode};
+use strait_api::Exceeded;
 use strait_node::config::{CONFIG_FILE, Layers, Loaded, admin_token_file};
 
 /// Where a node's API is by default.
@@ -34,10 +35,49 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
             (ErrorCode::Unauthorized, None) => Failure::from(error).hint(
                 "the node writes a token to admin.token in its home: say where that is with --home, or give one with --token",
             ),
+            (ErrorCode::Unauthorized | ErrorCode::TokenExpired, Some(_)) => {
+                Failure::from(error).hint(token_hint(global))
+            }
             _ => Failure::from(error),
         }
     })?;
-    Ok(Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json)))
+    let mut context = Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json));
+    context.home = global.home().ok();
+    Ok(context)
+}
+
+/// What a node answered, in the terms of the command line: amounts as people write them, and where the token came from.
+pub(crate) async fn explained(global: &Global, context: &Context, failure: Failure) -> Failure {
+    if failure.is_of_token() {
+        return failure.hint(token_hint(global));
+    }
+    let Some(exceeded) = failure.exceeded() else { return failure };
+    // A token that may not ask for the names is told in the smallest unit.
+    let Ok(assets) = context.assets().await else { return failure };
+    let Exceeded { chain_id, asset, is_daily, limit, spent, asked } = exceeded;
+    let write = |amount| assets.write(*chain_id, *asset, amount);
+    let per = if *is_daily { "a day (UTC)" } else { "over this channel" };
+    let message = format!(
+        "this token may spend {} {per}; {} are spent or reserved, {} were asked for",
+        write(*limit),
+        write(*spent),
+        write(*asked)
+    );
+    failure.in_words(message)
+}
+
+/// What to do about a token that the node does not take.
+fn token_hint(global: &Global) -> String {
+    if global.token.is_some() {
+        return "the token is the one of --token or STRAIT_TOKEN: leave both out to use admin.token of the home, or make another with `strait token create`".to_owned();
+    }
+    let place = match global.home() {
+        Ok(home) => admin_token_file(&home).display().to_string(),
+        Err(_) => "admin.token".to_owned(),
+    };
+    format!(
+        "the token is the one of {place}: say with --home where the node's own home is, or with --url which node is meant"
+    )
 }
 
 fn url(global: &Global) -> Result<String, Failure> {
@@ -75,5 +115,45 @@ fn token(global: &Global) -> Result<Option<String>, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Failure::local(format!("{} cannot be read: {error}", path.display()))
             .hint("run as the node's user, or give a token with --token")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, MAINNET, USDC};
+    use strait_api::ApiError;
+    use strait_types::Amount;
+
+    fn global(token: Option<&str>) -> Global {
+        let home = Some("/srv/store".into());
+        Global { home, url: None, token: token.map(str::to_owned), json: false }
+    }
+
+    #[tokio::test]
+    async fn a_limit_is_told_in_the_units_of_people() {
+        let amount = |units: u64| Amount::from(units);
+        let exceeded = Exceeded {
+            chain_id: MAINNET,
+            asset: USDC,
+            is_daily: true,
+            limit: amount(2_000_000),
+            spent: amount(1_500_000),
+            asked: amount(600_000),
+        };
+        let error = ApiError::new(ErrorCode::SpendLimit, "2000000 a day").exceeded(exceeded);
+        let told = explained(&global(None), &Fake::new(false).context(), error.into()).await.to_string();
+        assert!(told.contains("2 USDC a day") && told.contains("0.6 USDC were asked for"), "{told}");
+        assert!(!told.contains("000"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_not_taken_is_told_by_where_it_came_from() {
+        let refused = || Failure::from(ApiError::new(ErrorCode::Unauthorized, "the token is not known"));
+        let context = Fake::new(false).context();
+        let told = explained(&global(Some("x")), &context, refused()).await.render(false, false);
+        assert!(told.contains("--token or STRAIT_TOKEN"), "{told}");
+        let told = explained(&global(None), &context, refused()).await.render(false, false);
+        assert!(told.contains("/srv/store/admin.token"), "{told}");
     }
 }

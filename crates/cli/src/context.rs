@@ -3,6 +3,7 @@
 use crate::amount::Assets;
 use crate::failure::Failure;
 use crate::output::Output;
+use std::path::PathBuf;
 use std::sync::Arc;
 use strait_api::{Api, ChannelInfo, ChannelList, ChannelRef, Nothing, Subscribe};
 use strait_types::{Address, B256, ChannelId};
@@ -19,13 +20,15 @@ pub(crate) struct Context {
     pub(crate) events: Arc<dyn Subscribe>,
     /// Where to print.
     pub(crate) out: Output,
+    /// The home directory of this command, where there is one.
+    pub(crate) home: Option<PathBuf>,
     assets: OnceCell<Assets>,
 }
 
 impl Context {
     /// Over a node.
     pub(crate) fn new(api: Arc<dyn Api>, events: Arc<dyn Subscribe>, out: Output) -> Context {
-        Context { api, events, out, assets: OnceCell::new() }
+        Context { api, events, out, home: None, assets: OnceCell::new() }
     }
 
     /// The node's assets and chains, asked for once.

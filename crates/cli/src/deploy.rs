@@ -1,6 +1,7 @@
 //! `strait deploy`.
 
 use crate::failure::Failure;
+use crate::init::endpoint_url;
 use crate::output::Output;
 use crate::unlock::UnlockArgs;
 use clap::{Args, ValueEnum};
@@ -22,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 )]
 pub(crate) struct DeployArgs {
     /// Addresses of the chain's endpoints, the preferred one first.
-    #[arg(long, required = true, value_name = "URL")]
+    #[arg(long, required = true, value_name = "URL", value_parser = endpoint_url)]
     rpc: Vec<Url>,
     /// The chain's EIP-155 id; an endpoint of another chain is refused.
     #[arg(long)]

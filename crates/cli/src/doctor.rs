@@ -6,16 +6,17 @@ use crate::init::connect;
 use crate::local::{ConfigFlags, given_password, is_open_to_others, load};
 use crate::output::Output;
 use crate::restore::DATABASE;
-use crate::text::duration;
+use crate::text::{duration, short, time};
 use clap::Args;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use strait_api::{ChannelInfo, Phase};
 use strait_chain::rpc::{ConnectError, RpcChain, SqliteJournal};
-use strait_node::config::{ChainSection, Config, without_secrets};
+use strait_node::config::{CONFIG_FILE, ChainSection, Config, without_secrets};
 use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
 use strait_node::keystore;
 use strait_node::service::LAST_BACKUP;
@@ -30,7 +31,7 @@ const OLD_HEAD: u64 = 900;
 
 /// How long the node's API may take to answer, and how many bytes it may say.
 const API_PATIENCE: Duration = Duration::from_secs(10);
-const MOST_OF_AN_ANSWER: u64 = 1 << 20;
+const MOST_OF_AN_ANSWER: u64 = 16 << 20;
 /// How long a tower may take to answer.
 const TOWER_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -91,6 +92,13 @@ pub(crate) fn run(global: &Global, args: &DoctorArgs, out: &Output) -> Result<()
     let mut findings = Findings::default();
     match load(global, &args.flags, Vec::new()) {
         Err(failure) => findings.add(Level::Fail, "configuration", failure.to_string()),
+        Ok(loaded) if !loaded.config.home.join(CONFIG_FILE).exists() && loaded.config.chains.is_empty() => {
+            let home = loaded.config.home.display().to_string();
+            let text =
+                format!("nothing is set up in {home}: `strait init` makes a key and a configuration there");
+            findings.add(Level::Fail, "configuration", text);
+            check_disk(&loaded.config.home, &mut findings);
+        }
         Ok(loaded) => {
             let config = loaded.config;
             let chains = config.chains.len();
@@ -209,22 +217,55 @@ fn check_node(config: &Config, findings: &mut Findings) {
         Ok(missing) if missing.is_empty() => findings.add(Level::Ok, WHAT, "it is ready"),
         Ok(missing) => missing.into_iter().for_each(|text| findings.add(Level::Fail, WHAT, text)),
     }
+    match ask_channels(config) {
+        Ok(channels) => check_restored(&channels, findings),
+        Err(error) => findings.add(Level::Warn, "channels", format!("they cannot be looked at: {error}")),
+    }
+}
+
+/// Channels that wait after a restore, here or at the peer.
+fn check_restored(channels: &[ChannelInfo], findings: &mut Findings) {
+    let waiting: Vec<&ChannelInfo> = channels
+        .iter()
+        .filter(|info| info.phase == Phase::Open && (info.is_restoring || info.is_peer_restoring))
+        .collect();
+    let Some(latest) = waiting.iter().map(|info| info.restoring_until).max() else { return };
+    let until = latest.map_or_else(String::new, |until| format!(" past {}", time(until)));
+    let names: Vec<String> = waiting.iter().map(|info| short(info.channel)).collect();
+    let text = format!(
+        "after a restore neither pays nor is paid in {} until the chain is{until} and both have signed again, about two hours after the start; if a peer never signs, `strait channel dispute` takes the money out",
+        names.join(", ")
+    );
+    findings.add(Level::Warn, "restored channels", text);
 }
 
 /// What `/ready` misses.
 fn ask_ready(config: &Config) -> std::io::Result<Vec<String>> {
+    Ok(serde_json::from_str::<Ready>(&ask(config, "GET /ready", "")?)?.missing)
+}
+
+/// The newest channels.
+fn ask_channels(config: &Config) -> std::io::Result<Vec<ChannelInfo>> {
+    let call =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "strait_channel_list", "params": {"limit": 1_000}});
+    let answer: Value = serde_json::from_str(&ask(config, "POST /", &call.to_string())?)?;
+    Ok(serde_json::from_value(answer["result"]["channels"].clone())?)
+}
+
+/// The body of an answer of the node's API.
+fn ask(config: &Config, what: &str, body: &str) -> std::io::Result<String> {
     let token = std::fs::read_to_string(config.admin_token_file())?;
     let mut stream = TcpStream::connect_timeout(&config.node.api, API_PATIENCE)?;
     stream.set_read_timeout(Some(API_PATIENCE))?;
     let request = format!(
-        "GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        "{what} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\nAuthorization: Bearer {}\r\n\r\n{body}",
+        body.len(),
         token.trim()
     );
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(MOST_OF_AN_ANSWER).read_to_string(&mut answer)?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok(serde_json::from_str::<Ready>(body)?.missing)
+    Ok(answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
 }
 
 #[derive(Deserialize)]
@@ -410,4 +451,27 @@ fn check_account(
 fn decimal(wei: U256, decimals: u8) -> String {
     let amount = u128::try_from(wei).ok().and_then(Amount::new).unwrap_or(Amount::MAX);
     amount.format_decimal(decimals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::channel_info;
+
+    #[test]
+    fn channels_that_wait_after_a_restore_are_named_with_the_time() {
+        let waiting =
+            ChannelInfo { is_restoring: true, restoring_until: Some(1_700_000_000), ..channel_info(0xab) };
+        let mut findings = Findings::default();
+        check_restored(&[channel_info(0xcd), waiting], &mut findings);
+        let [Finding { level, text, .. }] = &findings.0[..] else { panic!("one finding") };
+        assert!(
+            *level == Level::Warn && text.contains("0xabababab") && !text.contains("0xcdcdcdcd"),
+            "{text}"
+        );
+        assert!(text.contains("2023-11-14T22:13:20Z"), "{text}");
+        let mut none = Findings::default();
+        check_restored(&[channel_info(0xcd)], &mut none);
+        assert!(none.0.is_empty());
+    }
 }

@@ -90,12 +90,23 @@ pub(crate) struct Failure {
     shortage: Option<Box<Shortage>>,
     exceeded: Option<Box<Exceeded>>,
     is_quiet: bool,
+    is_unread: bool,
 }
 
 impl Failure {
     fn new(code: &str, kind: ErrorKind, message: impl fmt::Display, exit: Exit) -> Failure {
         let (code, message) = (code.to_owned(), message.to_string());
-        Failure { code, kind, message, hint: None, exit, shortage: None, exceeded: None, is_quiet: false }
+        Failure {
+            code,
+            kind,
+            message,
+            hint: None,
+            exit,
+            shortage: None,
+            exceeded: None,
+            is_quiet: false,
+            is_unread: false,
+        }
     }
 
     /// The command line is wrong.
@@ -139,9 +150,30 @@ impl Failure {
         self
     }
 
-    /// Whether nothing is left to say.
-    pub(crate) fn is_told(&self) -> bool {
-        self.is_quiet
+    /// Nobody reads any more: `strait history ... | head` is no mistake.
+    pub(crate) fn unread() -> Failure {
+        let is_unread = true;
+        Failure { is_unread, ..Failure::local("nobody reads the output any more") }.told()
+    }
+
+    /// Whether the reader has seen enough.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.is_unread
+    }
+
+    /// Whether the token was not taken, or is over.
+    pub(crate) fn is_of_token(&self) -> bool {
+        [ErrorCode::Unauthorized, ErrorCode::TokenExpired].iter().any(|code| code.name() == self.code)
+    }
+
+    /// The limit of a token that would be exceeded.
+    pub(crate) fn exceeded(&self) -> Option<&Exceeded> {
+        self.exceeded.as_deref()
+    }
+
+    /// The same in other words.
+    pub(crate) fn in_words(self, message: String) -> Failure {
+        Failure { message, ..self }
     }
 
     /// The next step.
@@ -158,8 +190,11 @@ impl Failure {
 
     /// Tells it on standard error, and gives the exit code.
     pub(crate) fn report(&self, json: bool) -> ExitCode {
+        if self.is_unread {
+            return ExitCode::SUCCESS;
+        }
         if !self.is_quiet {
-            eprintln!("{}", self.render(json, console::colors_enabled_stderr()));
+            crate::output::tell(&self.render(json, console::colors_enabled_stderr()));
         }
         ExitCode::from(self.exit as u8)
     }
@@ -167,6 +202,10 @@ impl Failure {
     pub(crate) fn render(&self, json: bool, colours: bool) -> String {
         if json {
             let Failure { code, kind, message, hint, shortage, exceeded, .. } = self;
+            let hint = hint.as_deref().unwrap_or(match self.exit {
+                Exit::Usage => "the command's --help says how it is used",
+                _ => "put right what the message names, then repeat",
+            });
             let mut error = json!({"code": code, "kind": kind, "message": message, "hint": hint});
             if let Some(shortage) = shortage {
                 error["shortage"] = json!(shortage);
@@ -246,6 +285,9 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&failure.render(true, true)).expect("JSON");
         assert_eq!(json["error"]["code"], "peer_offline");
         assert_eq!(json["error"]["kind"], "environment");
+        assert!(json["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
+        let json: serde_json::Value =
+            serde_json::from_str(&Failure::local("the disk is full").render(true, false)).expect("JSON");
         assert!(json["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
     }
 

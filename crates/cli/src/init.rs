@@ -6,7 +6,7 @@ use crate::key::{key_name, make};
 use crate::output::Output;
 use clap::Args;
 use serde_json::json;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, remove_dir};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -31,7 +31,7 @@ const USDC_DECIMALS: u8 = 6;
 )]
 pub(crate) struct InitArgs {
     /// For the development chain at this endpoint (`strait devnet`).
-    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://127.0.0.1:8545", conflicts_with = "chain")]
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://127.0.0.1:8545", conflicts_with = "chain", value_parser = endpoint)]
     devnet: Option<String>,
     /// Uses the development chain's funded account of this number, which everybody knows, as the key.
     #[arg(long, value_name = "NUMBER", requires = "devnet", value_parser = clap::value_parser!(u8).range(0..10))]
@@ -43,7 +43,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "ID")]
     chain_id: Option<u64>,
     /// An endpoint of the chain; may be given several times.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = endpoint)]
     rpc: Vec<String>,
     /// The contract's address on the chain.
     #[arg(long, value_name = "ADDRESS")]
@@ -58,11 +58,38 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "ADDRESS")]
     payout: Option<Address>,
     /// Where peers connect.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4040")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4040", value_parser = socket)]
     listen: SocketAddr,
     /// Where the API listens.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4041")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4041", value_parser = socket)]
     api: SocketAddr,
+}
+
+/// An endpoint of a chain, as an argument, as it was written.
+fn endpoint(text: &str) -> Result<String, String> {
+    endpoint_url(text).map(|_| text.to_owned())
+}
+
+/// An endpoint of a chain, as an argument.
+pub(crate) fn endpoint_url(text: &str) -> Result<Url, String> {
+    let is_known = |url: &Url| matches!(url.scheme(), "http" | "https" | "ws" | "wss");
+    match Url::parse(text) {
+        Ok(url) if is_known(&url) => Ok(url),
+        _ if text.contains("://") => Err("write http://, https://, ws:// or wss:// and the host".to_owned()),
+        _ => Err(format!("the scheme is missing: write http://{text} (or https://, ws://, wss://)")),
+    }
+}
+
+/// Where something listens, as an argument.
+fn socket(text: &str) -> Result<SocketAddr, String> {
+    let example =
+        || format!("write an address and a port, such as 127.0.0.1:{}", port_of(text).unwrap_or(4040));
+    text.parse().map_err(|_| example())
+}
+
+/// The port that somebody gave without an address.
+fn port_of(text: &str) -> Option<u16> {
+    text.trim_start_matches(':').parse().ok()
 }
 
 /// What is known of the chain.
@@ -86,7 +113,10 @@ pub(crate) fn run(global: &Global, args: &InitArgs, out: &Output) -> Result<(), 
     let found = find(args)?;
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&home);
     made.map_err(|error| Failure::local(format!("{} cannot be made: {error}", home.display())))?;
-    let (address, password_file) = key(&home, args)?;
+    let (address, password_file) = key(&home, args).inspect_err(|_| {
+        // One that holds something stays.
+        drop(remove_dir(&home));
+    })?;
     let template = Template {
         listen: args.listen,
         api: args.api,

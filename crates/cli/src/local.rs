@@ -2,6 +2,7 @@
 
 use crate::command::Global;
 use crate::failure::Failure;
+use crate::output::tell;
 use clap::Args;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
@@ -133,7 +134,8 @@ fn read_password(path: &Path) -> Result<Zeroizing<String>, Failure> {
     };
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(failed)?);
     if is_open_to_others(path) {
-        eprintln!("note: others can read the password file {0}; chmod 600 {0}", path.display());
+        let path = path.display();
+        tell(&format!("note: others can read the password file {path}; chmod 600 {path}"));
     }
     // Editors end the last line; nobody's password does.
     let password = text.strip_suffix('\n').unwrap_or(&text);

@@ -1,13 +1,16 @@
 //! What a command prints: for people in lines and tables that fit the terminal, or JSON for programs.
 
 use crate::failure::Failure;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write, stderr, stdin, stdout};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+/// Between two columns.
+const GAP: u16 = 2;
 
 /// Where a command prints.
 pub(crate) struct Output {
@@ -47,7 +50,7 @@ impl Output {
     ) -> Result<(), Failure> {
         match self.stream(value, human) {
             // The command is done, whether or not its reader has seen enough.
-            Err(failure) if failure.is_told() => Ok(()),
+            Err(failure) if failure.is_unread() => Ok(()),
             printed => printed,
         }
     }
@@ -73,15 +76,23 @@ impl Output {
     pub(crate) fn raw(&self, text: &str) -> Result<(), Failure> {
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         let written = if text.is_empty() { Ok(()) } else { writeln!(sink, "{text}") };
-        written.and_then(|()| sink.flush()).map_err(|error| {
-            let failure = Failure::local(format!("the output cannot be written: {error}"));
-            // `strait history ... | head` is no mistake.
-            if error.kind() == io::ErrorKind::BrokenPipe { failure.told() } else { failure }
+        written.and_then(|()| sink.flush()).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::unread(),
+            _ => Failure::local(format!("the output cannot be written: {error}")),
         })
     }
 
     /// A table without lines, as wide as the terminal.
+    ///
+    /// Words are not broken, so that no number is: where they do not fit beside each other, each row becomes a block of lines.
     pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+        let printable = |row: Vec<String>| row.iter().map(|cell| crate::text::printable(cell)).collect();
+        let rows: Vec<Vec<String>> = rows.into_iter().map(printable).collect();
+        let least = least_widths(header, &rows);
+        let fits = self.width.is_none_or(|width| least.iter().copied().fold(0, u16::saturating_add) <= width);
+        if !fits && !header.is_empty() {
+            return self.blocks(header, &rows);
+        }
         let mut table = Table::new();
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         if let Some(width) = self.width {
@@ -93,10 +104,13 @@ impl Output {
             table.set_header(header.iter().copied());
         }
         for row in rows {
-            table.add_row(row.iter().map(|cell| crate::text::printable(cell)));
+            table.add_row(row);
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
+        for (column, least) in table.column_iter_mut().zip(least) {
+            column.set_padding((0, GAP));
+            if fits && self.width.is_some() {
+                column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+            }
         }
         let text = table.to_string();
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
@@ -107,6 +121,21 @@ impl Output {
             *first = bold.force_styling(true).apply_to(&first).to_string();
         }
         lines.join("\n")
+    }
+
+    /// Each row as names and values. One that begins with nothing goes on with the row before.
+    fn blocks(&self, header: &[&str], rows: &[Vec<String>]) -> String {
+        let mut text = String::new();
+        for row in rows {
+            let pairs = header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
+            let pairs: Vec<(&str, String)> = pairs.map(|(name, cell)| (*name, cell.clone())).collect();
+            let is_next = row.first().is_some_and(|cell| !cell.is_empty());
+            if !text.is_empty() {
+                text.push_str(if is_next { "\n\n" } else { "\n" });
+            }
+            text.push_str(&self.pairs(&pairs));
+        }
+        text
     }
 
     /// Names and values, one pair a line.
@@ -145,6 +174,18 @@ impl Output {
     }
 }
 
+/// How wide each column has to be, with the gap after it, so that no word is broken.
+fn least_widths(header: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(header.len());
+    let longest = |text: &str| text.split_whitespace().map(console::measure_text_width).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        let widest = header.get(column).copied().into_iter().chain(cells).map(longest).max().unwrap_or(0);
+        u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP)
+    };
+    (0..columns).map(width).collect()
+}
+
 /// A line on the terminal while something is under way; gone when dropped.
 pub(crate) struct Wait {
     bar: ProgressBar,
@@ -171,8 +212,13 @@ impl Drop for Wait {
 /// A note for people beside the result, on standard error.
 pub(crate) fn note(json: bool, text: &str) {
     if !json {
-        eprintln!("{}", crate::text::printable(text));
+        tell(&crate::text::printable(text));
     }
+}
+
+/// One line on standard error; where nobody reads it, there is nobody to tell.
+pub(crate) fn tell(text: &str) {
+    drop(writeln!(stderr(), "{text}"));
 }
 
 /// Asks on the terminal before something that cannot be taken back.
@@ -207,7 +253,7 @@ mod tests {
         out.result(&json!({}), |_| "a line".into()).expect("the command itself did what it should");
         assert!(out.raw("one of many lines").is_err());
         let failure = out.stream(&json!({}), |_| "one of many".into()).expect_err("a stream ends");
-        assert!(failure.is_told(), "it is no mistake");
+        assert!(failure.is_unread(), "it is no mistake");
     }
 
     #[test]
@@ -218,6 +264,19 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 40), "{text}");
         for word in long.split(' ') {
             assert!(text.contains(word), "{word} is missing in {text}");
+        }
+    }
+
+    #[test]
+    fn no_number_is_broken_on_a_narrow_terminal() {
+        let amount = "1234567.123456789012345678 ETH".to_owned();
+        let row = vec!["0x2365332e".to_owned(), "mainnet".into(), amount.clone(), amount.clone()];
+        let more = vec![String::new(), String::new(), "12.5 USDC".into(), "3 USDC".into()];
+        for width in [40, 60, 80] {
+            let page = Page::new(false, Some(width));
+            let text = page.out.table(&["CHANNEL", "CHAIN", "OURS", "THEIRS"], [row.clone(), more.clone()]);
+            assert_eq!(text.matches("1234567.123456789012345678").count(), 2, "{width}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}: {text}");
         }
     }
 

@@ -56,7 +56,7 @@ struct Create {
     chain: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum ScopeName {
     /// Look at channels, history and events.
     Read,
@@ -95,6 +95,13 @@ pub(crate) async fn run(context: &Context, args: TokenArgs) -> Result<(), Failur
 }
 
 async fn create(context: &Context, args: Create) -> Result<(), Failure> {
+    let is_limited = !args.per_day.is_empty() || !args.per_channel.is_empty();
+    let has = |wanted: ScopeName| args.scopes.contains(&wanted);
+    if is_limited && (has(ScopeName::Admin) || !has(ScopeName::Pay)) {
+        let message = "limits are for tokens that pay; an admin, who can make tokens, is held by none";
+        return Err(Failure::usage(message)
+            .hint("write --scope pay for a token with limits, or leave out --per-day and --per-channel"));
+    }
     let limits = SpendLimits {
         per_channel: amounts(context, &args.per_channel, args.chain.as_deref()).await?,
         per_day: amounts(context, &args.per_day, args.chain.as_deref()).await?,
@@ -217,5 +224,17 @@ mod tests {
         let failure = run(&context, Line::parse_from(words).token).await.expect_err("which one?");
         assert_eq!(failure.exit(), Exit::Usage);
         assert!(failure.to_string().contains("several chains"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn limits_that_hold_nobody_are_refused_in_the_words_of_the_command_line() {
+        for scopes in ["--scope admin", "--scope read", "--scope pay --scope admin"] {
+            let context = Fake::new(false).context();
+            let line = format!("token create bot {scopes} --per-day 1_ether --chain mainnet");
+            let words = line.split(' ').map(|word| word.replace('_', " "));
+            let failure = run(&context, Line::parse_from(words).token).await.expect_err("no limit for it");
+            assert_eq!(failure.exit(), Exit::Usage);
+            assert!(failure.render(false, false).contains("--scope pay"), "{failure}");
+        }
     }
 }

@@ -480,8 +480,8 @@ fn a_game_by_commands() {
     }
     let shown = bob.command(&["app", "show", channel, "--fields", FIELDS]).output().expect("it runs");
     assert!(String::from_utf8_lossy(&shown.stdout).contains("stake 1000, sticks 0"), "{shown:?}");
-    let mut ours = alice.command(&["app", "finish", channel, "1000"]).spawn().expect("it runs");
-    bob.json(&["app", "finish", channel, "1000"]);
+    let mut ours = alice.command(&["app", "finish", channel]).spawn().expect("it runs");
+    bob.json(&["app", "finish", channel, "--we-lose", "1000 wei"]);
     assert!(ours.wait().expect("it ends").success());
     alice.wait(channel, "the payout", |info| info["phase"] == "closed");
     let parent = play_within_a_channel(&alice, &bob, app);
@@ -547,8 +547,8 @@ fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) -> String {
     alice.wait(parent, "the lock", |info| info["balances"][0]["in_children"] == ether("0.2"));
     alice.wait(game, "the start", |info| info["version"] == 1);
     alice.json(&["app", "move", game, "[1000, 0]", "--fields", FIELDS]);
-    let mut ours = alice.command(&["app", "finish", game, "1000"]).spawn().expect("it runs");
-    bob.json(&["app", "finish", game, "1000"]);
+    let mut ours = alice.command(&["app", "finish", game, "--we-gain", "1000 wei"]).spawn().expect("it runs");
+    bob.json(&["app", "finish", game, "--we-lose", "1000 wei"]);
     assert!(ours.wait().expect("it ends").success());
     let info = bob.wait(parent, "the end", |info| info["balances"][0]["locked"] == "0");
     assert_eq!(info["balances"][0]["own"], "299999999999999000");

@@ -119,6 +119,12 @@ async fn a_node_is_set_up_started_asked_and_stopped() {
     for file in ["service.db", "tokens.db", "devnet/strait.db", "devnet/transactions.db"] {
         assert_eq!(mode(&home.path().join("data").join(file)), 0o600, "{file}");
     }
+    // Beside the running node nothing is wrong: its ports are its own, its data is not touched.
+    let place = api.trim_start_matches("http://").trim_end_matches('/');
+    let doctor = home.run(&["doctor", "--set", &format!("node.api={place}")]);
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(0), "{found}");
+    assert!(found.contains("it is ready") && !found.contains("cannot be looked at"), "{found}");
     // The same home a second time.
     let second = home.run(&["node"]);
     assert_eq!(second.status.code(), Some(1));
@@ -132,6 +138,36 @@ async fn a_node_is_set_up_started_asked_and_stopped() {
     again.signal(nix::sys::signal::Signal::SIGINT);
     assert_eq!(again.ended().0, Some(0));
     chain.shutdown().await;
+}
+
+#[test]
+fn before_the_set_up_doctor_says_so_and_nothing_else() {
+    let home = Home::new();
+    let doctor = home.run(&["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1));
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(found.contains("strait init") && !found.contains("key new"), "{found}");
+}
+
+#[test]
+fn what_is_written_wrongly_is_said_with_how_to_write_it() {
+    let home = Home::new();
+    for (words, said) in [
+        (&["init", "--devnet", "127.0.0.1:8545"][..], "http://127.0.0.1:8545"),
+        (&["init", "--devnet", "localhost:8545"], "http://localhost:8545"),
+        (&["init", "--devnet", "--listen", "4040"], "127.0.0.1:4040"),
+        (&["deploy", "--rpc", "127.0.0.1:8545", "--chain-id", "1", "--key", "k"], "http://127.0.0.1:8545"),
+    ] {
+        let output = home.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(err(&output).contains(said), "{words:?}: {}", err(&output));
+    }
+    // Without a terminal no password can be asked for; what was begun leaves nothing behind.
+    let nested = home.path().join("new");
+    let words = ["--home", nested.to_str().expect("text"), "init", "--devnet", "http://127.0.0.1:1"];
+    let output = home.run(&words);
+    assert_ne!(output.status.code(), Some(0));
+    assert!(!nested.exists(), "{}", err(&output));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use strait_protocol::{AppStart, NoRules, Refused, Rules, RulesProvider, Token};
 use strait_types::abi::app::app_address;
-use strait_types::{Address, ChannelId, ChannelParams};
+use strait_types::{Address, ChannelId, ChannelParams, Version};
 
 /// Name in the store of the list of apps; the code of each has a name of its own.
 const LIST_KEY: &str = "apps";
@@ -108,6 +108,23 @@ impl Engine {
     /// Apps whose code is held here, by address.
     pub fn apps(&self) -> impl Iterator<Item = Address> + '_ {
         self.apps.installed.keys().copied()
+    }
+
+    /// What an app's participants 0 and 1 get, per asset, if its newest state is the last word: what the app says, or the
+    /// state itself where the app says nothing that counts. `None` before the start, and where no rules can be asked.
+    pub fn verdict(&self, channel: ChannelId) -> Option<Vec<[i128; 2]>> {
+        let channel = &self.channels.get(&channel)?.channel;
+        let state = channel.app_view()?.state;
+        if state.version == Version::ZERO {
+            return None;
+        }
+        let own = || state.allocations.iter().map(|allocation| allocation.delta).collect();
+        // Both have agreed on the end.
+        if state.is_final {
+            return Some(own());
+        }
+        let rules = self.apps.installed.get(&channel.params().app)?.rules.as_ref()?;
+        Some(rules.verdict(&state).unwrap_or_else(|_| own()))
     }
 
     pub(crate) fn install(&mut self, token: Token, runtime: Vec<u8>) {

@@ -114,4 +114,7 @@ pub struct AppView {
     pub claims_at: Option<u64>,
     /// What the peer offers as the end.
     pub offer: Option<FinishOffer>,
+    /// What our user has asked for as the end, what participant 0 and 1 would gain or lose per asset. It stands until the
+    /// peer agrees or refuses, or a move is made.
+    pub proposed: Option<Vec<[i128; 2]>>,
 }

@@ -141,10 +141,25 @@ impl From<Amount> for String {
     }
 }
 
+/// How the message begins when a value that came over a wire is no amount.
+pub const NO_AMOUNT: &str = "no amount: ";
+
+/// Longest text that an error repeats, in characters.
+const SHOWN: usize = 48;
+
 impl TryFrom<String> for Amount {
-    type Error = AmountError;
-    fn try_from(text: String) -> Result<Self, AmountError> {
-        Amount::parse_decimal(&text, 0)
+    type Error = String;
+    /// Reads a whole number of the smallest unit.
+    fn try_from(text: String) -> Result<Self, String> {
+        Amount::parse_decimal(&text, 0).map_err(|error| match error {
+            AmountError::TooLarge | AmountError::Zero | AmountError::Negative => {
+                format!("{NO_AMOUNT}{error}")
+            }
+            AmountError::NoFractions | AmountError::TooPrecise { .. } | AmountError::NotANumber(_) => {
+                let shown: String = text.chars().take(SHOWN).collect();
+                format!("{NO_AMOUNT}'{shown}' is no whole number of the smallest unit")
+            }
+        })
     }
 }
 

@@ -14,7 +14,7 @@ mod signature;
 mod state;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-pub use amount::{Amount, AmountError, Asset};
+pub use amount::{Amount, AmountError, Asset, NO_AMOUNT};
 pub use eip712::{Domain, child_terms_hash, record_fingerprint};
 pub use ids::{AssetIndex, ChannelId, Side, Version};
 pub use lock::{Lock, LockKind, MAX_LOCKS, locks_hash};

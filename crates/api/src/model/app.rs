@@ -146,4 +146,11 @@ pub struct AppInfo {
     pub claims_at: Option<u64>,
     /// The end that the peer offers: `app_finish` with the same outcome agrees.
     pub offer: Option<Vec<[String; 2]>>,
+    /// The end that this node has proposed. It stands until the peer agrees or refuses, or a move is made.
+    #[serde(default)]
+    pub proposed: Option<Vec<[String; 2]>>,
+    /// What the app gives to participant 0 and 1 if nobody moves any more, per asset; absent before the start, and where this
+    /// node cannot run the app.
+    #[serde(default)]
+    pub verdict: Option<Vec<[String; 2]>>,
 }

@@ -238,7 +238,7 @@ pub struct Balance {
     /// The peer's deposits that count.
     #[schemars(with = "String")]
     pub peer_deposited: Amount,
-    /// This node's deposits that lack confirmations.
+    /// This node's deposits that lack confirmations, from the moment on when they are handed to the chain.
     #[schemars(with = "String")]
     pub arriving: Amount,
     /// The peer's deposits that lack confirmations.

@@ -46,6 +46,17 @@ pub struct HistoryLine {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "operation", rename_all = "snake_case")]
 pub enum HistoryEntry {
+    /// This node was restored from a backup and took over a newer state with both signatures: what came between the two is
+    /// in the peer's history alone. The balances are right.
+    Restored {
+        /// Payments of this node that are missing.
+        missing_made: u64,
+        /// Payments of the peer that are missing.
+        missing_received: u64,
+    },
+    /// After a restore both have signed the same balances again, under a number so high that no version of before can be
+    /// newer.
+    Rebase,
     /// A payment of the writer.
     Pay {
         /// Its number among the writer's payments, from 0.

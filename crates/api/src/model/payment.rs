@@ -46,6 +46,9 @@ pub struct Paid {
     pub number: u64,
     /// The version that holds it.
     pub version: u64,
+    /// An earlier request with the same idempotency key or invoice had paid it already; this one paid nothing.
+    #[serde(default)]
+    pub was_paid_before: bool,
 }
 
 /// Many payments over one channel.
@@ -87,6 +90,9 @@ pub struct PayItem {
 pub struct PaidMany {
     /// One per payment, in order.
     pub results: Vec<PayResult>,
+    /// An earlier request with the same idempotency key had ended so; this one paid nothing.
+    #[serde(default)]
+    pub was_paid_before: bool,
 }
 
 /// How one of many payments ended.

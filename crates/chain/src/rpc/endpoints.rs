@@ -12,6 +12,7 @@ use reqwest::Url;
 use rustls::{ClientConfig, RootCertStore};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::mem::Discriminant;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_engine::ports::{BlockRef, ChainError, Wake};
@@ -22,6 +23,8 @@ use tracing::{info, warn};
 const FIRST_REST_MS: u64 = 500;
 /// Longest rest that is chosen here.
 const LONGEST_REST_MS: u64 = 60_000;
+/// How often the same kind of fault of one endpoint is logged.
+const LOG_EVERY_MS: u64 = 300_000;
 /// Requests to one endpoint at a time.
 const IN_FLIGHT: usize = 8;
 
@@ -31,11 +34,13 @@ struct Endpoint {
     client: Option<RpcClient>,
     /// Has said that it is of the right chain.
     verified: bool,
-    /// Is of another chain; never asked again.
+    /// Was of another chain when it was asked last; it rests, and has to show its chain anew before it is used.
     foreign: Option<Foreign>,
     failures: u32,
     rests_until_ms: u64,
     last_fault: Option<Fault>,
+    /// The kind of fault that was logged last, and when.
+    logged: Option<(Discriminant<Fault>, u64)>,
     log_range: LogRange,
     /// Its blocks are listened to over the present connection.
     listens: bool,
@@ -105,6 +110,7 @@ impl Endpoints {
                 failures: 0,
                 rests_until_ms: 0,
                 last_fault: None,
+                logged: None,
                 log_range: LogRange::new(config.max_log_range),
                 listens: false,
             });
@@ -140,7 +146,7 @@ impl Endpoints {
             self.list.get(*index).is_some_and(|endpoint| {
                 // A clock that was set back must not make a rest longer.
                 let until = endpoint.rests_until_ms.min(now.saturating_add(5 * LONGEST_REST_MS));
-                endpoint.foreign.is_none() && until <= now
+                until <= now
             })
         };
         self.order.iter().copied().filter(rested).collect()
@@ -257,6 +263,10 @@ impl Endpoints {
             self.note(*index, Fault::Behind(text));
         }
         heads.retain(|(_, head)| head.number() >= lowest_good);
+        if heads.len() > 1 {
+            // As high as others; one alone may still be behind what is known here.
+            heads.iter().for_each(|(index, _)| self.caught_up(*index));
+        }
         self.agreeing(&mut heads);
         self.order.sort_by_key(|index| {
             (heads.iter().position(|(good, _)| good == index).unwrap_or(usize::MAX), *index)
@@ -325,18 +335,34 @@ impl Endpoints {
             endpoint.rests_until_ms = now.saturating_add(rest.max(asked_for));
             endpoint.failures = endpoint.failures.saturating_add(1);
         }
-        warn!(endpoint = endpoint.name, fault = ?fault, "chain endpoint failed");
         endpoint.last_fault = Some(fault.clone());
-        fault.at(&endpoint.name)
+        let kind = std::mem::discriminant(&fault);
+        let error = fault.at(&endpoint.name);
+        let is_told = |(told, at): (_, u64)| told == kind && now.saturating_sub(at) < LOG_EVERY_MS;
+        if !endpoint.logged.is_some_and(is_told) {
+            endpoint.logged = Some((kind, now));
+            warn!(endpoint = endpoint.name, %error, "chain endpoint failed");
+        }
+        error
     }
 
     fn recovered(&mut self, index: usize) {
         if let Some(endpoint) = self.list.get_mut(index)
             && endpoint.failures > 0
-            && endpoint.last_fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Nonsense(_)))
+            && endpoint
+                .last_fault
+                .as_ref()
+                .is_some_and(|fault| !matches!(fault, Fault::Nonsense(_) | Fault::Behind(_)))
         {
             endpoint.failures = 0;
             endpoint.last_fault = None;
+        }
+    }
+
+    fn caught_up(&mut self, index: usize) {
+        if self.list.get(index).is_some_and(|endpoint| matches!(endpoint.last_fault, Some(Fault::Behind(_))))
+        {
+            self.praise(index);
         }
     }
 
@@ -389,12 +415,20 @@ impl Endpoints {
                 return Err(Fault::nonsense(format!("it is of chain {found}, not of {chain_id}")));
             }
             endpoint.verified = true;
-            if let Err(fault) = self.check_genesis(index) {
-                if let Some(endpoint) = self.list.get_mut(index) {
-                    endpoint.verified = false;
+            let had_other_genesis = matches!(endpoint.foreign, Some(Foreign::Genesis(_)));
+            let checked = self.check_genesis(index).and_then(|is_shown| {
+                if had_other_genesis && !is_shown {
+                    return Err(Fault::nonsense("it was another chain, and no longer shows its first block"));
                 }
+                Ok(())
+            });
+            let endpoint =
+                self.list.get_mut(index).ok_or_else(|| Fault::nonsense("there is no such endpoint"))?;
+            if let Err(fault) = checked {
+                endpoint.verified = false;
                 return Err(fault);
             }
+            endpoint.foreign = None;
         }
         if let Some(wake) = &self.wake
             && let Some(endpoint) = self.list.get_mut(index)
@@ -406,19 +440,21 @@ impl Endpoints {
         Ok(client)
     }
 
-    /// Refuses an endpoint whose chain begins with another block: one of the same id that took the other's place.
-    pub(super) fn check_genesis(&mut self, index: usize) -> Result<(), Fault> {
+    /// Refuses an endpoint whose chain begins with another block: one of the same id that took the other's place. Tells
+    /// whether it shows its first block.
+    pub(super) fn check_genesis(&mut self, index: usize) -> Result<bool, Fault> {
         let first = match self.header(index, 0) {
             // Who has pruned its history shows nothing, and is believed as far as before.
-            Ok(None) | Err(Fault::Refused { .. }) => return Ok(()),
+            Ok(None) | Err(Fault::Refused { .. }) => return Ok(false),
             Ok(Some(first)) => first.hash,
             Err(fault) => return Err(fault),
         };
         if *self.genesis.get_or_insert(first) == first {
-            return Ok(());
+            return Ok(true);
         }
         if let Some(endpoint) = self.list.get_mut(index) {
             endpoint.foreign = Some(Foreign::Genesis(first));
+            endpoint.verified = false;
         }
         Err(Fault::nonsense(
             "it is another chain of the same id than before, so nothing is sent to it; bring the old one back, or use another --home for the new one",

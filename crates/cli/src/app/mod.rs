@@ -1,9 +1,11 @@
 //! `strait app`: for those who write the rules of channels.
 
 mod check;
+mod finish;
 mod new;
 mod open;
 mod play;
+mod reasons;
 mod run;
 mod watch;
 
@@ -46,7 +48,7 @@ enum AppCommand {
     /// Makes a move.
     Move(play::MoveArgs),
     /// Ends play by an outcome on which both agree.
-    Finish(play::FinishArgs),
+    Finish(finish::FinishArgs),
     /// Takes play to the chain because the peer stalls: whoever does not move in time is judged by the app.
     Claim(play::ClaimArgs),
     /// Shows how play stands and all that happens, until Ctrl-C.
@@ -72,7 +74,7 @@ pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Fa
         AppCommand::Open(args) => open::run(context, args).await,
         AppCommand::Show(args) => play::show(context, &args).await,
         AppCommand::Move(args) => play::make(context, &args).await,
-        AppCommand::Finish(args) => play::finish(context, &args).await,
+        AppCommand::Finish(args) => finish::run(context, args).await,
         AppCommand::Claim(args) => play::claim(context, &args).await,
         AppCommand::Watch(args) => watch::run(context, args).await,
         offline @ (AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_)) => {
@@ -100,6 +102,9 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 fn code(path: &Path) -> Result<AppCode, Failure> {
-    AppCode::from_artifact(&read(path)?)
-        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    code_of(&read(path)?, path)
+}
+
+fn code_of(artifact: &str, path: &Path) -> Result<AppCode, Failure> {
+    AppCode::from_artifact(artifact).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }

@@ -1,6 +1,7 @@
 //! `strait app install`, `list` and `open`.
 
 use super::play::{fields, side};
+use super::reasons;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -26,9 +27,11 @@ pub(super) struct InstallArgs {
 }
 
 pub(super) async fn install(context: &Context, args: &InstallArgs) -> Result<(), Failure> {
-    let runtime = super::code(&args.artifact)?.runtime().clone();
+    let artifact = super::read(&args.artifact)?;
+    let runtime = super::code_of(&artifact, &args.artifact)?.runtime().clone();
     let chain = context.assets().await?.chain(args.chain.as_deref())?;
     let installed = context.api.app_install(AppInstall { chain_id: Some(chain), runtime }).await?;
+    reasons::keep(context, installed.app, &artifact);
     context.out.result(&installed, |_| installed.app.to_string())
 }
 
@@ -159,7 +162,8 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         },
         idempotency_key: args.key,
     };
-    let opened = context.api.app_open(request).await?;
+    let opened =
+        context.api.app_open(request).await.map_err(|error| reasons::named(context, args.game.app, error))?;
     context.out.result(&opened, |_| {
         let channel = opened.channel.channel;
         let start = match opened.channel.parent {

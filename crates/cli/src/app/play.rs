@@ -1,12 +1,13 @@
-//! `strait app show`, `move`, `finish` and `claim`.
+//! `strait app show`, `move` and `claim`.
 
+use super::finish::told;
+use super::reasons;
 use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::note;
 use crate::text::{short, time};
 use clap::Args;
-use strait_api::{AppFinish, AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
+use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
 use strait_app::Fields;
 use strait_types::{Amount, Bytes, ChannelId};
 
@@ -58,21 +59,6 @@ pub(super) struct MoveArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app finish 0x1a2b 1000\n  strait app finish 0x1a2b --json -- -1000\n\nThe peer must ask for the same; `strait app show` tells what it offers. The chain then pays it. Until the peer has\nasked, another `strait app finish` replaces the proposal."
-)]
-pub(super) struct FinishArgs {
-    /// Its id, or the first digits.
-    channel: String,
-    /// What participant 0 gains, in the smallest unit, and participant 1 loses; once per asset.
-    #[arg(required = true, allow_negative_numbers = true, value_name = "UNITS")]
-    gain: Vec<i128>,
-    /// Makes a repetition answer as the first one.
-    #[arg(long)]
-    key: Option<String>,
-}
-
-#[derive(Args, Debug)]
-#[command(
     after_help = "Example:\n  strait app claim 0x1a2b\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end."
 )]
 pub(super) struct ClaimArgs {
@@ -85,8 +71,10 @@ pub(super) async fn look(context: &Context, channel: ChannelId) -> Result<AppInf
 }
 
 pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
-    let info = look(context, context.channel(&args.channel).await?.channel).await?;
-    context.out.result(&info, |out| out.pairs(&pairs(&info, &args.fields)))
+    let channel = context.channel(&args.channel).await?;
+    let info = look(context, channel.channel).await?;
+    let assets = context.assets().await?;
+    context.out.result(&info, |out| out.pairs(&pairs(&info, &channel, assets, &args.fields)))
 }
 
 pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failure> {
@@ -98,46 +86,11 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
         data: Bytes::from(data),
     };
     let line = context.out.wait("waiting for the peer");
-    let moved = context
-        .api
-        .app_move(AppMove { channel: info.channel, next, idempotency_key: args.key.clone() })
-        .await?;
+    let request = AppMove { channel: info.channel, next, idempotency_key: args.key.clone() };
+    let moved =
+        context.api.app_move(request).await.map_err(|error| reasons::named(context, info.app, error))?;
     drop(line);
     context.out.result(&moved, |_| format!("moved: version {}", moved.version))
-}
-
-pub(super) async fn finish(context: &Context, args: &FinishArgs) -> Result<(), Failure> {
-    let info = context.channel(&args.channel).await?;
-    let channel = info.channel;
-    let line = context.out.wait("waiting for the peer to ask for the same");
-    note(context.out.is_json(), &proposed(&info, &args.gain, context.assets().await?));
-    let (outcome, idempotency_key) = (deltas(&args.gain)?, args.key.clone());
-    let agreed = context.api.app_finish(AppFinish { channel, outcome, idempotency_key }).await?;
-    drop(line);
-    context.out.result(&agreed, |_| "agreed; the chain pays it".to_owned())
-}
-
-/// Who would gain what, and what it waits for.
-fn proposed(info: &ChannelInfo, gains: &[i128], assets: &Assets) -> String {
-    let name = |side: u8| if side == info.side { "this node" } else { "the peer" };
-    let mut lines = vec!["proposes to end the app, in addition to what each put in:".to_owned()];
-    for (gain, balance) in gains.iter().zip(&info.balances) {
-        let amount = Amount::new(gain.unsigned_abs()).unwrap_or(Amount::MAX);
-        let amount = assets.write(info.chain_id, balance.asset, amount);
-        let winner = u8::from(*gain < 0);
-        lines.push(if *gain == 0 {
-            format!("  {amount}: nobody gains")
-        } else {
-            format!("  {} gains {amount} from {}", name(winner), name(1 - winner))
-        });
-    }
-    let words: Vec<String> = gains.iter().map(i128::to_string).collect();
-    lines.push(format!(
-        "waits until the peer asks for the same: strait app finish {} {}\nCtrl-C ends the waiting alone",
-        short(info.channel),
-        words.join(" ")
-    ));
-    lines.join("\n")
 }
 
 pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Failure> {
@@ -154,13 +107,21 @@ fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
     gains.iter().map(pair).collect()
 }
 
-fn stakes(info: &AppInfo) -> String {
+fn stakes(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
     let (ours, theirs) = (usize::from(info.side.min(1)), usize::from(1 - info.side.min(1)));
-    let of = |pair: &[Amount; 2]| format!("ours {}, the peer's {}", pair[ours], pair[theirs]);
-    info.stakes.iter().map(of).collect::<Vec<_>>().join("; ")
+    let of = |(pair, balance): (&[Amount; 2], &strait_api::Balance)| {
+        let write = |amount| assets.write(channel.chain_id, balance.asset, amount);
+        format!("ours {}, the peer's {}", write(pair[ours]), write(pair[theirs]))
+    };
+    info.stakes.iter().zip(&channel.balances).map(of).collect::<Vec<_>>().join("; ")
 }
 
-pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, String)> {
+pub(super) fn pairs(
+    info: &AppInfo,
+    channel: &ChannelInfo,
+    assets: &Assets,
+    fields: &Fields,
+) -> Vec<(&'static str, String)> {
     let turn = match (info.version, info.our_turn) {
         (0, _) => {
             "not started: each puts its stake in first, by `strait channel deposit`; data is where it starts"
@@ -169,25 +130,24 @@ pub(super) fn pairs(info: &AppInfo, fields: &Fields) -> Vec<(&'static str, Strin
         (_, true) => "ours",
         (_, false) => "the peer's",
     };
-    let gains: Vec<String> =
-        info.position.deltas.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
+    let gains = |outcome: &Vec<[String; 2]>| told(outcome, channel, assets);
     let mut pairs = vec![
         ("channel", info.channel.to_string()),
         ("app", info.app.to_string()),
         ("we are", format!("participant {}", info.side)),
         ("version", info.version.to_string()),
-        ("stakes", stakes(info)),
+        ("stakes", stakes(info, channel, assets)),
         ("turn", turn.to_owned()),
         ("data", fields.show(&info.position.data)),
-        ("gains", gains.join("; ")),
+        ("so far", gains(&info.position.deltas)),
     ];
+    let mover = if info.position.writer == info.side { "if we do not move" } else { "if it does not move" };
+    pairs.extend(info.verdict.as_ref().map(|verdict| (mover, gains(verdict))));
     pairs.extend(info.deadline.map(|deadline| ("to be moved until", time(deadline))));
     pairs.extend(
         info.claims_at.map(|at| ("claimed by itself", format!("{}, if the peer has not moved", time(at)))),
     );
-    pairs.extend(info.offer.as_ref().map(|offer| {
-        let outcome: Vec<String> = offer.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
-        ("the peer offers", outcome.join("; "))
-    }));
+    pairs.extend(info.offer.as_ref().map(|offer| ("the peer offers", gains(offer))));
+    pairs.extend(info.proposed.as_ref().map(|proposed| ("we propose", gains(proposed))));
     pairs
 }

@@ -28,13 +28,16 @@ pub(super) struct WatchArgs {
 
 /// Shows how play stands, for people, and then all that happens in the channel.
 pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failure> {
-    let channel = context.channel(&args.channel).await?.channel;
+    let looked = context.channel(&args.channel).await?;
+    let channel = looked.channel;
     let assets = context.assets().await?;
     let goes_on = args.after.is_some();
     let mut follow = Follow::start(context, Some(channel), args.after).await?;
     if !goes_on && !context.out.is_json() {
         let info = look(context, channel).await?;
-        context.out.result(&info, |out| format!("{}\n", out.pairs(&pairs(&info, &args.fields))))?;
+        context
+            .out
+            .result(&info, |out| format!("{}\n", out.pairs(&pairs(&info, &looked, assets, &args.fields))))?;
     }
     let mut ctrl_c = pin!(tokio::signal::ctrl_c());
     loop {

@@ -1,13 +1,20 @@
 //! Events for people.
 
 use crate::amount::Assets;
-use crate::text::{one_line, short, time};
+use crate::text::{now, one_line, short, time};
 use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
+use strait_types::ChannelId;
 
 /// One event on one line.
 pub(crate) fn line(record: &EventRecord, assets: &Assets) -> String {
     let channel = record.channel.map_or_else(|| "-".to_owned(), short);
     format!("{}  {channel:<10}  {}", time(record.at_ms / 1_000), text(record, assets))
+}
+
+/// A payment of this node, as a line beside events.
+pub(super) fn paid(channel: ChannelId, number: u64, amount: &str, memo: &str) -> String {
+    let memo = if memo.is_empty() { String::new() } else { format!(": {}", one_line(memo)) };
+    format!("{}  {:<10}  paid {amount}, payment {number}{memo}", time(now()), short(channel))
 }
 
 fn text(record: &EventRecord, assets: &Assets) -> String {

@@ -4,7 +4,8 @@ use super::report::Exited;
 use crate::failure::Failure;
 use crate::output::Wait;
 use crate::text::{short, time};
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_chain::rpc::{EndpointConfig, RpcChain, RpcConfig, SqliteJournal, Url};
@@ -32,6 +33,10 @@ pub(super) struct Leaving {
     channels: Vec<ChannelId>,
     /// Nothing of them is on chain.
     empty: Vec<ChannelId>,
+    /// Closed and paid before this began.
+    closed: Vec<ChannelId>,
+    /// Where these are noted.
+    closed_note: PathBuf,
 }
 
 impl Leaving {
@@ -79,7 +84,34 @@ impl Leaving {
         let channels = node.channels().await.map_err(Failure::local)?;
         let channels = channels.into_iter().map(|view| view.id).collect();
         let name = name.to_owned();
-        Ok(Some(Leaving { name, chain_id, node, adjudicator, urls, head, channels, empty: Vec::new() }))
+        let (empty, closed, closed_note) = (Vec::new(), Vec::new(), directory.join("closed-before.json"));
+        Ok(Some(Leaving {
+            name,
+            chain_id,
+            node,
+            adjudicator,
+            urls,
+            head,
+            channels,
+            empty,
+            closed,
+            closed_note,
+        }))
+    }
+
+    /// Channels that were closed when the command was first given; a repetition goes on and tells of all that it left.
+    async fn find_closed(&mut self) -> Result<(), Failure> {
+        if let Ok(text) = fs::read_to_string(&self.closed_note) {
+            self.closed = serde_json::from_str(&text).map_err(Failure::local)?;
+            return Ok(());
+        }
+        for channel in &self.channels {
+            if self.node.facts(*channel).await.map_err(Failure::local)?.phase == Phase::Closed {
+                self.closed.push(*channel);
+            }
+        }
+        let text = serde_json::to_string(&self.closed).map_err(Failure::local)?;
+        fs::write(&self.closed_note, text).map_err(Failure::local)
     }
 
     /// Catches up with the chain, then gives every channel that holds something the order to leave.
@@ -92,6 +124,7 @@ impl Leaving {
             line.say(format!("{}: reading the chain, block {seen} of {}", self.name, self.head));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+        self.find_closed().await?;
         for channel in self.channels.clone() {
             let facts = self.node.facts(channel).await.map_err(Failure::local)?;
             let is_empty = facts.deposits.iter().flatten().all(|amount| amount.is_zero());
@@ -134,7 +167,7 @@ impl Leaving {
             let view = self.node.view(*channel).await.map_err(Failure::local)?;
             params.push((view.side, self.node.params(*channel).await.map_err(Failure::local)?));
         }
-        let Leaving { name, chain_id, node, adjudicator, urls, channels, empty, .. } = self;
+        let Leaving { name, chain_id, node, adjudicator, urls, channels, empty, closed, .. } = self;
         node.shutdown().await;
         tokio::task::spawn_blocking(move || {
             let urls: Vec<String> = urls.iter().map(Url::to_string).collect();
@@ -145,8 +178,8 @@ impl Leaving {
             let exited = funded.map(|(channel, (side, params))| {
                 let blocks = chain.events_of(channel, head).map_err(Failure::chain)?;
                 let events = blocks.into_iter().flat_map(|block| block.events);
-                let is_empty = empty.contains(&channel);
-                Ok(Exited::new(&name, chain_id, channel, is_empty, side, &params, events))
+                let done_before = [empty.contains(&channel), closed.contains(&channel)];
+                Ok(Exited::new(&name, chain_id, channel, done_before, side, &params, events))
             });
             exited.collect()
         })

@@ -4,6 +4,8 @@ mod chain;
 mod place;
 mod report;
 
+use crate::amount::Assets;
+use crate::command::Global;
 use crate::failure::Failure;
 use crate::output::{Output, Wait, note};
 use crate::restore::stores;
@@ -50,12 +52,12 @@ pub(crate) struct ExitArgs {
 ///
 /// # Errors
 /// When a chain cannot be reached, or on Ctrl-C.
-pub(crate) fn run(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global, args: &ExitArgs, out: &Output) -> Result<(), Failure> {
     let runtime = tokio::runtime::Runtime::new().map_err(Failure::local)?;
-    runtime.block_on(leave(args, out))
+    runtime.block_on(leave(global, args, out))
 }
 
-async fn leave(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
+async fn leave(global: &Global, args: &ExitArgs, out: &Output) -> Result<(), Failure> {
     let key = args.key.unlock()?;
     let gas_key = match &args.gas_key {
         Some(path) => args.key.other(path)?,
@@ -91,7 +93,7 @@ async fn leave(args: &ExitArgs, out: &Output) -> Result<(), Failure> {
     for chain in leaving {
         exits.extend(chain.finish().await?);
     }
-    report::print(&exits, out)
+    report::print(&exits, out, &Assets::of_home(&place::home(global, args.key.file())))
 }
 
 /// Nobody goes to the chain with an old state by mistake.

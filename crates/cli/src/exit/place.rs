@@ -1,6 +1,8 @@
 //! The copy of the backup that is worked in, and the way to the chains.
 
+use crate::command::Global;
 use crate::failure::Failure;
+use crate::init::endpoint_url;
 use crate::restore::{copy, stores};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,8 @@ impl FromStr for Rpc {
             Some((name, url)) if !name.contains(':') => (Some(name.to_owned()), url),
             _ => (None, text),
         };
-        let url = url.parse().map_err(|error| format!("{error}; write https://HOST or NAME=https://HOST"))?;
+        let url =
+            endpoint_url(url).map_err(|error| format!("{error}; with several chains NAME=https://HOST"))?;
         Ok(Rpc { chain, url })
     }
 }
@@ -55,6 +58,12 @@ pub(super) fn refuse_running(backup: &Path, key: &Path) -> Result<(), Failure> {
         )),
         None => Ok(()),
     }
+}
+
+/// Where the configuration is that names tokens: in the home that is given, or else in that of the key.
+pub(super) fn home(global: &Global, key: &Path) -> Global {
+    let of_key = key.parent().filter(|keys| keys.ends_with("keys")).and_then(Path::parent);
+    Global { home: global.home.clone().or_else(|| of_key.map(Path::to_owned)), ..global.clone() }
 }
 
 /// The copy; made if it is not there.

@@ -4,7 +4,7 @@ use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::text::{one_line, short, time};
+use crate::text::{one_line, printable, short, time};
 use clap::Args;
 use serde::Serialize;
 use std::pin::pin;
@@ -164,7 +164,10 @@ fn csv(rows: impl Iterator<Item = Row>, has_header: bool) -> Result<String, csv:
             "detail",
         ])?;
     }
-    for row in rows {
+    for mut row in rows {
+        // Of the peer's making, and a terminal may be what reads it.
+        row.memo = printable(&row.memo);
+        row.detail = printable(&row.detail);
         writer.serialize(row)?;
     }
     writer.flush()?;
@@ -176,6 +179,18 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fiel
     let mut row =
         Row { version: line.version, by: if line.is_ours { "us" } else { "peer" }, ..Row::default() };
     match &line.entry {
+        HistoryEntry::Restored { missing_made, missing_received } => {
+            row.by = "both";
+            row.operation = "restored";
+            row.detail = format!(
+                "from a backup: items between it and this version are missing here, {missing_made} payments made and {missing_received} received; the balances are right, and the peer's bill has the items"
+            );
+        }
+        HistoryEntry::Rebase => {
+            row.by = "both";
+            row.operation = "signed again";
+            row.detail = "after a restore, under a number that no earlier version can reach".into();
+        }
         HistoryEntry::Pay { number, asset, amount, invoice, memo } => {
             row.operation = "pay";
             row.number = Some(*number);
@@ -306,6 +321,7 @@ mod tests {
         );
         assert_eq!(field(0, "memo"), "tea, \"green\"");
         assert_eq!((field(1, "amount"), field(2, "operation")), ("0.000001".into(), "hand over".into()));
+        assert!(!text.contains('\u{1b}'), "a peer's text steers no terminal: {text}");
     }
 
     #[tokio::test]
@@ -321,7 +337,7 @@ mod tests {
         for json in [false, true] {
             let context = fake(json).tells([]).unread(json);
             let failure = run(&context, LinesArgs { follow: true, ..args(false) }).await.expect_err("an end");
-            assert!(failure.is_told(), "{failure}");
+            assert!(failure.is_unread(), "{failure}");
         }
     }
 

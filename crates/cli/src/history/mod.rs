@@ -7,6 +7,8 @@ mod replay;
 mod terms;
 mod verify;
 
+use crate::amount::Assets;
+use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -45,9 +47,9 @@ impl HistoryArgs {
 ///
 /// # Errors
 /// When the bill does not hold.
-pub(crate) fn offline(args: &HistoryArgs, out: &Output) -> Result<(), Failure> {
+pub(crate) fn offline(global: &Global, args: &HistoryArgs, out: &Output) -> Result<(), Failure> {
     match &args.command {
-        Some(HistoryCommand::Verify(args)) => verify::run(args, out),
+        Some(HistoryCommand::Verify(args)) => verify::run(args, out, &Assets::of_home(global)),
         _ => Ok(()),
     }
 }
@@ -60,6 +62,6 @@ pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<(), Fail
     match args.command {
         None => lines::run(context, args.lines).await,
         Some(HistoryCommand::Export(args)) => export::run(context, args).await,
-        Some(HistoryCommand::Verify(args)) => verify::run(&args, &context.out),
+        Some(HistoryCommand::Verify(args)) => verify::run(&args, &context.out, context.assets().await?),
     }
 }

@@ -6,9 +6,13 @@ use crate::failure::Failure;
 use crate::output::Output;
 use clap::Args;
 use serde_json::Value;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use strait_api::HistoryProof;
+
+/// Largest file that is read, in bytes: bills come from strangers.
+const MOST: u64 = 256 << 20;
 
 #[derive(Args, Debug)]
 #[command(
@@ -19,14 +23,19 @@ pub(super) struct VerifyArgs {
     file: PathBuf,
 }
 
-pub(super) fn run(args: &VerifyArgs, out: &Output) -> Result<(), Failure> {
+pub(super) fn run(args: &VerifyArgs, out: &Output, assets: &Assets) -> Result<(), Failure> {
     let name = args.file.display();
-    let text = fs::read_to_string(&args.file).map_err(|error| {
-        Failure::usage(format!("{name} cannot be read: {error}"))
-            .hint("give a file of `strait history export`")
-    })?;
+    let unread = |why: String| {
+        Failure::usage(format!("{name} cannot be read: {why}")).hint("give a file of `strait history export`")
+    };
+    let file = File::open(&args.file).map_err(|error| unread(error.to_string()))?;
+    let mut text = String::new();
+    let taken = file.take(MOST.saturating_add(1)).read_to_string(&mut text);
+    if taken.map_err(|error| unread(error.to_string()))? as u64 > MOST {
+        return Err(unread(format!("it is larger than {} MiB", MOST >> 20)));
+    }
     let verified = proof::verify(&read(&text)?)?;
-    out.result(&verified, |out| report(&verified, out))
+    out.result(&verified, |out| report(&verified, out, assets))
 }
 
 /// Reads the file; what the verification would not look at has no place in it.
@@ -46,7 +55,7 @@ fn read(text: &str) -> Result<HistoryProof, Failure> {
     }
 }
 
-fn report(verified: &Verified, out: &Output) -> String {
+fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
     let who = |side: usize| if side == usize::from(verified.side) { "exporter" } else { "peer" };
     let mut pairs = vec![
         ("channel", verified.channel.to_string()),
@@ -57,8 +66,7 @@ fn report(verified: &Verified, out: &Output) -> String {
     for side in [0, 1] {
         pairs.push((who(side), verified.signers[side].to_string()));
     }
-    // Symbols are a matter of somebody's configuration; a proof has none.
-    let assets = Assets::default();
+    // A proof has addresses alone: the names are those of this home's configuration.
     let rows = verified.totals.iter().flat_map(|total| {
         let write = |amount| assets.write(verified.chain_id, total.asset, amount);
         [0, 1].map(|side| {

@@ -4,6 +4,7 @@ use super::random_key;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::output::tell;
 use crate::text::{one_line, short};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -77,9 +78,9 @@ pub(super) async fn run(
             let key = random_key()?;
             // Before the first payment: whoever interrupts this needs it.
             if context.out.is_json() {
-                eprintln!("{}", serde_json::json!({ "key": key }));
+                tell(&serde_json::json!({ "key": key }).to_string());
             } else {
-                eprintln!("key {key}: with the same file and --key {key} no line is paid twice");
+                tell(&format!("key {key}: with the same file and --key {key} no line is paid twice"));
             }
             key
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use strait_api::{ChannelInfo, ErrorCode, InvoicePay, InvoiceText, Paid, Pay};
 use strait_engine::ports::Rng;
 use strait_node::SystemRng;
-use strait_types::{B256, ChannelId};
+use strait_types::B256;
 
 /// How every invoice begins.
 pub(crate) const INVOICE: &str = "straitinvoice1";
@@ -55,7 +55,11 @@ pub(crate) struct PayArgs {
 ///
 /// # Errors
 /// What the node says; for a file, when a line was not paid.
-pub(crate) async fn run(context: &Context, args: PayArgs) -> Result<(), Failure> {
+pub(crate) async fn run(context: &Context, mut args: PayArgs) -> Result<(), Failure> {
+    // As QR codes have it.
+    if args.to.starts_with(&INVOICE.to_ascii_uppercase()) {
+        args.to.make_ascii_lowercase();
+    }
     if args.to.starts_with(INVOICE) {
         return invoice(context, args).await;
     }
@@ -88,10 +92,7 @@ async fn single(context: &Context, channel: &ChannelInfo, args: PayArgs) -> Resu
         }),
     };
     let paid = pay_once(context, &request).await?;
-    context.out.result(&paid, |_| {
-        let amount = assets.write(channel.chain_id, read.asset, read.amount);
-        done(&amount, paid.channel, paid.number, paid.version)
-    })
+    context.out.result(&paid, |_| done(&assets.write(channel.chain_id, read.asset, read.amount), &paid))
 }
 
 /// Asks again with the same key when the answer is lost; where it stays so, the failure names the key.
@@ -113,6 +114,8 @@ async fn pay_once(context: &Context, request: &Pay) -> Result<Paid, Failure> {
                 let hint = format!("{}; it may have been paid: repeat it with --key {key}", error.hint);
                 return Err(Failure::from(error.hint(hint)));
             }
+            // What an earlier try of this very call has paid was not paid before it.
+            Ok(paid) if tries > 1 => return Ok(Paid { was_paid_before: false, ..paid }),
             done => return Ok(done?),
         }
     }
@@ -156,14 +159,17 @@ async fn invoice(context: &Context, args: PayArgs) -> Result<(), Failure> {
     let terms = context.api.invoice_read(InvoiceText { text: args.to.clone() }).await?;
     let paid = context.api.invoice_pay(InvoicePay { text: args.to, channel }).await?;
     let assets = context.assets().await?;
-    context.out.result(&paid, |_| {
-        let amount = assets.write(terms.chain_id, terms.asset, terms.amount);
-        done(&amount, paid.channel, paid.number, paid.version)
-    })
+    context.out.result(&paid, |_| done(&assets.write(terms.chain_id, terms.asset, terms.amount), &paid))
 }
 
-fn done(amount: &str, channel: ChannelId, number: u64, version: u64) -> String {
-    format!("paid {amount} over {}, payment {number} in version {version}; both have signed", short(channel))
+fn done(amount: &str, paid: &Paid) -> String {
+    let Paid { channel, number, version, was_paid_before } = paid;
+    let place = format!("over {}, payment {number} in version {version}", short(channel));
+    if *was_paid_before {
+        format!("was paid already, nothing was paid now: {amount} {place}")
+    } else {
+        format!("paid {amount} {place}; both have signed")
+    }
 }
 
 #[cfg(test)]
@@ -263,11 +269,23 @@ mod tests {
             .on("strait_invoice_read", move |_| Ok(terms.clone()))
             .on("strait_invoice_pay", |_| Ok(paid()));
         let (context, seen) = fake.start();
-        run(&context, args(&["straitinvoice1abc"])).await.expect("paid");
+        run(&context, args(&["STRAITINVOICE1ABC"])).await.expect("paid");
         assert_eq!(seen.asked("strait_invoice_pay"), [json!({"text": "straitinvoice1abc", "channel": null})]);
         assert!(seen.text().contains("paid 1.5 USDC"), "{}", seen.text());
         let failure =
             run(&context, args(&["straitinvoice1abc", "1 ether"])).await.expect_err("an amount too many");
         assert_eq!(failure.exit(), Exit::Usage);
+    }
+
+    #[tokio::test]
+    async fn what_was_paid_before_is_not_told_as_a_payment() {
+        let before = |_| {
+            let mut paid = paid();
+            paid["was_paid_before"] = json!(true);
+            Ok(paid)
+        };
+        let (context, seen) = Fake::new(false).on("strait_pay", before).start();
+        run(&context, args(&[&id(), "1 ether", "--key", "k"])).await.expect("paid");
+        assert!(seen.text().starts_with("was paid already, nothing was paid now: 1 ETH"), "{}", seen.text());
     }
 }

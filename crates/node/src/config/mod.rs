@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use strait_api::AssetInfo;
 use strait_engine::Starts;
 use strait_engine::tower::Quotas;
 use strait_protocol::Settings;
@@ -207,6 +208,11 @@ impl Loaded {
 }
 
 impl Config {
+    /// The assets that have names, by the chains' ids.
+    pub fn asset_infos(&self) -> Vec<AssetInfo> {
+        self.assets.infos(&self.chains)
+    }
+
     /// The file of a key.
     pub fn key_file(&self, name: &str) -> PathBuf {
         key_file(&self.home, name)

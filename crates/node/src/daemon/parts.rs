@@ -150,7 +150,7 @@ pub(super) fn service(
     ServiceConfig {
         nodes,
         signer: Arc::new(daemon.signer.clone()),
-        assets: config.assets.infos(&config.chains),
+        assets: config.asset_infos(),
         addresses,
         database: config.database("service.db"),
         restored: daemon.restored,

@@ -45,9 +45,13 @@ pub fn load(path: &Path) -> Result<KeyFile, KeystoreError> {
         _ => KeystoreError::Io { path: path.to_owned(), source },
     };
     if fs::metadata(path).map_err(failed)?.len() > MAX_BYTES {
-        return Err(KeystoreError::Malformed("it is too large".into()));
+        return Err(within(path, KeystoreError::Malformed("it is too large".into())));
     }
-    KeyFile::parse(&fs::read_to_string(path).map_err(failed)?)
+    KeyFile::parse(&fs::read_to_string(path).map_err(failed)?).map_err(|error| within(path, error))
+}
+
+fn within(path: &Path, source: KeystoreError) -> KeystoreError {
+    KeystoreError::In { path: path.to_owned(), source: Box::new(source) }
 }
 
 /// The address that a key file names, without its password.
@@ -55,7 +59,7 @@ pub fn load(path: &Path) -> Result<KeyFile, KeystoreError> {
 /// # Errors
 /// When there is none, or it names none.
 pub fn read_address(path: &Path) -> Result<Address, KeystoreError> {
-    load(path)?.address().ok_or_else(|| KeystoreError::Malformed("it names no address".into()))
+    load(path)?.address().ok_or_else(|| within(path, KeystoreError::Malformed("it names no address".into())))
 }
 
 /// The names of the keys in a directory, ascending. No directory: none.

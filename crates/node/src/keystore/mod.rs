@@ -48,6 +48,14 @@ pub enum KeystoreError {
     /// Not a key file, or a damaged one.
     #[error("this is no key file that can be read: {0}; restore it from a backup")]
     Malformed(String),
+    /// The same of a file.
+    #[error("{path}: {source}")]
+    In {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<KeystoreError>,
+    },
     /// It asks for more memory or time than any wallet does.
     #[error(
         "the key file asks for {0}, far more than any wallet does; it was tampered with, restore it from a backup"

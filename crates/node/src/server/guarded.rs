@@ -2,14 +2,13 @@
 
 use super::tokens::{Spend, Token, Tokens};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use strait_api::{
     Api, ApiError, ChannelInfo, ChannelRef, ErrorCode, ErrorKind, InvoicePay, InvoiceText, LockAdd, METHODS,
-    Nothing, Pay, PayMany, PayResult, TokenCreate, TokenRef, dispatch,
+    Nothing, Pay, PayMany, PayResult, TokenCreate, TokenRef, dispatch, read_params, unknown_method,
 };
 use strait_types::{Address, Amount, ChannelId};
 
@@ -39,8 +38,7 @@ impl Guarded {
             return discover();
         }
         let known = METHODS.iter().find(|known| known.name == method);
-        let known =
-            known.ok_or_else(|| ApiError::new(ErrorCode::UnknownMethod, format!("no method '{method}'")))?;
+        let known = known.ok_or_else(|| unknown_method(method))?;
         if !token.allows(known.scope) {
             let scope = serde_json::to_value(known.scope).unwrap_or_default();
             let message = format!("the token '{}' does not have the scope {scope}", token.info().name);
@@ -48,21 +46,21 @@ impl Guarded {
         }
         match method {
             "strait_token_create" => {
-                let request: TokenCreate = read(params)?;
+                let request: TokenCreate = read_params(params)?;
                 self.on_tokens(move |tokens| tokens.create(&request)).await
             }
             "strait_token_list" => {
-                let Nothing {} = read(params)?;
+                let Nothing {} = read_params(params)?;
                 self.on_tokens(|tokens| Ok(strait_api::Tokens { tokens: tokens.list()? })).await
             }
             "strait_token_revoke" => {
-                let request: TokenRef = read(params)?;
+                let request: TokenRef = read_params(params)?;
                 self.on_tokens(move |tokens| tokens.revoke(&request.id).map(|()| Nothing {})).await
             }
-            "strait_pay" if token.is_limited() => self.pay(token, read(params)?).await,
-            "strait_pay_many" if token.is_limited() => self.pay_many(token, read(params)?).await,
-            "strait_lock_add" if token.is_limited() => self.lock_add(token, read(params)?).await,
-            "strait_invoice_pay" if token.is_limited() => self.invoice_pay(token, read(params)?).await,
+            "strait_pay" if token.is_limited() => self.pay(token, read_params(params)?).await,
+            "strait_pay_many" if token.is_limited() => self.pay_many(token, read_params(params)?).await,
+            "strait_lock_add" if token.is_limited() => self.lock_add(token, read_params(params)?).await,
+            "strait_invoice_pay" if token.is_limited() => self.invoice_pay(token, read_params(params)?).await,
             _ => dispatch(self.api.as_ref(), method, params).await,
         }
     }
@@ -240,11 +238,6 @@ fn by_name(params: Option<&RawValue>) -> Result<Option<&RawValue>, ApiError> {
     }
     Err(ApiError::new(ErrorCode::InvalidParams, "the parameters are a list")
         .hint("send an object with named parameters; rpc.discover has the names"))
-}
-
-fn read<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, ApiError> {
-    serde_json::from_str(params.map_or("{}", RawValue::get))
-        .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))
 }
 
 fn write<R: Serialize>(result: &R) -> Raw {

@@ -28,13 +28,13 @@ pub(super) fn check_source(shared: &Shared, headers: &HeaderMap) -> Result<(), A
         || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
         || shared.config.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
     if !is_own {
-        let hint = "call it by its IP address, or add the name to the API's `hosts` in the configuration";
+        let hint = "call it by its IP address, or add the name to `node.api_hosts` in the configuration";
         return refuse(format!("the API is not served under the name '{name}'"), hint);
     }
     if let Some(origin) = headers.get(header::ORIGIN) {
         let is_allowed = shared.config.origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes());
         if !is_allowed {
-            let hint = "add the page's origin to the API's `origins` in the configuration, if you trust it";
+            let hint = "add the page's origin to `node.api_origins` in the configuration, if you trust it";
             return refuse(format!("web pages of {origin:?} may not call"), hint);
         }
     }

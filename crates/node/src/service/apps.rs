@@ -31,7 +31,8 @@ impl Core {
 
     pub(crate) async fn app_show(&self, id: ChannelId) -> Result<AppInfo, ApiError> {
         let known = self.known(id).await?;
-        let view = self.node(&known)?.app(id).await?.ok_or_else(|| {
+        let node = self.node(&known)?;
+        let view = node.app(id).await?.ok_or_else(|| {
             ApiError::new(
                 ErrorCode::InvalidParams,
                 format!("the channel {id} has no app; it is one for payments"),
@@ -59,6 +60,8 @@ impl Core {
             deadline: view.deadline,
             claims_at: view.claims_at,
             offer: view.offer.map(|offer| texts(&offer.outcome)),
+            proposed: view.proposed.map(|outcome| texts(&outcome)),
+            verdict: node.verdict(id).await?.map(|outcome| texts(&outcome)),
         })
     }
 
@@ -81,12 +84,29 @@ impl Core {
     pub(crate) async fn app_finish(self: &Arc<Core>, mut request: AppFinish) -> Result<Agreed, ApiError> {
         let known = self.known(request.channel).await?;
         let outcome = deltas(&request.outcome)?;
-        let command = Command::Finish { outcome: outcome.clone() };
-        let Some(key) = request.idempotency_key.take() else { return self.agree(&known, command).await };
+        let Some(key) = request.idempotency_key.take() else { return self.end_play(&known, outcome).await };
         let keyed = Keyed::new(self, &key, "app_finish", &request, Some(&known))?;
-        let wanted = Operation::Finish { outcome, valid_until: 0 };
+        let wanted = Operation::Finish { outcome: outcome.clone(), valid_until: 0 };
         let intention = self.intention(&known, vec![wanted], false).await?;
-        self.once(keyed, intention, |core| async move { core.agree(&known, command).await }).await
+        self.once(keyed, intention, |core| async move { core.end_play(&known, outcome).await }).await
+    }
+
+    async fn end_play(&self, known: &Known, outcome: Vec<[i128; 2]>) -> Result<Agreed, ApiError> {
+        let error = match self.agree(known, Command::Finish { outcome }).await {
+            Err(error) if error.code == ErrorCode::ChannelBusy => error,
+            ended => return ended,
+        };
+        // What cannot be looked at is told as it is.
+        let view = self.node(known)?.app(known.id).await.ok().flatten();
+        let Some(proposed) = view.and_then(|view| view.proposed) else { return Err(error) };
+        let gains: Vec<String> = proposed.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
+        let message = format!(
+            "this node has proposed to end play already, with what participants 0 and 1 gain: {}; the proposal stands and cannot be changed, since the peer may have agreed to it: it ends when the peer agrees or refuses, or when a move is made",
+            gains.join("; ")
+        );
+        Err(ApiError { message, ..error }.hint(
+            "`strait app watch` tells how it ends, `strait app show` shows it; the peer agrees by `strait app finish`",
+        ))
     }
 
     pub(crate) async fn app_claim(&self, id: ChannelId) -> Result<Nothing, ApiError> {

@@ -16,6 +16,8 @@ use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
+/// What the contract says of a deposit that comes too late.
+const ENDED: &str = "ChannelEnded";
 /// How long the chain may take to say what the gas account holds, before an order is given without that.
 const GAS_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,7 +46,12 @@ impl Core {
             });
             found.extend(infos.await?);
         }
-        Ok(channels.iter().filter_map(|known| found.remove(&known.id)).collect())
+        let complete = |known: &Arc<Known>| {
+            let mut info = found.remove(&known.id)?;
+            known.unseen().complete(&mut info);
+            Some(info)
+        };
+        Ok(channels.iter().filter_map(complete).collect())
     }
 
     pub(crate) async fn list(&self, request: ChannelList) -> Result<Channels, ApiError> {
@@ -100,16 +107,48 @@ impl Core {
     }
 
     async fn deposit_now(
-        &self,
-        known: &Known,
+        self: &Arc<Core>,
+        known: &Arc<Known>,
         asset: AssetIndex,
         amount: Amount,
     ) -> Result<Submitted, ApiError> {
+        let info = self.show(known.id).await?;
+        if info.is_closing {
+            let message = format!("the channel {} takes no deposit", known.id);
+            let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
+            return Err(explain(error, &info, self.clock.now_ms() / 1_000));
+        }
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
-        let before = self.deposited(known, asset).await?;
-        let sent = self.node(known)?.deposit(known.id, asset, amount).await;
-        let transaction = sent.map_err(|error| self.of_money(error, known.chain, known.asset(asset)))?;
-        Ok(Submitted { transaction, total: before.checked_add(amount).unwrap_or(Amount::MAX) })
+        self.hand_in(known, asset, amount).await
+    }
+
+    /// Hands a deposit to the chain; it is told as arriving from now on.
+    pub(crate) async fn hand_in(
+        self: &Arc<Core>,
+        known: &Arc<Known>,
+        asset: AssetIndex,
+        amount: Amount,
+    ) -> Result<Submitted, ApiError> {
+        let shown = self.deposited(known, asset).await?;
+        let (number, total) = known.unseen().add(asset, amount, shown);
+        match self.node(known)?.deposit(known.id, asset, amount).await {
+            Ok(transaction) => {
+                known.unseen().sent_as(number, transaction);
+                self.watch_deposit(known.clone(), number, asset, amount);
+                Ok(Submitted { transaction, total })
+            }
+            Err(error) => {
+                known.unseen().remove(number);
+                let error = self.of_money(error, known.chain, known.asset(asset));
+                let is_ended = error.code == ErrorCode::TransactionReverts && error.message.contains(ENDED);
+                Err(if is_ended {
+                    let message = format!("the chain has closed the channel {} already", known.id);
+                    ApiError::new(ErrorCode::ChannelNotOpen, message)
+                } else {
+                    error
+                })
+            }
+        }
     }
 
     /// This node's deposits, as of the chain's head.

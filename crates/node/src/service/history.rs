@@ -60,10 +60,25 @@ pub(crate) struct Scan<'a> {
     before_pending: VecDeque<Option<u64>>,
 }
 
+/// Where a restore from a backup broke the row of operations.
+pub(crate) enum Break {
+    /// A newer state was taken over.
+    Restored {
+        /// Its version.
+        version: Version,
+        /// Payments of participant 0 and 1 that lie before it and are not known.
+        missing: [u64; 2],
+    },
+    /// Both signed again, as this version.
+    Rebase(Version),
+}
+
 /// What a piece of history yields.
 pub(crate) struct Piece {
     /// What was agreed in it.
     pub(crate) lines: Vec<BillLine>,
+    /// What is no operation, and how many lines stand before it.
+    pub(crate) breaks: Vec<(usize, Break)>,
     /// Payloads of the records that were read.
     pub(crate) records: Vec<Vec<u8>>,
     /// Nothing follows for now.
@@ -100,6 +115,18 @@ impl<'a> Scan<'a> {
         self.bill.pending()
     }
 
+    fn broken_by(&self, record: &Record) -> Option<Break> {
+        match record {
+            Record::Adopted(latest) => {
+                let (now, before) = (latest.position.payments, self.bill.payments());
+                let missing = [0, 1].map(|side| now[side].saturating_sub(before[side]));
+                Some(Break::Restored { version: latest.position.state.version, missing })
+            }
+            Record::Rebased { version, .. } => Some(Break::Rebase(*version)),
+            _ => None,
+        }
+    }
+
     pub(crate) async fn read(&mut self) -> Result<Piece, NodeError> {
         self.read_some(RECORDS).await
     }
@@ -107,7 +134,8 @@ impl<'a> Scan<'a> {
     /// Reads at most so many records.
     pub(crate) async fn read_some(&mut self, limit: usize) -> Result<Piece, NodeError> {
         let entries = self.node.history(self.known.id, self.position, limit).await?;
-        let mut piece = Piece { lines: Vec::new(), records: Vec::new(), is_last: entries.len() < limit };
+        let is_last = entries.len() < limit;
+        let mut piece = Piece { lines: Vec::new(), breaks: Vec::new(), records: Vec::new(), is_last };
         for entry in entries {
             let record = Record::decode(&entry.payload).map_err(|error| {
                 NodeError::Store(StoreError::Damaged {
@@ -118,6 +146,7 @@ impl<'a> Scan<'a> {
             if matches!(record, Record::Wrote(_)) {
                 self.before_pending.push_back(self.position);
             }
+            piece.breaks.extend(self.broken_by(&record).map(|broken| (piece.lines.len(), broken)));
             piece.lines.extend(self.bill.read(record));
             let pending = self.bill.pending().len();
             while self.before_pending.len() > pending {
@@ -141,7 +170,14 @@ impl Core {
         loop {
             // One record is one version, or agrees to a few: the page ends soon after its limit.
             let piece = scan.read_some(8).await?;
-            lines.extend(piece.lines.into_iter().map(|line| history_line(&known, line)));
+            let mut breaks = piece.breaks.into_iter().peekable();
+            for (index, line) in piece.lines.into_iter().enumerate() {
+                while let Some((_, broken)) = breaks.next_if(|(before, _)| *before <= index) {
+                    lines.push(break_line(&known, &broken));
+                }
+                lines.push(history_line(&known, line));
+            }
+            lines.extend(breaks.map(|(_, broken)| break_line(&known, &broken)));
             let resume = scan.mark().to_cursor();
             if piece.is_last || lines.len() >= limit {
                 let next = (!piece.is_last).then(|| resume.clone());
@@ -156,6 +192,20 @@ pub(crate) fn read_cursor(cursor: Option<&str>) -> Result<Mark, ApiError> {
         Some(cursor) => Mark::from_cursor(cursor).ok_or_else(|| bad_cursor(cursor)),
         None => Ok(Mark::default()),
     }
+}
+
+/// A break as clients see it.
+fn break_line(known: &Known, broken: &Break) -> HistoryLine {
+    let (version, entry) = match broken {
+        Break::Restored { version, missing } => {
+            let (own, peer) = (known.side.index(), known.side.other().index());
+            let entry =
+                HistoryEntry::Restored { missing_made: missing[own], missing_received: missing[peer] };
+            (version, entry)
+        }
+        Break::Rebase(version) => (version, HistoryEntry::Rebase),
+    };
+    HistoryLine { version: version.0, is_ours: true, entry }
 }
 
 /// A line as clients see it.

@@ -1,6 +1,7 @@
 //! What the node says of itself, and the channels that wait for its operator.
 
 use super::{ChainNode, Core};
+use std::time::Duration;
 use strait_api::{ApiError, ChainInfo, ChannelInfo, NodeInfo, Nothing, Proposal, Proposals};
 use strait_types::ChannelId;
 
@@ -45,6 +46,13 @@ impl Core {
             Ok(_) if head.is_none() => Some("no block was seen yet; wait a moment".to_owned()),
             Ok(_) if !is_fresh => Some(format!(
                 "the newest block is {age} seconds old, too old to take value; check the endpoint and the clock"
+            )),
+            Ok(_) if node.silence() > Duration::ZERO => Some(format!(
+                "the chain has said nothing that can be used for {} seconds; check the endpoint, the log says why",
+                node.silence().as_secs()
+            )),
+            Ok(_) if age > node.stale_after() => Some(format!(
+                "the newest block is {age} seconds old: the endpoint stands still, or this machine's clock is wrong; a dispute would not be seen"
             )),
             Ok(account) if account.balance.is_zero() => Some(format!(
                 "the account {} holds nothing for gas; send it some, else nothing can be deposited or defended",

@@ -173,13 +173,14 @@ impl Core {
             core.check_time(&terms)?;
             core.pay_now(&channel, payment).await
         };
-        self.once(keyed, intention, act).await
+        let (paid, was_paid_before) = self.once_told(keyed, intention, act).await?;
+        Ok(Paid { was_paid_before, ..paid })
     }
 
     fn check_time(&self, terms: &InvoiceTerms) -> Result<(), ApiError> {
         if self.now() > terms.expires {
             let ago = self.now().saturating_sub(terms.expires);
-            let message = format!("the time to pay the invoice {} was over {ago} seconds ago", terms.id);
+            let message = format!("the time to pay the invoice {} was over {} ago", terms.id, length(ago));
             return Err(ApiError::new(ErrorCode::InvoiceNotPayable, message));
         }
         Ok(())
@@ -256,6 +257,16 @@ impl Core {
                 write(terms.amount)
             )),
         }
+    }
+}
+
+/// A length of time as people say it.
+fn length(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7_200 => format!("{} minutes", seconds / 60),
+        7_200..172_800 => format!("{} hours", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 

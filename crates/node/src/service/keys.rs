@@ -39,9 +39,24 @@ pub(crate) const KEPT_MS: u64 = 7 * 24 * 3_600 * 1_000;
 /// How long a repetition waits for the first request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How a request ended: its result as JSON.
-type Ended = Result<String, ApiError>;
+/// How a request ended.
+type Ended = Result<Told, ApiError>;
 type Waiting = watch::Receiver<Option<Ended>>;
+
+/// The result of a request.
+#[derive(Clone)]
+struct Told {
+    /// As JSON.
+    result: String,
+    /// It is that of an earlier request.
+    is_repetition: bool,
+}
+
+impl Told {
+    fn earlier(result: String) -> Told {
+        Told { result, is_repetition: true }
+    }
+}
 
 /// Requests with a key that are being carried out.
 #[derive(Default)]
@@ -130,6 +145,20 @@ impl Core {
         R: Serialize + DeserializeOwned + Send,
         F: Future<Output = Result<R, ApiError>> + Send,
     {
+        self.once_told(keyed, intention, act).await.map(|(result, _)| result)
+    }
+
+    /// The same; tells whether the result is that of an earlier request.
+    pub(crate) async fn once_told<R, F>(
+        self: &Arc<Core>,
+        keyed: Keyed,
+        intention: Intention,
+        act: impl FnOnce(Arc<Core>) -> F + Send + 'static,
+    ) -> Result<(R, bool), ApiError>
+    where
+        R: Serialize + DeserializeOwned + Send,
+        F: Future<Output = Result<R, ApiError>> + Send,
+    {
         let (sender, mut waiting) = watch::channel(None);
         let is_first = {
             let mut running = self.running.lock();
@@ -158,7 +187,10 @@ impl Core {
         let ended = tokio::time::timeout(PATIENCE, waiting.wait_for(Option::is_some)).await;
         match ended {
             Ok(Ok(ended)) => match ended.clone() {
-                Some(ended) => read_result(&ended?),
+                Some(ended) => {
+                    let Told { result, is_repetition } = ended?;
+                    Ok((read_result(&result)?, is_repetition || !is_first))
+                }
                 None => Err(pending()),
             },
             // The task was dropped with the runtime, or it takes long.
@@ -200,14 +232,14 @@ impl Core {
         let mut begun = self.begin(&keyed, &intention).await?;
         if let Begun::Undecided(row) = begun {
             match self.decide_late(row).await? {
-                Decided::Done(result) => return Ok(result),
+                Decided::Done(result) => return Ok(Told::earlier(result)),
                 Decided::Unknown => return Err(pending()),
                 Decided::NotMade => begun = self.begin(&keyed, &intention).await?,
             }
         }
         match begun {
             Begun::New => {}
-            Begun::Done(result) => return Ok(result),
+            Begun::Done(result) => return Ok(Told::earlier(result)),
             Begun::Conflict => return Err(conflict()),
             Begun::Undecided(_) => return Err(pending()),
         }
@@ -217,7 +249,7 @@ impl Core {
                     .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
                 let (stored, now_ms) = (result.clone(), self.clock.now_ms());
                 self.database.write(move |db| table::finish(db, &keyed.key, &stored, now_ms)).await?;
-                Ok(result)
+                Ok(Told { result, is_repetition: false })
             }
             // It may have happened all the same; the next look at the history tells.
             Err(error) if is_uncertain(error.code) => Err(error),

@@ -3,6 +3,7 @@
 
 mod api;
 mod apps;
+mod arriving;
 mod backup;
 mod channels;
 mod children;

@@ -46,6 +46,7 @@ impl Core {
         params.participants[1].payout = match request.peer_payout {
             Some(payout) => {
                 self.check_identity(chain, &peer).await?;
+                check_announced(chain, &peer, payout)?;
                 payout
             }
             None => self.announced_payout(chain, &peer).await?,
@@ -88,7 +89,11 @@ impl Core {
             request.stake.into_iter().filter(|stake| !stake.amount.is_zero()).collect();
         let deposits = deposits(&params, &own)?;
         params.participants[1].payout = match request.peer_payout {
-            Some(payout) => payout,
+            Some(payout) => {
+                self.check_identity(chain, &peer).await?;
+                check_announced(chain, &peer, payout)?;
+                payout
+            }
             None => self.announced_payout(chain, &peer).await?,
         };
         let intention = Intention::Open { params: params.clone(), deposits: deposits.clone() };
@@ -102,7 +107,7 @@ impl Core {
     }
 
     async fn open_now(
-        &self,
+        self: &Arc<Core>,
         index: usize,
         peer: &Peer,
         params: ChannelParams,
@@ -126,16 +131,12 @@ impl Core {
                 id
             }
         };
-        self.registry.add(index, id, params, Side::Zero, None);
+        let known = self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
         for (asset, amount) in deposits {
-            results.push(match chain.node.deposit(id, *asset, *amount).await {
-                Ok(transaction) => DepositResult::Submitted { transaction },
-                Err(error) => {
-                    let error = self.of_money(error, index, asset_of(*asset));
-                    let ApiError { code, message, hint, .. } = error;
-                    DepositResult::Failed { code, message, hint }
-                }
+            results.push(match self.hand_in(&known, *asset, *amount).await {
+                Ok(sent) => DepositResult::Submitted { transaction: sent.transaction },
+                Err(ApiError { code, message, hint, .. }) => DepositResult::Failed { code, message, hint },
             });
         }
         Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
@@ -378,6 +379,20 @@ impl Core {
 }
 
 /// Whoever answers at the address is another: nothing that is sent there reaches the peer.
+/// Refuses a payout that the peer's node would not take, before money is put in.
+fn check_announced(chain: &ChainNode, peer: &Peer, payout: Address) -> Result<(), ApiError> {
+    match chain.node.payout_of(peer.signer()) {
+        Some(announced) if announced != payout => {
+            let message = format!(
+                "the peer's node says that it is paid out at {announced}, not at {payout}, and takes no channel that pays its part elsewhere"
+            );
+            Err(ApiError::new(ErrorCode::InvalidParams, message)
+                .hint("leave `peer_payout` out, and the peer is paid where it wants to be"))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn refuse_another(failure: &DialError) -> Result<(), ApiError> {
     match failure {
         DialError::Handshake(error @ HandshakeError::WrongIdentity { .. }) => Err(ApiError::new(

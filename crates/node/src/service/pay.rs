@@ -27,7 +27,9 @@ impl Core {
         let payment = payment(&known, request.asset, request.amount, request.invoice, request.memo)?;
         let Some(keyed) = keyed else { return self.pay_now(&known, payment).await };
         let intention = self.intention(&known, vec![Operation::Pay(payment.clone())], false).await?;
-        self.once(keyed, intention, |core| async move { core.pay_now(&known, payment).await }).await
+        let act = |core: Arc<Core>| async move { core.pay_now(&known, payment).await };
+        let (paid, was_paid_before) = self.once_told(keyed, intention, act).await?;
+        Ok(Paid { was_paid_before, ..paid })
     }
 
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
@@ -38,7 +40,9 @@ impl Core {
             Err(error) => return Err(self.explained(known, error).await),
         };
         match paid {
-            Outcome::Paid { number, version } => Ok(Paid { channel: known.id, number, version: version.0 }),
+            Outcome::Paid { number, version } => {
+                Ok(Paid { channel: known.id, number, version: version.0, was_paid_before: false })
+            }
             _ => Err(crate::NodeError::Mismatch.into()),
         }
     }
@@ -56,7 +60,9 @@ impl Core {
             || Payment { asset: AssetIndex(0), amount: Amount::ZERO, invoice: None, memo: Vec::new() };
         let wanted = payments.iter().map(|payment| payment.clone().unwrap_or_else(|_| nothing()));
         let intention = self.intention(&known, wanted.map(Operation::Pay).collect(), true).await?;
-        self.once(keyed, intention, |core| async move { core.pay_all(&known, payments).await }).await
+        let act = |core: Arc<Core>| async move { core.pay_all(&known, payments).await };
+        let (paid, was_paid_before) = self.once_told(keyed, intention, act).await?;
+        Ok(PaidMany { was_paid_before, ..paid })
     }
 
     async fn pay_all(
@@ -94,7 +100,7 @@ impl Core {
             });
         }
         // Whoever has a key learns after the restart which of them were made.
-        stopped.map_or(Ok(PaidMany { results }), Err)
+        stopped.map_or(Ok(PaidMany { results, was_paid_before: false }), Err)
     }
 
     pub(crate) async fn lock_add(self: &Arc<Core>, mut request: LockAdd) -> Result<LockNumber, ApiError> {

@@ -1,8 +1,9 @@
 //! Which channels there are, on which chain, and in which order they became known.
 
+use super::arriving::Unseen;
 use super::history::Mark;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use strait_types::{Address, AssetIndex, ChannelId, ChannelParams, Side};
 
 /// A channel's terms, as the service needs them.
@@ -19,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) assets: Arc<[Address]>,
     /// A place in its history from which a look at what is new begins.
     mark: Mutex<Mark>,
+    /// Deposits that no block has shown yet.
+    unseen: Mutex<Unseen>,
 }
 
 impl Known {
@@ -32,6 +35,10 @@ impl Known {
 
     pub(crate) fn set_mark(&self, mark: Mark) {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
+    }
+
+    pub(crate) fn unseen(&self) -> MutexGuard<'_, Unseen> {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn asset(&self, index: AssetIndex) -> Address {
@@ -78,7 +85,16 @@ impl Registry {
         let assets = params.assets.clone().into();
         let number = number.unwrap_or_else(|| channels.highest.saturating_add(1));
         channels.highest = channels.highest.max(number);
-        let known = Arc::new(Known { id, chain, number, params, side, assets, mark: Mutex::default() });
+        let known = Arc::new(Known {
+            id,
+            chain,
+            number,
+            params,
+            side,
+            assets,
+            mark: Mutex::default(),
+            unseen: Mutex::default(),
+        });
         channels.by_id.insert(id, known.clone());
         channels.by_number.insert(known.number, known.clone());
         known

@@ -109,4 +109,13 @@ impl Node {
     pub async fn app(&self, channel: ChannelId) -> Result<Option<AppView>, NodeError> {
         Ok(self.view(channel).await?.app)
     }
+
+    /// What participant 0 and 1 of an app get, per asset, if nobody moves any more; `None` before the start, and where this
+    /// node cannot run the app.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn verdict(&self, channel: ChannelId) -> Result<Option<Vec<[i128; 2]>>, NodeError> {
+        self.query(move |engine| engine.verdict(channel)).await
+    }
 }

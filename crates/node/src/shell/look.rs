@@ -15,6 +15,9 @@ use tokio::sync::oneshot;
 /// For how long the account is shown as it was.
 const RECENT: Duration = Duration::from_secs(1);
 
+/// How long the chain may say nothing, beside the time between two looks at it.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Calls that a user's order comes to.
 pub(crate) enum Calls {
     /// By asset, and how much of it.
@@ -120,6 +123,17 @@ impl Node {
             Err(error) => return Err(error.into()),
         };
         self.ask_chain(move |chain| chain.is_under_way(&deposit, through)).await
+    }
+
+    /// For how long the chain has said nothing, if that is longer than it should be; else nothing.
+    pub(crate) fn silence(&self) -> Duration {
+        let age = self.shared.figures.sync_age().unwrap_or_default();
+        if age > self.poll.saturating_add(SILENCE) { age } else { Duration::ZERO }
+    }
+
+    /// Seconds since the newest block's timestamp after which something is wrong.
+    pub(crate) fn stale_after(&self) -> u64 {
+        self.stale_after
     }
 
     /// What an address holds of a token, in its smallest unit.

@@ -168,6 +168,10 @@ pub struct Node {
     rng: Arc<Mutex<Box<dyn Rng>>>,
     /// Further questions to the engine and the store wait with their callers.
     questions: Arc<Questions>,
+    /// Between two looks at the chain.
+    poll: Duration,
+    /// See [`Alarms::stale_after`].
+    stale_after: u64,
 }
 
 /// Room for questions that wait for an answer.
@@ -262,6 +266,8 @@ impl Node {
             domain,
             rng: Arc::new(Mutex::new(config.rng)),
             questions: Arc::new(Questions::new()),
+            poll: config.poll,
+            stale_after: config.alarms.stale_after,
         })
     }
 

@@ -34,7 +34,7 @@ pub(super) fn keep(shared: &Arc<Shared>, address: PeerAddress) {
     let (failed, failure) = watch::channel(None);
     let keeper = Keeper { address: address.clone(), failure, _stop: stop.clone().drop_guard() };
     if shared.registry.keep(address.signer(), keeper) {
-        let task = keep_connected(Arc::clone(shared), address, failed);
+        let task = keep_connected(Arc::clone(shared), address, failed, stop.clone());
         shared.tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -44,13 +44,18 @@ pub(super) fn keep(shared: &Arc<Shared>, address: PeerAddress) {
     }
 }
 
-async fn keep_connected(shared: Arc<Shared>, address: PeerAddress, failed: watch::Sender<LastFailure>) {
+async fn keep_connected(
+    shared: Arc<Shared>,
+    address: PeerAddress,
+    failed: watch::Sender<LastFailure>,
+    stop: CancellationToken,
+) {
     let mut backoff = Backoff::new(shared.limits.min_backoff, shared.limits.max_backoff);
     loop {
         let existing = shared.registry.live(address.signer());
         let outcome = match existing {
             Some(live) => Ok(live),
-            None => dial(&shared, &address).await,
+            None => dial(&shared, &address, &stop).await,
         };
         match outcome {
             Ok(live) => {
@@ -77,12 +82,16 @@ fn report(failed: &watch::Sender<LastFailure>, address: &PeerAddress, error: Dia
 }
 
 /// One attempt. Gives the connection that it started, or the one that took precedence.
-async fn dial(shared: &Arc<Shared>, address: &PeerAddress) -> Result<Arc<Live>, DialError> {
+async fn dial(
+    shared: &Arc<Shared>,
+    address: &PeerAddress,
+    stop: &CancellationToken,
+) -> Result<Arc<Live>, DialError> {
     let limit = shared.limits.handshake_timeout;
     let attempt = async {
         let (stream, place) = connect(address).await?;
         let link = secure(stream, place, address.host(), shared.allow_plain_remote).await?;
-        greet(shared, link, address).await
+        greet(shared, link, address, stop).await
     };
     timeout(limit, attempt).await.map_err(|_| HandshakeError::TimedOut)?
 }
@@ -92,10 +101,11 @@ pub(super) async fn greet(
     shared: &Arc<Shared>,
     link: BoundLink,
     address: &PeerAddress,
+    stop: &CancellationToken,
 ) -> Result<Arc<Live>, DialError> {
     let mut socket = StrangerSocket::dialled(link, address.authority()).await.map_err(broken)?;
     let session = handshake::initiate(&mut socket, &shared.identity, address.signer()).await?;
-    match shared.registry.admit(&session, Role::Initiator) {
+    match shared.registry.admit(&session, Role::Initiator, stop) {
         Ok(admission) => {
             let live = Arc::clone(&admission.live);
             shared.tasks.spawn(connection::run(Arc::clone(shared), admission, socket, session, None));

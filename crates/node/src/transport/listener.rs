@@ -255,7 +255,7 @@ async fn shake(door: &Door, link: BoundLink) -> Result<Guest, HandshakeError> {
 async fn admit(guest: Guest) {
     let Guest { network, mut socket, accepted: Accepted { session, proof } } = guest;
     // No await between admission and spawn: this task may be aborted at any of its awaits.
-    match network.registry.admit(&session, Role::Acceptor) {
+    match network.registry.admit(&session, Role::Acceptor, &network.shutdown) {
         Ok(admission) => {
             let run = connection::run(Arc::clone(&network), admission, socket, session, Some(proof));
             network.tasks.spawn(run);

@@ -112,10 +112,18 @@ impl Registry {
     /// A second connection of the same initiator replaces the first: a node dials only when it has none, so the
     /// first is dead. When both dialled, the connection opened by the lower address stays. If that is the older
     /// one it might still be dead, so it is asked for a sign of life; the peer dials again.
-    pub(super) fn admit(&self, session: &Session, role: Role) -> Result<Admission, Rejection> {
+    ///
+    /// Once `stop` is cancelled nothing is admitted: a peer that is forgotten while the dial to it ends stays away, since
+    /// [`Registry::forget`] cancels it under the lock that is held here.
+    pub(super) fn admit(
+        &self,
+        session: &Session,
+        role: Role,
+        stop: &CancellationToken,
+    ) -> Result<Admission, Rejection> {
         let peer = session.peer;
         let mut state = lock(&self.state);
-        if state.closed {
+        if state.closed || stop.is_cancelled() {
             return Err(Rejection::ShuttingDown);
         }
         let predecessor = state.live.get(&peer).cloned();
@@ -169,9 +177,11 @@ impl Registry {
         !state.closed
     }
 
-    /// Keeps a peer no longer.
+    /// Keeps a peer no longer. A dial to it that has not ended leads to nothing.
     pub(super) fn forget(&self, peer: Address) {
-        lock(&self.state).kept.remove(&peer);
+        let mut state = lock(&self.state);
+        // Its end cancels the dial, before the lock is given back.
+        drop(state.kept.remove(&peer));
     }
 
     /// Ends the connection with a peer, if there is one.

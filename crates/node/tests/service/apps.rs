@@ -144,8 +144,22 @@ async fn a_game_is_opened_played_and_paid() {
     assert_eq!(refused.code, ErrorCode::InvalidParams);
     take(&alice, channel, 2).await;
     turn(&bob, channel).await;
-    assert_eq!(show(&bob, channel).await.version, 4);
-    finish([&alice, &bob], channel, None).await;
+    let over = show(&bob, channel).await;
+    assert_eq!(over.version, 4);
+    let verdict = vec![[STAKE.to_string(), format!("-{STAKE}")]];
+    assert_eq!((over.verdict, over.proposed), (Some(verdict.clone()), None), "the last stick is taken");
+    let proposal = AppFinish { channel, outcome: verdict.clone(), idempotency_key: None };
+    let (service, asked) = (alice.service.clone(), proposal.clone());
+    let proposed = tokio::spawn(async move { service.app_finish(asked).await });
+    until(&alice, channel, |info| info.proposed.as_ref() == Some(&verdict)).await;
+    let other = AppFinish { outcome: vec![["0".into(), "0".into()]], ..proposal.clone() };
+    let stands = alice.service.app_finish(other).await.expect_err("one stands");
+    assert!(
+        stands.code == ErrorCode::ChannelBusy && stands.message.contains("the proposal stands"),
+        "{stands}"
+    );
+    soon("the end", bob.service.app_finish(proposal)).await.expect("agreed");
+    proposed.await.expect("no panic").expect("agreed");
     alice.until(channel, |info| info.phase == Phase::Closed).await;
     let paid =
         [1, 2].map(|index| world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb0 + index))));

@@ -2,7 +2,9 @@
 
 use crate::world::{ETHER, Party, World, many, payment, soon};
 use rusqlite::Connection;
-use strait_api::{Api, ChannelMove, ErrorCode, HistoryEntry, HistoryQuery, Paid, Pay, PayResult, Submitted};
+use strait_api::{
+    Api, ChannelMove, ErrorCode, HistoryEntry, HistoryQuery, Paid, PaidMany, Pay, PayResult, Submitted,
+};
 use strait_chain::dev::Mining;
 use strait_types::{Address, Amount, B256, ChannelId};
 
@@ -44,8 +46,10 @@ async fn the_same_key_pays_once_and_another_request_with_it_is_refused() {
     let pay = || alice.service.pay(keyed(channel, 5, "tea", "k"));
     let (first, second, third) = soon("the payments", async { tokio::join!(pay(), pay(), pay()) }).await;
     let first = first.expect("paid");
-    assert_eq!((second, third), (Ok(first), Ok(first)));
-    assert_eq!(soon("a repetition", pay()).await, Ok(first));
+    assert!(!first.was_paid_before);
+    let before = Paid { was_paid_before: true, ..first };
+    assert_eq!((second, third), (Ok(before), Ok(before)));
+    assert_eq!(soon("a repetition", pay()).await, Ok(before));
     let other = alice.service.pay(keyed(channel, 6, "tea", "k")).await.expect_err("another request");
     assert_eq!(other.code, ErrorCode::IdempotencyConflict);
     let bad = alice.service.pay(keyed(channel, 6, "tea", "")).await.expect_err("no key");
@@ -81,8 +85,12 @@ async fn a_crash_between_the_payment_and_its_result_pays_nothing_more() {
     drop(db);
 
     let alice = again(&world, &bob, channel).await;
-    assert_eq!(soon("a", alice.service.pay(keyed(channel, 5, "tea", "a"))).await, Ok(paid));
-    assert_eq!(soon("many", alice.service.pay_many(batch)).await, Ok(all));
+    assert_eq!(
+        soon("a", alice.service.pay(keyed(channel, 5, "tea", "a"))).await,
+        Ok(Paid { was_paid_before: true, ..paid })
+    );
+    let before = PaidMany { was_paid_before: true, ..all };
+    assert_eq!(soon("many", alice.service.pay_many(batch)).await, Ok(before));
     assert_eq!(made(&alice, channel).await.len(), 4, "nothing was paid again");
     // Of the two requests one was paid; the other is carried out now.
     let other = soon("b", alice.service.pay(keyed(channel, 5, "tea", "b"))).await.expect("paid");

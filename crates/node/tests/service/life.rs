@@ -66,7 +66,7 @@ async fn of_many_payments_each_has_its_own_outcome() {
             (100, PayResult::Failed { code, .. }) => assert_eq!(*code, ErrorCode::InvalidAmount),
             (200, PayResult::Failed { code, message, .. }) => {
                 assert_eq!(*code, ErrorCode::InsufficientBalance, "{message}");
-                assert!(message.ends_with("10.000000000000000001 ether are needed"), "{message}");
+                assert!(message.ends_with("10.000000000000000001 ETH are needed"), "{message}");
             }
             (_, PayResult::Paid { .. }) => {}
             (index, result) => panic!("{index}: {result:?}"),
@@ -119,4 +119,34 @@ async fn a_deposit_beyond_the_accounts_means_is_refused_before_anything_is_sent(
     let shortage = error.shortage.expect("the amounts");
     assert!(shortage.balance < shortage.needed && shortage.needed > amount, "{shortage:?}");
     assert_eq!(world.chain.with(|chain| chain.head().at.number), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_is_in_some_column_from_the_order_on() {
+    let world = World::new();
+    let (alice, _bob, channel) = world.pair().await;
+    let held =
+        |balance: &strait_api::Balance| balance.deposited.checked_add(balance.arriving).expect("it fits");
+    let before = held(&alice.show(channel).await.expect("known").balances[0]);
+    let order = ChannelMove { channel, asset: None, amount: Amount::from(7), idempotency_key: None };
+    let mut total = before;
+    for _ in 0..3 {
+        let sent = alice.service.channel_deposit(order.clone()).await.expect("sent");
+        total = total.checked_add(order.amount).expect("it fits");
+        let balance = alice.show(channel).await.expect("known").balances[0].clone();
+        assert_eq!((held(&balance), sent.total), (total, total), "{balance:?}");
+    }
+    alice.until(channel, |info| info.balances[0].deposited == total).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_deposited_once_the_end_is_agreed() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    soon("the close", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");
+    for party in [&alice, &bob] {
+        let order = ChannelMove { channel, asset: None, amount: Amount::from(7), idempotency_key: None };
+        let late = party.service.channel_deposit(order).await.expect_err("it would be lost gas");
+        assert_eq!(late.code, ErrorCode::ChannelNotOpen, "{late}");
+    }
 }

@@ -1,11 +1,15 @@
 //! What cannot be, each with its code.
 
-use crate::world::{World, many, payment, soon};
+use crate::world::{World, event, key, many, payment, settings, soon};
+use std::sync::Arc;
 use strait_api::{
-    Api, AssetAmount, BackupTo, ChannelList, ChannelMove, ChannelOpen, ChannelRef, ErrorCode, HistoryQuery,
-    LockAdd, LockRef, LockSettle, Nothing, Pay, PeerAdd, PeerRemove, ProposalReject, TokenRef,
+    Api, AssetAmount, BackupTo, ChannelList, ChannelMove, ChannelOpen, ChannelRef, ErrorCode, Event,
+    HistoryQuery, LockAdd, LockRef, LockSettle, Nothing, Pay, PeerAdd, PeerRemove, ProposalReject, TokenRef,
 };
-use strait_types::{Address, Amount, B256, ChannelId};
+use strait_node::NewChannel;
+use strait_node::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, PeerAddress};
+use strait_protocol::{Body, Frame};
+use strait_types::{Address, Amount, B256, ChannelId, Participant, Version};
 
 fn code<T: std::fmt::Debug>(result: Result<T, strait_api::ApiError>) -> ErrorCode {
     let error = result.expect_err("cannot be");
@@ -135,4 +139,58 @@ async fn a_peer_stays_known_over_a_restart_until_it_is_removed() {
     let peers = alice.service.peer_list(Nothing {}).await.expect("peers").peers;
     assert_eq!(peers[0].address, None);
     assert!(alice.show(channel).await.is_ok());
+}
+
+/// Who opens a channel may name any payout for the peer, its own, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_pays_the_peers_part_to_the_payer_is_not_taken() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    alice.open(&bob, 1_000).await;
+    let own = Address::repeat_byte(0xb1);
+    let request = ChannelOpen { peer_payout: Some(own), ..ChannelOpen::new(bob.address()) };
+    assert_eq!(code(alice.service.channel_open(request).await), ErrorCode::InvalidParams);
+    // A node that asks nobody finds that the other does not take it.
+    let mut news = alice.listen(None).await;
+    let peer = Participant { signer: bob.node().signer(), payout: own };
+    let new = NewChannel { peer, payout: own, assets: vec![Address::ZERO], challenge_duration: 24 * 3_600 };
+    let channel = alice.node().open_new(new, settings()).await.expect("opened here");
+    event(&mut news, "the refusal", |event| matches!(event, Event::Declined { .. })).await;
+    assert!(bob.show(channel).await.is_err(), "it is not taken");
+    assert!(alice.pay(channel, 1, "a car").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_breaks_rules_all_the_time_is_disconnected() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    bob.service.shutdown().await;
+    let config = NetworkConfig {
+        signer: Arc::new(key(2)),
+        listen: Listen::Off,
+        payout: Address::repeat_byte(0xb2),
+        domain: *alice.node().domain(),
+        allow_plain_remote: false,
+        limits: Limits::default(),
+    };
+    let (network, mut events) = Network::start(config).await.expect("starts");
+    let address: PeerAddress = alice.address().parse().expect("an address");
+    network.add_peer(address.clone());
+    soon("the connection", async {
+        while !matches!(events.recv().await, Some(NetworkEvent::Connected { .. })) {}
+    })
+    .await;
+    let mut news = alice.listen(None).await;
+    // Play is not ended where nothing is played.
+    let body = Body::OfferFinish { version: Version::ZERO, outcome: Vec::new() };
+    let wrong = Frame::Channel { channel, body }.encode();
+    for _ in 0..100 {
+        network.send(address.signer(), wrong.clone()).expect("it fits");
+    }
+    soon("the end of the connection", async {
+        while !matches!(events.recv().await, Some(NetworkEvent::Disconnected { .. })) {}
+    })
+    .await;
+    event(&mut news, "the fault", |event| matches!(event, Event::PeerFault { .. })).await;
+    network.shutdown().await;
 }

@@ -337,6 +337,7 @@ impl Channel {
             deadline: self.last_word(facts),
             claims_at: self.patience_ends().filter(|end| *end > 0).map(|end| end.div_ceil(1_000)),
             offer: self.volatile.offered.as_ref().map(|offered| offered.offer.clone()),
+            proposed: self.proposed_end(),
             state,
         })
     }

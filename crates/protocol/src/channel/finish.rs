@@ -209,6 +209,11 @@ impl Channel {
         }
     }
 
+    /// What our user has asked for.
+    pub(super) fn proposed_end(&self) -> Option<Vec<[i128; 2]>> {
+        self.volatile.finish.as_ref().map(|finish| finish.outcome.clone())
+    }
+
     pub(super) fn is_finish_told(&self) -> bool {
         self.volatile.finish.as_ref().is_some_and(|finish| finish.told.is_some())
     }

@@ -3,7 +3,7 @@
 use super::{ClientConfig, Shared};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use strait_api::{ApiError, ErrorCode, ErrorData};
+use strait_api::{ApiError, ErrorCode, ErrorData, METHODS, Scope};
 
 #[derive(Serialize)]
 struct Request<'a> {
@@ -47,6 +47,14 @@ impl From<ErrorObject> for ApiError {
     }
 }
 
+/// Whether a failed call tells that something else than a node answers at the address.
+pub(super) fn is_of_another(error: &ApiError) -> bool {
+    error.code == ErrorCode::UnknownMethod || error.code == ErrorCode::NoAnswer && error.hint == NO_NODE
+}
+
+/// What to do where something else answers.
+const NO_NODE: &str = "check that the address is that of the node's API, without a path";
+
 /// Reads an answer.
 ///
 /// # Errors
@@ -54,7 +62,7 @@ impl From<ErrorObject> for ApiError {
 pub(super) fn read(body: &[u8]) -> Result<Box<RawValue>, ApiError> {
     let strange = |why: String| {
         ApiError::new(ErrorCode::NoAnswer, format!("the answer is none of a Strait node: {why}"))
-            .hint("check that the address is that of the node's API, without a path")
+            .hint(NO_NODE)
     };
     let answer: Answer = serde_json::from_slice(body).map_err(|error| strange(error.to_string()))?;
     match (answer.result, answer.error) {
@@ -85,9 +93,18 @@ impl Shared {
         let request = Request { jsonrpc: "2.0", id: 1, method, params };
         let body = serde_json::to_vec(&request)
             .map_err(|error| ApiError::new(ErrorCode::InvalidParams, error.to_string()))?;
-        let failed = |error: reqwest::Error| match error.is_connect() {
-            true => unreachable(self, &cause(&error)),
-            false => ApiError::new(ErrorCode::NoAnswer, format!("{method}: {}", cause(&error))),
+        let is_reading = METHODS.iter().any(|known| known.name == method && known.scope == Scope::Read);
+        let failed = |error: reqwest::Error| {
+            let message = format!("{method}: {}", cause(&error));
+            if error.is_builder() {
+                ApiError::new(ErrorCode::Unauthorized, "the token has characters that no token has")
+            } else if error.is_connect() {
+                unreachable(self, &cause(&error))
+            } else if is_reading {
+                ApiError::new(ErrorCode::NoAnswer, message).hint("repeat it; it only reads")
+            } else {
+                ApiError::new(ErrorCode::NoAnswer, message)
+            }
         };
         let answer = self
             .http

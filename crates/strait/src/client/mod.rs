@@ -109,8 +109,11 @@ impl Client {
         let tls = tls::config()?;
         let http = http::client(&config, &tls)?;
         let client = Client(Arc::new(Shared { config, url, http, tls: Arc::new(tls) }));
-        client.node_info(Nothing {}).await?;
-        Ok(client)
+        match client.node_info(Nothing {}).await {
+            Ok(_) => Ok(client),
+            Err(error) if http::is_of_another(&error) => Err(client.0.is_another(&error)),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -126,6 +129,14 @@ impl Subscribe for Client {
     /// Renews itself after a disconnect, from the last event on; an error that it cannot mend is its last item.
     async fn subscribe(&self, query: EventQuery) -> Result<EventStream, ApiError> {
         events::subscribe(self.clone(), query).await
+    }
+}
+
+impl Shared {
+    fn is_another(&self, error: &ApiError) -> ApiError {
+        let message = format!("what answers at {} is no API of a Strait node: {error}", self.url);
+        ApiError::new(ErrorCode::NodeUnreachable, message)
+            .hint("give the address of the node's API: `node.api` in its configuration; peers and chains have other ports")
     }
 }
 

@@ -209,7 +209,7 @@ fn a_restore_leaves_a_gap_that_is_told() {
     assert_eq!(verified.gaps, [[1, 2]]);
     assert_eq!(verified.totals[0].change, ["-18", "18"]);
     let page = Page::new(false, None);
-    assert!(report(&verified, &page.out).contains("between versions 1 and 2"));
+    assert!(report(&verified, &page.out, &Assets::default()).contains("between versions 1 and 2"));
 }
 
 #[test]

@@ -18,6 +18,8 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 const SHORTEST_CHALLENGE: Duration = HOUR;
 const LONGEST_CHALLENGE: Duration = Duration::from_secs(30 * 24 * 3_600);
 const MAX_DECIMALS: u8 = 36;
+/// More would mean that nothing counts before a dispute is over.
+const MOST_CONFIRMATIONS: u64 = 10_000;
 
 pub(super) fn chain(
     checker: &mut Checker<'_>,
@@ -50,10 +52,13 @@ pub(super) fn chain(
     });
     let confirmations = checker.read(&at("confirmations"), raw.confirmations, |text| match text {
         "finalized" => Ok(Confirmations::Finalized),
-        number => number
-            .parse()
-            .map(Confirmations::Blocks)
-            .map_err(|_| format!("'{number}' is neither a number of blocks nor \"finalized\"")),
+        number => match number.parse() {
+            Ok(blocks) if blocks <= MOST_CONFIRMATIONS => Ok(Confirmations::Blocks(blocks)),
+            Ok(_) => {
+                Err(format!("{number} blocks are more than {MOST_CONFIRMATIONS}: no deposit would count"))
+            }
+            Err(_) => Err(format!("'{number}' is neither a number of blocks nor \"finalized\"")),
+        },
     });
     let poll = raw.poll_ms.unwrap_or(DEFAULT_POLL_MS);
     if !(10..=600_000).contains(&poll) {

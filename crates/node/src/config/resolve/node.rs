@@ -22,6 +22,14 @@ pub(super) fn node(checker: &mut Checker<'_>, home: &Path, raw: RawNode) -> Node
     if listen.is_some_and(|listen| listen == api && api.port() != 0) {
         checker.problem("node.api", format!("{api} is where peers connect already; choose another port"));
     }
+    if !api.ip().is_loopback() && !raw.api_allow_plain_remote {
+        checker.problem(
+            "node.api",
+            format!(
+                "{api} is reached from other machines, and tokens would cross the network unencrypted; listen on 127.0.0.1 behind a TLS proxy, or set node.api_allow_plain_remote = true inside a private network"
+            ),
+        );
+    }
     let key = checker.read("node.key", raw.key, key_name).unwrap_or_else(|| DEFAULT_KEY.into());
     let path = |text: &str| {
         if text.is_empty() { Err("this is empty; give a path".into()) } else { Ok(from_home(home, text)) }

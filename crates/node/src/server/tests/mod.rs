@@ -93,7 +93,7 @@ impl Fake {
             *lock(&self.paid).entry(channel).or_default() += amount.units();
             self.payments.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(json!(Paid { channel, number: 0, version: 1 }))
+        Ok(json!(Paid { channel, number: 0, version: 1, was_paid_before: false }))
     }
 
     fn channel_info(&self, channel: ChannelId) -> Value {
@@ -156,7 +156,7 @@ impl Call for Fake {
                         },
                     });
                 }
-                json!(PaidMany { results })
+                json!(PaidMany { results, was_paid_before: false })
             }
             "strait_invoice_read" => json!({ "id": B256::repeat_byte(3), "payee": "", "chain_id": 1,
                 "adjudicator": Address::ZERO, "asset": Address::ZERO, "amount": "40", "description": "",

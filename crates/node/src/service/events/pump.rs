@@ -15,7 +15,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::Event;
-use strait_engine::Notice;
+use strait_engine::ports::TxHash;
+use strait_engine::{Notice, SubmissionKey};
 use strait_protocol::{AppMove, ChainNews, Event as ChannelEvent, Phase};
 use strait_types::{Address, Amount, ChannelId};
 use tokio::sync::mpsc;
@@ -266,6 +267,9 @@ impl Pump {
             | Notice::TowerRefused { .. }
             | Notice::TowerFault { .. }
             | Notice::HandedBack { .. } => self.tell_of_tower(notice),
+            Notice::Included { key: SubmissionKey::User(_), transaction, success: false, .. } => {
+                self.tell_of_failed(*transaction);
+            }
             Notice::TowerCurrent { .. }
             | Notice::ClientOverdrawn { .. }
             | Notice::Submitted { .. }
@@ -278,6 +282,16 @@ impl Pump {
             | Notice::ChainFresh { .. } => {}
         }
         Ok(())
+    }
+
+    /// The user's only transactions are deposits.
+    fn tell_of_failed(&mut self, transaction: TxHash) {
+        let channels = self.core.registry.all();
+        let channel = channels.iter().find(|known| known.unseen().failed(transaction)).map(|known| known.id);
+        let message = format!(
+            "a deposit failed on chain, its gas is spent and nothing else has moved: transaction {transaction}; `strait channel show` tells whether the channel still takes one"
+        );
+        self.tell(channel, Body::Other(Event::Alarm { message }));
     }
 
     fn tell_of_tower(&mut self, notice: &Notice) {

@@ -423,7 +423,8 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
                 hint: "pay it again with a new key".into(),
             },
         };
-        return json(&PaidMany { results: found.iter().map(result).collect() });
+        let results = found.iter().map(result).collect();
+        return json(&PaidMany { results, was_paid_before: false });
     }
     let Some(found) = found.first().copied().flatten() else { return String::new() };
     match operations.first() {
@@ -432,7 +433,12 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
         Some(Operation::Withdraw { .. } | Operation::Finish { .. }) => {
             json(&strait_api::Agreed { version: found.version.0, gas_shortage: None })
         }
-        _ => json(&Paid { channel: known.id, number: found.number, version: found.version.0 }),
+        _ => json(&Paid {
+            channel: known.id,
+            number: found.number,
+            version: found.version.0,
+            was_paid_before: false,
+        }),
     }
 }
 

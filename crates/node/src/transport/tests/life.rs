@@ -102,6 +102,16 @@ async fn removing_a_peer_tells_both_sides() {
 }
 
 #[tokio::test]
+async fn a_dial_that_ends_after_its_peer_was_removed_leaves_no_connection() {
+    let ((one, mut events), (other, _other_events)) = (node(1), node(2));
+    let stop = CancellationToken::new();
+    stop.cancel();
+    link_up_until(&one, (&other, 2), &stop).await.expect_err("it was given up");
+    assert!(one.registry.live(address(2)).is_none());
+    assert_eq!(events.try_recv(), None);
+}
+
+#[tokio::test]
 async fn a_kept_peer_that_is_disconnected_comes_back() {
     let ((one, mut events), (two, _others)) = (start(1).await, start(2).await);
     one.add_peer(address_of(2, &two));

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use strait_types::{Address, Domain, SigningKey};
 use tokio::io::{DuplexStream, duplex};
+use tokio_util::sync::CancellationToken;
 
 /// Room in a stream in memory, as an operating system might give a socket.
 const PIPE_BYTES: usize = 64 << 10;
@@ -120,10 +121,19 @@ async fn client_over<L: Link + 'static>(
 
 /// Lets `from` dial `to` over a stream in memory.
 async fn link_up(from: &Arc<Shared>, to: (&Arc<Shared>, u8)) -> Result<(), DialError> {
+    link_up_until(from, to, &CancellationToken::new()).await
+}
+
+/// The same by a dial that may be given up.
+async fn link_up_until(
+    from: &Arc<Shared>,
+    to: (&Arc<Shared>, u8),
+    stop: &CancellationToken,
+) -> Result<(), DialError> {
     let (near, far): (DuplexStream, DuplexStream) = duplex(PIPE_BYTES);
     let target = peer_address(to.1);
     let (greeted, welcomed) =
-        tokio::join!(dial::greet(from, Box::new(near).into(), &target), welcome(to.0, Box::new(far)));
+        tokio::join!(dial::greet(from, Box::new(near).into(), &target, stop), welcome(to.0, Box::new(far)));
     welcomed?;
     greeted.map(|_live| ())
 }

@@ -1,0 +1,271 @@
+//! `strait app finish`: an end on which both agree.
+
+use super::play::look;
+use crate::amount::{Among, Assets};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::output::{confirm, note};
+use crate::text::short;
+use clap::Args;
+use strait_api::{AppFinish, AppInfo, ChannelInfo};
+use strait_types::Amount;
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  strait app finish 0x1a2b                         # as the app itself judges\n  strait app finish 0x1a2b --accept                # as the peer offers\n  strait app finish 0x1a2b --we-gain \"0.5 ether\"\n  strait app finish 0x1a2b --even --yes\n\nThe peer must ask for the same. It waits until then; Ctrl-C ends the waiting, not the proposal, which stands until the\npeer agrees or refuses, or a move is made. Where this node would get less than the app gives it, it asks first. What\nboth have agreed on is paid by the chain, or goes back into the channel that the app was opened in."
+)]
+pub(super) struct FinishArgs {
+    /// Its id, or the first digits.
+    channel: String,
+    #[command(flatten)]
+    wanted: WantedArgs,
+    /// Does not ask first.
+    #[arg(long, short)]
+    yes: bool,
+    /// Makes a repetition answer as the first one.
+    #[arg(long)]
+    key: Option<String>,
+}
+
+/// Which end; by default the one that the app itself gives.
+#[derive(Args, Debug)]
+struct WantedArgs {
+    /// The end that the peer offers.
+    #[arg(long, conflicts_with_all = ["we_gain", "we_lose", "even"])]
+    accept: bool,
+    /// What this node gains and the peer loses, such as "0.5 ether"; once per asset.
+    #[arg(long, value_name = "AMOUNT")]
+    we_gain: Vec<String>,
+    /// What this node loses and the peer gains; once per asset.
+    #[arg(long, value_name = "AMOUNT")]
+    we_lose: Vec<String>,
+    /// Nobody gains anything.
+    #[arg(long, conflicts_with_all = ["we_gain", "we_lose"])]
+    even: bool,
+}
+
+/// What participant 0 and 1 gain, per asset.
+type Outcome = Vec<[String; 2]>;
+
+pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failure> {
+    let info = context.channel(&args.channel).await?;
+    let play = look(context, info.channel).await?;
+    let assets = context.assets().await?;
+    let outcome = args.wanted.outcome(&info, &play, assets)?;
+    let json = context.out.is_json();
+    note(
+        json,
+        &format!(
+            "proposes to end the app, in addition to what each put in: {}",
+            told(&outcome, &info, assets)
+        ),
+    );
+    let doubts = doubts(&args.wanted, &outcome, &info, &play, assets)?;
+    if let Some(doubt) = &doubts.asked {
+        if args.yes {
+            note(json, doubt);
+        } else {
+            confirm(&format!("{doubt}\nPropose it all the same? [y/N] "), "an end by which this node loses")?;
+        }
+    }
+    doubts.told.iter().for_each(|doubt| note(json, doubt));
+    if play.offer.as_ref() != Some(&outcome) {
+        note(
+            json,
+            &format!(
+                "waits until the peer asks for the same: strait app finish {} --accept\nCtrl-C ends the waiting, not the proposal",
+                short(info.channel)
+            ),
+        );
+    }
+    let line = context.out.wait("waiting for the peer to ask for the same");
+    let request = AppFinish { channel: info.channel, outcome, idempotency_key: args.key };
+    let agreed = context.api.app_finish(request).await?;
+    drop(line);
+    context.out.result(&agreed, |_| match info.parent {
+        Some(parent) => format!("agreed; it goes back into the channel {}", short(parent)),
+        None => "agreed; the chain pays it".to_owned(),
+    })
+}
+
+impl WantedArgs {
+    fn is_named(&self) -> bool {
+        self.accept || self.even || !self.we_gain.is_empty() || !self.we_lose.is_empty()
+    }
+
+    fn outcome(&self, info: &ChannelInfo, play: &AppInfo, assets: &Assets) -> Result<Outcome, Failure> {
+        if self.accept {
+            return play.offer.clone().ok_or_else(|| {
+                Failure::usage("the peer offers no end").hint("`strait app show` tells when it does")
+            });
+        }
+        if !self.is_named() {
+            return play.verdict.clone().ok_or_else(|| {
+                Failure::usage("the app gives no verdict here: play has not started, or this node does not have its code")
+                    .hint("say what this node gains or loses, with --we-gain, --we-lose or --even")
+            });
+        }
+        let mut gains = vec![0_i128; info.balances.len()];
+        let named =
+            self.we_gain.iter().map(|text| (text, 1)).chain(self.we_lose.iter().map(|text| (text, -1)));
+        for (text, sign) in named {
+            let read = assets.read(text, &Among::channel(info))?;
+            let index = info.balances.iter().position(|balance| balance.asset == read.asset);
+            let gain = index.and_then(|index| gains.get_mut(index)).filter(|gain| **gain == 0);
+            let gain = gain.ok_or_else(|| Failure::usage(format!("'{text}': name each asset once")))?;
+            *gain = read.amount.signed().saturating_mul(sign);
+        }
+        Ok(gains.into_iter().map(|gain| by_participant(gain, info.side)).collect())
+    }
+}
+
+fn by_participant(own: i128, side: u8) -> [String; 2] {
+    let (own, peers) = (own.to_string(), own.saturating_neg().to_string());
+    if side == 0 { [own, peers] } else { [peers, own] }
+}
+
+/// What the proposal is held against.
+#[derive(Debug, Default, PartialEq)]
+struct Doubts {
+    /// To be confirmed.
+    asked: Option<String>,
+    /// To be known.
+    told: Option<String>,
+}
+
+fn doubts(
+    wanted: &WantedArgs,
+    outcome: &Outcome,
+    info: &ChannelInfo,
+    play: &AppInfo,
+    assets: &Assets,
+) -> Result<Doubts, Failure> {
+    let ours = gains(outcome, info.side)?;
+    let Some(verdict) = &play.verdict else {
+        return Ok(Doubts {
+            told: Some("what the app itself would give is not known here".into()),
+            ..Doubts::default()
+        });
+    };
+    let given = gains(verdict, info.side)?;
+    let as_it_stands = || format!("if nobody moves any more, the app gives: {}", told(verdict, info, assets));
+    Ok(if ours.iter().zip(&given).any(|(ours, given)| ours < given) {
+        Doubts {
+            asked: Some(format!("this node would get less than by the app: {}", as_it_stands())),
+            ..Doubts::default()
+        }
+    } else if !wanted.is_named() && ours.iter().any(|gain| *gain < 0) {
+        let turn = if play.our_turn { "; it is this node's turn, and a move may change it" } else { "" };
+        Doubts {
+            asked: Some(format!("by the app, as play stands, this node loses{turn}")),
+            ..Doubts::default()
+        }
+    } else if ours != given {
+        let told = format!("the peer would get less than by the app, and may refuse: {}", as_it_stands());
+        Doubts { told: Some(told), ..Doubts::default() }
+    } else {
+        Doubts::default()
+    })
+}
+
+/// What this side gains, per asset.
+fn gains(outcome: &Outcome, side: u8) -> Result<Vec<i128>, Failure> {
+    let own = |pair: &[String; 2]| pair.get(usize::from(side)).and_then(|text| text.parse().ok());
+    let gains: Option<Vec<i128>> = outcome.iter().map(own).collect();
+    gains.ok_or_else(|| Failure::local("the node tells of gains that are no numbers"))
+}
+
+/// Who gains what, for people.
+pub(super) fn told(outcome: &[[String; 2]], info: &ChannelInfo, assets: &Assets) -> String {
+    let own = usize::from(info.side.min(1));
+    let of_asset = |(pair, balance): (&[String; 2], &strait_api::Balance)| {
+        let gain = pair.get(own).and_then(|text| text.parse::<i128>().ok()).unwrap_or_default();
+        let amount = Amount::new(gain.unsigned_abs()).unwrap_or(Amount::MAX);
+        let amount = assets.write(info.chain_id, balance.asset, amount);
+        match gain {
+            0 => format!("nobody gains {}", assets.symbol(info.chain_id, balance.asset)),
+            1.. => format!("this node gains {amount} from the peer"),
+            _ => format!("the peer gains {amount} from this node"),
+        }
+    };
+    outcome.iter().zip(&info.balances).map(of_asset).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Exit;
+    use crate::testing::{Fake, channel_info};
+    use clap::Parser;
+    use serde_json::{Value, json};
+    use strait_types::Address;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: FinishArgs,
+    }
+
+    fn args(words: &[&str]) -> FinishArgs {
+        let id = channel_info(0xab).channel.to_string();
+        Line::parse_from(["finish", &id].into_iter().chain(words.iter().copied())).args
+    }
+
+    /// The app gives this node 1,000 wei, and the peer offers 400.
+    fn fake(side: u8, verdict: Value) -> Fake {
+        let info = channel_info(0xab);
+        let offer = json!([if side == 0 { ["400", "-400"] } else { ["-400", "400"] }, ["0", "0"]]);
+        let play = json!({"channel": info.channel, "app": Address::repeat_byte(7), "side": side, "version": 3, "stakes": [],
+            "position": {"writer": 1, "deltas": [["0", "0"], ["0", "0"]], "data": "0x"}, "our_turn": false,
+            "in_flight": false, "deadline": null, "offer": offer, "proposed": null, "verdict": verdict});
+        Fake::new(false)
+            .on("strait_channel_show", move |_| Ok(json!(ChannelInfo { side, ..channel_info(0xab) })))
+            .on("strait_app_show", move |_| Ok(play.clone()))
+            .on("strait_app_finish", |_| Ok(json!({"version": 4})))
+    }
+
+    async fn asked(fake: Fake, words: &[&str]) -> Value {
+        let (context, seen) = fake.start();
+        run(&context, args(words)).await.expect("agreed");
+        seen.asked("strait_app_finish")[0]["outcome"].clone()
+    }
+
+    #[tokio::test]
+    async fn the_end_is_what_people_write_from_their_own_side() {
+        let won = json!([["1000", "-1000"], ["0", "0"]]);
+        assert_eq!(asked(fake(0, won.clone()), &[]).await, won, "as the app judges");
+        assert_eq!(asked(fake(0, won.clone()), &["--we-gain", "1000 wei"]).await, won);
+        let lost = json!([["1000", "-1000"], ["0", "0"]]);
+        assert_eq!(asked(fake(1, lost.clone()), &["--we-lose", "1000 wei"]).await, lost);
+        let both = json!([["1", "-1"], ["-2500000", "2500000"]]);
+        let words = ["--we-gain", "1 wei", "--we-lose", "2.5 USDC", "--yes"];
+        assert_eq!(asked(fake(0, won.clone()), &words).await, both);
+        assert_eq!(asked(fake(0, won), &["--accept", "--yes"]).await, json!([["400", "-400"], ["0", "0"]]));
+    }
+
+    #[tokio::test]
+    async fn less_than_the_app_gives_is_asked_first() {
+        let won = json!([["1000", "-1000"], ["0", "0"]]);
+        for words in [&["--even"][..], &["--accept"], &["--we-lose", "1 wei"]] {
+            let (context, seen) = fake(0, won.clone()).start();
+            let failure = run(&context, args(words)).await.expect_err("nobody to ask");
+            assert_eq!(failure.exit(), Exit::Usage);
+            assert!(seen.asked("strait_app_finish").is_empty(), "{words:?}");
+        }
+        // Without a word the app's verdict is no reason to give money away unasked.
+        let (context, seen) = fake(0, json!([["-5", "5"], ["0", "0"]])).start();
+        run(&context, args(&[])).await.expect_err("nobody to ask");
+        assert!(seen.asked("strait_app_finish").is_empty());
+    }
+
+    #[test]
+    fn what_differs_from_the_app_is_told() {
+        let info = channel_info(0xab);
+        let assets = Assets::new(&crate::testing::node_info());
+        let outcome = vec![["1".to_owned(), "-1".to_owned()], ["0".to_owned(), "0".to_owned()]];
+        assert_eq!(
+            told(&outcome, &info, &assets),
+            "this node gains 0.000000000000000001 ETH from the peer; nobody gains USDC"
+        );
+    }
+}
