@@ -18,7 +18,10 @@ pub fn read_params<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, 
     let text = params.map_or("{}", RawValue::get);
     serde_json::from_str(text).map_err(|error| {
         let what = without_place(&error.to_string());
-        let place = end_of(text, &error).and_then(|end| path(text, end, DEPTH));
+        // What is wrong with a value may be found at the comma or bracket after it; what is wrong with the names, there.
+        let is_of_names = ["missing field", "unknown field", "duplicate field"];
+        let slack = usize::from(!is_of_names.iter().any(|start| what.starts_with(start)));
+        let place = end_of(text, &error).and_then(|end| path(text, end, slack, DEPTH));
         let (code, what) = match what.strip_prefix(NO_AMOUNT) {
             Some(what) => (ErrorCode::InvalidAmount, what),
             None => (ErrorCode::InvalidParams, what.as_str()),
@@ -42,25 +45,25 @@ fn end_of(text: &str, error: &serde_json::Error) -> Option<usize> {
     before.checked_add(error.column()).filter(|end| error.line() > 0 && *end <= text.len())
 }
 
-/// The way to the value in which a byte lies.
-fn path(text: &str, end: usize, depth: usize) -> Option<String> {
+/// The way to the value in which a byte lies, or so many bytes after it.
+fn path(text: &str, end: usize, slack: usize, depth: usize) -> Option<String> {
     let depth = depth.checked_sub(1)?;
     let is_in = |value: &RawValue| {
         let start = (value.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
         let inside = end.checked_sub(start)?;
-        (inside > 0 && inside <= value.get().len()).then_some(inside)
+        (inside > 0 && inside <= value.get().len().saturating_add(slack)).then_some(inside)
     };
     if let Ok(fields) = serde_json::from_str::<Fields<'_>>(text) {
         let (name, value, inside) =
             fields.0.iter().find_map(|(name, value)| Some((name, value, is_in(value)?)))?;
-        let rest = path(value.get(), inside, depth);
+        let rest = path(value.get(), inside, slack, depth);
         return Some(rest.map_or_else(|| name.clone(), |rest| joined(name, &rest)));
     }
     let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
     let (index, value, inside) =
         items.iter().enumerate().find_map(|(index, value)| Some((index, value, is_in(value)?)))?;
     let place = format!("[{index}]");
-    Some(path(value.get(), inside, depth).map_or_else(|| place.clone(), |rest| joined(&place, &rest)))
+    Some(path(value.get(), inside, slack, depth).map_or_else(|| place.clone(), |rest| joined(&place, &rest)))
 }
 
 /// Borrowed, so that places in them are places in the text.

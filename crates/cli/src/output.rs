@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn no_number_is_broken_on_a_narrow_terminal() {
         let amount = "1234567.123456789012345678 ETH".to_owned();
-        let row = vec!["0x2365332e".to_owned(), "mainnet".into(), amount.clone(), amount.clone()];
+        let row = vec!["0x2365332e".to_owned(), "mainnet".into(), amount.clone(), amount];
         let more = vec![String::new(), String::new(), "12.5 USDC".into(), "3 USDC".into()];
         for width in [40, 60, 80] {
             let page = Page::new(false, Some(width));

@@ -212,7 +212,7 @@ mod tests {
     }
 
     /// The app gives this node 1,000 wei, and the peer offers 400.
-    fn fake(side: u8, verdict: Value) -> Fake {
+    fn fake(side: u8, verdict: &Value) -> Fake {
         let info = channel_info(0xab);
         let offer = json!([if side == 0 { ["400", "-400"] } else { ["-400", "400"] }, ["0", "0"]]);
         let play = json!({"channel": info.channel, "app": Address::repeat_byte(7), "side": side, "version": 3, "stakes": [],
@@ -233,27 +233,27 @@ mod tests {
     #[tokio::test]
     async fn the_end_is_what_people_write_from_their_own_side() {
         let won = json!([["1000", "-1000"], ["0", "0"]]);
-        assert_eq!(asked(fake(0, won.clone()), &[]).await, won, "as the app judges");
-        assert_eq!(asked(fake(0, won.clone()), &["--we-gain", "1000 wei"]).await, won);
+        assert_eq!(asked(fake(0, &won), &[]).await, won, "as the app judges");
+        assert_eq!(asked(fake(0, &won), &["--we-gain", "1000 wei"]).await, won);
         let lost = json!([["1000", "-1000"], ["0", "0"]]);
-        assert_eq!(asked(fake(1, lost.clone()), &["--we-lose", "1000 wei"]).await, lost);
+        assert_eq!(asked(fake(1, &lost), &["--we-lose", "1000 wei"]).await, lost);
         let both = json!([["1", "-1"], ["-2500000", "2500000"]]);
         let words = ["--we-gain", "1 wei", "--we-lose", "2.5 USDC", "--yes"];
-        assert_eq!(asked(fake(0, won.clone()), &words).await, both);
-        assert_eq!(asked(fake(0, won), &["--accept", "--yes"]).await, json!([["400", "-400"], ["0", "0"]]));
+        assert_eq!(asked(fake(0, &won), &words).await, both);
+        assert_eq!(asked(fake(0, &won), &["--accept", "--yes"]).await, json!([["400", "-400"], ["0", "0"]]));
     }
 
     #[tokio::test]
     async fn less_than_the_app_gives_is_asked_first() {
         let won = json!([["1000", "-1000"], ["0", "0"]]);
         for words in [&["--even"][..], &["--accept"], &["--we-lose", "1 wei"]] {
-            let (context, seen) = fake(0, won.clone()).start();
+            let (context, seen) = fake(0, &won).start();
             let failure = run(&context, args(words)).await.expect_err("nobody to ask");
             assert_eq!(failure.exit(), Exit::Usage);
             assert!(seen.asked("strait_app_finish").is_empty(), "{words:?}");
         }
         // Without a word the app's verdict is no reason to give money away unasked.
-        let (context, seen) = fake(0, json!([["-5", "5"], ["0", "0"]])).start();
+        let (context, seen) = fake(0, &json!([["-5", "5"], ["0", "0"]])).start();
         run(&context, args(&[])).await.expect_err("nobody to ask");
         assert!(seen.asked("strait_app_finish").is_empty());
     }

@@ -180,11 +180,7 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fiel
         Row { version: line.version, by: if line.is_ours { "us" } else { "peer" }, ..Row::default() };
     match &line.entry {
         HistoryEntry::Restored { missing_made, missing_received } => {
-            row.by = "both";
-            row.operation = "restored";
-            row.detail = format!(
-                "from a backup: items between it and this version are missing here, {missing_made} payments made and {missing_received} received; the balances are right, and the peer's bill has the items"
-            );
+            row.restored(*missing_made, *missing_received);
         }
         HistoryEntry::Rebase => {
             row.by = "both";
@@ -255,6 +251,14 @@ fn gains(deltas: &[[String; 2]]) -> String {
 }
 
 impl Row {
+    fn restored(&mut self, missing_made: u64, missing_received: u64) {
+        self.by = "both";
+        self.operation = "restored";
+        self.detail = format!(
+            "from a backup: items between it and this version are missing here, {missing_made} payments made and {missing_received} received; the balances are right, and the peer's bill has the items"
+        );
+    }
+
     fn money(&mut self, channel: &ChannelInfo, assets: &Assets, asset: Address, amount: Amount) {
         if let Some((symbol, decimals)) = assets.unit(channel.chain_id, asset) {
             self.amount = amount.format_decimal(decimals);
