@@ -51,6 +51,8 @@ pub struct Facts {
     pub outcome: Option<[Amount; 2]>,
     /// What its end paid, per asset and participant, besides earlier withdrawals; empty before.
     pub paid: Paid,
+    /// What withdrawals have paid, alike.
+    pub drawn: Paid,
 }
 
 impl Facts {
@@ -65,6 +67,7 @@ impl Facts {
             registered: Vec::new(),
             outcome: None,
             paid: Paid::new(),
+            drawn: Paid::new(),
         }
     }
 
@@ -112,7 +115,8 @@ impl Facts {
                 self.phase = Phase::Open;
                 self.dispute = dispute.saturating_add(1);
             }
-            AdjudicatorEvent::Withdrawn { state, .. } => {
+            AdjudicatorEvent::Withdrawn { state, paid, .. } => {
+                add(&mut self.drawn, paid);
                 self.withdrawn = state.version;
                 self.recorded = Some(Box::new(state.clone()));
             }
@@ -121,19 +125,19 @@ impl Facts {
                 self.outcome = Some(*outcome);
             }
             AdjudicatorEvent::Closed { paid, .. } => {
-                self.add_paid(paid);
+                add(&mut self.paid, paid);
                 self.phase = Phase::Closed;
                 // It paid by the final state, whatever was recorded.
                 self.recorded = None;
             }
             AdjudicatorEvent::Settled { paid, locks_hash, reserve, .. } => {
-                self.add_paid(paid);
+                add(&mut self.paid, paid);
                 // Without a reserve there is nothing that the locks could pay.
                 let is_over = locks_hash.is_zero() || reserve.iter().all(|units| *units == 0);
                 self.phase = if is_over { Phase::Closed } else { Phase::Settled(Settlement { locks: None }) };
             }
             AdjudicatorEvent::Unlocked { paid, locks, .. } => {
-                self.add_paid(paid);
+                add(&mut self.paid, paid);
                 self.phase = if locks.is_empty() {
                     Phase::Closed
                 } else {
@@ -152,12 +156,10 @@ impl Facts {
     }
 }
 
-impl Facts {
-    fn add_paid(&mut self, paid: &Paid) {
-        self.paid.resize(self.paid.len().max(paid.len()), [0; 2]);
-        for (sum, paid) in self.paid.iter_mut().zip(paid) {
-            *sum = [0, 1].map(|i| sum[i].saturating_add(paid[i]));
-        }
+fn add(sums: &mut Paid, paid: &Paid) {
+    sums.resize(sums.len().max(paid.len()), [0; 2]);
+    for (sum, paid) in sums.iter_mut().zip(paid) {
+        *sum = [0, 1].map(|i| sum[i].saturating_add(paid[i]));
     }
 }
 

@@ -160,6 +160,9 @@ impl Channel {
     }
 
     fn balance(&self, asset: usize) -> Option<BalanceView> {
+        if let Some(ended) = self.ended_balance(asset) {
+            return Some(ended);
+        }
         let head = self.head();
         let (own, peer) = (self.durable.side, self.durable.side.other());
         let counted = *self.durable.chain.counted().deposits.get(asset)?;
@@ -167,30 +170,39 @@ impl Channel {
         let allocation = head.state.allocations.get(asset)?;
         let order = |pair: [Amount; 2]| [pair[own.index()], pair[peer.index()]];
         let arriving = [0, 1].map(|i| seen[i].checked_sub(counted[i]).unwrap_or(Amount::ZERO));
-        let free = |side: Side| head.balance(side, asset, counted[side.index()]);
-        let brought = self.brought(asset);
-        let is_over = self.is_over();
-        let (locked, in_children) = (allocation.locked()?, AssetIndex(u8::try_from(asset).ok()?));
         Some(BalanceView {
             asset: *self.durable.params.assets.get(asset)?,
-            own: brought.map(|paid| paid[own.index()]).or_else(|| free(own))?,
-            peer: brought.map(|paid| paid[peer.index()]).or_else(|| free(peer))?,
-            locked: if is_over { 0 } else { locked },
-            in_children: if is_over { 0 } else { self.in_children(in_children) },
+            own: head.balance(own, asset, counted[own.index()])?,
+            peer: head.balance(peer, asset, counted[peer.index()])?,
+            locked: allocation.locked()?,
+            in_children: self.in_children(AssetIndex(u8::try_from(asset).ok()?)),
             deposited: order(counted),
             arriving: order(arriving),
             withdrawn: [allocation.withdrawn[own.index()], allocation.withdrawn[peer.index()]],
         })
     }
 
-    /// What the channel's end has brought participants 0 and 1: of a dispute, what the chain paid.
-    fn brought(&self, asset: usize) -> Option<[i128; 2]> {
-        if self.is_child() {
-            let outcome = self.outcome().filter(|_| self.is_over())?;
-            return Some(outcome.amounts.map(Amount::signed));
-        }
-        let paid = self.durable.chain.head().paid.get(asset)?;
-        Some(paid.map(|units| i128::try_from(units).unwrap_or(i128::MAX)))
+    /// Of a channel that is over, what it brought whom: what the chain has paid, or has judged of a child.
+    fn ended_balance(&self, asset: usize) -> Option<BalanceView> {
+        let facts = Some(self.durable.chain.head()).filter(|_| self.is_over())?;
+        let (brought, drawn) = if self.is_child() {
+            (self.outcome()?.amounts.map(Amount::units), [0; 2])
+        } else {
+            (*facts.paid.get(asset)?, facts.drawn.get(asset).copied().unwrap_or_default())
+        };
+        let (own, peer) = (self.durable.side.index(), self.durable.side.other().index());
+        let deposits = *facts.deposits.get(asset)?;
+        let signed = |units: u128| i128::try_from(units).unwrap_or(i128::MAX);
+        Some(BalanceView {
+            asset: *self.durable.params.assets.get(asset)?,
+            own: signed(brought[own]),
+            peer: signed(brought[peer]),
+            locked: 0,
+            in_children: 0,
+            deposited: [deposits[own], deposits[peer]],
+            arriving: [Amount::ZERO; 2],
+            withdrawn: [drawn[own], drawn[peer]],
+        })
     }
 
     /// The channel's id.
