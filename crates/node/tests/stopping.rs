@@ -118,7 +118,7 @@ async fn start_with(index: u8, chain: &Stuck, disk: &MemoryDisk, capacity: Capac
     let config = NodeConfig {
         signer: Arc::new(key(index)),
         listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
-        payout: strait_types::Address::repeat_byte(1),
+        payout: Address::repeat_byte(index),
         allow_plain_remote: false,
         limits: Limits {
             min_backoff: Duration::from_millis(5),

@@ -49,9 +49,16 @@ pub struct Facts {
     pub registered: Vec<(B256, B256, u64)>,
     /// What a child channel has come to, once that is recorded.
     pub outcome: Option<[Amount; 2]>,
-    /// What its end paid, per asset and participant, besides earlier withdrawals; empty before.
-    pub paid: Paid,
-    /// What withdrawals have paid, alike.
+    /// What it has paid, if anything.
+    pub payouts: Option<Box<Payouts>>,
+}
+
+/// What a channel has paid, per asset and participant, in the smallest unit.
+#[derive(Clone, PartialEq, Eq, Debug, Default, BorshSerialize, BorshDeserialize)]
+pub struct Payouts {
+    /// By its end.
+    pub ended: Paid,
+    /// By withdrawals.
     pub drawn: Paid,
 }
 
@@ -66,8 +73,7 @@ impl Facts {
             withdrawn: Version::ZERO,
             registered: Vec::new(),
             outcome: None,
-            paid: Paid::new(),
-            drawn: Paid::new(),
+            payouts: None,
         }
     }
 
@@ -116,7 +122,7 @@ impl Facts {
                 self.dispute = dispute.saturating_add(1);
             }
             AdjudicatorEvent::Withdrawn { state, paid, .. } => {
-                add(&mut self.drawn, paid);
+                add(&mut self.payouts.get_or_insert_default().drawn, paid);
                 self.withdrawn = state.version;
                 self.recorded = Some(Box::new(state.clone()));
             }
@@ -125,19 +131,19 @@ impl Facts {
                 self.outcome = Some(*outcome);
             }
             AdjudicatorEvent::Closed { paid, .. } => {
-                add(&mut self.paid, paid);
+                add(&mut self.payouts.get_or_insert_default().ended, paid);
                 self.phase = Phase::Closed;
                 // It paid by the final state, whatever was recorded.
                 self.recorded = None;
             }
             AdjudicatorEvent::Settled { paid, locks_hash, reserve, .. } => {
-                add(&mut self.paid, paid);
+                add(&mut self.payouts.get_or_insert_default().ended, paid);
                 // Without a reserve there is nothing that the locks could pay.
                 let is_over = locks_hash.is_zero() || reserve.iter().all(|units| *units == 0);
                 self.phase = if is_over { Phase::Closed } else { Phase::Settled(Settlement { locks: None }) };
             }
             AdjudicatorEvent::Unlocked { paid, locks, .. } => {
-                add(&mut self.paid, paid);
+                add(&mut self.payouts.get_or_insert_default().ended, paid);
                 self.phase = if locks.is_empty() {
                     Phase::Closed
                 } else {

@@ -67,7 +67,6 @@ pub const KINDS: &[(&str, &str)] = &[
     ("lie", "preimage shown at the last moment"),
     ("lie", "refused and kept"),
     ("lie", "response with a refused state"),
-    ("lie", "withdrawal refused and executed"),
     ("lie", "two states of one version"),
     ("lie", "withdrawal in flight"),
     ("chain", "app deployed"),

@@ -188,7 +188,8 @@ impl Channel {
         let (brought, drawn) = if self.is_child() {
             (self.outcome()?.amounts.map(Amount::units), [0; 2])
         } else {
-            (*facts.paid.get(asset)?, facts.drawn.get(asset).copied().unwrap_or_default())
+            let payouts = facts.payouts.as_deref()?;
+            (*payouts.ended.get(asset)?, payouts.drawn.get(asset).copied().unwrap_or_default())
         };
         let (own, peer) = (self.durable.side.index(), self.durable.side.other().index());
         let deposits = *facts.deposits.get(asset)?;

@@ -4,7 +4,7 @@ use crate::failure::Broken;
 use crate::plan::{ChannelPlan, Role};
 use crate::world::World;
 use strait_engine::ports::TxRequest;
-use strait_protocol::{Body, Frame, Operation, Refusal, Rule, Update};
+use strait_protocol::{Body, Frame, Refusal, Rule, Update};
 use strait_types::abi::child::{Challenger, Child, Shown};
 use strait_types::abi::{Record, calls};
 use strait_types::{Bytes, ChannelId, Side, Signature, State, U256, Version};
@@ -32,28 +32,7 @@ impl World {
         if let Some(link) = self.link_between(zero, one) {
             self.transmit(link, node, Frame::Channel { channel, body: Body::Refuse(refusal) }.encode());
         }
-        if update.operations.iter().any(|operation| matches!(operation, Operation::Withdraw { .. })) {
-            self.execute_refused(node, channel);
-        }
         Ok(true)
-    }
-
-    /// Executes the withdrawal that it has just refused, and leaves the peer with a record above all that it can show.
-    fn execute_refused(&mut self, node: usize, channel: ChannelId) {
-        let Some(side) = self.side(channel, node) else { return };
-        let Some((_, previous)) = self.on_record(node, channel) else { return };
-        let Some(liar) = &mut self.nodes[node].liar else { return };
-        let Some((position, peer)) = liar.secret.get(&channel).and_then(|secret| secret.last()).cloned()
-        else {
-            return;
-        };
-        liar.silent = self.lies.chance(500);
-        let signatures = self.both(node, side, &position.state, peer);
-        let data = calls::withdraw(&self.channels[&channel].params, &position.state, &signatures, previous);
-        if self.call_adjudicator(node, data) {
-            self.report.count("lie", "withdrawal refused and executed");
-            self.note(format_args!("the turncoat executes {} of {channel:?}", position.state.version));
-        }
     }
 
     fn refuse_in_bad_faith(&mut self, node: usize, channel: ChannelId, update: &Update) -> Option<Refusal> {
