@@ -77,7 +77,7 @@ async fn a_dispute_is_refused_while_it_cannot_be_paid() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_leaves_by_agreement_is_told_that_the_peer_must_pay_the_gas() {
     let world = World::new();
-    let (alice, _bob, channel) = world.pair().await;
+    let (alice, bob, channel) = world.pair().await;
     set_balance(&world, 1, 1);
     let withdrawal = ChannelMove { amount: Amount::from(5), ..deposit(channel, Address::ZERO, 5) };
     let agreed = soon("the peer", alice.service.channel_withdraw(withdrawal)).await.expect("agreed");
@@ -91,6 +91,7 @@ async fn who_leaves_by_agreement_is_told_that_the_peer_must_pay_the_gas() {
     }
     let info = alice.until(channel, |info| info.withdrawn_version >= agreed.version).await;
     assert_eq!(info.phase, Phase::Open);
+    bob.until(channel, |info| info.withdrawn_version >= agreed.version).await;
     let agreed = soon("the peer", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");
     assert_eq!(agreed.gas_shortage, None);
 }
