@@ -135,6 +135,18 @@ impl AssetNames {
     /// # Errors
     /// Says what is wrong and how to write it.
     pub fn read(&self, text: &str, among: &Among) -> Result<ReadAmount, AmountTextError> {
+        let read = self.read_any(text, among)?;
+        if read.amount.is_zero() {
+            return Err(AmountMistake::from(AmountError::Zero).hint(self.example("0.05", among)));
+        }
+        Ok(read)
+    }
+
+    /// Reads an amount that may be zero.
+    ///
+    /// # Errors
+    /// Says what is wrong and how to write it.
+    pub fn read_any(&self, text: &str, among: &Among) -> Result<ReadAmount, AmountTextError> {
         let text = text.trim();
         let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-')).unwrap_or(text.len());
         let (number, unit) = (&text[..end], text[end..].trim());
@@ -157,7 +169,6 @@ impl AssetNames {
         }
         let (asset, decimals) = known?;
         let amount = Amount::parse_decimal(number, decimals)
-            .and_then(|amount| if amount.is_zero() { Err(AmountError::Zero) } else { Ok(amount) })
             .map_err(|error| AmountMistake::from(error).hint(self.example("0.05", among)))?;
         Ok(ReadAmount { asset, amount })
     }

@@ -1,5 +1,6 @@
 //! The code of an app, as compilers give it out and as a channel commits to it.
 
+use crate::interface;
 use crate::reason::Reasons;
 use crate::scan::{Forbidden, scan};
 use serde_json::Value;
@@ -15,6 +16,11 @@ pub enum CodeError {
     /// The compiler left places to be filled in later.
     #[error("the code is not complete: it has {0}, which only a deployment fills in; apps have neither")]
     Incomplete(&'static str),
+    /// It could not be asked.
+    #[error(
+        "the contract has {0}; it has to be one that `is IApp`, with both of its functions as they are there"
+    )]
+    Interface(String),
     /// No code at all, as of an interface.
     #[error("there is no code; give the artifact of a contract, not of an interface or abstract contract")]
     Empty,
@@ -46,6 +52,7 @@ pub enum CodeError {
 pub struct AppCode {
     runtime: Bytes,
     reasons: Reasons,
+    has_constructor: bool,
 }
 
 impl AppCode {
@@ -61,7 +68,7 @@ impl AppCode {
             Some(_) if runtime.len() > MAX_APP_CODE => return Err(CodeError::TooLong(runtime.len())),
             Some(_) => scan(&runtime)?,
         }
-        Ok(AppCode { runtime, reasons: Reasons::default() })
+        Ok(AppCode { runtime, reasons: Reasons::default(), has_constructor: false })
     }
 
     /// Reads what a compiler wrote: JSON with `abi` and `deployedBytecode`, as of forge, hardhat or this
@@ -85,7 +92,18 @@ impl AppCode {
         let runtime: Bytes = object
             .parse()
             .map_err(|_| CodeError::Artifact("`deployedBytecode` is not hexadecimal".to_owned()))?;
-        Ok(AppCode { reasons: Reasons::of_abi(&artifact["abi"]), ..AppCode::new(runtime)? })
+        let code = AppCode::new(runtime)?;
+        let abi = &artifact["abi"];
+        if let Some(lacks) = interface::lacks(abi) {
+            return Err(CodeError::Interface(lacks));
+        }
+        let has_constructor = abi.as_array().into_iter().flatten().any(|item| item["type"] == "constructor");
+        Ok(AppCode { reasons: Reasons::of_abi(abi), has_constructor, ..code })
+    }
+
+    /// Whether the contract that it was read from has a constructor: it never runs, since an app is its runtime code alone.
+    pub fn has_constructor(&self) -> bool {
+        self.has_constructor
     }
 
     /// The runtime code: what `deployApp` takes.
@@ -143,6 +161,15 @@ mod tests {
         assert!(matches!(refused(&json!({ "deployedBytecode": "0xzz" })), CodeError::Artifact(_)));
         assert_eq!(refused(&json!({ "deployedBytecode": "0x" })), CodeError::Empty);
         assert_eq!(refused(&json!({ "deployedBytecode": "0xef00" })), CodeError::NotDeployable);
+        let sticks: Value =
+            serde_json::from_str(include_str!("../../../contracts/artifacts/Sticks.json")).expect("JSON");
+        let mut other = sticks.clone();
+        other["abi"].as_array_mut().expect("a list").retain(|item| item["name"] != "verdict");
+        assert!(matches!(refused(&other), CodeError::Interface(lacks) if lacks.contains("verdict")));
+        let mut built = sticks.clone();
+        built["abi"].as_array_mut().expect("a list").push(json!({ "type": "constructor", "inputs": [] }));
+        let [plain, built] = [sticks, built].map(|of| AppCode::from_artifact(&of.to_string()).expect("fit"));
+        assert!(built.has_constructor() && !plain.has_constructor());
         let linked = json!({ "deployedBytecode": { "object": "0x73__$1234$__63" } });
         assert!(matches!(refused(&linked), CodeError::Incomplete(_)));
         let immutable =

@@ -2,6 +2,7 @@
 
 use crate::code::AppCode;
 use crate::machine::{End, Run, run};
+use crate::unsound;
 use revm_bytecode::Bytecode;
 use strait_types::abi::app::{self, APP_GAS};
 use strait_types::{Bytes, State};
@@ -59,15 +60,14 @@ pub enum Refusal {
         reason: String,
     },
     /// The adjudicator would not take the answer.
-    #[error(
-        "{question} returned {length} bytes that the adjudicator does not take: a verdict has one pair per asset, \
-         each with the sum zero"
-    )]
+    #[error("{question} returned {answer}, which the adjudicator does not take: {wanted}")]
     Unsound {
         /// What was asked.
         question: Question,
-        /// Of what it returned.
-        length: usize,
+        /// What it returned, as far as it can be read.
+        answer: String,
+        /// What it takes.
+        wanted: &'static str,
     },
 }
 
@@ -109,7 +109,11 @@ impl EvmRules {
         let answer = self.ask(Question::Move, app::valid_transition(state, next))?;
         if !app::read_valid_transition(&answer) {
             let clean = answer.len() == 32 && answer.iter().all(|byte| *byte == 0);
-            let unsound = Refusal::Unsound { question: Question::Move, length: answer.len() };
+            let unsound = Refusal::Unsound {
+                question: Question::Move,
+                answer: unsound::bytes(&answer),
+                wanted: "a move has a yes or a no, one word of 0 or 1",
+            };
             return Err(if clean { Refusal::NotAllowed } else { unsound });
         }
         Ok(())
@@ -121,8 +125,12 @@ impl EvmRules {
     /// Why there is no verdict; the adjudicator would let the state's own deltas count.
     pub fn verdict(&self, state: &State) -> Result<Vec<[i128; 2]>, Refusal> {
         let answer = self.ask(Question::Verdict, app::verdict(state))?;
-        let unsound = || Refusal::Unsound { question: Question::Verdict, length: answer.len() };
-        app::read_verdict(&answer, state.allocations.len()).ok_or_else(unsound)
+        let assets = state.allocations.len();
+        app::read_verdict(&answer, assets).ok_or_else(|| Refusal::Unsound {
+            question: Question::Verdict,
+            answer: unsound::verdict(&answer, assets),
+            wanted: "a verdict has one pair of int128 per asset, each with the sum zero",
+        })
     }
 
     /// Gas that `validTransition` takes, and `verdict` on `next`; each may take [`GAS_LIMIT`].

@@ -7,6 +7,7 @@ mod code;
 mod data;
 mod differential;
 mod evm;
+mod interface;
 mod machine;
 pub mod native;
 mod play;
@@ -15,6 +16,7 @@ mod provider;
 mod reason;
 mod scan;
 mod script;
+mod unsound;
 mod words;
 
 pub use code::{AppCode, CodeError};

@@ -62,7 +62,7 @@ fn declared(item: &Value) -> Option<([u8; 4], CustomError)> {
 }
 
 /// The type as a signature has it: structs as lists of their parts.
-fn written(parameter: &Value) -> Option<String> {
+pub(crate) fn written(parameter: &Value) -> Option<String> {
     let of_type = parameter["type"].as_str()?;
     let Some(array) = of_type.strip_prefix("tuple") else { return Some(of_type.to_owned()) };
     let parts: Option<Vec<String>> = parameter["components"].as_array()?.iter().map(written).collect();

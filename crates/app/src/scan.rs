@@ -5,9 +5,9 @@ use revm_bytecode::opcode::{self, OpCode};
 /// An instruction that an app may not contain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "the code has {name} ({opcode:#04x}) at byte {position}, and may read nothing but its arguments: take out what it comes \
-     from (block, sender, storage, calls, events, `gasleft`); if those are data, compile without metadata \
-     (`bytecode_hash = \"none\"`, `cbor_metadata = false`)"
+    "the code has {name} ({opcode:#04x}) at byte {position}, and may read nothing but its arguments: take out {}; if those are \
+     data, compile without metadata (`bytecode_hash = \"none\"`, `cbor_metadata = false`)",
+    origin(*opcode)
 )]
 pub struct Forbidden {
     /// Where it stands in the runtime code.
@@ -16,6 +16,24 @@ pub struct Forbidden {
     pub opcode: u8,
     /// What it is called.
     pub name: &'static str,
+}
+
+/// What people write that compilers make it of.
+fn origin(byte: u8) -> &'static str {
+    match byte {
+        opcode::GAS | opcode::CALL..=opcode::CALLCODE | opcode::DELEGATECALL | opcode::STATICCALL => {
+            "calls, among which are `sha256`, `ecrecover`, `ripemd160` and external libraries (`keccak256` is none), or `gasleft`"
+        }
+        opcode::SLOAD | opcode::SSTORE | opcode::TLOAD | opcode::TSTORE => "the contract's variables",
+        opcode::LOG0..=opcode::LOG4 => "events",
+        opcode::CALLER | opcode::ORIGIN => {
+            "`msg.sender` and `tx.origin`: whose move it is, is the state's `writer`"
+        }
+        opcode::TIMESTAMP | opcode::NUMBER => {
+            "the block's time and number: who does not move in time is judged by `verdict`"
+        }
+        _ => "what it comes from (block, sender, storage, calls, events, `gasleft`)",
+    }
 }
 
 /// Looks at every instruction that can ever run. What follows an end and is no jump's destination is data.
@@ -100,6 +118,8 @@ mod tests {
         let refused = scan(&code).expect_err("it asks for the time");
         assert_eq!(refused, Forbidden { position: 4, opcode: 0x42, name: "TIMESTAMP" });
         assert!(refused.to_string().contains("TIMESTAMP (0x42) at byte 4"), "{refused}");
+        let calls = scan(&[opcode::GAS]).expect_err("a call").to_string();
+        assert!(calls.contains("`sha256`"), "{calls}");
         assert!(
             scan(&[0x0c]).expect_err("not defined").to_string().contains("an unknown instruction (0x0c)")
         );

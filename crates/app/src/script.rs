@@ -35,15 +35,18 @@ pub struct ScriptError {
 ///
 /// ```json
 /// { "data": ["uint128 stake", "uint8 sticks"],
+///   "stakes": [[100, 100]],
 ///   "start": { "writer": 0, "deltas": [[0, 0]], "data": [100, 5] },
 ///   "moves": [{ "data": [100, 3] }, { "data": [100, 0], "writer": 0 }] }
 /// ```
 ///
 /// `data` are the structure's fields, of types that fill one word: numbers (large ones as text), `bool`, `address`,
 /// `bytes32` and shorter; or all of it as one hexadecimal text. A move without `writer` hands over to the other; one
-/// without `deltas` leaves them as they are.
+/// without `deltas` leaves them as they are. `stakes`, what participants 0 and 1 put in of each asset, may be left out; with them
+/// it is told when more is won than is there.
 pub struct Script {
     fields: Vec<Field>,
+    stakes: Option<Vec<[i128; 2]>>,
     start: Position<Raw>,
     moves: Vec<Value>,
 }
@@ -59,6 +62,8 @@ pub struct Step {
     pub outcome: Result<Vec<[i128; 2]>, String>,
     /// Gas of `validTransition` and `verdict`; the start is only judged.
     pub gas: [u64; 2],
+    /// Whether somebody would lose more than the stake, by the script's stakes: the chain pays no more than is there.
+    pub is_beyond_stakes: bool,
 }
 
 impl Script {
@@ -78,8 +83,15 @@ impl Script {
         let nowhere = Position { writer: Side::One, deltas: vec![[0, 0]], data: Raw(Vec::new()) };
         let start = position(&script["start"], &fields, &nowhere).map_err(|what| error("start", what))?;
         let moves = script["moves"].as_array().cloned();
+        let stakes = match &script["stakes"] {
+            Value::Null => None,
+            given => Some(deltas(given).ok_or_else(|| {
+                error("stakes", "a list of pairs of whole numbers, one pair per asset".to_owned())
+            })?),
+        };
         Ok(Script {
             fields,
+            stakes,
             start,
             moves: moves.ok_or_else(|| error("moves", "a list of moves".to_owned()))?,
         })
@@ -119,7 +131,13 @@ impl Script {
 
     fn step(&self, state: Option<State>, outcome: Result<Vec<[i128; 2]>, String>, gas: [u64; 2]) -> Step {
         let data = state.as_ref().map(|state| words::show(&self.fields, &state.app_data));
-        Step { state, data: data.unwrap_or_default(), outcome, gas }
+        let is_beyond_stakes = outcome.as_ref().is_ok_and(|outcome| self.is_beyond_stakes(outcome));
+        Step { state, data: data.unwrap_or_default(), outcome, gas, is_beyond_stakes }
+    }
+
+    fn is_beyond_stakes(&self, outcome: &[[i128; 2]]) -> bool {
+        let mut pairs = self.stakes.iter().flatten().zip(outcome);
+        pairs.any(|(stakes, gains)| (0..2).any(|i| stakes[i].saturating_add(gains[i]) < 0))
     }
 }
 
@@ -181,6 +199,18 @@ mod tests {
     }
 
     #[test]
+    fn more_than_is_put_in_is_told() {
+        let beyond = |stakes: &str| {
+            let script = format!(
+                r#"{{ "data": ["uint128 stake", "uint8 sticks"], {stakes} "start": {{ "data": [100, 5] }}, "moves": [] }}"#
+            );
+            run(&script)[0].is_beyond_stakes
+        };
+        assert!(beyond(r#""stakes": [[99, 100]],"#), "participant 0 would lose 100");
+        assert!(!beyond(r#""stakes": [[100, 0]],"#) && !beyond(""));
+    }
+
+    #[test]
     fn a_start_that_nobody_could_judge_is_none() {
         let steps = run(r#"{ "data": [], "start": { "data": "0x" }, "moves": [{ "data": "0x" }] }"#);
         assert_eq!(steps.len(), 1);
@@ -195,5 +225,9 @@ mod tests {
         assert_eq!(wrong(r#"{ "data": ["uint8 n"], "start": { "data": [256] } }"#), "start");
         assert_eq!(wrong(r#"{ "data": ["uint8 n"], "start": { "data": [1], "writer": 2 } }"#), "start");
         assert_eq!(wrong(r#"{ "data": ["uint8 n"], "start": { "data": [1] } }"#), "moves");
+        assert_eq!(
+            wrong(r#"{ "data": ["uint8 n"], "start": { "data": [1] }, "moves": [], "stakes": [1] }"#),
+            "stakes"
+        );
     }
 }

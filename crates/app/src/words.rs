@@ -15,9 +15,31 @@ impl Fields {
     /// What is no such list.
     pub fn read(text: &str) -> Result<Fields, String> {
         let parts = text.split(',').filter(|part| !part.trim().is_empty());
-        let read =
-            |part: &str| Field::read(part).ok_or_else(|| format!("`{}` is no `type name`", part.trim()));
-        parts.map(read).collect::<Result<_, _>>().map(Fields)
+        parts
+            .map(|part| Field::read(part).ok_or_else(|| wrong(part.trim())))
+            .collect::<Result<_, _>>()
+            .map(Fields)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nothing is known of the data.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the last one is a `bytes32`.
+    pub fn ends_with_word(&self) -> bool {
+        matches!(self.0.last(), Some(Field { of: Type::Fixed(32), .. }))
+    }
+
+    /// The values by their names, as texts; none when the data are of another length.
+    pub fn named(&self, data: &[u8]) -> Option<Value> {
+        let words = words(&self.0, data).filter(|_| !self.is_empty())?;
+        Some(words.map(|(field, word)| (field.name.clone(), Value::from(field.of.show(word)))).collect())
     }
 
     /// The app data of values in JSON, in the fields' order, or of one hexadecimal text.
@@ -132,6 +154,9 @@ pub(crate) fn encode(fields: &[Field], given: &Value) -> Result<Vec<u8>, String>
         return hex::decode(text).map_err(|_| "`data` is not hexadecimal".to_owned());
     }
     let values = given.as_array().ok_or("`data` is a list of values, or a hexadecimal text")?;
+    if fields.is_empty() && !values.is_empty() {
+        return Err("nothing says what the values are: give --fields \"TYPE NAME, TYPE NAME\", or the data in hexadecimal".into());
+    }
     if values.len() != fields.len() {
         return Err(format!("`data` has {} values, and there are {} fields", values.len(), fields.len()));
     }
@@ -142,16 +167,27 @@ pub(crate) fn encode(fields: &[Field], given: &Value) -> Result<Vec<u8>, String>
 
 /// Field by field, or in hexadecimal when it has another length.
 pub(crate) fn show(fields: &[Field], data: &[u8]) -> String {
-    let words = data.chunks_exact(32);
-    if !words.remainder().is_empty() || words.len() != fields.len() {
-        return hex::encode_prefixed(data);
-    }
-    let shown: Vec<String> = fields
-        .iter()
-        .zip(words)
-        .map(|(field, word)| format!("{} {}", field.name, field.of.show(B256::from_slice(word))))
-        .collect();
+    let Some(words) = words(fields, data) else { return hex::encode_prefixed(data) };
+    let shown: Vec<String> =
+        words.map(|(field, word)| format!("{} {}", field.name, field.of.show(word))).collect();
     shown.join(", ")
+}
+
+/// Each field with its word; none when the data are of another length.
+fn words<'a>(fields: &'a [Field], data: &'a [u8]) -> Option<impl Iterator<Item = (&'a Field, B256)>> {
+    let words = data.chunks_exact(32);
+    let fits = words.remainder().is_empty() && words.len() == fields.len();
+    fits.then(|| fields.iter().zip(words.map(B256::from_slice)))
+}
+
+/// Why a text is no field.
+fn wrong(text: &str) -> String {
+    match text.split_once(' ') {
+        Some((short @ ("uint" | "int"), name)) => format!("`{text}`: write {short}256 {name}"),
+        _ => format!(
+            "`{text}` is no `TYPE NAME`, of a type that fills one word: uint8 to uint256, int8 to int256, bool, address, bytes1 to bytes32"
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -182,6 +218,11 @@ mod tests {
         assert_eq!(fields.encode(&fields.show(&[1])), Ok(vec![1]), "hexadecimal goes through");
         assert!(fields.encode("[100]").is_err() && fields.encode("five").is_err());
         assert!(Fields::read("uint8").is_err());
+        assert!(Fields::read("uint x").expect_err("short").contains("uint256 x"));
+        assert_eq!(fields.named(&data), Some(json!({"stake": "100", "sticks": "5"})));
+        assert_eq!((fields.named(&[1]), Fields::default().named(&[])), (None, None));
+        assert!(Fields::default().encode("[1]").expect_err("no types").contains("--fields"));
+        assert!(!fields.ends_with_word() && Fields::read("bytes32 salt").expect("a field").ends_with_word());
     }
 
     #[test]

@@ -41,8 +41,10 @@ fn a_move_needs_a_yes_and_a_verdict() {
     // Always `true`: a move that nobody could judge.
     let lenient = self::rules(&[0x60, 1, 0x5f, 0x52, 0x60, 0x20, 0x5f, 0xf3]);
     assert_eq!(lenient.valid_transition(&state, &next), Ok(()));
-    let unsound = Refusal::Unsound { question: Question::Verdict, length: 32 };
-    assert_eq!(lenient.check_move(&state, &next), Err(unsound));
+    let unsound = lenient.check_move(&state, &next).expect_err("no verdict");
+    assert!(
+        unsound.to_string().starts_with("verdict returned 32 bytes, which the adjudicator does not take")
+    );
 }
 
 #[test]
@@ -51,8 +53,12 @@ fn what_an_app_may_do_badly_is_told_apart() {
     let refusal = |code: &[u8]| rules(code).valid_transition(&state, &next).expect_err("refused");
     let question = Question::Move;
     assert_eq!(refusal(&[0x60, 0x20, 0x5f, 0xf3]), Refusal::NotAllowed);
-    assert_eq!(refusal(&[0x00]), Refusal::Unsound { question, length: 0 });
-    assert_eq!(refusal(&[0x60, 0x40, 0x5f, 0xf3]), Refusal::Unsound { question, length: 64 });
+    let unsound = |code: &[u8], length: &str| {
+        let Refusal::Unsound { question: asked, answer, .. } = refusal(code) else { panic!("not unsound") };
+        assert_eq!((asked, answer.as_str()), (question, length));
+    };
+    unsound(&[0x00], "0 bytes");
+    unsound(&[0x60, 0x40, 0x5f, 0xf3], "64 bytes");
     let no_reason = "no reason given".to_owned();
     assert_eq!(refusal(&[0x5f, 0x5f, 0xfd]), Refusal::Reverted { question, reason: no_reason });
     assert_eq!(refusal(&[0x5b, 0x5f, 0x56]), Refusal::OutOfGas { question }, "an endless loop");
@@ -63,7 +69,7 @@ fn what_an_app_may_do_badly_is_told_apart() {
     assert!(
         matches!(refusal(&[0x62, 4, 0, 0, 0x5f, 0xfd]), Refusal::Reverted { reason, .. } if reason.len() < 4_000)
     );
-    assert_eq!(refusal(&[0x62, 4, 0, 0, 0x5f, 0xf3]), Refusal::Unsound { question, length: 262_144 });
+    unsound(&[0x62, 4, 0, 0, 0x5f, 0xf3], "262144 bytes");
 }
 
 #[test]

@@ -84,6 +84,14 @@ impl Assets {
         Ok(self.names.read(text, among)?)
     }
 
+    /// Reads an amount that may be zero, as a stake.
+    ///
+    /// # Errors
+    /// Says what is wrong and how to write it.
+    pub(crate) fn read_any(&self, text: &str, among: &Among) -> Result<Read, Failure> {
+        Ok(self.names.read_any(text, among)?)
+    }
+
     /// An asset by its name.
     ///
     /// # Errors

@@ -129,7 +129,7 @@ impl Cli {
             Command::Config(args) => config::run(&global, &args, &Output::new(json)),
             Command::Doctor(args) => doctor::run(&global, &args, &Output::new(json)),
             Command::Completions(args) => completions::run(&args, &Output::new(json)),
-            Command::App(args) if args.is_offline() => app::run(&args, &Output::new(json)),
+            Command::App(args) if args.is_offline() => app::run(&global, &args, &Output::new(json)),
             Command::Deploy(args) => deploy::run(&args, &Output::new(json)),
             Command::Exit(args) => exit::run(&global, &args, &Output::new(json)),
             Command::Restore(args) => restore::run(&global, &args, &Output::new(json)),

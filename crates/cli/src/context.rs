@@ -131,6 +131,7 @@ pub(crate) fn pick<T>(
 fn lists(what: &str) -> String {
     match what {
         "proposal" => "strait channel proposals".into(),
+        "commitment" => "strait app commit".into(),
         _ => format!("strait {what} list"),
     }
 }

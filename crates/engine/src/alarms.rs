@@ -109,7 +109,9 @@ impl Told {
         for deadline in deadlines {
             let quarters_left = quarters_left(deadline, now);
             let told = self.0.iter_mut().find(|(of, _)| of == deadline);
-            let is_news = quarters_left < told.as_ref().map_or(4, |(_, quarters)| *quarters);
+            // A user who is to move hears of it at once.
+            let first = if deadline.call == "move" { 5 } else { 4 };
+            let is_news = quarters_left < told.as_ref().map_or(first, |(_, quarters)| *quarters);
             if !is_news {
                 continue;
             }

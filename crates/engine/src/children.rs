@@ -5,6 +5,7 @@ use crate::engine::{Engine, Entry};
 use crate::input::{Effect, EngineError, Notice};
 use crate::policy::{Policy, PolicyError, Starts};
 use crate::ports::Kind;
+use crate::proposals::{Decision, Proposals};
 use crate::table::EntryRef;
 use std::collections::{BTreeMap, BTreeSet};
 use strait_protocol::{Admission, Channel, ChildOpening, NewChild, Phase, Rule, Standing};
@@ -14,6 +15,7 @@ use strait_types::{Address, Amount, ChannelId};
 pub(crate) struct Gate<'a> {
     pub(crate) policy: &'a Policy,
     pub(crate) apps: &'a Apps,
+    pub(crate) proposals: &'a Proposals,
 }
 
 impl Admission for Gate<'_> {
@@ -32,6 +34,20 @@ impl Admission for Gate<'_> {
     }
 
     fn stake(&self, asset: Address, amount: Amount, opening: &ChildOpening) -> Result<(), Rule> {
+        let unasked = self.stakes_unasked(asset, amount, opening);
+        if unasked.is_ok() || !self.policy.manual_approval {
+            return unasked;
+        }
+        match self.proposals.decision(opening.offer_id()) {
+            None => Err(Rule::AwaitsApproval),
+            Some(Decision::Approved) => Ok(()),
+            Some(Decision::Rejected) => unasked,
+        }
+    }
+}
+
+impl Gate<'_> {
+    fn stakes_unasked(&self, asset: Address, amount: Amount, opening: &ChildOpening) -> Result<(), Rule> {
         let most = self.policy.stakes.get(&asset).copied().unwrap_or(Amount::ZERO);
         if amount > most {
             return Err(Rule::StakeTooHigh);

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use strait_protocol::{
-    Body, Channel, ChannelView, Command, Context, Frame, Outputs, Settings, SignedPosition, Surroundings,
-    Token,
+    Body, Channel, ChannelView, Command, Context, Event, Frame, Operation, Outputs, Record, Settings,
+    SignedPosition, Surroundings, Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
@@ -303,7 +303,7 @@ impl Engine {
     ) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
-        let gate = Gate { policy: &self.policy, apps: &self.apps };
+        let gate = Gate { policy: &self.policy, apps: &self.apps, proposals: &self.proposals };
         let awaits_towers = self.towers.may_know_more();
         let around = Surroundings { awaits_towers, ..surroundings(&gate, &entry.channel) };
         let (domain, signer) = (&self.domain, self.signer.as_ref());
@@ -321,11 +321,18 @@ impl Engine {
             let payload = borsh::to_vec(record).unwrap_or_default();
             entry.journal_bytes += payload.len();
             self.batch.record(id, kind, payload);
+            if let Record::Agreed(Operation::OpenChild { opening, .. }) = record {
+                self.proposals.use_up(opening.offer_id());
+            }
         }
         let peer = entry.peer;
         self.effects.extend(out.messages.into_iter().map(|body| send(peer, id, body)));
-        let notify = |event| Effect::Notify(Notice::Channel { channel: id, event });
-        self.effects.extend(out.events.into_iter().map(notify));
+        for event in out.events {
+            match event {
+                Event::ChildOffered { opening } => self.propose_child(now_ms, peer, *opening),
+                event => self.effects.push(Effect::Notify(Notice::Channel { channel: id, event })),
+            }
+        }
     }
 
     pub(crate) fn context<'a>(&'a self, now_ms: u64, entry: &Entry) -> Context<'a> {

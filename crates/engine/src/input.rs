@@ -343,6 +343,13 @@ pub enum Notice {
         /// Who offers it.
         peer: Address,
     },
+    /// What a peer would open within a payment channel is approved: it may open it once.
+    Approved {
+        /// The command.
+        token: Token,
+        /// The payment channel.
+        channel: ChannelId,
+    },
     /// A channel that a peer offered was rejected by the operator.
     Rejected {
         /// The command.

@@ -6,13 +6,13 @@ use crate::offers::MAX_REASON;
 use crate::peers::Terms;
 use crate::policy::PolicyError;
 use std::collections::{BTreeMap, VecDeque};
-use strait_protocol::{AppStart, Token};
+use strait_protocol::{AppStart, ChildOpening, Token};
 use strait_types::{Address, ChannelId, ChannelParams};
 
 /// Most that wait of one peer.
 const PER_PEER: usize = 16;
-/// Rejected channels that are remembered, so that the operator is not asked about them again.
-const REMEMBERED_REJECTIONS: usize = 4_096;
+/// Decisions that are remembered, so that the operator is not asked again.
+const REMEMBERED: usize = 4_096;
 /// What a peer is told while its channel waits.
 const WAITS: &str =
     "the operator of this node is asked to approve the channel; it is taken then without a new offer";
@@ -28,6 +28,8 @@ pub struct Proposal {
     pub params: ChannelParams,
     /// What an app would begin with.
     pub start: Option<AppStart>,
+    /// What would be opened within a payment channel, in a version of when it was offered.
+    pub child: Option<ChildOpening>,
     /// When it was first offered, in milliseconds since the Unix epoch.
     pub since_ms: u64,
 }
@@ -37,6 +39,15 @@ pub(crate) struct Proposals {
     waiting: BTreeMap<ChannelId, Proposal>,
     /// With the reason that the peer is told.
     rejected: VecDeque<(ChannelId, String)>,
+    /// Child channels that may be opened, once each.
+    approved: VecDeque<ChannelId>,
+}
+
+/// What the operator has said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Decision {
+    Approved,
+    Rejected,
 }
 
 impl Proposals {
@@ -44,6 +55,19 @@ impl Proposals {
     pub(crate) fn forget(&mut self, id: ChannelId) {
         self.waiting.remove(&id);
         self.rejected.retain(|(rejected, _)| *rejected != id);
+    }
+
+    pub(crate) fn decision(&self, offer: ChannelId) -> Option<Decision> {
+        if self.approved.contains(&offer) {
+            return Some(Decision::Approved);
+        }
+        let is_rejected = self.rejected.iter().any(|(rejected, _)| *rejected == offer);
+        is_rejected.then_some(Decision::Rejected)
+    }
+
+    /// Agreed to: another of the same is asked about anew.
+    pub(crate) fn use_up(&mut self, offer: ChannelId) {
+        self.approved.retain(|approved| *approved != offer);
     }
 }
 
@@ -61,11 +85,24 @@ impl Engine {
                 return;
             }
             let Terms { params, start } = terms;
-            let proposal = Proposal { peer, params: params.clone(), start, since_ms: now_ms };
+            let proposal = Proposal { peer, params: params.clone(), start, child: None, since_ms: now_ms };
             self.proposals.waiting.insert(id, proposal);
             self.effects.push(Effect::Notify(Notice::Proposed { channel: id, params, peer }));
         }
         self.decline(peer, id, WAITS);
+    }
+
+    /// Puts what a peer would open within a payment channel before the operator, once. The peer has been told.
+    pub(crate) fn propose_child(&mut self, now_ms: u64, peer: Address, opening: ChildOpening) {
+        let id = opening.offer_id();
+        if self.proposals.waiting.contains_key(&id) || self.make_room_for_proposal(peer).is_err() {
+            return;
+        }
+        let (params, start) = (opening.params.clone(), opening.start());
+        let proposal =
+            Proposal { peer, params: params.clone(), start, child: Some(opening), since_ms: now_ms };
+        self.proposals.waiting.insert(id, proposal);
+        self.effects.push(Effect::Notify(Notice::Proposed { channel: id, params, peer }));
     }
 
     /// Offers of peers that have gone give way to those of peers that are here.
@@ -93,10 +130,18 @@ impl Engine {
             self.fail(token, EngineError::AlreadyOpen(id));
             return;
         }
-        let Some(Proposal { peer, params, start, .. }) = self.proposals.waiting.get(&id).cloned() else {
+        let Some(Proposal { peer, params, start, child, .. }) = self.proposals.waiting.get(&id).cloned()
+        else {
             self.fail(token, EngineError::NotProposed(id));
             return;
         };
+        if let Some(opening) = child {
+            self.proposals.waiting.remove(&id);
+            remember(&mut self.proposals.approved, id);
+            let channel = opening.terms.parent0;
+            self.effects.push(Effect::Notify(Notice::Approved { token, channel }));
+            return;
+        }
         let terms = Terms { params, start };
         match self.admit(peer, id, &terms) {
             Ok(side) => self.accept_offer(now_ms, id, terms, side, Some(token)),
@@ -113,17 +158,22 @@ impl Engine {
             reason = REJECTED.to_owned();
         }
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        self.decline(proposal.peer, id, &reason);
-        let rejected = &mut self.proposals.rejected;
-        rejected.push_back((id, reason));
-        if rejected.len() > REMEMBERED_REJECTIONS {
-            rejected.pop_front();
+        if proposal.child.is_none() {
+            self.decline(proposal.peer, id, &reason);
         }
+        remember(&mut self.proposals.rejected, (id, reason));
         self.effects.push(Effect::Notify(Notice::Rejected { token, channel: id }));
     }
 
     /// Channels that wait for the operator's approval, by id.
     pub fn proposals(&self) -> impl Iterator<Item = (ChannelId, &Proposal)> {
         self.proposals.waiting.iter().map(|(id, proposal)| (*id, proposal))
+    }
+}
+
+fn remember<T>(decisions: &mut VecDeque<T>, decision: T) {
+    decisions.push_back(decision);
+    if decisions.len() > REMEMBERED {
+        decisions.pop_front();
     }
 }

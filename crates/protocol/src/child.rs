@@ -37,6 +37,15 @@ impl ChildOpening {
         Some(start_id(self.params.app, self.terms.amounts, self.first.as_ref()?))
     }
 
+    /// What both would sit down to, whatever the version in which it is opened: the same when it is opened again.
+    pub fn offer_id(&self) -> ChannelId {
+        let ChildOpening { params, terms, first } = self;
+        let content = (terms.parent0, params.participants, params.app, params.challenge_duration);
+        // Writing to a Vec cannot fail.
+        let content = borsh::to_vec(&(content, terms.amounts, &params.assets, first)).unwrap_or_default();
+        ChannelId(keccak256([b"Strait offer".as_slice(), &content].concat()))
+    }
+
     /// The lock that holds its funds in the parent.
     pub fn lock(&self, child: ChannelId, asset: AssetIndex, flip: bool) -> Lock {
         let [zero, one] = self.terms.amounts;
@@ -149,7 +158,8 @@ pub trait Admission {
     /// Whether this node puts so much of an asset into what its peer opens.
     ///
     /// # Errors
-    /// [`Rule::StakeTooHigh`] or [`Rule::UnknownStart`] when it does not.
+    /// [`Rule::StakeTooHigh`] or [`Rule::UnknownStart`] when it does not, [`Rule::AwaitsApproval`] when the operator is
+    /// to say.
     fn stake(&self, asset: Address, amount: Amount, opening: &ChildOpening) -> Result<(), Rule>;
 }
 
@@ -175,6 +185,6 @@ pub struct ChildOutcome {
     /// Whether the parent can take it over off chain: both signed it as the end, or the chain has it with its
     /// confirmations.
     pub is_agreed: bool,
-    /// Whether the chain has it, as of the head.
-    pub is_on_chain: bool,
+    /// When the chain recorded it, by its block's time as of the head: Unix seconds.
+    pub on_chain_at: Option<u64>,
 }

@@ -2,7 +2,7 @@
 
 use crate::app::AppMove;
 use crate::channel::Completed;
-use crate::child::NewChild;
+use crate::child::{ChildOpening, NewChild};
 use crate::operation::Payment;
 use crate::operations::Payments;
 use crate::rule::Rule;
@@ -117,6 +117,17 @@ pub enum CommandError {
     /// Our last move is not decided.
     #[error("the last move awaits the peer or the chain; wait for its end")]
     MoveInFlight,
+    /// Nothing is left to play for.
+    #[error("the game is over, and nothing is moved, claimed or ended in it any more")]
+    AppOver,
+    /// Another end took the place of the one that was waited for.
+    #[error("another end than this one was asked for since, or is agreed")]
+    EndReplaced,
+    /// We have agreed to an end that the peer may sign.
+    #[error(
+        "this node has agreed to the end that the peer proposed, which the peer may be signing now; if it does not within `hold_timeout`, this node is free again"
+    )]
+    EndAgreed,
     /// The chain must show more first.
     #[error(
         "the chain has not recorded the newest state with its confirmations; repeat the move when it has"
@@ -225,6 +236,11 @@ pub enum Event {
     ChildOpened {
         /// The child.
         child: ChannelId,
+    },
+    /// The peer would open a child channel about which the operator is asked first; it was told so, and may come again.
+    ChildOffered {
+        /// What it would open, in a version of then.
+        opening: Box<ChildOpening>,
     },
     /// Both replaced the lock of a child channel by what it has come to.
     ChildClosed {

@@ -48,9 +48,18 @@ pub struct Facts {
     /// Registered preimages that matter here: hash, preimage, time of registration in Unix seconds.
     pub registered: Vec<(B256, B256, u64)>,
     /// What a child channel has come to, once that is recorded.
-    pub outcome: Option<[Amount; 2]>,
+    pub outcome: Option<Box<Decided>>,
     /// What it has paid, if anything.
     pub payouts: Option<Box<Payouts>>,
+}
+
+/// What the chain has recorded of a child channel's end.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct Decided {
+    /// What participants 0 and 1 get, in the smallest unit.
+    pub amounts: [Amount; 2],
+    /// When, by the block's time: Unix seconds.
+    pub at: u64,
 }
 
 /// What a channel has paid, per asset and participant, in the smallest unit.
@@ -128,7 +137,7 @@ impl Facts {
             }
             AdjudicatorEvent::Finalised { outcome, .. } => {
                 self.phase = Phase::Closed;
-                self.outcome = Some(*outcome);
+                self.outcome = Some(Box::new(Decided { amounts: *outcome, at: time }));
             }
             AdjudicatorEvent::Closed { paid, .. } => {
                 add(&mut self.payouts.get_or_insert_default().ended, paid);

@@ -157,4 +157,7 @@ pub enum Rule {
         "the peer's node does not play from this start unasked; let its operator add it to `policy.starts`, or open the game from there"
     )]
     UnknownStart = 43,
+    /// The operator is asked about the child first.
+    #[error("the operator of the peer's node is asked to approve it; open it again when that is done")]
+    AwaitsApproval = 44,
 }

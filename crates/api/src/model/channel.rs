@@ -1,4 +1,4 @@
-use super::AssetAmount;
+use super::{AppPosition, AssetAmount};
 use crate::error::{ErrorCode, Shortage};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -381,6 +381,33 @@ pub struct Proposal {
     pub assets: Vec<Address>,
     /// Seconds to answer a challenge.
     pub challenge_duration: u32,
+    /// The payment channel in which it would be opened; absent: it would be one of its own.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub parent: Option<ChannelId>,
+    /// Per asset, what this node is to put in and what the peer puts in, in the smallest unit; empty where each deposits
+    /// what it likes.
+    #[serde(default)]
+    #[schemars(with = "Vec<[String; 2]>")]
+    pub stakes: Vec<[Amount; 2]>,
+    /// The game that would be played in it.
+    #[serde(default)]
+    pub game: Option<ProposedGame>,
+}
+
+/// The game of a proposed channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct ProposedGame {
+    /// Its app.
+    #[schemars(with = "String")]
+    pub app: Address,
+    /// Which of the two participants this node would be, 0 or 1.
+    pub side: u8,
+    /// Where it begins, and who is the first to move.
+    pub start: AppPosition,
+    /// Names the start for `policy.starts`: app, stakes and first state.
+    #[schemars(with = "String")]
+    pub start_id: B256,
 }
 
 /// A proposal to refuse.

@@ -208,12 +208,16 @@ pub enum Event {
         /// What participant 0 and 1 gain or lose, per asset.
         outcome: Vec<[String; 2]>,
     },
-    /// A dispute's deadline comes near and the answer is not on chain yet.
+    /// A dispute's deadline comes near and the answer is not on chain yet; or it is this node's turn in a game that is before
+    /// the chain, which is told at once, too.
     DeadlineInDanger {
         /// The end of the challenge period, chain time.
         deadline: u64,
         /// Seconds of chain time that are left.
         left: u64,
+        /// Whether what is missing is a move of this node's user.
+        #[serde(default)]
+        our_move: bool,
     },
     /// The channel's place on chain changed.
     PhaseChanged {

@@ -26,6 +26,7 @@ pub(crate) struct CheckArgs {
 /// Why it can't be an app.
 pub(crate) fn run(args: &CheckArgs, out: &Output) -> Result<(), Failure> {
     let code = super::code(&args.artifact)?;
+    super::warn_of(&code, out);
     let bytes = code.runtime().len();
     let address = args.adjudicator.map(|adjudicator| code.address(adjudicator));
     out.result(&json!({ "bytes": bytes, "address": address }), |out| {

@@ -1,14 +1,17 @@
 //! `strait app`: for those who write the rules of channels.
 
 mod check;
+mod commit;
 mod finish;
 mod new;
 mod open;
 mod play;
 mod reasons;
 mod run;
+mod state;
 mod watch;
 
+use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -47,6 +50,10 @@ enum AppCommand {
     Show(play::ShowArgs),
     /// Makes a move.
     Move(play::MoveArgs),
+    /// Hides values behind a hash, with a random salt, and keeps them to be revealed.
+    Commit(commit::CommitArgs),
+    /// Shows what a commitment hides.
+    Reveal(commit::RevealArgs),
     /// Ends play by an outcome on which both agree.
     Finish(finish::FinishArgs),
     /// Takes play to the chain because the peer stalls: whoever does not move in time is judged by the app.
@@ -58,7 +65,14 @@ enum AppCommand {
 impl AppArgs {
     /// Whether no node is asked.
     pub(crate) fn is_offline(&self) -> bool {
-        matches!(self.command, AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_))
+        matches!(
+            self.command,
+            AppCommand::New(_)
+                | AppCommand::Check(_)
+                | AppCommand::Run(_)
+                | AppCommand::Commit(_)
+                | AppCommand::Reveal(_)
+        )
     }
 }
 
@@ -77,9 +91,12 @@ pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Fa
         AppCommand::Finish(args) => finish::run(context, args).await,
         AppCommand::Claim(args) => play::claim(context, &args).await,
         AppCommand::Watch(args) => watch::run(context, args).await,
-        offline @ (AppCommand::New(_) | AppCommand::Check(_) | AppCommand::Run(_)) => {
-            run(&AppArgs { command: offline }, &context.out)
-        }
+        // Run without a node.
+        AppCommand::New(_)
+        | AppCommand::Check(_)
+        | AppCommand::Run(_)
+        | AppCommand::Commit(_)
+        | AppCommand::Reveal(_) => Ok(()),
     }
 }
 
@@ -87,13 +104,20 @@ pub(crate) async fn with_node(context: &Context, args: AppArgs) -> Result<(), Fa
 ///
 /// # Errors
 /// What is wrong with files or code.
-pub(crate) fn run(args: &AppArgs, out: &Output) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global, args: &AppArgs, out: &Output) -> Result<(), Failure> {
     match &args.command {
         AppCommand::New(args) => new::run(args, out),
         AppCommand::Check(args) => check::run(args, out),
         AppCommand::Run(args) => run::run(args, out),
+        AppCommand::Commit(args) => commit::commit(&global.home()?, args, out),
+        AppCommand::Reveal(args) => commit::reveal(&global.home()?, args, out),
         _ => Err(Failure::usage("this asks a node")),
     }
+}
+
+/// A list of fields, as an argument.
+pub(crate) fn fields(text: &str) -> Result<strait_app::Fields, String> {
+    strait_app::Fields::read(text)
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
@@ -103,6 +127,15 @@ fn read(path: &Path) -> Result<String, Failure> {
 
 fn code(path: &Path) -> Result<AppCode, Failure> {
     code_of(&read(path)?, path)
+}
+
+/// Tells of what is no fault, but may be a mistake.
+fn warn_of(code: &AppCode, out: &Output) {
+    if code.has_constructor() {
+        let text = "the contract has a constructor, which never runs: an app is its runtime code alone, and what a constructor \
+                    would set is zero";
+        crate::output::note(out.is_json(), text);
+    }
 }
 
 fn code_of(artifact: &str, path: &Path) -> Result<AppCode, Failure> {

@@ -1,6 +1,7 @@
 //! `strait app install`, `list` and `open`.
 
-use super::play::{fields, side};
+use super::fields;
+use super::play::side;
 use super::reasons;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
@@ -28,7 +29,9 @@ pub(super) struct InstallArgs {
 
 pub(super) async fn install(context: &Context, args: &InstallArgs) -> Result<(), Failure> {
     let artifact = super::read(&args.artifact)?;
-    let runtime = super::code_of(&artifact, &args.artifact)?.runtime().clone();
+    let code = super::code_of(&artifact, &args.artifact)?;
+    super::warn_of(&code, &context.out);
+    let runtime = code.runtime().clone();
     let chain = context.assets().await?.chain(args.chain.as_deref())?;
     let installed = context.api.app_install(AppInstall { chain_id: Some(chain), runtime }).await?;
     reasons::keep(context, installed.app, &artifact);
@@ -68,10 +71,13 @@ struct GameArgs {
 
 impl GameArgs {
     fn stakes(&self, assets: &Assets, among: &Among) -> Result<(ReadAmount, ReadAmount), Failure> {
-        let own = assets.read(&self.stake, among)?;
-        let peers = assets.read(self.peer_stake.as_ref().unwrap_or(&self.stake), among)?;
+        let own = assets.read_any(&self.stake, among)?;
+        let peers = assets.read_any(self.peer_stake.as_ref().unwrap_or(&self.stake), among)?;
         if own.asset != peers.asset {
             return Err(Failure::usage("both stakes are of one asset"));
+        }
+        if own.amount.is_zero() && peers.amount.is_zero() {
+            return Err(Failure::usage("one of the two has to put something in"));
         }
         Ok((own, peers))
     }

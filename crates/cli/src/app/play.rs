@@ -1,20 +1,16 @@
 //! `strait app show`, `move` and `claim`.
 
-use super::finish::told;
+use super::fields;
 use super::reasons;
-use crate::amount::Assets;
+use super::state::pairs;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::text::{short, time};
+use crate::text::short;
 use clap::Args;
-use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
+use serde_json::{Value, json};
+use strait_api::{AppInfo, AppMove, AppPosition, ChannelRef};
 use strait_app::Fields;
-use strait_types::{Amount, Bytes, ChannelId};
-
-/// A list of fields, as an argument.
-pub(super) fn fields(text: &str) -> Result<Fields, String> {
-    Fields::read(text)
-}
+use strait_types::{Bytes, ChannelId};
 
 /// A participant, as an argument.
 pub(super) fn side(text: &str) -> Result<u8, String> {
@@ -70,11 +66,20 @@ pub(super) async fn look(context: &Context, channel: ChannelId) -> Result<AppInf
     Ok(context.api.app_show(ChannelRef { channel }).await?)
 }
 
+/// The same JSON, with a position's data by their names beside them.
+pub(super) fn with_fields(mut value: Value, position: &AppPosition, fields: &Fields) -> Value {
+    if let Some(named) = fields.named(&position.data) {
+        value["position"]["fields"] = named;
+    }
+    value
+}
+
 pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<(), Failure> {
     let channel = context.channel(&args.channel).await?;
     let info = look(context, channel.channel).await?;
     let assets = context.assets().await?;
-    context.out.result(&info, |out| out.pairs(&pairs(&info, &channel, assets, &args.fields)))
+    let value = with_fields(json!(info), &info.position, &args.fields);
+    context.out.result(&value, |out| out.pairs(&pairs(&info, &channel, assets, &args.fields)))
 }
 
 pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failure> {
@@ -105,49 +110,4 @@ fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
         Ok([gain.to_string(), lost.to_string()])
     };
     gains.iter().map(pair).collect()
-}
-
-fn stakes(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
-    let (ours, theirs) = (usize::from(info.side.min(1)), usize::from(1 - info.side.min(1)));
-    let of = |(pair, balance): (&[Amount; 2], &strait_api::Balance)| {
-        let write = |amount| assets.write(channel.chain_id, balance.asset, amount);
-        format!("ours {}, the peer's {}", write(pair[ours]), write(pair[theirs]))
-    };
-    info.stakes.iter().zip(&channel.balances).map(of).collect::<Vec<_>>().join("; ")
-}
-
-pub(super) fn pairs(
-    info: &AppInfo,
-    channel: &ChannelInfo,
-    assets: &Assets,
-    fields: &Fields,
-) -> Vec<(&'static str, String)> {
-    let turn = match (info.version, info.our_turn) {
-        (0, _) => {
-            "not started: each puts its stake in first, by `strait channel deposit`; data is where it starts"
-        }
-        _ if info.in_flight => "our move awaits the peer or the chain",
-        (_, true) => "ours",
-        (_, false) => "the peer's",
-    };
-    let gains = |outcome: &Vec<[String; 2]>| told(outcome, channel, assets);
-    let mut pairs = vec![
-        ("channel", info.channel.to_string()),
-        ("app", info.app.to_string()),
-        ("we are", format!("participant {}", info.side)),
-        ("version", info.version.to_string()),
-        ("stakes", stakes(info, channel, assets)),
-        ("turn", turn.to_owned()),
-        ("data", fields.show(&info.position.data)),
-        ("so far", gains(&info.position.deltas)),
-    ];
-    let mover = if info.position.writer == info.side { "if we do not move" } else { "if it does not move" };
-    pairs.extend(info.verdict.as_ref().map(|verdict| (mover, gains(verdict))));
-    pairs.extend(info.deadline.map(|deadline| ("to be moved until", time(deadline))));
-    pairs.extend(
-        info.claims_at.map(|at| ("claimed by itself", format!("{}, if the peer has not moved", time(at)))),
-    );
-    pairs.extend(info.offer.as_ref().map(|offer| ("the peer offers", gains(offer))));
-    pairs.extend(info.proposed.as_ref().map(|proposed| ("we propose", gains(proposed))));
-    pairs
 }

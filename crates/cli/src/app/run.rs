@@ -10,7 +10,7 @@ use strait_app::{GAS_LIMIT, Script, Step};
 /// Options of `strait app run`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1]\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play\nstands where it stood. Exit code: 1 when a move was refused."
+    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1]\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"stakes\": [[100, 100]],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play\nstands where it stood. Exit code: 1 when a move was refused."
 )]
 pub(crate) struct RunArgs {
     /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.
@@ -48,6 +48,7 @@ fn value(step: &Step) -> Value {
         "data": step.data,
         "gas": step.gas,
         "if_nobody_moves": step.outcome.as_ref().ok().map(|deltas| pairs(deltas)),
+        "is_beyond_stakes": step.is_beyond_stakes,
         "refused": step.outcome.as_ref().err(),
     })
 }
@@ -68,8 +69,13 @@ fn line(step: &Step) -> String {
             let [moving, judging] = step.gas;
             let shown: Vec<String> = deltas.iter().map(|[zero, one]| format!("{zero:+} {one:+}")).collect();
             let writer = state.writer.index();
+            let beyond = if step.is_beyond_stakes {
+                " (more than is put in: the chain pays what is there)"
+            } else {
+                ""
+            };
             format!(
-                "{head}\n  side {writer} is to move; if it does not: {}\n  gas {moving} for the move, {judging} for the verdict, \
+                "{head}\n  side {writer} is to move; if it does not: {}{beyond}\n  gas {moving} for the move, {judging} for the verdict, \
                  of {GAS_LIMIT}",
                 shown.join(", ")
             )

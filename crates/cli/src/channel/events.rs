@@ -1,7 +1,7 @@
 //! Events for people.
 
 use crate::amount::Assets;
-use crate::text::{now, one_line, short, time};
+use crate::text::{duration, now, one_line, short, time};
 use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
 use strait_types::ChannelId;
 
@@ -23,7 +23,7 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::Opened { peer } => format!("opened with {peer}"),
         Event::Proposed { peer } => format!("proposed by {peer}; `strait channel approve` takes it"),
         Event::Declined { reason } => format!("the peer does not take it: {}", one_line(reason)),
-        Event::Ready => "ready: payments flow".into(),
+        Event::Ready => "ready: both are connected and hold the same state".into(),
         Event::PeerConnected { peer } => format!("connected with {peer}"),
         Event::PeerDisconnected { peer } => format!("no connection with {peer}; it is dialled again"),
         Event::Received { first, payments, .. } => received(*first, payments, amount),
@@ -77,9 +77,18 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::AppFinished { version, outcome } => {
             format!("play ends in version {version}: {}", gains(outcome))
         }
-        Event::DeadlineInDanger { deadline, left } => {
+        Event::DeadlineInDanger { deadline, left, our_move: true } => {
+            format!(
+                "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
+                time(*deadline),
+                duration(*left)
+            )
+        }
+        Event::DeadlineInDanger { deadline, left, .. } => {
             format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
         }
+        // Of a child that the channel above it took over, the chain knows nothing.
+        Event::PhaseChanged { phase: Phase::Closed } => "is closed, and both have got their part".into(),
         Event::PhaseChanged { phase } => format!("is {} on chain", phase_name(*phase)),
         Event::Reorganised => "the chain took events back".into(),
         Event::Rebased { version } => format!("both signed again after the restore, version {version}"),

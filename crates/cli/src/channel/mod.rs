@@ -43,8 +43,7 @@ enum ChannelCommand {
     /// Tells what happens, until Ctrl-C.
     Watch(watch::WatchArgs),
     /// Lists the channels that peers propose and that wait for your approval.
-    #[command(after_help = "Example:\n  strait channel proposals")]
-    Proposals,
+    Proposals(proposals::ListArgs),
     /// Takes a proposed channel.
     Approve(proposals::ApproveArgs),
     /// Refuses a proposed channel.
@@ -65,7 +64,7 @@ pub(crate) async fn run(context: &Context, args: ChannelArgs) -> Result<(), Fail
         ChannelCommand::Close(args) => close::close(context, args).await,
         ChannelCommand::Dispute(args) => close::dispute(context, args).await,
         ChannelCommand::Watch(args) => watch::run(context, args).await,
-        ChannelCommand::Proposals => proposals::list(context).await,
+        ChannelCommand::Proposals(args) => proposals::list(context, args).await,
         ChannelCommand::Approve(args) => proposals::approve(context, args).await,
         ChannelCommand::Reject(args) => proposals::reject(context, args).await,
     }

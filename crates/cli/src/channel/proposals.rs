@@ -1,15 +1,31 @@
 //! `strait channel proposals`, `approve` and `reject`.
 
 use super::show;
+use crate::amount::Assets;
 use crate::context::{Context, pick};
 use crate::failure::Failure;
+use crate::output::note;
 use crate::text::{duration, short};
 use clap::Args;
-use strait_api::{ChannelRef, Nothing, ProposalReject};
+use serde_json::json;
+use strait_api::{ChannelRef, Nothing, Proposal, ProposalReject};
+use strait_app::Fields;
 use strait_types::ChannelId;
 
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  strait channel approve 0x1a2b")]
+#[command(
+    after_help = "Examples:\n  strait channel proposals\n  strait channel proposals --fields \"uint128 stake, uint8 sticks\"\n\nOf a game it shows which app, what both put in, where it begins and who moves first: a start can be lost already."
+)]
+pub(super) struct ListArgs {
+    /// Types and names of the fields of a game's data.
+    #[arg(long, default_value = "", value_parser = crate::app::fields, hide_default_value = true)]
+    fields: Fields,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  strait channel approve 0x1a2b\n\nWhat a peer would open within a channel it may then open once: it has to ask again."
+)]
 pub(super) struct ApproveArgs {
     /// Its id, or the first digits.
     channel: String,
@@ -25,26 +41,55 @@ pub(super) struct RejectArgs {
     reason: String,
 }
 
-pub(super) async fn list(context: &Context) -> Result<(), Failure> {
+pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {
     let waiting = context.api.proposal_list(Nothing {}).await?;
     let assets = context.assets().await?;
-    context.out.result(&waiting, |out| {
+    let mut value = json!(waiting);
+    for (index, proposal) in waiting.proposals.iter().enumerate() {
+        let named = proposal.game.as_ref().and_then(|game| args.fields.named(&game.start.data));
+        if let Some(named) = named {
+            value["proposals"][index]["game"]["start"]["fields"] = named;
+        }
+    }
+    context.out.result(&value, |out| {
         if waiting.proposals.is_empty() {
             return "nothing waits for approval".into();
         }
-        let rows = waiting.proposals.iter().map(|proposal| {
-            let symbols: Vec<_> =
-                proposal.assets.iter().map(|asset| assets.symbol(proposal.chain_id, *asset)).collect();
-            vec![
-                short(proposal.channel),
-                assets.chain_name(proposal.chain_id),
-                proposal.peer.to_string(),
-                symbols.join(", "),
-                duration(proposal.challenge_duration.into()),
-            ]
-        });
-        out.table(&["CHANNEL", "CHAIN", "PEER", "ASSETS", "CHALLENGE PERIOD"], rows)
+        let blocks = waiting.proposals.iter().map(|of| out.pairs(&pairs(of, assets, &args.fields)));
+        blocks.collect::<Vec<_>>().join("\n\n")
     })
+}
+
+/// All that an operator says yes to.
+fn pairs(proposal: &Proposal, assets: &Assets, fields: &Fields) -> Vec<(&'static str, String)> {
+    let symbols: Vec<_> =
+        proposal.assets.iter().map(|asset| assets.symbol(proposal.chain_id, *asset)).collect();
+    let what = if proposal.game.is_some() { "a game" } else { "a channel for payments" };
+    let place = match proposal.parent {
+        Some(parent) => format!("within the channel {}, without a transaction", short(parent)),
+        None => format!("of its own, in {}", symbols.join(", ")),
+    };
+    let mut pairs = vec![
+        ("proposal", short(proposal.channel)),
+        ("what", format!("{what}, {place}")),
+        ("chain", assets.chain_name(proposal.chain_id)),
+        ("peer", proposal.peer.to_string()),
+        ("challenge period", duration(proposal.challenge_duration.into())),
+    ];
+    for ([ours, theirs], asset) in proposal.stakes.iter().zip(&proposal.assets) {
+        let write = |amount| assets.write(proposal.chain_id, *asset, amount);
+        pairs.push(("stakes", format!("ours {}, the peer's {}", write(*ours), write(*theirs))));
+    }
+    if let Some(game) = &proposal.game {
+        let first = if game.start.writer == game.side { "this node" } else { "the peer" };
+        pairs.extend([
+            ("app", game.app.to_string()),
+            ("begins with", fields.show(&game.start.data)),
+            ("moves first", format!("{first} (we are participant {})", game.side)),
+            ("start", game.start_id.to_string()),
+        ]);
+    }
+    pairs
 }
 
 async fn proposed(context: &Context, text: &str) -> Result<ChannelId, Failure> {
@@ -57,6 +102,9 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<(), 
     let channel = proposed(context, &args.channel).await?;
     let info = context.api.proposal_approve(ChannelRef { channel }).await?;
     let assets = context.assets().await?;
+    if info.channel != channel {
+        note(context.out.is_json(), "approved: the peer may open it once, and has to ask again");
+    }
     context.out.result(&info, |out| show::text(&info, assets, out))
 }
 
@@ -82,12 +130,38 @@ mod tests {
             })
             .on("strait_proposal_reject", |_| Ok(json!({})))
             .start();
-        list(&context).await.expect("listed");
+        list(&context, ListArgs { fields: Fields::default() }).await.expect("listed");
         assert!(seen.text().contains("USDC") && seen.text().contains("1h"), "{}", seen.text());
         reject(&context, RejectArgs { channel: "0xcdcd".into(), reason: "no".into() })
             .await
             .expect("refused");
         let asked = &seen.asked("strait_proposal_reject")[0];
         assert_eq!(asked, &json!({"channel": channel_info(0xcd).channel, "reason": "no"}));
+    }
+
+    #[tokio::test]
+    async fn a_game_is_shown_with_all_that_is_at_stake() {
+        let (context, seen) = Fake::new(false)
+            .on("strait_proposal_list", |_| {
+                let start = json!({"writer": 1, "deltas": [["0", "0"]], "data": format!("0x{:064x}{:064x}", 1_000, 5)});
+                Ok(json!({"proposals": [{"channel": channel_info(0xcd).channel, "chain_id": MAINNET,
+                    "peer": Address::repeat_byte(9), "assets": [USDC], "challenge_duration": 3600,
+                    "parent": channel_info(0xab).channel, "stakes": [["5000000", "1"]],
+                    "game": {"app": Address::repeat_byte(7), "side": 1, "start": start,
+                        "start_id": channel_info(0xef).channel}}]}))
+            })
+            .start();
+        let fields = Fields::read("uint128 stake, uint8 sticks").expect("fields");
+        list(&context, ListArgs { fields }).await.expect("listed");
+        let text = seen.text();
+        for part in [
+            "a game, within the channel 0xabababab",
+            "ours 5 USDC, the peer's 0.000001 USDC",
+            "0x0707070707070707070707070707070707070707",
+            "stake 1000, sticks 5",
+            "this node (we are participant 1)",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use strait_api::{HistoryProof, SignedState};
 use strait_node::service::{params_json, typed_data};
 use strait_protocol::{BillLine, Operation, Record};
-use strait_types::{Address, Amount, ChannelId, ChannelParams, Domain, Side};
+use strait_types::{Address, Amount, Bytes, ChannelId, ChannelParams, Domain, Side, Version};
 
 /// A bill that holds.
 #[derive(Serialize, Debug, PartialEq, Eq)]
@@ -25,8 +25,24 @@ pub(super) struct Verified {
     pub(super) side: u8,
     /// One per asset.
     pub(super) totals: Vec<Total>,
+    /// What was played, in a channel with an app.
+    pub(super) game: Option<Game>,
     /// Versions between which a restore from a backup left the items out; the balances after it are signed by both.
     pub(super) gaps: Vec<[u64; 2]>,
+}
+
+/// A game as far as the records go.
+#[derive(Serialize, Debug, PartialEq, Eq)]
+pub(super) struct Game {
+    pub(super) app: Address,
+    /// After the start.
+    pub(super) moves: u64,
+    /// The participant who is to move; of no meaning after the end.
+    pub(super) writer: u8,
+    /// Whether both have signed the end, of which `change` is the outcome.
+    pub(super) is_over: bool,
+    /// The app data of the last position.
+    pub(super) data: Bytes,
 }
 
 /// What the bill adds up to in one asset, by participant, in the smallest unit.
@@ -63,12 +79,14 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         serde_json::from_value(proof.latest.clone()).map_err(|error| format!("latest: {error}"))?;
     let mut replay = Replay::new(domain, &params, side);
     let mut totals: Vec<Total> = params.assets.iter().copied().map(Total::new).collect();
+    let mut moves: u64 = 0;
     let mut signed = check_latest(&replay, &domain, &params, &latest)?;
     for (index, bytes) in proof.records.iter().enumerate() {
         let place = |what: String| format!("record {}: {what}", index.saturating_add(1));
         let record = Record::decode(bytes).map_err(|error| place(format!("is damaged: {error}")))?;
         let lines = replay.read(record).map_err(place)?;
         lines.iter().try_for_each(|line| add(&mut totals, line)).map_err(place)?;
+        moves = moves.saturating_add(lines.iter().filter(|line| is_move(line)).count() as u64);
         signed = check_latest(&replay, &domain, &params, &latest)?.or(signed);
     }
     let version = replay.confirmed().state.version.0;
@@ -89,6 +107,13 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         signers: params.participants.map(|participant| participant.signer),
         side: proof.side,
         totals,
+        game: (!params.app.is_zero()).then(|| Game {
+            app: params.app,
+            moves,
+            writer: state.writer as u8,
+            is_over: state.is_final,
+            data: Bytes::copy_from_slice(&state.app_data),
+        }),
         gaps: replay.gaps().iter().map(|(from, to)| [from.0, to.0]).collect(),
     })
 }
@@ -117,6 +142,11 @@ impl Total {
         let zero = [Amount::ZERO; 2];
         Total { asset, payments: [0; 2], paid: zero, withdrawn: zero, change: Default::default() }
     }
+}
+
+/// The first one is the start.
+fn is_move(line: &BillLine) -> bool {
+    matches!(line.operation, Operation::Move(_)) && line.version > Version(1)
 }
 
 fn add(totals: &mut [Total], line: &BillLine) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! `strait history verify`.
 
-use super::proof::{self, Verified};
+use super::proof::{self, Game, Verified};
 use crate::amount::Assets;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 use strait_api::HistoryProof;
+use strait_types::Amount;
 
 /// Largest file that is read, in bytes: bills come from strangers.
 const MOST: u64 = 256 << 20;
@@ -66,6 +67,13 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
     for side in [0, 1] {
         pairs.push((who(side), verified.signers[side].to_string()));
     }
+    if let Some(game) = &verified.game {
+        return format!(
+            "{HOLDS}\n\n{}{}",
+            out.pairs(&played(pairs, game, verified, &who, assets)),
+            gaps(verified)
+        );
+    }
     // A proof has addresses alone: the names are those of this home's configuration.
     let rows = verified.totals.iter().flat_map(|total| {
         let write = |amount| assets.write(verified.chain_id, total.asset, amount);
@@ -79,8 +87,41 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
         })
     });
     let table = out.table(&["SIDE", "PAYMENTS", "PAID", "WITHDRAWN"], rows.collect::<Vec<_>>());
-    let mut text =
-        format!("the bill holds: every signature and hash is right\n\n{}\n\n{table}", out.pairs(&pairs));
+    format!("{HOLDS}\n\n{}\n\n{table}{}", out.pairs(&pairs), gaps(verified))
+}
+
+const HOLDS: &str = "the bill holds: every signature and hash is right";
+
+/// What was played, and what came of it.
+fn played(
+    mut pairs: Vec<(&'static str, String)>,
+    game: &Game,
+    verified: &Verified,
+    who: &impl Fn(usize) -> &'static str,
+    assets: &Assets,
+) -> Vec<(&'static str, String)> {
+    pairs.push(("app", game.app.to_string()));
+    pairs.push(("moves", game.moves.to_string()));
+    let next = || format!("played on: the {} is to move", who(usize::from(game.writer)));
+    pairs.push(("state", if game.is_over { "over, both have signed the end".into() } else { next() }));
+    pairs.push(("last position", game.data.to_string()));
+    for total in &verified.totals {
+        for side in [0, 1] {
+            let change: i128 = total.change[side].parse().unwrap_or_default();
+            let amount = Amount::new(change.unsigned_abs()).unwrap_or(Amount::MAX);
+            let how = if change < 0 { "loses" } else { "gains" };
+            let written = assets.write(verified.chain_id, total.asset, amount);
+            pairs.push((
+                if game.is_over { "outcome" } else { "so far" },
+                format!("the {} {how} {written}", who(side)),
+            ));
+        }
+    }
+    pairs
+}
+
+fn gaps(verified: &Verified) -> String {
+    let mut text = String::new();
     for [from, to] in &verified.gaps {
         text.push_str(&format!(
             "\n\nbetween versions {from} and {to} the items are missing, since the exporter's node was restored from a\nbackup; the balances after it are signed by both, and the peer's bill has the items"

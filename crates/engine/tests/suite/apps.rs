@@ -52,8 +52,12 @@ impl World {
     }
 
     pub(crate) fn stake(&mut self, node: usize, channel: ChannelId) {
+        self.put_in(node, channel, STAKE);
+    }
+
+    pub(crate) fn put_in(&mut self, node: usize, channel: ChannelId, amount: u64) {
         let token = self.token();
-        let amount = Amount::from(STAKE);
+        let amount = Amount::from(amount);
         self.input(node, Input::Deposit { token, channel, asset: AssetIndex(0), amount }).expect("commits");
         self.follow();
     }

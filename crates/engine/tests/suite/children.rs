@@ -72,7 +72,7 @@ impl World {
         }
     }
 
-    fn refusal(&self, node: usize, token: Token) -> String {
+    pub(crate) fn refusal(&self, node: usize, token: Token) -> String {
         self.outcome(node, token).expect("ended").expect_err("refused")
     }
 }

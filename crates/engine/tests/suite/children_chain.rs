@@ -37,7 +37,7 @@ fn a_move_that_is_due_in_a_childs_dispute_is_told() {
     world.disconnect(0, 1);
     world.command(1, child, Command::Dispute);
     world.elapse(PERIOD + PERIOD / 2);
-    assert_eq!(dangers(&world, 0, child, "progress"), [3, 2]);
+    assert_eq!(dangers(&world, 0, child, "move"), [4, 3, 2], "at once, since only its user can");
 }
 
 /// Two nodes that want confirmations, with a payment channel in which both have deposited.
@@ -89,17 +89,18 @@ fn an_outcome_that_a_reorg_takes_back_moves_nothing_and_what_comes_instead_count
         [AdjudicatorEvent::Finalised { channel: child, outcome: outcome.map(Amount::from) }]
     };
     let told = |world: &World| world.nodes[0].engine.channel(parent).expect("known").told_of(child);
-    let known = |amounts: [u64; 2], is_agreed| {
-        Some(ChildOutcome { amounts: amounts.map(Amount::from), is_agreed, is_on_chain: true })
+    let known = |world: &World, amounts: [u64; 2], is_agreed| {
+        let amounts = amounts.map(Amount::from);
+        Some(ChildOutcome { amounts, is_agreed, on_chain_at: Some(world.now / 1_000) })
     };
     let fork = world.nodes[0].engine.known_blocks()[0];
     let first = show(&mut world, fork, "first", &finalised([500, 0]));
     show(&mut world, first, "first", &[]);
-    assert_eq!(told(&world), known([500, 0], false));
+    assert_eq!(told(&world), known(&world, [500, 0], false));
     world.restart(0);
     world.disconnect(0, 1);
     world.connect(0, 1);
-    assert_eq!(told(&world), known([500, 0], false), "it is known after a start, too");
+    assert_eq!(told(&world), known(&world, [500, 0], false), "it is known after a start, too");
     // Both blocks are gone.
     let mut head = show(&mut world, fork, "second", &[]);
     assert_eq!(told(&world), None);
@@ -120,14 +121,8 @@ fn a_dispute_of_a_child_ends_the_same_with_a_start_at_every_step() {
     let (mut world, _, child) = stalled();
     world.silence(1);
     world.command(0, child, Command::Dispute);
-    // Both periods of the game.
-    for _ in 0..26 {
-        world.restart(0);
-        world.elapse(2 * 3_600);
-    }
-    // What the peer has to take over is waited for anew by each process; then comes the parent's period.
-    world.elapse(PERIOD + 3_600);
-    for _ in 0..13 {
+    // Both periods of the game, the time that the peer has to take its end over, and the parent's period.
+    for _ in 0..26 + 12 + 14 {
         world.restart(0);
         world.elapse(2 * 3_600);
     }

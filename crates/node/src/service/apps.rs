@@ -75,7 +75,7 @@ impl Core {
     }
 
     async fn move_now(&self, known: &Known, next: protocol::AppMove) -> Result<AppMoved, ApiError> {
-        match self.node(known)?.play(known.id, next).await? {
+        match self.with_peer(known, |node| node.play(known.id, next.clone())).await? {
             Outcome::Moved { version } => Ok(AppMoved { version: version.0 }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }
@@ -84,29 +84,16 @@ impl Core {
     pub(crate) async fn app_finish(self: &Arc<Core>, mut request: AppFinish) -> Result<Agreed, ApiError> {
         let known = self.known(request.channel).await?;
         let outcome = deltas(&request.outcome)?;
-        let Some(key) = request.idempotency_key.take() else { return self.end_play(&known, outcome).await };
+        let act = move |core: Arc<Core>, known: Arc<Known>, outcome| async move {
+            core.agree(&known, Command::Finish { outcome }).await
+        };
+        let Some(key) = request.idempotency_key.take() else {
+            return act(self.clone(), known, outcome).await;
+        };
         let keyed = Keyed::new(self, &key, "app_finish", &request, Some(&known))?;
         let wanted = Operation::Finish { outcome: outcome.clone(), valid_until: 0 };
         let intention = self.intention(&known, vec![wanted], false).await?;
-        self.once(keyed, intention, |core| async move { core.end_play(&known, outcome).await }).await
-    }
-
-    async fn end_play(&self, known: &Known, outcome: Vec<[i128; 2]>) -> Result<Agreed, ApiError> {
-        let error = match self.agree(known, Command::Finish { outcome }).await {
-            Err(error) if error.code == ErrorCode::ChannelBusy => error,
-            ended => return ended,
-        };
-        // What cannot be looked at is told as it is.
-        let view = self.node(known)?.app(known.id).await.ok().flatten();
-        let Some(proposed) = view.and_then(|view| view.proposed) else { return Err(error) };
-        let gains: Vec<String> = proposed.iter().map(|[zero, one]| format!("{zero}, {one}")).collect();
-        let message = format!(
-            "this node has proposed to end play already, with what participants 0 and 1 gain: {}; the proposal stands and cannot be changed, since the peer may have agreed to it: it ends when the peer agrees or refuses, or when a move is made",
-            gains.join("; ")
-        );
-        Err(ApiError { message, ..error }.hint(
-            "`strait app watch` tells how it ends, `strait app show` shows it; the peer agrees by `strait app finish`",
-        ))
+        self.once(keyed, intention, move |core| act(core, known, outcome)).await
     }
 
     pub(crate) async fn app_claim(&self, id: ChannelId) -> Result<Nothing, ApiError> {

@@ -4,20 +4,23 @@ use super::Core;
 use super::convert::{asset_index, bad_cursor, channel_info, page_limit};
 use super::keys::{Intention, Keyed};
 use super::registry::Known;
-use crate::shell::Calls;
+use crate::NodeError;
+use crate::shell::{Calls, Node};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{
     Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Phase, Submitted,
 };
-use strait_protocol::{Command, Operation, Outcome};
+use strait_protocol::{Command, CommandError, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
 /// What the contract says of a deposit that comes too late.
 const ENDED: &str = "ChannelEnded";
+/// How long a peer that was dialled for a command may take to be there.
+const PEER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the chain may take to say what the gas account holds, before an order is given without that.
 const GAS_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -118,6 +121,12 @@ impl Core {
             let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
             return Err(explain(error, &info, self.clock.now_ms() / 1_000));
         }
+        if info.phase == Phase::Disputed && info.version == 0 && !known.params.app.is_zero() {
+            let message =
+                format!("the game {} was given up before it began, and cannot begin any more", known.id);
+            return Err(ApiError::new(ErrorCode::ChannelNotOpen, message)
+                .hint("the chain gives both back what they have put in; open another one"));
+        }
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
         self.hand_in(known, asset, amount).await
     }
@@ -190,7 +199,7 @@ impl Core {
             Some(calls) => self.gas_shortage(known, calls).await?,
             None => None,
         };
-        let agreed = self.node(known)?.command(known.id, command).await;
+        let agreed = self.with_peer(known, |node| node.command(known.id, command.clone())).await;
         let agreed = match agreed.map_err(|error| self.of_money(error, known.chain, asset)) {
             Ok(agreed) => agreed,
             Err(error) => return Err(self.explained(known, error).await),
@@ -201,6 +210,30 @@ impl Core {
                 Ok(Agreed { version: version.0, gas_shortage })
             }
             _ => Err(crate::NodeError::Mismatch.into()),
+        }
+    }
+
+    /// Carries out what needs the peer. One that is away is dialled at once and waited for, for a moment.
+    pub(crate) async fn with_peer<'a, T, F>(
+        &'a self,
+        known: &Known,
+        act: impl Fn(&'a Node) -> F,
+    ) -> Result<T, NodeError>
+    where
+        F: Future<Output = Result<T, NodeError>>,
+    {
+        let node = self.node(known).map_err(|_| NodeError::UnknownChannel(known.id))?;
+        let done = act(node).await;
+        let is_away = matches!(done, Err(NodeError::Command(CommandError::PeerOffline)));
+        // Who is not dialled from here comes by itself.
+        if !is_away || node.peer_status(known.peer()).is_none() {
+            return done;
+        }
+        node.dial_now(known.peer());
+        let back = node.wait_until(known.id, |view| view.link == "up");
+        match tokio::time::timeout(PEER_PATIENCE, back).await {
+            Ok(Ok(_)) => act(node).await,
+            _ => done,
         }
     }
 

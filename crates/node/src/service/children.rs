@@ -92,14 +92,20 @@ impl Core {
 
     async fn open_child_now(&self, parent: &Known, new: NewChild) -> Result<ChannelOpened, ApiError> {
         let start = new.app.as_ref().map(|(app, first)| start_id(*app, new.stakes, first));
-        let opened = self.node(parent)?.open_child(parent.id, new).await;
+        let opened = self.with_peer(parent, |node| node.open_child(parent.id, new.clone())).await;
         let child = opened.map_err(|error| {
-            let is_start = matches!(error, NodeError::Command(CommandError::PeerRefused(Rule::UnknownStart)));
-            match start.filter(|_| is_start) {
-                Some(start) => ApiError::from(error).hint(format!(
+            let rule = match &error {
+                NodeError::Command(CommandError::PeerRefused(rule)) => Some(*rule),
+                _ => None,
+            };
+            match (rule, start) {
+                (Some(Rule::UnknownStart), Some(start)) => ApiError::from(error).hint(format!(
                     "this start is {start}: who takes it for fair adds that to `policy.starts`, and starts the node again"
                 )),
-                None => error.into(),
+                (Some(Rule::AwaitsApproval), _) => ApiError::from(error).hint(
+                    "its operator sees it by `strait channel proposals` and says yes by `strait channel approve`; then open it again, the same",
+                ),
+                _ => error.into(),
             }
         })?;
         if start.is_some() {

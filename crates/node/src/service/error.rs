@@ -103,7 +103,22 @@ fn of_command(error: &CommandError) -> ApiError {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app show` tells when the last move is decided; then move again");
         }
-        CommandError::NotStarted => ErrorCode::AwaitingDeposit,
+        CommandError::NotStarted => {
+            return ApiError::new(ErrorCode::AwaitingDeposit, error.to_string())
+                .hint("`strait app show` tells whose stake is missing; `strait app finish --even` gives up, and needs the peer's word if it has put in its own");
+        }
+        CommandError::AppOver => {
+            return ApiError::new(ErrorCode::ChannelNotOpen, error.to_string())
+                .hint("`strait app show` tells how it ended");
+        }
+        CommandError::EndReplaced => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("`strait app show` tells what is proposed or agreed now");
+        }
+        CommandError::EndAgreed => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("`strait app watch` tells how it ends; then repeat");
+        }
         CommandError::ChildrenOpen(_) => ErrorCode::ChannelBusy,
     };
     ApiError::new(code, error.to_string())
@@ -119,9 +134,11 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::UnknownLock => ErrorCode::UnknownLock,
         Rule::NotOpen | Rule::Closing => ErrorCode::ChannelNotOpen,
         Rule::ExecutionPending | Rule::ChildNotOver => ErrorCode::ChannelBusy,
-        Rule::UnknownApp | Rule::ChildPeriod | Rule::StakeTooHigh | Rule::UnknownStart => {
-            ErrorCode::PolicyRefused
-        }
+        Rule::UnknownApp
+        | Rule::ChildPeriod
+        | Rule::StakeTooHigh
+        | Rule::UnknownStart
+        | Rule::AwaitsApproval => ErrorCode::PolicyRefused,
         Rule::ChildTerms | Rule::WrongOutcome => ErrorCode::InvalidParams,
         Rule::Restoring => ErrorCode::ChannelRestoring,
         Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,

@@ -1,9 +1,11 @@
 //! What the node says of itself, and the channels that wait for its operator.
 
+use super::apps::shown;
 use super::{ChainNode, Core};
 use std::time::Duration;
-use strait_api::{ApiError, ChainInfo, ChannelInfo, NodeInfo, Nothing, Proposal, Proposals};
-use strait_types::ChannelId;
+use strait_api::{ApiError, ChainInfo, ChannelInfo, NodeInfo, Nothing, Proposal, Proposals, ProposedGame};
+use strait_protocol::start_id;
+use strait_types::{ChannelId, Side};
 
 impl Core {
     pub(crate) async fn node_info(&self) -> Result<NodeInfo, ApiError> {
@@ -82,18 +84,39 @@ impl Core {
         for chain in &self.nodes {
             let chain_id = chain.node.domain().chain_id();
             for (channel, waiting) in chain.node.proposals().await? {
-                let proposal = Proposal {
-                    channel,
-                    chain_id,
-                    peer: waiting.peer,
-                    assets: waiting.params.assets,
-                    challenge_duration: waiting.params.challenge_duration,
-                };
-                proposals.push((waiting.since_ms, proposal));
+                proposals.push((waiting.since_ms, self.proposal(chain_id, channel, waiting)));
             }
         }
         proposals.sort_by_key(|(since, _)| *since);
         Ok(Proposals { proposals: proposals.into_iter().map(|(_, proposal)| proposal).collect() })
+    }
+
+    fn proposal(&self, chain_id: u64, channel: ChannelId, waiting: strait_engine::Proposal) -> Proposal {
+        let strait_engine::Proposal { peer, params, start, child, .. } = waiting;
+        let side = params.side_of(self.signer.address()).unwrap_or(Side::One);
+        let amounts = match (&start, &child) {
+            (Some(start), _) => start.stakes.clone(),
+            (None, Some(child)) => vec![child.terms.amounts],
+            (None, None) => Vec::new(),
+        };
+        let stakes =
+            amounts.into_iter().map(|pair| [pair[side.index()], pair[side.other().index()]]).collect();
+        let game = start.map(|start| ProposedGame {
+            app: params.app,
+            side: side as u8,
+            start_id: start_id(params.app, start.stakes.first().copied().unwrap_or_default(), &start.first),
+            start: shown(start.first),
+        });
+        Proposal {
+            channel,
+            chain_id,
+            peer,
+            assets: params.assets,
+            challenge_duration: params.challenge_duration,
+            parent: child.map(|child| child.terms.parent0),
+            stakes,
+            game,
+        }
     }
 
     /// The chain on which a channel waits for approval; else the last, which says that it does not.
@@ -108,10 +131,12 @@ impl Core {
     }
 
     pub(crate) async fn approve(&self, id: ChannelId) -> Result<ChannelInfo, ApiError> {
-        if let Some(chain) = self.proposed_on(id).await? {
-            chain.node.approve(id).await?;
-        }
-        self.show(id).await
+        // What is opened within a channel is opened when the peer comes again.
+        let opened = match self.proposed_on(id).await? {
+            Some(chain) => chain.node.approve(id).await?,
+            None => id,
+        };
+        self.show(opened).await
     }
 
     pub(crate) async fn reject(&self, id: ChannelId, reason: String) -> Result<Nothing, ApiError> {

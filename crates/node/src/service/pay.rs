@@ -5,12 +5,13 @@ use super::channels::positive;
 use super::convert::asset_index;
 use super::keys::Keyed;
 use super::registry::Known;
+use crate::NodeError;
 use std::sync::Arc;
 use strait_api::{
     ApiError, ErrorCode, LockAdd, LockNumber, LockRef, LockSettle, Nothing, Paid, PaidMany, Pay, PayItem,
     PayMany, PayResult,
 };
-use strait_protocol::{Command, MAX_MEMO_BYTES, Operation, Outcome, Payment};
+use strait_protocol::{Command, CommandError, MAX_MEMO_BYTES, Operation, Outcome, Payment};
 use strait_types::{Address, Amount, AssetIndex, B256, Lock};
 
 /// Most payments in one request.
@@ -34,7 +35,12 @@ impl Core {
 
     pub(crate) async fn pay_now(&self, known: &Known, payment: Payment) -> Result<Paid, ApiError> {
         let asset = known.asset(payment.asset);
-        let paid = self.node(known)?.pay(known.id, payment).await;
+        let node = self.node(known)?;
+        let paid = node.pay(known.id, payment).await;
+        if matches!(paid, Err(NodeError::Command(CommandError::PeerOffline))) {
+            // For the next attempt.
+            node.dial_now(known.peer());
+        }
         let paid = match paid.map_err(|error| self.of_money(error, known.chain, asset)) {
             Ok(paid) => paid,
             Err(error) => return Err(self.explained(known, error).await),

@@ -136,6 +136,9 @@ fn log(notice: &Notice) {
         Notice::CallFailed { channel, call, error } => {
             tracing::warn!(%channel, call, %error, "a call was not sent; if it is still needed it is tried again");
         }
+        Notice::DeadlineInDanger { channel, call: "move", deadline, quarters_left } => {
+            tracing::warn!(%channel, deadline, quarters_left, "it is this node's turn in a game that is before the chain: `strait app move` before the deadline, or the app judges");
+        }
         Notice::DeadlineInDanger { channel, call, deadline, quarters_left } => {
             tracing::error!(%channel, call, deadline, quarters_left, "a call that guards money is not on chain yet; check the gas account and the endpoint");
         }

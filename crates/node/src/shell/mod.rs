@@ -297,6 +297,11 @@ impl Node {
         self.network.add_peer(peer);
     }
 
+    /// Dials a peer that is away at once, where its address is known; else it is dialled ever more rarely.
+    pub fn dial_now(&self, peer: Address) {
+        self.network.dial_now(peer);
+    }
+
     /// Bytes of all frames that peers have sent since the start.
     pub fn bytes_received(&self) -> u64 {
         self.network.bytes_received()
@@ -369,14 +374,15 @@ impl Node {
         }
     }
 
-    /// Takes a channel that a peer offers and that waits for approval; see [`Node::proposals`].
+    /// Takes a channel that a peer offers and that waits for approval; see [`Node::proposals`]. One within a payment
+    /// channel the peer may then open once; for that the payment channel's id is given back, else the channel's own.
     ///
     /// # Errors
     /// When no such channel waits, or it is against the policy by now.
-    pub async fn approve(&self, channel: ChannelId) -> Result<(), NodeError> {
+    pub async fn approve(&self, channel: ChannelId) -> Result<ChannelId, NodeError> {
         let receiver = self.ask(|token| Input::Approve { token, channel });
         match self.shared.answer(receiver).await? {
-            Answer::Opened(_) => Ok(()),
+            Answer::Opened(channel) => Ok(channel),
             _ => Err(NodeError::Mismatch),
         }
     }

@@ -163,6 +163,7 @@ fn answers_in(notice: &Notice) -> impl Iterator<Item = (Token, Answer)> {
     let of_engine = match notice {
         Notice::Opened { token: Some(token), channel } => Some((*token, Answer::Opened(*channel))),
         Notice::Installed { token, app } => Some((*token, Answer::Installed(*app))),
+        Notice::Approved { token, channel } => Some((*token, Answer::Opened(*channel))),
         Notice::Rejected { token, .. } => Some((*token, Answer::Rejected)),
         Notice::Submitted { token, transaction } => Some((*token, Answer::Submitted(*transaction))),
         Notice::Failed { token, error } => Some((*token, failed(error.clone()))),

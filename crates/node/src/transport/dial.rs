@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -25,6 +25,8 @@ pub(super) type LastFailure = Option<DialError>;
 pub(super) struct Keeper {
     pub(super) address: PeerAddress,
     pub(super) failure: watch::Receiver<LastFailure>,
+    /// Ends the pause before the next attempt.
+    pub(super) now: Arc<Notify>,
     _stop: DropGuard,
 }
 
@@ -32,9 +34,11 @@ pub(super) struct Keeper {
 pub(super) fn keep(shared: &Arc<Shared>, address: PeerAddress) {
     let stop = CancellationToken::new();
     let (failed, failure) = watch::channel(None);
-    let keeper = Keeper { address: address.clone(), failure, _stop: stop.clone().drop_guard() };
+    let now = Arc::new(Notify::new());
+    let keeper =
+        Keeper { address: address.clone(), failure, now: Arc::clone(&now), _stop: stop.clone().drop_guard() };
     if shared.registry.keep(address.signer(), keeper) {
-        let task = keep_connected(Arc::clone(shared), address, failed, stop.clone());
+        let task = keep_connected(Arc::clone(shared), address, failed, now, stop.clone());
         shared.tasks.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -48,6 +52,7 @@ async fn keep_connected(
     shared: Arc<Shared>,
     address: PeerAddress,
     failed: watch::Sender<LastFailure>,
+    now: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let mut backoff = Backoff::new(shared.limits.min_backoff, shared.limits.max_backoff);
@@ -66,7 +71,10 @@ async fn keep_connected(
             }
             Err(error) => report(&failed, &address, error),
         }
-        sleep(backoff.pause()).await;
+        tokio::select! {
+            () = sleep(backoff.pause()) => {}
+            () = now.notified() => {}
+        }
     }
 }
 

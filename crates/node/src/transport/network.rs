@@ -101,6 +101,12 @@ impl Network {
         }
     }
 
+    /// Dials a peer that was added and is not connected at once, instead of after the pause that has grown meanwhile.
+    pub fn dial_now(&self, peer: Address) {
+        // Whoever was not added has no address.
+        let _unknown = self.shared.registry.kept(peer, |keeper| keeper.now.notify_waiters());
+    }
+
     /// Queues a frame for a peer and returns at once. Frames of one caller arrive in order; they are dropped when
     /// there is no connection, or when it ends before they are written. A peer with too long a queue is disconnected.
     ///

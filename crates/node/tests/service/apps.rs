@@ -149,18 +149,32 @@ async fn a_game_is_opened_played_and_paid() {
     let verdict = vec![[STAKE.to_string(), format!("-{STAKE}")]];
     assert_eq!((over.verdict, over.proposed), (Some(verdict.clone()), None), "the last stick is taken");
     let proposal = AppFinish { channel, outcome: verdict.clone(), idempotency_key: None };
-    let (service, asked) = (alice.service.clone(), proposal.clone());
-    let proposed = tokio::spawn(async move { service.app_finish(asked).await });
-    until(&alice, channel, |info| info.proposed.as_ref() == Some(&verdict)).await;
-    let other = AppFinish { outcome: vec![["0".into(), "0".into()]], ..proposal.clone() };
-    let stands = alice.service.app_finish(other).await.expect_err("one stands");
+    let ask = |request: &AppFinish| {
+        let (service, request) = (alice.service.clone(), request.clone());
+        tokio::spawn(async move { service.app_finish(request).await })
+    };
+    let slip = AppFinish { outcome: vec![["0".into(), "0".into()]], ..proposal.clone() };
+    let slipped = ask(&slip);
+    until(&alice, channel, |info| info.proposed.as_ref() == Some(&slip.outcome)).await;
+    // Another end takes its place, and the same once more joins it.
+    let proposed = [ask(&proposal), ask(&proposal)];
+    let replaced = soon("the slip", slipped).await.expect("no panic").expect_err("replaced");
     assert!(
-        stands.code == ErrorCode::ChannelBusy && stands.message.contains("the proposal stands"),
-        "{stands}"
+        replaced.code == ErrorCode::ChannelBusy && replaced.message.contains("another end"),
+        "{replaced}"
     );
-    soon("the end", bob.service.app_finish(proposal)).await.expect("agreed");
-    proposed.await.expect("no panic").expect("agreed");
+    let agreed = soon("the end", bob.service.app_finish(proposal.clone())).await.expect("agreed");
+    for call in proposed {
+        assert_eq!(soon("the end", call).await.expect("no panic").expect("agreed"), agreed);
+    }
     alice.until(channel, |info| info.phase == Phase::Closed).await;
+    let again = alice.service.app_finish(proposal).await.expect("the same is agreed");
+    assert_eq!(again.version, agreed.version);
+    let over = alice.service.app_finish(slip).await.expect_err("it is over");
+    assert_eq!(over.code, ErrorCode::ChannelNotOpen);
+    let next = AppMove { channel, next: wire(&sticks::start(STAKE, 5, 1)), idempotency_key: None };
+    let over = bob.service.app_move(next).await.expect_err("it is over");
+    assert!(over.code == ErrorCode::ChannelNotOpen && over.message.contains("the game is over"), "{over}");
     let paid =
         [1, 2].map(|index| world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb0 + index))));
     assert_eq!(

@@ -88,6 +88,9 @@ impl Channel {
 
     pub(super) fn begin_dispute(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
         let confirmed = &self.durable.confirmed.position.state;
+        if self.is_paid_out() {
+            return Err(CommandError::AppOver);
+        }
         if self.durable.chain.head().phase != Phase::Open || self.is_leaving() || self.is_idle() {
             return Err(CommandError::NotOpen);
         }
@@ -117,8 +120,16 @@ impl Channel {
         self.is_child() || self.durable.confirmed.position.state.version > Version::ZERO
     }
 
+    /// The chain, or the parent, has given both their part.
+    pub(super) fn is_paid_out(&self) -> bool {
+        self.is_over() || matches!(self.durable.chain.head().phase, Phase::Settled(_) | Phase::Closed)
+    }
+
     fn check_movable(&self, ctx: &Context<'_>) -> Result<(), CommandError> {
         let head = &self.head().state;
+        if self.is_paid_out() || self.durable.confirmed.position.state.is_final {
+            return Err(CommandError::AppOver);
+        }
         if self.durable.restore.is_some() {
             return Err(CommandError::Restoring);
         }
@@ -131,9 +142,6 @@ impl Channel {
         if head.version == Version::ZERO {
             return Err(CommandError::NotStarted);
         }
-        if head.is_final {
-            return Err(CommandError::Rule(Rule::Finished));
-        }
         if head.writer != self.durable.side {
             return Err(CommandError::NotYourTurn);
         }
@@ -141,7 +149,7 @@ impl Channel {
             Phase::Open if self.is_idle() => Err(CommandError::NotOpen),
             Phase::Open if self.is_leaving() => Err(CommandError::AwaitingChain),
             Phase::Open if self.volatile.link == Link::Down => Err(CommandError::PeerOffline),
-            Phase::Open if self.is_finish_under_way(ctx) => Err(CommandError::Busy),
+            Phase::Open if self.is_finish_under_way(ctx) => Err(CommandError::EndAgreed),
             Phase::Open => Ok(()),
             Phase::Disputed { .. } => self.check_forcible(ctx),
             Phase::Settled(_) | Phase::Closed => Err(CommandError::NotOpen),
@@ -189,32 +197,43 @@ impl Channel {
             self.queue_start(ctx);
         }
         let Some(queued) = self.volatile.queue.pop_front() else { return Ok(()) };
-        if !self.may_write_app(ctx, &queued.operation) {
-            self.fail_one(queued, CommandError::NotOpen, out);
-            return Ok(());
-        }
-        match self.step_app(ctx, &queued.operation) {
+        let ends = matches!(queued.operation, Operation::Finish { .. });
+        let may_write = self.may_write_app(ctx, &queued.operation);
+        let step = if may_write { self.step_app(ctx, &queued.operation) } else { Err(CommandError::NotOpen) };
+        match step {
             Ok(position) => {
                 self.volatile.turn_ms = Some(ctx.now_ms);
-                self.write_one(ctx, queued, position, out)
+                self.write_one(ctx, queued, position, out)?;
+                if ends {
+                    self.end_written();
+                }
             }
             Err(error) => {
+                if ends {
+                    self.fail_end(&error, out);
+                }
                 self.fail_one(queued, error, out);
-                Ok(())
             }
         }
+        Ok(())
     }
 
     fn may_write_app(&self, ctx: &Context<'_>, operation: &Operation) -> bool {
         let is_bound = self.durable.restore.is_some() || self.volatile.peer_restoring;
         let may = match self.durable.chain.head().phase {
-            Phase::Open => self.volatile.link == Link::Up && !self.is_leaving() && self.is_admitted(),
+            Phase::Open => self.volatile.link == Link::Up && !self.is_leaving() && self.may_sign(operation),
             Phase::Disputed { .. } => {
                 matches!(operation, Operation::Move(_)) && self.check_forcible(ctx).is_ok()
             }
             Phase::Settled(_) | Phase::Closed => false,
         };
         may && !is_bound && !ctx.halted && self.durable.pending.is_empty()
+    }
+
+    /// Below the minimum deposit an app can still be ended together.
+    fn may_sign(&self, operation: &Operation) -> bool {
+        let ends = matches!(operation, Operation::Finish { .. });
+        self.is_admitted() || ends && !self.knows_nothing_of_chain()
     }
 
     /// Participant 0 signs the start as soon as both stakes are in.
@@ -224,6 +243,7 @@ impl Channel {
             && self.durable.confirmed.position.state.version == Version::ZERO
             && self.volatile.queue.is_empty()
             && ctx.around.rules.is_some()
+            && !self.is_finish_under_way(ctx)
             && self.are_stakes_in();
         let Some(app) = self.durable.app.as_ref().filter(|_| is_due) else { return };
         let operation = Operation::Move(app.start.first.clone());
@@ -257,12 +277,13 @@ impl Channel {
             // Without the rules nothing can be said; the move waits for them.
             Err(Refused::Unfit(_) | Refused::Unsupported) => return Verdict::Hold(at(Rule::HoldTimeout)),
         }
-        let rests_on_deposits = base.state.version == Version::ZERO || position.state.is_final;
-        let is_covered = !rests_on_deposits || (self.are_stakes_in() && self.is_funded(&position));
+        let starts = base.state.version == Version::ZERO && !position.state.is_final;
+        let rests_on_deposits = starts || position.state.is_final;
+        let is_covered = !rests_on_deposits || (!starts || self.are_stakes_in()) && self.is_funded(&position);
         let may_count = self.durable.chain.head().phase == Phase::Open
             && !self.is_chain_stale(ctx)
             && !ctx.halted
-            && self.is_admitted()
+            && self.may_sign(operation)
             && is_covered;
         if may_count { Verdict::Accept(Box::new(position)) } else { Verdict::Hold(at(Rule::HoldTimeout)) }
     }

@@ -88,21 +88,24 @@ impl Channel {
     pub fn outcome(&self) -> Option<ChildOutcome> {
         let funds = self.durable.terms.as_ref()?.amounts;
         let (head, counted) = (self.durable.chain.head(), self.durable.chain.counted());
-        if let Some(amounts) = head.outcome {
-            let is_agreed = counted.outcome == Some(amounts);
-            return Some(ChildOutcome { amounts, is_agreed, is_on_chain: true });
+        if let Some(decided) = &head.outcome {
+            let is_agreed = counted.outcome == head.outcome;
+            return Some(ChildOutcome { amounts: decided.amounts, is_agreed, on_chain_at: Some(decided.at) });
         }
         let state = &self.durable.confirmed.position.state;
         // In a dispute it is the chain that says what counts.
         let is_end = state.is_final && head.phase == Phase::Open && counted.phase == Phase::Open;
         let amounts = is_end.then(|| shares(funds, state))??;
-        Some(ChildOutcome { amounts, is_agreed: true, is_on_chain: false })
+        Some(ChildOutcome { amounts, is_agreed: true, on_chain_at: None })
     }
 
     /// The agreed end that the chain has executed, rather than what it had recorded.
     pub(super) fn is_closed_by(&self, state: &State, facts: &Facts) -> bool {
         match &self.durable.terms {
-            Some(terms) => facts.outcome.is_some() && facts.outcome == shares(terms.amounts, state),
+            Some(terms) => {
+                let decided = facts.outcome.as_ref().map(|decided| decided.amounts);
+                decided.is_some() && decided == shares(terms.amounts, state)
+            }
             None => facts.recorded.is_none(),
         }
     }

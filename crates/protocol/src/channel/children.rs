@@ -9,6 +9,7 @@ use crate::operation::Operation;
 use crate::position::NumberedLock;
 use crate::record::Record;
 use crate::rule::Rule;
+use crate::settings::Settings;
 use std::collections::BTreeSet;
 use strait_types::{Amount, AssetIndex, ChannelId, ChannelParams, Lock, LockKind, MAX_LOCKS, Side, Version};
 
@@ -25,11 +26,11 @@ pub(super) fn tell_children(operations: &[Operation], out: &mut Outputs) {
     }
 }
 
-/// What this side was told of a child, and when.
+/// What this side was told of a child.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Told {
     outcome: ChildOutcome,
-    /// Since when the chain has it with its confirmations, milliseconds.
+    /// Since when the peer could take it over from the chain in the life of this process, milliseconds.
     since: Option<u64>,
 }
 
@@ -119,6 +120,10 @@ impl Channel {
         if !self.is_admitted() {
             return Err(Rule::DepositTooSmall);
         }
+        if self.durable.agreed.as_ref() == Some(operation) {
+            // The answer was lost.
+            return Ok(());
+        }
         let own = opening.lock(*child, *asset, *flip).amounts[self.durable.side.index()];
         let address = self.durable.params.assets.get(asset.index()).ok_or(Rule::UnknownAsset)?;
         ctx.around.admission.ok_or(Rule::Unsupported)?.stake(*address, own, opening)
@@ -140,7 +145,7 @@ impl Channel {
 
     /// Whether the chain has what a child has come to.
     pub(super) fn is_child_on_chain(&self, child: ChannelId) -> bool {
-        self.volatile.outcomes.get(&child).is_some_and(|told| told.outcome.is_on_chain)
+        self.volatile.outcomes.get(&child).is_some_and(|told| told.outcome.on_chain_at.is_some())
     }
 
     /// Closes back, as the writer, the children that have come to something.
@@ -181,7 +186,7 @@ impl Channel {
         }
         match outcome {
             Some(outcome) => {
-                let counts = outcome.is_on_chain && outcome.is_agreed;
+                let counts = outcome.on_chain_at.is_some() && outcome.is_agreed;
                 let since = before.and_then(|told| told.since).unwrap_or(ctx.now_ms);
                 let told = Told { outcome, since: counts.then_some(since) };
                 self.volatile.outcomes.insert(child, told);
@@ -285,24 +290,27 @@ impl Channel {
         }
     }
 
-    /// When the peer will have taken too long to take over what the chain has of a child, milliseconds.
-    pub(super) fn closing_patience_ends(&self) -> Option<u64> {
-        let patience = self.durable.settings.move_patience.saturating_mul(1_000);
+    /// Whether the peer has taken too long to take over what the chain has of a child: by the chain's time, so that it
+    /// does not begin anew with each start of this node, and after it had a moment since the start.
+    fn is_closing_late(&self, ctx: &Context<'_>) -> bool {
+        let Settings { move_patience, hold_timeout_ms, .. } = *self.durable.settings;
         let is_leaving = self.durable.force_close || self.durable.chain.head().phase != Phase::Open;
-        if patience == 0 || is_leaving || self.volatile.outcomes.is_empty() {
-            return None;
+        if move_patience == 0 || is_leaving || self.volatile.outcomes.is_empty() {
+            return false;
         }
+        let is_late = |entry: &NumberedLock| {
+            let Told { outcome, since } = self.volatile.outcomes.get(&ChannelId(entry.lock.reference))?;
+            let (at, since) = (outcome.on_chain_at?, (*since)?);
+            let has_waited = ctx.now_ms.saturating_sub(since) >= hold_timeout_ms;
+            Some(has_waited && at.saturating_add(move_patience) <= ctx.head_time)
+        };
         let locks = &self.durable.confirmed.position.locks;
-        let since = locks
-            .iter()
-            .filter(|entry| entry.lock.kind == LockKind::Channel)
-            .filter_map(|entry| self.volatile.outcomes.get(&ChannelId(entry.lock.reference))?.since);
-        since.min().map(|since| since.saturating_add(patience))
+        locks.iter().filter(|entry| entry.lock.kind == LockKind::Channel).filter_map(is_late).any(|late| late)
     }
 
     /// A peer that let the chain decide a child, and does not take over what it decided, leaves nothing but the chain.
     pub(super) fn watch_closings(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        if self.closing_patience_ends().is_some_and(|end| end <= ctx.now_ms) {
+        if self.is_closing_late(ctx) {
             self.durable.force_close = true;
             out.records.push(Record::ForceClose);
             self.fail_waiting(&CommandError::NotOpen, out);

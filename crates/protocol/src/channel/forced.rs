@@ -138,7 +138,9 @@ impl Channel {
             && is_forced(recorded)
             && recorded.writer == self.durable.side
         {
-            deadlines.push(Deadline { call: "progress", at, period });
+            // Before our user has moved nothing can be called.
+            let call = if self.durable.pending.is_empty() { "move" } else { "progress" };
+            deadlines.push(Deadline { call, at, period });
         }
         deadlines
     }

@@ -2,7 +2,7 @@
 
 use super::{Channel, Context, Outputs, Queued};
 use crate::child::NewChild;
-use crate::command::{CommandError, Token};
+use crate::command::{CommandError, Event, Token};
 use crate::message::Body;
 use crate::onchain::Phase;
 use crate::operation::Operation;
@@ -184,6 +184,10 @@ impl Channel {
         if refused.is_none() && self.durable.agreed.as_ref() != Some(&operation) {
             out.records.push(Record::Agreed(operation.clone()));
             self.durable.agreed = Some(operation);
+        } else if let (Some(Rule::AwaitsApproval), Operation::OpenChild { opening, .. }) =
+            (refused, operation)
+        {
+            out.events.push(Event::ChildOffered { opening });
         }
         out.messages.push(Body::Answer { id, refused });
     }

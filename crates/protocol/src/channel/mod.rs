@@ -374,7 +374,11 @@ impl Channel {
         }
         match (self.has_app(), command) {
             (true, Command::Move(next)) => self.app_command(ctx, token, Operation::Move(next)),
-            (true, Command::Finish { outcome }) => self.begin_finish(token, outcome),
+            (true, Command::Finish { outcome }) => self.begin_finish(ctx, token, outcome, out),
+            // Before play has begun both get back what they have put in.
+            (true, Command::Close) if self.head().state.version == Version::ZERO => {
+                self.begin_finish(ctx, token, vec![[0, 0]; self.durable.params.assets.len()], out)
+            }
             (true, Command::Dispute) => self.begin_dispute(token, out),
             (true, _) => Err(CommandError::Rule(Rule::Unsupported)),
             (false, command) => self.payment_command(ctx, token, command),
@@ -641,7 +645,7 @@ impl Channel {
         let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
         let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
-        [retry, held, self.patience_ends(), self.closing_patience_ends()].into_iter().flatten().min()
+        [retry, held, self.patience_ends()].into_iter().flatten().min()
     }
 
     fn awaits_peer(&self) -> bool {

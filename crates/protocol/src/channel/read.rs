@@ -162,7 +162,8 @@ impl Channel {
             out.done(Some(intent.token()), Ok(Outcome::Agreed { version: state.version }));
         }
         if self.has_app() && self.durable.confirmed.position.state.is_final {
-            self.finish_accepted(self.durable.confirmed.position.state.version, out);
+            let state = self.durable.confirmed.position.state.clone();
+            self.finish_accepted(&state, out);
         }
     }
 

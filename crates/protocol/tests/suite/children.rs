@@ -47,7 +47,7 @@ impl World {
         let total = stakes[0].checked_add(stakes[1]).unwrap();
         let zero = amount(units).min(total);
         let amounts = [zero, total.checked_sub(zero).unwrap()];
-        let outcome = known.unwrap_or(ChildOutcome { amounts, is_agreed: true, is_on_chain: false });
+        let outcome = known.unwrap_or(ChildOutcome { amounts, is_agreed: true, on_chain_at: None });
         self.outcomes[side.index()].insert(child, outcome);
         self.tell_outcome(side, child, outcome);
     }
@@ -92,7 +92,7 @@ fn a_child_is_agreed_locked_and_closed_back_whoever_opens_it() {
         world.run();
         assert!(world.is_paid(paid), "payments go on beside it");
 
-        let outcome = ChildOutcome { amounts: [amount(5), amount(45)], is_agreed: true, is_on_chain: false };
+        let outcome = ChildOutcome { amounts: [amount(5), amount(45)], is_agreed: true, on_chain_at: None };
         for side in Side::BOTH {
             world.tell_outcome(side, child, outcome);
         }
@@ -183,7 +183,7 @@ fn a_lock_without_agreement_is_refused() {
 #[test]
 fn only_the_outcome_that_the_reader_knows_closes_a_child() {
     let outcome = [amount(20), amount(0)];
-    let known = |amounts| ChildOutcome { amounts, is_agreed: true, is_on_chain: false };
+    let known = |amounts| ChildOutcome { amounts, is_agreed: true, on_chain_at: None };
     let cases = [
         (None, Some(Rule::ChildNotOver)),
         (Some(known([amount(1), amount(19)])), Some(Rule::WrongOutcome)),
@@ -218,7 +218,7 @@ fn a_close_waits_for_children_and_a_forced_close_takes_them_along() {
     world.mine_many(4);
     assert_eq!(world.chain.state().paid_out, [[90, 90]], "the lock's part stays in reserve");
     assert!(world.wanted_names(Side::Zero).is_empty());
-    let on_chain = ChildOutcome { amounts: [amount(20), amount(0)], is_agreed: true, is_on_chain: true };
+    let on_chain = ChildOutcome { amounts: [amount(20), amount(0)], is_agreed: true, on_chain_at: Some(0) };
     world.tell_outcome(Side::Zero, child, on_chain);
     let wanted = world.wanted(Side::Zero);
     assert!(matches!(&wanted[..], [ChainAction::Unlock(locks)] if locks[0].holds(child)), "{wanted:?}");

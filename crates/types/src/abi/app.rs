@@ -63,6 +63,12 @@ fn progress_call(
     call.abi_encode().into()
 }
 
+/// What an app has to answer: name, signature and selector of `validTransition` and `verdict`.
+pub const QUESTIONS: [(&str, &str, [u8; 4]); 2] = [
+    ("validTransition", App::validTransitionCall::SIGNATURE, App::validTransitionCall::SELECTOR),
+    ("verdict", App::verdictCall::SIGNATURE, App::verdictCall::SELECTOR),
+];
+
 /// Asks an app whether the writer of `state` may move to `next`, exactly as the adjudicator asks.
 pub fn valid_transition(state: &State, next: &State) -> Bytes {
     App::validTransitionCall { state: convert::state(state), next: convert::state(next) }.abi_encode().into()

@@ -2,7 +2,7 @@ use super::*;
 use crate::testing::Page;
 use strait_api::SignedState;
 use strait_node::service::{params_json, typed_data};
-use strait_protocol::{Operation, Payment, Position, Record, SignedPosition, Update};
+use strait_protocol::{AppMove, Operation, Payment, Position, Record, SignedPosition, Update};
 use strait_types::{
     Address, Amount, AssetIndex, B256, Bytes, ChannelParams, Domain, Lock, Participant, Side, SigningKey,
     Version,
@@ -45,7 +45,9 @@ impl Channel {
     fn update(&self, base: &Position, version: u64, operations: Vec<Operation>) -> (Update, Position) {
         let operations = operations.into();
         let next = base.next(Version(version), &operations, &mut |_, _| Ok(())).expect("allowed");
-        let signature = self.sign(base.state.writer, &next);
+        let writer = base.state.writer;
+        let ends = matches!(operations[..], [Operation::Finish { .. }]);
+        let signature = self.sign(if ends { writer.other() } else { writer }, &next);
         let (base_hash, base) = (base.state.hash(), base.state.version);
         (Update { base, base_hash, version: Version(version), operations, signature }, next)
     }
@@ -56,8 +58,8 @@ impl Channel {
 
     /// The holder of the pen writes, and the other agrees.
     fn agree(&mut self, version: u64, operations: Vec<Operation>) {
-        let writer = self.position.state.writer;
         let (update, next) = self.update(&self.position, version, operations);
+        let writer = update.author(self.position.state.writer);
         if writer == Side::Zero {
             self.records.push(Record::Wrote(update));
             let signature = self.sign(Side::One, &next);
@@ -210,6 +212,32 @@ fn a_restore_leaves_a_gap_that_is_told() {
     assert_eq!(verified.totals[0].change, ["-18", "18"]);
     let page = Page::new(false, None);
     assert!(report(&verified, &page.out, &Assets::default()).contains("between versions 1 and 2"));
+}
+
+#[test]
+fn of_a_game_it_tells_what_was_played_and_what_came_of_it() {
+    let mut channel = Channel::new();
+    channel.params.app = Address::repeat_byte(7);
+    channel.params.assets = vec![Address::ZERO];
+    channel.position = Position::zero(channel.params.id(1337, Address::repeat_byte(0xad)), 1);
+    let step = |writer, left| Operation::Move(AppMove { writer, deltas: vec![[0, 0]], data: vec![left] });
+    channel.agree(1, vec![step(Side::Zero, 5)]);
+    channel.agree(2, vec![step(Side::One, 3)]);
+    let assets = Assets::new(&crate::testing::node_info());
+    let told = |channel: &Channel| {
+        let verified = verify(&channel.proof()).expect("holds");
+        report(&verified, &Output::new(false), &assets)
+    };
+    let text = told(&channel);
+    for part in ["moves          1", "the peer is to move", "last position  0x03", "so far"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    channel.agree(3, vec![Operation::Finish { outcome: vec![[-5, 5]], valid_until: 9 }]);
+    let text = told(&channel);
+    for part in ["both have signed the end", "the exporter loses", "the peer gains", "outcome"] {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
+    assert!(!text.contains("PAYMENTS"), "{text}");
 }
 
 #[test]

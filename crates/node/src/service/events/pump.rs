@@ -246,10 +246,13 @@ impl Pump {
                     format!("the call '{call}' was not sent, it is tried again while needed: {error}");
                 self.tell_event(*channel, Event::Alarm { message });
             }
-            Notice::DeadlineInDanger { channel, deadline, .. } => {
+            Notice::DeadlineInDanger { channel, call, deadline, .. } => {
                 let head_time = self.node().node.head().await?.map_or(0, |(_, time)| time);
                 let (deadline, left) = (*deadline, deadline.saturating_sub(head_time));
-                self.tell_event(*channel, Event::DeadlineInDanger { deadline, left });
+                self.tell_event(
+                    *channel,
+                    Event::DeadlineInDanger { deadline, left, our_move: *call == "move" },
+                );
             }
             Notice::Connected { peer } => self.connection(*peer, Event::PeerConnected { peer: *peer }),
             Notice::Disconnected { peer } => self.connection(*peer, Event::PeerDisconnected { peer: *peer }),
@@ -274,6 +277,7 @@ impl Pump {
             | Notice::ClientOverdrawn { .. }
             | Notice::Submitted { .. }
             | Notice::Failed { .. }
+            | Notice::Approved { .. }
             | Notice::Rejected { .. }
             | Notice::Installed { .. }
             | Notice::Included { .. }
@@ -340,7 +344,9 @@ impl Pump {
         match event {
             ChannelEvent::Done { .. } | ChannelEvent::Completed(_) | ChannelEvent::Refused { .. } => {}
             // A child is told of as every channel is: when it opens, and when it is closed.
-            ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildClosed { .. } => {}
+            ChannelEvent::ChildOpened { .. }
+            | ChannelEvent::ChildOffered { .. }
+            | ChannelEvent::ChildClosed { .. } => {}
             ChannelEvent::ClosedBack => self.tell_phase(id, &Phase::Closed),
             ChannelEvent::Moved { state, is_ours } => {
                 let step = AppMove {

@@ -77,6 +77,34 @@ async fn a_wrong_identity_is_shown_to_the_operator() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_needed_is_dialled_at_once() {
+    let (two, mut others) = start(2).await;
+    // Nobody is at the end of the line yet.
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
+    let line = Line::to(nobody).await;
+    let an_hour = Duration::from_secs(3_600);
+    let limits = Limits { min_backoff: an_hour, max_backoff: an_hour, ..Limits::default() };
+    let (one, mut events) = Network::start(NetworkConfig { limits, ..config(1) }).await.expect("starts");
+    let (host, port) = (line.place.ip().to_string(), line.place.port());
+    one.add_peer(PeerAddress::new(address(2), &host, port).expect("well formed"));
+    let mut failure = one.shared().registry.kept(address(2), |keeper| keeper.failure.clone()).expect("kept");
+    failure.wait_for(Option::is_some).await.expect("the keeper lives");
+    line.cut(two.local_addr().expect("listens"));
+    one.dial_now(address(3));
+    let both = async { (events.recv().await, others.recv().await) };
+    let mut both = std::pin::pin!(both);
+    let connected_both = loop {
+        // The keeper may not have begun to pause when it is told first.
+        one.dial_now(address(2));
+        tokio::select! {
+            both = &mut both => break both,
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    assert_eq!(connected_both, (connected(2), connected(1)));
+}
+
+#[tokio::test]
 async fn limits_that_cannot_work_are_refused() {
     let limits = Limits { silence_timeout: Duration::from_secs(1), ..Limits::default() };
     let refused = Network::start(NetworkConfig { limits, ..config(1) }).await;

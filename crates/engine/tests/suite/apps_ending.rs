@@ -1,0 +1,173 @@
+//! How games end by agreement: slips are mended, repetitions join, and nothing is signed twice.
+
+use crate::apps::{STAKE, game_settings};
+use crate::world::{World, sticks};
+use strait_protocol::{ChainNews, Command, Outcome, Token};
+use strait_types::{ChannelId, Version};
+
+fn gains(zero: i128) -> Vec<[i128; 2]> {
+    vec![[zero, -zero]]
+}
+
+impl World {
+    fn ask_end(&mut self, node: usize, channel: ChannelId, zero: i128) -> Token {
+        self.command(node, channel, Command::Finish { outcome: gains(zero) })
+    }
+
+    fn is_agreed(&self, node: usize, token: Token) -> bool {
+        matches!(self.outcome(node, token), Some(Ok(Outcome::Agreed { .. })))
+    }
+
+    /// Both know the game, nobody has put anything in.
+    fn offered_game() -> (World, ChannelId) {
+        let mut world = World::new(2);
+        world.connect(0, 1);
+        for node in 0..2 {
+            world.install(node, sticks().runtime().to_vec());
+        }
+        let (_, id) = world.offer_game(5, game_settings());
+        (world, id)
+    }
+}
+
+#[test]
+fn another_end_takes_the_place_of_a_slip_on_either_side() {
+    for first in 0..2 {
+        let (mut world, id) = World::game(9);
+        let second = 1 - first;
+        let slips = [(first, 20), (second, -20), (first, 30)];
+        let mut asked = Vec::new();
+        for (node, zero) in slips {
+            asked.push((node, world.ask_end(node, id, zero)));
+            world.settle();
+        }
+        assert!(world.refusal(first, asked[0].1).contains("another end"));
+        assert_eq!(world.app(second, id).offer.expect("shown").outcome, gains(30), "the newest counts");
+        let agreed = world.ask_end(second, id, 30);
+        world.settle();
+        assert!(world.refusal(second, asked[1].1).contains("another end"));
+        assert!(world.is_agreed(first, asked[2].1) && world.is_agreed(second, agreed), "{first}");
+        world.follow();
+        world.follow();
+        assert_eq!(world.payouts(), [STAKE + 30, STAKE - 30]);
+    }
+}
+
+#[test]
+fn the_same_end_joins_what_is_asked_written_or_agreed() {
+    let (mut world, id) = World::game(9);
+    let mut tokens = Vec::new();
+    for node in [0, 1, 0, 1] {
+        // Nothing is delivered: the four cross.
+        tokens.push((node, world.ask_end(node, id, 20)));
+    }
+    for node in [0, 1, 0, 1, 0, 1] {
+        world.deliver_one();
+        tokens.push((node, world.ask_end(node, id, 20)));
+    }
+    world.settle();
+    tokens.extend([0, 1].map(|node| (node, world.ask_end(node, id, 20))));
+    world.follow();
+    world.follow();
+    tokens.extend([0, 1].map(|node| (node, world.ask_end(node, id, 20))));
+    for (index, (node, token)) in tokens.into_iter().enumerate() {
+        assert!(world.is_agreed(node, token), "call {index}: {:?}", world.outcome(node, token));
+    }
+    assert_eq!(world.payouts(), [STAKE + 20, STAKE - 20]);
+}
+
+#[test]
+fn what_was_replaced_is_never_written_and_binds_nobody() {
+    let (mut world, id) = World::game(9);
+    world.take(0, id, 1);
+    // Node 1 is to move; node 0 proposes, and lets go of it while the answer is on its way.
+    let wanted = world.ask_end(1, id, 20);
+    world.settle();
+    let slip = world.ask_end(0, id, 20);
+    assert!(world.deliver_one(), "the proposal, to which node 1 agrees for good");
+    let bound = world.ask_end(1, id, 10);
+    assert!(world.refusal(1, bound).contains("has agreed to the end"), "it may be written now");
+    let instead = world.ask_end(0, id, -30);
+    world.settle();
+    assert!(world.refusal(0, slip).contains("another end"));
+    assert_eq!(world.app(0, id).state.version, Version(2), "nothing was written");
+    assert_eq!(world.app(1, id).offer.expect("shown").outcome, gains(-30));
+    // Node 1 is free again: to agree to the other, and to move.
+    let other = world.ask_end(1, id, 15);
+    world.settle();
+    assert!(world.refusal(1, wanted).contains("another end"));
+    let moved = world.take(1, id, 2);
+    assert!(matches!(world.outcome(1, moved), Some(Ok(Outcome::Moved { .. }))));
+    for (node, token) in [(0, instead), (1, other)] {
+        assert!(world.refusal(node, token).contains("refused"), "play went on");
+    }
+    world.ask_end(1, id, 5);
+    let end = world.ask_end(0, id, 5);
+    world.settle();
+    assert!(world.is_agreed(0, end));
+    world.follow();
+    world.follow();
+    assert_eq!(world.payouts(), [STAKE + 5, STAKE - 5]);
+}
+
+#[test]
+fn a_game_that_has_not_begun_ends_without_a_dispute() {
+    // Who has put nothing in has nothing to lose: its node agrees by itself, whoever asks.
+    for (asks, end) in [(0, Command::Close), (1, Command::Close), (1, Command::Finish { outcome: gains(0) })]
+    {
+        let (mut world, id) = World::offered_game();
+        world.stake(0, id);
+        let early = world.ask_end(asks, id, 10);
+        assert!(world.refusal(asks, early).contains("has not started"), "nobody has won anything");
+        let token = world.command(asks, id, end);
+        world.settle();
+        assert!(world.is_agreed(asks, token), "{:?}", world.outcome(asks, token));
+        world.follow();
+        world.follow();
+        assert_eq!(world.payouts(), [STAKE, 0]);
+        assert!(!world.news(0).iter().any(|news| matches!(news, ChainNews::Challenged { .. })));
+    }
+}
+
+#[test]
+fn a_stake_that_is_in_ends_the_game_only_with_its_owners_word() {
+    let (mut world, id) = World::offered_game();
+    world.stake(1, id);
+    world.put_in(0, id, 1);
+    let asked = world.ask_end(0, id, 0);
+    world.settle();
+    assert_eq!(world.outcome(0, asked), None, "node 1 may wait for the other stake");
+    // And it comes: play begins, and the proposal with nothing to win is over.
+    world.put_in(0, id, STAKE - 1);
+    assert_eq!(world.app(1, id).state.version, Version(1));
+    assert!(world.refusal(0, asked).contains("refused"));
+}
+
+#[test]
+fn nothing_is_agreed_before_the_chain_has_shown_a_deposit() {
+    let (mut world, id) = World::offered_game();
+    for node in 0..2 {
+        let token = world.command(node, id, Command::Close);
+        assert!(world.refusal(node, token).contains("has not started"));
+    }
+}
+
+#[test]
+fn after_its_end_a_game_says_that_it_is_over() {
+    let (mut world, id) = World::game(9);
+    world.ask_end(0, id, 7);
+    world.ask_end(1, id, 7);
+    world.settle();
+    for round in 0..2 {
+        for node in 0..2 {
+            let tokens = [world.take(node, id, 1), world.ask_end(node, id, 8)];
+            for token in tokens {
+                assert!(world.refusal(node, token).contains("the game is over"), "{round}");
+            }
+        }
+        world.follow();
+        world.follow();
+    }
+    let claimed = world.command(0, id, Command::Dispute);
+    assert!(world.refusal(0, claimed).contains("the game is over"));
+}
