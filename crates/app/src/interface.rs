@@ -3,27 +3,28 @@
 use crate::reason::written;
 use alloy_primitives::hex;
 use serde_json::Value;
-use strait_types::abi::app::QUESTIONS;
+use strait_types::abi::app::SELECTORS;
 use strait_types::keccak256;
 
-/// What the answers are encoded as, in the order of [`QUESTIONS`].
-const ANSWERS: [&str; 2] = ["bool", "int128[2][]"];
+/// What an app is asked, in the order of [`SELECTORS`]: name, parameters for people, and what it returns.
+const QUESTIONS: [(&str, &str, &str); 2] =
+    [("validTransition", "State, State", "bool"), ("verdict", "State", "int128[2][]")];
 
 /// The first question that it has no answer to, or not of that type. An ABI that says nothing at all is no reason.
 pub(crate) fn lacks(abi: &Value) -> Option<String> {
     let items = abi.as_array().filter(|items| !items.is_empty())?;
     let functions: Vec<&Value> = items.iter().filter(|item| item["type"] == "function").collect();
-    QUESTIONS.iter().zip(ANSWERS).find_map(|((name, signature, selector), answer)| {
-        let asked = |function: &&&Value| selector_of(function) == Some(*selector);
+    QUESTIONS.iter().zip(SELECTORS).find_map(|((name, takes, answer), selector)| {
+        let asked = |function: &&&Value| selector_of(function) == Some(selector);
         let Some(function) = functions.iter().find(asked) else {
             let selector = hex::encode_prefixed(selector);
             let other = functions.iter().find(|function| function["name"] == **name);
             let other = other.and_then(|function| parameters(function, "inputs"));
             let instead = other.map_or(String::new(), |given| format!("; its `{name}` takes ({given})"));
-            return Some(format!("no function {signature} (selector {selector}){instead}"));
+            return Some(format!("no function {name}({takes}) (selector {selector}){instead}"));
         };
         let returned = parameters(function, "outputs").unwrap_or_default();
-        (returned != answer).then(|| format!("a `{name}` that returns ({returned}) instead of ({answer})"))
+        (returned != *answer).then(|| format!("a `{name}` that returns ({returned}) instead of ({answer})"))
     })
 }
 
@@ -64,7 +65,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named_with_what_is_there_instead() {
         let none = change("verdict", |item| item["name"] = "judge".into());
-        assert!(none.starts_with("no function verdict((bytes32,") && none.contains("selector 0x"), "{none}");
+        assert!(none.starts_with("no function verdict(State) (selector 0x"), "{none}");
         assert!(!none.contains("takes"), "{none}");
         let other = change("validTransition", |item| {
             item["inputs"] = serde_json::json!([{"type": "bytes"}, {"type": "bytes"}]);

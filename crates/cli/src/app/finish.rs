@@ -12,7 +12,7 @@ use strait_types::Amount;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app finish 0x1a2b                         # as the app itself judges\n  strait app finish 0x1a2b --accept                # as the peer offers\n  strait app finish 0x1a2b --we-gain \"0.5 ether\"\n  strait app finish 0x1a2b --even --yes\n\nThe peer must ask for the same. It waits until then; Ctrl-C ends the waiting, not the proposal, which stands until the\npeer agrees or refuses, or a move is made. Where this node would get less than the app gives it, it asks first. What\nboth have agreed on is paid by the chain, or goes back into the channel that the app was opened in."
+    after_help = "Examples:\n  strait app finish 0x1a2b                         # as the app itself judges\n  strait app finish 0x1a2b --accept                # as the peer offers\n  strait app finish 0x1a2b --we-gain \"0.5 ether\"\n  strait app finish 0x1a2b --even --yes\n\nThe peer must ask for the same. It waits until then; Ctrl-C ends the waiting, not the proposal, which stands until the\npeer agrees or refuses, another one takes its place, or a move is made: the same command once more joins it. Before play has\nbegun it gives both back what they have put in. Where this node would get less than the app gives it, it asks first. What\nboth have agreed on is paid by the chain, or goes back into the channel that the app was opened in."
 )]
 pub(super) struct FinishArgs {
     /// Its id, or the first digits.
@@ -98,6 +98,10 @@ impl WantedArgs {
             return play.offer.clone().ok_or_else(|| {
                 Failure::usage("the peer offers no end").hint("`strait app show` tells when it does")
             });
+        }
+        if !self.is_named() && play.version == 0 {
+            // Nobody has won anything yet.
+            return Ok(vec![["0".into(), "0".into()]; info.balances.len()]);
         }
         if !self.is_named() {
             return play.verdict.clone().ok_or_else(|| {
@@ -241,6 +245,16 @@ mod tests {
         let words = ["--we-gain", "1 wei", "--we-lose", "2.5 USDC", "--yes"];
         assert_eq!(asked(fake(0, &won), &words).await, both);
         assert_eq!(asked(fake(0, &won), &["--accept", "--yes"]).await, json!([["400", "-400"], ["0", "0"]]));
+    }
+
+    #[tokio::test]
+    async fn before_it_has_begun_a_game_ends_as_if_it_had_never_been() {
+        let fake = fake(0, &json!(null)).on("strait_app_show", |_| {
+            Ok(json!({"channel": channel_info(0xab).channel, "app": Address::repeat_byte(7), "side": 0, "version": 0,
+                "stakes": [], "position": {"writer": 1, "deltas": [["0", "0"], ["0", "0"]], "data": "0x"},
+                "our_turn": false, "in_flight": false, "deadline": null, "offer": null}))
+        });
+        assert_eq!(asked(fake, &[]).await, json!([["0", "0"], ["0", "0"]]));
     }
 
     #[tokio::test]

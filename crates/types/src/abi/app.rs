@@ -63,11 +63,8 @@ fn progress_call(
     call.abi_encode().into()
 }
 
-/// What an app has to answer: name, signature and selector of `validTransition` and `verdict`.
-pub const QUESTIONS: [(&str, &str, [u8; 4]); 2] = [
-    ("validTransition", App::validTransitionCall::SIGNATURE, App::validTransitionCall::SELECTOR),
-    ("verdict", App::verdictCall::SIGNATURE, App::verdictCall::SELECTOR),
-];
+/// Selectors of what an app has to answer: `validTransition` and `verdict`.
+pub const SELECTORS: [[u8; 4]; 2] = [App::validTransitionCall::SELECTOR, App::verdictCall::SELECTOR];
 
 /// Asks an app whether the writer of `state` may move to `next`, exactly as the adjudicator asks.
 pub fn valid_transition(state: &State, next: &State) -> Bytes {
