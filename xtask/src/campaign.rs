@@ -7,7 +7,7 @@ use crate::contracts;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -98,8 +98,7 @@ struct KillArguments {
 }
 
 /// What runs is built like this program, and so by `cargo xtask` for release: name and cargo's flag.
-pub(crate) const PROFILE: (&str, &str) =
-    if cfg!(debug_assertions) { ("dev", "") } else { ("release", "--release") };
+const PROFILE: (&str, &str) = if cfg!(debug_assertions) { ("dev", "") } else { ("release", "--release") };
 
 /// Runs a campaign.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
@@ -243,11 +242,17 @@ pub(crate) fn revision() -> String {
 }
 
 pub(crate) fn keep(name: &str, result: &Value) -> Result<()> {
+    let path = write_result(name, result)?;
+    println!("{result:#}\nwritten to {}", path.display());
+    Ok(())
+}
+
+/// Writes a result, and says where it is.
+pub(crate) fn write_result(name: &str, result: &Value) -> Result<PathBuf> {
     let path = root().join("docs/campaigns").join(format!("{name}.json"));
-    let text = format!("{}\n", serde_json::to_string_pretty(result)?);
+    let text = format!("{result:#}\n");
     let written =
         std::fs::create_dir_all(root().join("docs/campaigns")).and_then(|()| std::fs::write(&path, &text));
     written.with_context(|| format!("{} can't be written", path.display()))?;
-    println!("{text}written to {}", path.display());
-    Ok(())
+    Ok(path)
 }

@@ -1,12 +1,13 @@
 //! Deliberately wrong variants of the product: each must be caught by the simulator, or where a rule of the contract is
 //! missing by the contract's tests. Whatever is not caught shows what they do not see.
 
-use crate::campaign::{PROFILE, keep, revision};
+use crate::campaign::{revision, write_result};
 use crate::command::{cargo, output, program, release_dir, root, run as run_command};
 use crate::contracts;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,8 +15,11 @@ use std::time::Instant;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Only mutants whose name contains one of these; no result is kept then
+    /// Only mutants whose name contains one of these; the kept result of the others stays
     names: Vec<String>,
+    /// Only those that the kept result does not say are caught: goes on where a run was stopped
+    #[arg(long)]
+    rest: bool,
     /// Seeds within which the simulator must catch one
     #[arg(long, default_value_t = 2_000)]
     seeds: u64,
@@ -64,18 +68,23 @@ fn all() -> Result<Vec<Mutant>> {
     paths.iter().map(|path| Mutant::parse(path)).collect()
 }
 
-/// Tries each mutant.
+/// Tries each mutant, and keeps its result at once: all of them take an hour.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let asked = |mutant: &Mutant| {
-        arguments.names.is_empty() || arguments.names.iter().any(|part| mutant.name.contains(part))
+    let all = all()?;
+    let mut kept = if arguments.rest || !arguments.names.is_empty() { kept() } else { BTreeMap::new() };
+    kept.retain(|name, _| all.iter().any(|mutant| mutant.name == *name));
+    let asked = |mutant: &&Mutant| {
+        let is_named =
+            arguments.names.is_empty() || arguments.names.iter().any(|part| mutant.name.contains(part));
+        let is_caught = kept.get(&mutant.name).is_some_and(|result| result["caught"].is_string());
+        is_named && !(arguments.rest && is_caught)
     };
-    let mutants: Vec<Mutant> = all()?.into_iter().filter(asked).collect();
-    ensure!(!mutants.is_empty(), "no mutant has such a name; xtask/mutants has them");
+    let mutants: Vec<&Mutant> = all.iter().filter(asked).collect();
+    ensure!(!mutants.is_empty(), "no mutant is left to be tried, or none has such a name: see xtask/mutants");
     let revision = revision();
     let scratch = Scratch::make(mutants.iter().any(|mutant| mutant.catcher != Catcher::Simulator))?;
-    let mut results = Vec::new();
     let mut missed = Vec::new();
-    for mutant in &mutants {
+    for mutant in mutants {
         let start = Instant::now();
         // One that can't be tried is as bad as one that is missed, and keeps nobody from trying the others.
         let caught = scratch.try_one(mutant, arguments.seeds).unwrap_or_else(|error| {
@@ -84,26 +93,44 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         });
         let seconds = start.elapsed().as_secs();
         println!("{:<36} {seconds:>4} s  {}", mutant.name, caught.as_ref().map_or("NOT CAUGHT", |by| by));
-        results.push(json!({ "name": mutant.name, "wrong": mutant.wrong, "caught": caught }));
         if caught.is_none() {
             missed.push(mutant.name.as_str());
         }
-    }
-    if arguments.names.is_empty() {
         let result = json!({
-            "campaign": "mutants",
-            "revision": revision,
-            "profile": PROFILE.0,
-            "seeds": arguments.seeds,
-            "caught": results.len() - missed.len(),
-            "missed": missed,
-            "mutants": results,
+            "name": mutant.name, "wrong": mutant.wrong, "caught": caught,
+            "seconds": seconds, "seeds": arguments.seeds, "revision": revision,
         });
-        keep("mutants", &result)?;
+        kept.insert(mutant.name.clone(), result);
+        write_result("mutants", &summary(&kept, all.len()))?;
     }
-    println!("mutants: {} caught, {} not caught", results.len() - missed.len(), missed.len());
     if missed.is_empty() { Ok(()) } else { bail!("not caught: {}", missed.join(", ")) }
 }
+
+/// What was kept of each mutant, by name.
+fn kept() -> BTreeMap<String, Value> {
+    let text = fs::read_to_string(root().join("docs/campaigns/mutants.json")).unwrap_or_default();
+    let result: Value = serde_json::from_str(&text).unwrap_or_default();
+    let results = result["mutants"].as_array().cloned().unwrap_or_default();
+    let named = |result: Value| Some((result["name"].as_str()?.to_owned(), result));
+    results.into_iter().filter_map(named).collect()
+}
+
+fn summary(results: &BTreeMap<String, Value>, all: usize) -> Value {
+    let (caught, missed): (Vec<_>, Vec<_>) =
+        results.values().partition(|result| result["caught"].is_string());
+    let missed: Vec<_> = missed.iter().map(|result| &result["name"]).collect();
+    json!({
+        "campaign": "mutants",
+        "profile": format!("dev, {}", OPTIMISED.join("=")),
+        "caught": caught.len(),
+        "missed": missed,
+        "untried": all.saturating_sub(results.len()),
+        "mutants": results.values().collect::<Vec<_>>(),
+    })
+}
+
+/// The dev profile compiles what a patch changes in a fifth of release's time, and shares what it stands on with the tests.
+const OPTIMISED: [&str; 2] = ["CARGO_PROFILE_DEV_OPT_LEVEL", "1"];
 
 /// A copy of the sources, in which patches are applied. It has a target directory of its own: what cargo makes of it has
 /// the names of the originals.
@@ -133,7 +160,24 @@ impl Scratch {
             let from = root().join("contracts/node_modules");
             run_command(program("cp").arg("-al").arg(from).arg(scratch.directory.join("contracts")))?;
         }
+        scratch.warm()?;
         Ok(scratch)
+    }
+
+    /// Dependencies that the workspace's tests have compiled are not compiled again.
+    fn warm(&self) -> Result<()> {
+        let (from, to) = (root().join("target/debug"), self.directory.join("target/debug"));
+        if to.exists() || !from.join("deps").exists() {
+            return Ok(());
+        }
+        fs::create_dir_all(to.join("deps"))?;
+        let [fingerprints, builds] = [".fingerprint", "build"].map(|name| from.join(name));
+        run_quietly(program("cp").arg("-a").args([fingerprints, builds]).arg(&to))?;
+        // Libraries are replaced when they are compiled anew, never changed in place.
+        let libraries = "-maxdepth 1 ( -name *.rlib -o -name *.rmeta -o -name *.so ) -exec cp -al -t";
+        let mut link = program("find");
+        link.arg(from.join("deps")).args(libraries.split(' ')).arg(to.join("deps")).args(["{}", "+"]);
+        run_quietly(&mut link)
     }
 
     fn command(&self, mut command: Command) -> Command {
@@ -145,7 +189,9 @@ impl Scratch {
 
     fn apply(&self, mutant: &Mutant, reverse: bool) -> Result<()> {
         let mut git = self.command(program("git"));
-        git.arg("apply").args(reverse.then_some("-R")).arg(&mutant.patch);
+        // The copy's, since the original may be written anew meanwhile.
+        let patch = self.directory.join("xtask/mutants").join(mutant.patch.file_name().unwrap_or_default());
+        git.arg("apply").args(reverse.then_some("-R")).arg(patch);
         run_quietly(&mut git).with_context(|| format!("{}: write its patch anew", mutant.name))?;
         Ok(())
     }
@@ -162,13 +208,11 @@ impl Scratch {
     }
 
     fn simulate(&self, seeds: u64) -> Result<Option<String>> {
-        let build = format!("build {} --quiet --workspace --locked --bin strait-sim", PROFILE.1);
-        let mut build = self.command(cargo(&build));
+        let mut build = self.command(cargo("build --quiet --workspace --locked --bin strait-sim"));
         let target = self.directory.join("target");
-        build.env("CARGO_TARGET_DIR", &target).env("CARGO_INCREMENTAL", "1");
+        build.env("CARGO_TARGET_DIR", &target).env(OPTIMISED[0], OPTIMISED[1]);
         run_quietly(&mut build)?;
-        let directory = if PROFILE.0 == "dev" { "debug" } else { PROFILE.0 };
-        let binary = target.join(directory).join("strait-sim");
+        let binary = target.join("debug/strait-sim");
         let counts = self.directory.join("counts.json");
         let mut simulator = self.command(program(&binary));
         simulator.args(["--seeds", &seeds.to_string(), "--until-failure", "--counts"]).arg(&counts);

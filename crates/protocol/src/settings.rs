@@ -29,8 +29,8 @@ pub struct Settings {
     /// list have no minimum.
     #[serde(default)]
     pub peer_deposit: Vec<Amount>,
-    /// Seconds that a peer may take for a move, or for the acknowledgement of one, before the chain is asked; 0 leaves
-    /// that to the user. Counted anew after a restart.
+    /// Seconds that a peer may take for a move, for the acknowledgement of one, or for its signature on a rebase after a
+    /// restore, before the chain is asked; 0 leaves that to the user. Counted anew after a restart.
     #[serde(default = "default_patience")]
     pub move_patience: u64,
 }

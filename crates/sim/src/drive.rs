@@ -32,6 +32,7 @@ impl World {
         let domain = self.domain;
         self.set_clock(node);
         self.nodes[node].start(&domain, mutation, restored)?;
+        self.meet_towers(node)?;
         self.note(format_args!("{} starts", self.name(node)));
         if self.nodes[node].life > 1 {
             self.report.count("fault", "restart");
@@ -84,6 +85,7 @@ impl World {
         let kept = self.weather.below(unsynced + 1);
         self.nodes[node].disk.crash(kept as usize);
         self.calls.lose(node);
+        self.leave_towers(node)?;
         for link in 0..self.links.len() {
             if self.links[link].nodes.contains(&node) {
                 self.disconnect(link)?;
@@ -323,7 +325,8 @@ impl World {
                 Ok(())
             }
             // Each look at the chain begins with what the engine knows.
-            Effect::FollowFrom { .. } | Effect::Tower(_) => Ok(()),
+            Effect::FollowFrom { .. } => Ok(()),
+            Effect::Tower(effect) => self.to_tower(effect),
             Effect::FetchEvents { channel, through } => {
                 let account = &mut self.nodes[node].account;
                 // A reorg in the meantime makes the question void; the next block asks it again.

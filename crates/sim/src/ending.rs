@@ -27,10 +27,9 @@ impl World {
         }
         self.run_until(self.now + 3 * self.block_ms)?;
         self.roughen();
-        for id in &ids {
-            // Where a channel goes, its children go by themselves.
-            let must = self.parent_of(*id).is_none() || self.users.chance(300);
-            if must && !self.is_closed(*id)? {
+        self.force_children(&ids[..children])?;
+        for id in &ids[children..] {
+            if !self.is_closed(*id)? {
                 self.end_by_force(*id)?;
             }
         }
@@ -53,6 +52,20 @@ impl World {
             self.run_until(self.now + self.block_ms)?;
         }
         Ok(())
+    }
+
+    /// Where a channel goes, its children go by themselves; some go to the chain alone, and their parents live on for long
+    /// enough to take over what the chain decides.
+    fn force_children(&mut self, children: &[ChannelId]) -> Result<(), Broken> {
+        let mut longest = 0;
+        for id in children {
+            if self.users.chance(500) && !self.is_closed(*id)? {
+                longest = longest.max(u64::from(self.channels[id].params.challenge_duration) * 1_000);
+                self.end_by_force(*id)?;
+            }
+        }
+        let waits = longest > 0 && self.users.chance(700);
+        if waits { self.run_until(self.now + longest + BLOCKS * self.block_ms) } else { Ok(()) }
     }
 
     /// All channels; children before the others.
@@ -118,9 +131,14 @@ impl World {
         if let Some((liar, role)) = self.plan.liar
             && self.channels[&id].nodes.contains(&liar)
             && role != Role::Staller
-            && self.users.chance(500)
+            && self.users.chance(if self.towers.is_empty() { 500 } else { 800 })
         {
-            if self.sleeps_safely(victim) && self.users.chance(500) {
+            if self.may_be_away(victim, id) {
+                // Its towers are all that answers and settles.
+                let period = u64::from(self.channels[&id].params.challenge_duration) * 1_000;
+                self.report.count("fault", "away for a whole dispute");
+                self.crash_for(victim, period + period / 2)?;
+            } else if self.sleeps_safely(victim) && self.users.chance(500) {
                 let third = u64::from(self.channels[&id].params.challenge_duration) * 1_000 / 3;
                 let down = self.users.within(&(1..=third));
                 self.report.count("fault", "asleep while challenged");
@@ -178,8 +196,10 @@ impl World {
         let horizon = settings.iter().map(|settings| settings.lock_horizon + 2 * settings.execution_window);
         // Forced moves, each of which may take a period, and disputes that end by agreement.
         let moves = most(&|plan| plan.game.map_or(0, |plan| plan.game.most_moves(plan.size) + 8));
+        // Who is away for a whole dispute comes back to what nobody has challenged.
+        let away = if self.towers.is_empty() { 0 } else { 2 * of_parent * 1_000 };
         let games = moves * (period * 1_000 + BLOCKS * self.block_ms);
-        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms + games
+        (period + horizon.max().unwrap_or(0)) * 1_000 + 2 * BLOCKS * self.block_ms + games + away
     }
 
     fn is_closed(&self, id: ChannelId) -> Result<bool, Broken> {

@@ -88,7 +88,7 @@ impl World {
         self.nodes[node].liar.as_ref()?.frames.get(index).cloned()
     }
 
-    fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
+    pub(crate) fn damage(&mut self, mut frame: Vec<u8>) -> Vec<u8> {
         match self.lies.below(5) {
             0 => {
                 let index = self.lies.index(frame.len());
@@ -123,6 +123,10 @@ impl World {
         }
         let Some(role) = self.role(node) else { return false };
         let SubmissionKey::Call(key) = submission.key else { return true };
+        if key.name == "respond" && !self.towers.is_empty() {
+            // Its own engine would answer in place of the towers.
+            return false;
+        }
         match role {
             Role::StaleChallenger => key.name != "respond",
             Role::WithdrawerInFlight if key.name == "withdraw" && self.lies.chance(800) => {

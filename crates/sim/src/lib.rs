@@ -30,6 +30,7 @@ mod players;
 mod queue;
 mod report;
 mod restore;
+mod towers;
 mod trace;
 mod weather;
 mod workload;

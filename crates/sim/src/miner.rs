@@ -38,6 +38,9 @@ impl World {
         });
         for (from, event) in events {
             let sender = self.nodes.iter().position(|node| node.account.address() == from);
+            if matches!(event, AdjudicatorEvent::Responded { .. }) && self.is_tower(from) {
+                self.report.count("defence", "answered by a tower");
+            }
             self.see(sender, &event)?;
         }
         let number = self.chain.with(|chain| chain.head().at.number);
@@ -47,6 +50,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.follow_soon(node);
         }
+        self.towers_follow();
         let next = self.block_ms;
         self.after(next, Event::Mine);
         Ok(())

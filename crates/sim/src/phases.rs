@@ -40,6 +40,7 @@ impl World {
         for node in 0..self.nodes.len() {
             self.start_node(node)?;
         }
+        self.start_towers();
         self.after(0, Event::Mine);
         self.run_until(self.now + 1)?;
         self.install_apps()?;

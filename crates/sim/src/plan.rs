@@ -3,6 +3,7 @@
 use crate::dice::Dice;
 use crate::games::Game;
 use crate::mutation::Mutation;
+use crate::towers::TowerPlan;
 use std::ops::RangeInclusive;
 use strait_protocol::Settings;
 use strait_types::{Address, ChannelParams, ChildTerms, Participant, Side, keccak256};
@@ -176,6 +177,7 @@ pub(crate) struct Plan {
     /// Of 1,000 restarts: from a backup, if there is one.
     pub(crate) restores: u64,
     pub(crate) chain: ChainPlan,
+    pub(crate) towers: Option<TowerPlan>,
     pub(crate) operations: u64,
     /// How many channels within channels users open at most.
     pub(crate) children: u64,
@@ -190,6 +192,9 @@ impl Plan {
         let dice = &mut Dice::new(seed, 0);
         let nodes = if dice.chance(250) { 3 } else { 2 };
         let liar = dice.chance(500).then(|| (dice.index(nodes), dice.pick(&Role::ALL)));
+        // From dice of its own, so that it changes no other seed: what turncoats do takes many of them to matter.
+        let liar = liar
+            .map(|(node, role)| (node, if Dice::new(seed, 7).chance(120) { Role::Turncoat } else { role }));
         let shared = shared_settings(dice);
         let mut settings: Vec<Settings> = (0..nodes).map(|_| own_settings(dice, &shared)).collect();
         let depth = settings.iter().map(|settings| settings.confirmations).min().unwrap_or(0);
@@ -222,9 +227,11 @@ impl Plan {
             // A rebase waits for an hour: who asks every second makes the run long, and no better.
             settings.iter_mut().for_each(|settings| settings.retry_ms = dice.within(&(4_000..=15_000)));
         }
+        let towers = towers(seed, nodes, liar).filter(|_| !plays && restores == 0 && chain.deep_reorg == 0);
         Plan {
             nodes,
             liar,
+            towers,
             settings,
             skew,
             channels,
@@ -313,6 +320,15 @@ fn game_channel(
     plan.deposits = [vec![stake], vec![stake + dice.pick(&[0, 0, 5])]];
     plan.game = Some(GamePlan { game, stake, size });
     Some(plan)
+}
+
+/// Towers of an honest node, more often where somebody lies. They guard no children, and a player who is away can't move.
+fn towers(seed: u64, nodes: usize, liar: Option<(usize, Role)>) -> Option<TowerPlan> {
+    // Dice of its own.
+    let dice = &mut Dice::new(seed, 8);
+    let honest: Vec<usize> = (0..nodes).filter(|node| liar.is_none_or(|(liar, _)| liar != *node)).collect();
+    let rate = if liar.is_some() { 900 } else { 100 };
+    dice.chance(rate).then(|| TowerPlan { client: dice.pick(&honest), lies: dice.chance(500) })
 }
 
 /// In a fifth of the seeds, and more often where somebody lies about games.

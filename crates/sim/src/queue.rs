@@ -1,5 +1,6 @@
 //! Virtual time: what happens next.
 
+use crate::towers::AtTower;
 use std::collections::BTreeMap;
 use strait_engine::ports::TxHash;
 use strait_engine::{Input, Submission};
@@ -47,6 +48,8 @@ pub(crate) enum Event {
     Operate,
     /// The dishonest node does something.
     Scheme,
+    /// Something happens at a tower.
+    Tower { tower: usize, life: u64, what: AtTower },
 }
 
 /// Events in order of time, and within a moment of their making.

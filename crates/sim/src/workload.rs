@@ -64,6 +64,7 @@ impl World {
             return self.open_child(node, channel);
         }
         let kind = self.users.weighted(&KINDS);
+        let kind = if self.tempts_turncoat(channel) { Kind::Withdraw } else { kind };
         let checked = self.users.index(self.nodes.len());
         if self.users.chance(60) {
             self.compare_with_disk(checked)?;

@@ -11,6 +11,7 @@ use crate::node::Node;
 use crate::plan::{ChannelPlan, GamePlan, Places, Plan};
 use crate::queue::{Event, Queue};
 use crate::report::Report;
+use crate::towers::Watch;
 use crate::trace::Trace;
 use crate::weather::Sent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +34,7 @@ pub(crate) struct World {
     pub(crate) queue: Queue,
     pub(crate) nodes: Vec<Node>,
     pub(crate) links: Vec<Link>,
+    pub(crate) towers: Vec<Watch>,
     pub(crate) channels: BTreeMap<ChannelId, ChannelPlan>,
     pub(crate) chain: SharedChain,
     /// Faults have stopped; a dishonest node goes on.
@@ -88,6 +90,7 @@ impl World {
         World {
             channels: plan.channels.iter().map(|channel| (id(channel), channel.clone())).collect(),
             links: Link::between(&plan),
+            towers: Watch::all(plan.towers, &chain),
             nodes,
             mutation,
             now: began,
@@ -204,6 +207,7 @@ impl World {
             Event::Operate => self.operate(),
             Event::Play => self.play(),
             Event::Scheme => self.scheme(),
+            Event::Tower { tower, life, what } => self.happen_at_tower(tower, life, what),
             _ => Ok(()),
         }
     }

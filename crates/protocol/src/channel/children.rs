@@ -7,7 +7,6 @@ use crate::command::{CommandError, Event, Token};
 use crate::onchain::{Phase, Settlement};
 use crate::operation::Operation;
 use crate::position::NumberedLock;
-use crate::record::Record;
 use crate::rule::Rule;
 use crate::settings::Settings;
 use std::collections::BTreeSet;
@@ -311,9 +310,7 @@ impl Channel {
     /// A peer that let the chain decide a child, and does not take over what it decided, leaves nothing but the chain.
     pub(super) fn watch_closings(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         if self.is_closing_late(ctx) {
-            self.durable.force_close = true;
-            out.records.push(Record::ForceClose);
-            self.fail_waiting(&CommandError::NotOpen, out);
+            self.leave(out);
         }
     }
 

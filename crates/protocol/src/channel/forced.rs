@@ -33,7 +33,11 @@ impl Channel {
             Phase::Open => self.wanted_before_dispute(ctx, facts).into_iter().collect(),
             Phase::Disputed { deadline, moves, .. } => {
                 let is_showing = *moves == 0 && ctx.head_time <= *deadline;
-                self.wanted_in_play(ctx, facts, is_showing).into_iter().collect()
+                let close = self.agreed_close(ctx, facts);
+                if close.is_some() && !self.is_close_late(ctx, *deadline) {
+                    return close.into_iter().collect();
+                }
+                close.into_iter().chain(self.wanted_in_play(ctx, facts, is_showing)).collect()
             }
             Phase::Settled(_) | Phase::Closed => Vec::new(),
         }
@@ -74,10 +78,6 @@ impl Channel {
     /// What is due in a dispute, as if the chain had the app's code.
     fn step_in_play(&self, ctx: &Context<'_>, facts: &Facts, is_showing: bool) -> Option<ChainAction> {
         let recorded = facts.recorded.as_ref()?;
-        let execution = self.durable.execution.as_ref().filter(|execution| execution.is_final);
-        if let Some(close) = execution.and_then(|execution| self.executable(ctx, facts, execution)) {
-            return Some(close);
-        }
         if let Some(resume) = self.resume_call(ctx, facts) {
             return Some(resume);
         }

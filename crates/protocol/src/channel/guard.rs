@@ -136,23 +136,38 @@ impl Channel {
     ) {
         let Some(recorded) = &facts.recorded else { return };
         let confirmed = &self.durable.confirmed;
-        let closes = self
-            .durable
-            .execution
-            .as_ref()
-            .filter(|execution| execution.is_final)
-            .and_then(|execution| self.executable(ctx, facts, execution));
-        if let Some(close) = closes {
-            actions.push(close);
-        } else if ctx.head_time > deadline {
-            actions.push(ChainAction::Settle(recorded.clone()));
-        } else if recorded.version < confirmed.position.state.version
+        let close = self.agreed_close(ctx, facts);
+        let closes = close.is_some();
+        actions.extend(close);
+        if closes && !self.is_close_late(ctx, deadline) {
+            return;
+        }
+        let is_shown = recorded.version >= confirmed.position.state.version;
+        if ctx.head_time > deadline {
+            // By a lower record nothing is settled that a close may still pay in full.
+            if is_shown || !closes {
+                actions.push(ChainAction::Settle(recorded.clone()));
+            }
+        } else if !is_shown
             && let Some(peer) = confirmed.peer_signature
             && let Ok(own) = self.sign_state(ctx, confirmed.hash)
         {
             let state = Box::new(confirmed.position.state.clone());
             actions.push(ChainAction::Respond(state, self.in_order(own, peer), facts.record()));
         }
+    }
+
+    /// The end that both have signed, which goes before all else in a dispute.
+    pub(super) fn agreed_close(&self, ctx: &Context<'_>, facts: &Facts) -> Option<ChainAction> {
+        let execution = self.durable.execution.as_ref().filter(|execution| execution.is_final);
+        execution.and_then(|execution| self.executable(ctx, facts, execution))
+    }
+
+    /// Whether an agreed close had its time in a dispute, an eighth of the period: one that fails, for lack of a deposit
+    /// that a reorg took back say, must not keep us from answering within the first quarter.
+    pub(super) fn is_close_late(&self, ctx: &Context<'_>, deadline: u64) -> bool {
+        let period = u64::from(self.durable.params.challenge_duration);
+        ctx.head_time >= deadline.saturating_sub(period - period / 8)
     }
 
     /// Preimages that we know of locks in our favour must count on chain before they expire.

@@ -274,6 +274,8 @@ struct Work {
     /// Chain time that must be final before we rebase: until then a withdrawal or final state that we forgot could
     /// be executed.
     rebase_after: Option<u64>,
+    /// When the peer was first asked to sign a rebase, milliseconds.
+    rebase_asked_ms: Option<u64>,
     /// When we last heard something that moved us on, milliseconds.
     progress_ms: u64,
     /// Confirmed version at which a gap was last reported, and when.
@@ -314,6 +316,7 @@ impl Work {
         peer_restoring: false,
         rebase_refused: false,
         rebase_after: None,
+        rebase_asked_ms: None,
         progress_ms: 0,
         gap_reported: None,
         resent_ms: None,
@@ -475,13 +478,18 @@ impl Channel {
         if self.is_over() || self.is_idle() {
             return Err(CommandError::NotOpen);
         }
+        self.leave(out);
+        out.done(Some(token), Ok(Outcome::ForceClosing));
+        Ok(())
+    }
+
+    /// Goes to the chain with the best that this side has.
+    fn leave(&mut self, out: &mut Outputs) {
         if !self.durable.force_close {
             self.durable.force_close = true;
             out.records.push(Record::ForceClose);
         }
         self.fail_waiting(&CommandError::NotOpen, out);
-        out.done(Some(token), Ok(Outcome::ForceClosing));
-        Ok(())
     }
 
     fn learn_preimage(&mut self, number: u64, preimage: B256, out: &mut Outputs) {
@@ -623,6 +631,7 @@ impl Channel {
         self.retry_held(ctx, out);
         self.watch_turn(ctx, out);
         self.watch_closings(ctx, out);
+        self.watch_rebase(ctx, out);
         self.offer_resume(ctx, out);
         let waits =
             ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_after();
@@ -645,7 +654,7 @@ impl Channel {
         let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
         let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
-        [retry, held, self.patience_ends()].into_iter().flatten().min()
+        [retry, held, self.patience_ends(), self.rebase_patience_ends()].into_iter().flatten().min()
     }
 
     fn awaits_peer(&self) -> bool {

@@ -5,6 +5,7 @@ use super::apply::list_hash;
 use super::{Channel, Confirmed, Context, Link, Outputs, Pending, Restore};
 use crate::command::{CommandError, Event};
 use crate::message::{Body, SignedPosition, Sync};
+use crate::onchain::Phase;
 use crate::record::Record;
 use crate::rule::Rule;
 use strait_types::{B256, Side, Signature, Version};
@@ -132,6 +133,7 @@ impl Channel {
             self.apply_rebasing(version);
         }
         self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.rebase_asked_ms.get_or_insert(ctx.now_ms);
         out.messages.push(Body::Rebase {
             base: self.version(),
             base_hash: self.durable.confirmed.hash,
@@ -210,8 +212,26 @@ impl Channel {
         true
     }
 
+    /// When the peer will have taken too long to sign our rebase, milliseconds.
+    pub(super) fn rebase_patience_ends(&self) -> Option<u64> {
+        let patience = self.durable.settings.move_patience.saturating_mul(1_000);
+        let is_waiting = self.durable.restore.is_some()
+            && self.durable.chain.head().phase == Phase::Open
+            && !self.is_leaving();
+        let since = self.volatile.rebase_asked_ms.filter(|_| is_waiting && patience > 0)?;
+        Some(since.saturating_add(patience))
+    }
+
+    /// A peer that signs no rebase leaves nothing but the chain.
+    pub(super) fn watch_rebase(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        if self.rebase_patience_ends().is_some_and(|end| end <= ctx.now_ms) {
+            self.leave(out);
+        }
+    }
+
     fn end_restore(&mut self, ctx: &Context<'_>, version: Version, out: &mut Outputs) {
         self.volatile.peer_restoring = false;
+        self.volatile.rebase_asked_ms = None;
         self.volatile.progress_ms = ctx.now_ms;
         self.volatile.pen_asked = false;
         self.volatile.link = Link::Up;

@@ -4,6 +4,14 @@
 pub(crate) struct Bounds {
     /// Payments of either side.
     pub(crate) payments: [u8; 2],
+    /// Withdrawals by either side.
+    pub(crate) withdrawals: [u8; 2],
+    /// Closes that either side asks for.
+    pub(crate) closes: [u8; 2],
+    /// Locks that either side offers.
+    pub(crate) locks: [u8; 2],
+    /// Locks that either side is shown the preimage of, and settles.
+    pub(crate) settlements: [u8; 2],
     /// Frames that are lost.
     pub(crate) losses: u8,
     /// Frames that arrive a second time, later.
@@ -33,6 +41,10 @@ impl Bounds {
     pub(crate) fn describe(&self) -> serde_json::Value {
         serde_json::json!({
             "payments": self.payments,
+            "withdrawals": self.withdrawals,
+            "closes": self.closes,
+            "locks": self.locks,
+            "settlements": self.settlements,
             "losses": self.losses,
             "copies": self.copies,
             "deaths": self.deaths,

@@ -15,7 +15,7 @@ use stateright::{Checker, Model, Property};
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Mutex;
-use strait_protocol::Frame;
+use strait_protocol::{Command, Frame};
 use strait_types::{Side, Version};
 use world::{Death, World};
 
@@ -62,6 +62,10 @@ impl fmt::Debug for Bytes {
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Step {
     Pay(Side),
+    Withdraw(Side),
+    Close(Side),
+    Lock(Side),
+    Settle(Side),
     Deliver { to: Side, frame: Bytes, death: Option<Death> },
     Copy { to: Side, frame: Bytes },
     Lose { to: Side, frame: Bytes },
@@ -85,7 +89,16 @@ impl Model for Runs {
         if world.chain.status == Status::Closed {
             return;
         }
-        steps.extend(Side::BOTH.into_iter().filter(|side| left.payments[side.index()] > 0).map(Step::Pay));
+        let commands: [([u8; 2], fn(Side) -> Step); 5] = [
+            (left.payments, Step::Pay),
+            (left.withdrawals, Step::Withdraw),
+            (left.closes, Step::Close),
+            (left.locks, Step::Lock),
+            (left.settlements, Step::Settle),
+        ];
+        for (left, step) in commands {
+            steps.extend(Side::BOTH.into_iter().filter(|side| left[side.index()] > 0).map(step));
+        }
         for (to, frame) in world.network.keys().map(|(to, frame)| (*to, Bytes(frame.clone()))) {
             if left.losses > 0 {
                 steps.push(Step::Lose { to, frame: frame.clone() });
@@ -128,6 +141,24 @@ impl Model for Runs {
             Step::Pay(side) => {
                 left.payments[side.index()] -= 1;
                 next.pay(side, 1 + side as u64);
+            }
+            Step::Withdraw(side) => {
+                left.withdrawals[side.index()] -= 1;
+                next.withdraw(side);
+            }
+            Step::Close(side) => {
+                left.closes[side.index()] -= 1;
+                next.command(side, Command::Close);
+            }
+            Step::Lock(side) => {
+                left.locks[side.index()] -= 1;
+                next.lock(side);
+            }
+            Step::Settle(side) => {
+                left.settlements[side.index()] -= 1;
+                if !next.settle(side) {
+                    return None;
+                }
             }
             Step::Deliver { to, frame, death } => {
                 left.deaths -= u8::from(death.is_some());
@@ -184,7 +215,9 @@ impl Model for Runs {
             }),
             // Of nothing else anything would be shown.
             Property::sometimes("everything is done", |_, world: &World| {
-                world.left.payments == [0, 0] && world.network.is_empty()
+                let left = &world.left;
+                [left.payments, left.withdrawals, left.closes, left.locks] == [[0; 2]; 4]
+                    && world.network.is_empty()
             }),
         ]
     }
@@ -192,9 +225,10 @@ impl Model for Runs {
 
 /// Explores all of it; gives the number of different states.
 fn explore(name: &str, bounds: Bounds) -> serde_json::Value {
+    let began = std::time::Instant::now();
     let checker = Runs::new(bounds).checker().threads(2).spawn_dfs().join();
     let (states, depth) = (checker.unique_state_count(), checker.max_depth());
-    println!("{name}: {states} states, at most {depth} steps deep, {bounds:?}");
+    println!("{name}: {states} states, at most {depth} steps deep, {:.1?}, {bounds:?}", began.elapsed());
     for (property, path) in checker.discoveries() {
         if property != "everything is done" {
             let last = path.last_state();
@@ -208,6 +242,10 @@ fn explore(name: &str, bounds: Bounds) -> serde_json::Value {
 
 const NONE: Bounds = Bounds {
     payments: [0; 2],
+    withdrawals: [0; 2],
+    closes: [0; 2],
+    locks: [0; 2],
+    settlements: [0; 2],
     losses: 0,
     copies: 0,
     deaths: 0,
@@ -231,6 +269,20 @@ fn two_honest_sides_finish_and_agree_from_every_state_of_a_bad_network() {
 fn an_honest_side_gets_what_it_is_due_from_every_state_of_a_dispute() {
     explore("dispute", Bounds { payments: [0, 1], challenges: 1, ..NONE });
     explore("relapse", Bounds { payments: [0, 1], relapses: 1, challenges: 1, ..NONE });
+}
+
+#[test]
+fn withdrawals_locks_and_closes_end_well_from_every_state() {
+    explore("withdrawal", Bounds { payments: [0, 1], withdrawals: [1, 0], ..NONE });
+    explore("close", Bounds { payments: [0, 1], closes: [1, 0], ..NONE });
+    explore("lock", Bounds { locks: [0, 1], settlements: [1, 0], losses: 1, ..NONE });
+}
+
+#[test]
+fn an_honest_side_gets_out_of_a_dispute_over_withdrawals_locks_and_closes() {
+    explore("withdrawal, dispute", Bounds { withdrawals: [1, 0], challenges: 1, ..NONE });
+    explore("close, dispute", Bounds { closes: [1, 0], challenges: 1, ..NONE });
+    explore("lock, dispute", Bounds { locks: [0, 1], settlements: [1, 0], challenges: 1, ..NONE });
 }
 
 /// Runs far beyond what can be explored: numbers choose each step.
@@ -267,6 +319,14 @@ fn within_larger_bounds() {
         ("repetition and timers", Bounds { payments: [0, 1], copies: 1, ticks: 1, ..NONE }),
         ("both pay, deaths", Bounds { payments: [1, 1], deaths: 1, ..NONE }),
         ("three faults", Bounds { payments: [0, 1], losses: 1, copies: 1, deaths: 1, ..NONE }),
+        ("withdrawal in time, loss", Bounds { withdrawals: [0, 1], steps: 1, losses: 1, ..NONE }),
+        ("withdrawal in time, dispute", Bounds { withdrawals: [0, 1], challenges: 1, steps: 1, ..NONE }),
+        ("close and payment, dispute", Bounds { payments: [0, 1], closes: [1, 0], challenges: 1, ..NONE }),
+        ("both close, loss", Bounds { closes: [1, 1], losses: 1, ..NONE }),
+        ("withdrawal, death", Bounds { withdrawals: [1, 0], deaths: 1, steps: 1, ..NONE }),
+        ("close, death", Bounds { payments: [0, 1], closes: [1, 0], deaths: 1, ..NONE }),
+        ("lock, death", Bounds { locks: [0, 1], settlements: [1, 0], deaths: 1, ..NONE }),
+        ("dispute in time", Bounds { payments: [0, 1], challenges: 1, steps: 2, censored: 1, ..NONE }),
     ];
     let mut results = serde_json::Map::new();
     for (name, bounds) in runs {

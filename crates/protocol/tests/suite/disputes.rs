@@ -2,9 +2,10 @@
 
 use crate::adjudicator::Status;
 use crate::chain::Transaction;
-use crate::world::{World, hash_of};
+use crate::world::{World, hash_of, settings};
 use strait_protocol::{
-    Body, ChainAction, ChainNews, Command, CommandError, Event, Outcome, Refusal, Rule, SignedPosition,
+    Body, ChainAction, ChainNews, Command, CommandError, Event, Outcome, Refusal, Rule, Settings,
+    SignedPosition,
 };
 use strait_types::{AssetIndex, B256, Side, Version};
 
@@ -134,6 +135,38 @@ fn an_agreed_close_goes_before_a_challenge() {
     assert_eq!(world.wanted_names(Side::One), ["close"]);
     world.mine();
     assert_eq!(world.chain.state().paid_out, [[70, 130]]);
+}
+
+#[test]
+fn a_close_that_fails_leaves_time_for_the_answer() {
+    let patient = Settings { execution_window: 6 * 3_600, ..settings() };
+    let mut world = World::with(1, &[patient.clone(), patient]);
+    world.mine();
+    world.deposit(Side::Zero, 0, 100);
+    world.mine_many(3);
+    world.connect();
+    world.run();
+    world.pay(Side::Zero, 10);
+    world.run();
+    world.muted.extend(Side::BOTH);
+    world.command(Side::One, Command::Close);
+    world.run();
+    world.challenge(Side::Zero, None);
+    world.mine();
+    let wanted = |world: &mut World| {
+        world.muted.clear();
+        let names = world.wanted_names(Side::One);
+        world.muted.extend(Side::BOTH);
+        names
+    };
+    assert_eq!(wanted(&mut world), ["close"]);
+    world.mine_after(PERIOD / 8 - 1);
+    assert_eq!(wanted(&mut world), ["close"], "it has an eighth of the period");
+    world.mine_after(1);
+    assert_eq!(wanted(&mut world), ["close", "respond"], "within the first quarter");
+    world.muted.remove(&Side::One);
+    world.mine();
+    assert_eq!(world.chain.state().paid_out, [[90, 10]]);
 }
 
 #[test]

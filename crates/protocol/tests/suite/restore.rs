@@ -335,6 +335,61 @@ fn a_restored_side_exits_with_its_best_when_the_peer_will_not() {
     assert_eq!(world.chain.state().paid_out, [[91, 109]]);
 }
 
+/// 1 was restored, and asks its peer for a rebase.
+fn asking(settings: Settings) -> World {
+    let mut world = World::with(1, &[crate::world::settings(), settings]);
+    world.mine();
+    world.deposit(Side::Zero, 0, 100);
+    world.mine_many(3);
+    world.connect();
+    world.run();
+    world.pay(Side::Zero, 10);
+    world.run();
+    let backup = world.node(Side::One).backup();
+    let sync = world.latest(Side::Zero).unwrap();
+    world.restore(Side::One, &backup);
+    world.connected_alone(Side::One);
+    let sync = Sync {
+        confirmed: sync.position.state.version,
+        confirmed_hash: sync.position.state.hash(),
+        signature: Some(sync.signatures[0]),
+        restored: false,
+        reply: false,
+    };
+    world.inject(Side::One, Body::Sync(sync.clone()));
+    world.mine_final(WAIT);
+    world.inject(Side::One, Body::Sync(sync));
+    assert!(world.intercept(Side::One).iter().any(|body| matches!(body, Body::Rebase { .. })));
+    world
+}
+
+#[test]
+fn a_restored_side_leaves_by_itself_when_its_peer_signs_no_rebase() {
+    let mut world = asking(Settings { move_patience: 3_600, ..settings() });
+    world.inject(Side::One, Body::Fault { rule: Rule::Restoring });
+    world.now_ms += 3_599_000;
+    world.tick();
+    assert!(world.wanted_names(Side::One).is_empty(), "it may still come");
+    world.now_ms += 1_000;
+    world.tick();
+    assert_eq!(world.wanted_names(Side::One), ["challenge"]);
+    world.crash(Side::One);
+    assert_eq!(world.wanted_names(Side::One), ["challenge"], "for good");
+    world.muted.insert(Side::Zero);
+    world.mine();
+    world.mine_after(86_401);
+    world.mine();
+    assert_eq!(world.chain.state().paid_out, [[90, 10]]);
+}
+
+#[test]
+fn a_restored_side_waits_for_ever_when_its_operator_says_so() {
+    let mut world = asking(Settings { move_patience: 0, ..settings() });
+    world.now_ms += 1_000_000_000;
+    world.tick();
+    assert!(world.wanted_names(Side::One).is_empty());
+}
+
 #[test]
 fn only_what_carries_our_own_signature_is_adopted() {
     let (mut world, _) = traded();

@@ -4,7 +4,7 @@ use crate::failure::Broken;
 use crate::plan::{ChannelPlan, Role};
 use crate::world::World;
 use strait_engine::ports::TxRequest;
-use strait_protocol::{Body, Frame, Refusal, Rule, Update};
+use strait_protocol::{Body, Frame, Operation, Refusal, Rule, Update};
 use strait_types::abi::child::{Challenger, Child, Shown};
 use strait_types::abi::{Record, calls};
 use strait_types::{Bytes, ChannelId, Side, Signature, State, U256, Version};
@@ -19,12 +19,13 @@ impl World {
     /// Whether the turncoat takes an update for itself: it refuses it, and keeps it for the chain.
     pub(crate) fn keeps_secret(&mut self, node: usize, bytes: &[u8]) -> Result<bool, Broken> {
         let is_turncoat = self.nodes[node].liar.as_ref().is_some_and(|liar| liar.role == Role::Turncoat);
-        if !is_turncoat || !self.lies.chance(200) {
-            return Ok(false);
-        }
         let Ok(Frame::Channel { channel, body: Body::Update(update) }) = Frame::decode(bytes) else {
             return Ok(false);
         };
+        let withdraws = update.operations.iter().any(|op| matches!(op, Operation::Withdraw { .. }));
+        if !is_turncoat || !self.lies.chance(if withdraws { 900 } else { 200 }) {
+            return Ok(false);
+        }
         let Some(refusal) = self.refuse_in_bad_faith(node, channel, &update) else { return Ok(false) };
         self.report.count("lie", "refused and kept");
         self.note(format_args!("the turncoat refuses {} of {channel:?} and keeps it", update.version));
@@ -32,7 +33,37 @@ impl World {
         if let Some(link) = self.link_between(zero, one) {
             self.transmit(link, node, Frame::Channel { channel, body: Body::Refuse(refusal) }.encode());
         }
+        if withdraws {
+            self.execute_refused(node, channel);
+        }
         Ok(true)
+    }
+
+    /// Executes the withdrawal that it has just refused: the record is above all that the peer can show. Perhaps nothing
+    /// more is heard of it then, and the peer has to get out by the record.
+    fn execute_refused(&mut self, node: usize, channel: ChannelId) {
+        let Some(side) = self.side(channel, node) else { return };
+        let Some((_, previous)) = self.on_record(node, channel) else { return };
+        let secret = self.nodes[node].liar.as_ref().and_then(|liar| liar.secret.get(&channel)?.last());
+        let Some((position, peer)) = secret.cloned() else { return };
+        let signatures = self.both(node, side, &position.state, peer);
+        let data = calls::withdraw(&self.channels[&channel].params, &position.state, &signatures, previous);
+        if !self.call_adjudicator(node, data) {
+            return;
+        }
+        self.report.count("lie", "withdrawal refused and executed");
+        self.note(format_args!("the turncoat executes {} of {channel:?}", position.state.version));
+        if let Some(liar) = self.nodes[node].liar.as_mut().filter(|_| self.lies.chance(400)) {
+            liar.silent = true;
+        }
+    }
+
+    /// What a turncoat waits for is asked of it more often.
+    pub(crate) fn tempts_turncoat(&mut self, channel: ChannelId) -> bool {
+        let nodes = self.channels[&channel].nodes;
+        let faces =
+            self.plan.liar.is_some_and(|(liar, role)| role == Role::Turncoat && nodes.contains(&liar));
+        faces && self.lies.chance(40)
     }
 
     fn refuse_in_bad_faith(&mut self, node: usize, channel: ChannelId, update: &Update) -> Option<Refusal> {
