@@ -480,10 +480,20 @@ fn a_game_by_commands() {
     }
     let shown = bob.command(&["app", "show", channel, "--fields", FIELDS]).output().expect("it runs");
     assert!(String::from_utf8_lossy(&shown.stdout).contains("stake 1000, sticks 0"), "{shown:?}");
+    let mut slip = alice.command(&["app", "finish", channel, "--even", "--yes"]).spawn().expect("it runs");
+    started(&alice, "the slip", &|info| info["proposed"][0][0] == "0");
+    slip.kill().and_then(|()| slip.wait()).expect("ends, as by Ctrl-C");
     let mut ours = alice.command(&["app", "finish", channel]).spawn().expect("it runs");
     bob.json(&["app", "finish", channel, "--we-lose", "1000 wei"]);
     assert!(ours.wait().expect("it ends").success());
     alice.wait(channel, "the payout", |info| info["phase"] == "closed");
+    let watched = run(bob.command(&["app", "watch", channel, "--fields", FIELDS]));
+    let watched = String::from_utf8_lossy(&watched.stdout).into_owned();
+    for part in
+        ["by the peer: stake 1000, sticks 3", "the game is over", "the peer gains 0.000000000000001 ETH"]
+    {
+        assert!(watched.contains(part), "{part} is missing in {watched}");
+    }
     let parent = play_within_a_channel(&alice, &bob, app);
     let game = leave_a_game_open(&alice, &parent, app);
     let backup = directory.path().join("backup");

@@ -167,6 +167,43 @@ mod tests {
         reveal(home.path(), &none, &Output::new(true)).expect_err("there is none");
     }
 
+    /// As docs/apps.md shows it.
+    #[test]
+    fn a_round_of_hidden_moves_is_played_with_what_it_prints() {
+        let home = tempfile::tempdir().expect("a directory");
+        let hand = args(&["--fields", "uint8 hand, bytes32 salt", "--data", "[2]"]);
+        let hidden = printed(|out| commit(home.path(), &hand, out));
+        let (commitment, salt) = (&hidden["commitment"], &hidden["values"][1]);
+        let none = json!(B256::ZERO);
+        let fields = [
+            "uint128 stake",
+            "uint8 total",
+            "uint8 played",
+            "uint8 wins0",
+            "uint8 wins1",
+            "uint8 phase",
+            "bytes32 commitment",
+            "uint8 answer",
+            "uint8 hand",
+            "bytes32 salt",
+        ];
+        let script = json!({
+            "data": fields,
+            "stakes": [[1000, 1000]],
+            "start": {"writer": 0, "data": [1000, 3, 0, 0, 0, 0, none, 0, 0, none]},
+            "moves": [
+                {"data": [1000, 3, 0, 0, 0, 1, commitment, 0, 0, none]},
+                {"data": [1000, 3, 0, 0, 0, 2, commitment, 1, 0, none]},
+                {"data": [1000, 3, 1, 1, 0, 0, none, 0, 2, salt], "writer": 0},
+            ],
+        });
+        let artifact = include_str!("../../../../contracts/artifacts/RockPaperScissors.json");
+        let code = strait_app::AppCode::from_artifact(artifact).expect("fit");
+        let steps = strait_app::Script::read(&script.to_string()).expect("a script").run(code);
+        let refused: Vec<_> = steps.iter().filter_map(|step| step.outcome.clone().err()).collect();
+        assert_eq!((steps.len(), refused), (4, Vec::new()));
+    }
+
     #[test]
     fn only_a_last_word_may_be_left_out() {
         let home = tempfile::tempdir().expect("a directory");

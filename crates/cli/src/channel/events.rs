@@ -21,7 +21,9 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
     let amount = |asset, amount| assets.write(record.chain_id, asset, amount);
     match &record.event {
         Event::Opened { peer } => format!("opened with {peer}"),
-        Event::Proposed { peer } => format!("proposed by {peer}; `strait channel approve` takes it"),
+        Event::Proposed { peer } => format!(
+            "proposed by {peer}: `strait channel proposals` shows it, `strait channel approve` takes it"
+        ),
         Event::Declined { reason } => format!("the peer does not take it: {}", one_line(reason)),
         Event::Ready => "ready: both are connected and hold the same state".into(),
         Event::PeerConnected { peer } => format!("connected with {peer}"),
