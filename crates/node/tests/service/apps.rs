@@ -8,7 +8,9 @@ use strait_api::{
     HistoryQuery, Link, Nothing, Phase,
 };
 use strait_app::{AppData as _, NativeRules as _, Position};
+use strait_engine::{Policy, Starts};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
+use strait_node::service::Retention;
 use strait_types::{Address, Amount, ChannelId, Side};
 
 const STAKE: u128 = 1_000;
@@ -429,4 +431,50 @@ async fn a_channel_within_a_channel_is_paid_over_and_closed_back() {
     let info = alice.until(parent, |info| info.children.is_empty()).await;
     assert_eq!(info.balances[0].own.checked_sub(before), Some(Amount::from(8_000)));
     assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_sees_a_game_in_a_channel_before_it_says_yes() {
+    let world = World::new();
+    let (alice, bob, parent, app) = rich_pair(&world).await;
+    soon("the stop", alice.service.shutdown()).await;
+    let careful = Policy { manual_approval: true, starts: Starts::default(), ..world.policy() };
+    let node = world.node_with(1, careful).await;
+    let alice = world.serve(1, node, Retention::default()).await;
+    alice.until(parent, |info| info.link == Link::Up).await;
+    let stake = Amount::from(10_000);
+    let request = AppOpen {
+        parent: Some(parent),
+        peer_stake: vec![Amount::from(9_000)],
+        ..five_sticks(app, String::new(), stake)
+    };
+    let waits = soon("the answer", bob.service.app_open(request.clone())).await.expect_err("asked first");
+    assert!(waits.code == ErrorCode::PeerRefused && waits.hint.contains("channel approve"), "{waits:?}");
+    let [proposal] = &alice.service.proposal_list(Nothing {}).await.expect("listed").proposals[..] else {
+        panic!("one waits");
+    };
+    assert_eq!((proposal.parent, &proposal.stakes[..]), (Some(parent), &[[Amount::from(9_000), stake]][..]));
+    let game = proposal.game.as_ref().expect("a game");
+    assert_eq!((game.app, game.side, &game.start), (app, 1, &request.start));
+    let request_id = ChannelRef { channel: proposal.channel };
+    assert_eq!(alice.service.proposal_approve(request_id).await.expect("approved").channel, parent);
+    let opened = soon("the opening", bob.service.app_open(request)).await.expect("opened").channel;
+    alice.until(opened.channel, |info| info.version == 1).await;
+    assert_eq!(alice.service.proposal_list(Nothing {}).await.expect("listed").proposals, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_put_into_a_game_that_was_given_up_before_it_began() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let app = install([&alice, &bob]).await;
+    let stake = Amount::from(ETHER);
+    let opened = soon("the opening", alice.service.app_open(five_sticks(app, bob.address(), stake))).await;
+    let channel = opened.expect("opened").channel.channel;
+    bob.until(channel, |info| !info.balances[0].peer_deposited.is_zero()).await;
+    soon("the dispute", alice.service.channel_dispute(ChannelRef { channel })).await.expect("on its way");
+    bob.until(channel, |info| info.phase == Phase::Disputed).await;
+    let deposit = ChannelMove { channel, asset: None, amount: stake, idempotency_key: None };
+    let late = bob.service.channel_deposit(deposit).await.expect_err("it cannot begin");
+    assert!(late.code == ErrorCode::ChannelNotOpen && late.message.contains("before it began"), "{late}");
 }

@@ -115,8 +115,21 @@ impl World {
         self.chain.with(|chain| code.address(chain.adjudicator()))
     }
 
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            apps: vec![self.sticks()],
+            stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
+            starts: Starts::Any,
+            ..Policy::default()
+        }
+    }
+
     /// A node alone, over what its last life left.
     pub(crate) async fn node(&self, index: u8) -> Node {
+        self.node_with(index, self.policy()).await
+    }
+
+    pub(crate) async fn node_with(&self, index: u8, policy: Policy) -> Node {
         let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
         self.sources.lock().expect("no panic").insert(index, store.backup_source());
         let config = NodeConfig {
@@ -129,12 +142,7 @@ impl World {
                 max_backoff: Duration::from_millis(50),
                 ..Limits::default()
             },
-            policy: Policy {
-                apps: vec![self.sticks()],
-                stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
-                starts: Starts::Any,
-                ..Policy::default()
-            },
+            policy,
             alarms: Default::default(),
             capacity: Default::default(),
             settings: settings(),
