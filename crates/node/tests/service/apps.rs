@@ -2,15 +2,18 @@
 
 use crate::world::{ETHER, Party, World, event, soon};
 use futures_util::StreamExt as _;
+use std::time::Duration;
 use strait_api::{
     Api as _, AppFinish, AppInfo, AppInstall, AppMove, AppOpen, AppPosition, AssetAmount, ChannelMove,
     ChannelOpen, ChannelRef, ErrorCode, Event, EventRecord, EventStream, HistoryEntry, HistoryLine,
     HistoryQuery, Link, Nothing, Phase,
 };
 use strait_app::{AppData as _, NativeRules as _, Position};
-use strait_engine::{Policy, Starts};
+use strait_engine::Starts;
 use strait_examples::sticks::{self, Heap, Sticks, Take};
+use strait_node::NodeConfig;
 use strait_node::service::Retention;
+use strait_node::transport::{Limits, Listen};
 use strait_types::{Address, Amount, ChannelId, Side};
 
 const STAKE: u128 = 1_000;
@@ -113,7 +116,12 @@ fn five_sticks(app: Address, peer: String, stake: Amount) -> AppOpen {
 /// Two services that know the app, and a game of five sticks in which both have deposited their stakes.
 async fn game(world: &World) -> (Party, Party, ChannelId) {
     let (alice, bob) = (world.start(1).await, world.start(2).await);
-    let app = install([&alice, &bob]).await;
+    let channel = game_between(&alice, &bob).await;
+    (alice, bob, channel)
+}
+
+async fn game_between(alice: &Party, bob: &Party) -> ChannelId {
+    let app = install([alice, bob]).await;
     let listed = bob.service.app_list(Nothing {}).await.expect("listed").apps;
     assert_eq!(listed.iter().map(|installed| installed.app).collect::<Vec<_>>(), [app]);
     let stake = Amount::from(10 * ETHER);
@@ -125,7 +133,7 @@ async fn game(world: &World) -> (Party, Party, ChannelId) {
     bob.until(channel, |_| true).await;
     let deposit = ChannelMove { channel, asset: None, amount: stake, idempotency_key: None };
     bob.service.channel_deposit(deposit).await.expect("deposited");
-    (alice, bob, channel)
+    channel
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -438,7 +446,9 @@ async fn the_operator_sees_a_game_in_a_channel_before_it_says_yes() {
     let world = World::new();
     let (alice, bob, parent, app) = rich_pair(&world).await;
     soon("the stop", alice.service.shutdown()).await;
-    let careful = Policy { manual_approval: true, starts: Starts::default(), ..world.policy() };
+    let careful = |config: &mut NodeConfig| {
+        (config.policy.manual_approval, config.policy.starts) = (true, Starts::default());
+    };
     let node = world.node_with(1, careful).await;
     let alice = world.serve(1, node, Retention::default()).await;
     alice.until(parent, |info| info.link == Link::Up).await;
@@ -477,4 +487,28 @@ async fn nothing_is_put_into_a_game_that_was_given_up_before_it_began() {
     let deposit = ChannelMove { channel, asset: None, amount: stake, idempotency_key: None };
     let late = bob.service.channel_deposit(deposit).await.expect_err("it cannot begin");
     assert!(late.code == ErrorCode::ChannelNotOpen && late.message.contains("before it began"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_is_back_is_dialled_when_a_command_needs_it() {
+    let world = World::new();
+    let an_hour = Duration::from_secs(3_600);
+    let patient = |config: &mut NodeConfig| {
+        config.limits = Limits { min_backoff: an_hour, max_backoff: an_hour, ..Limits::default() };
+    };
+    let alice = world.serve(1, world.node_with(1, patient).await, Retention::default()).await;
+    let bob = world.start(2).await;
+    let channel = game_between(&alice, &bob).await;
+    turn(&alice, channel).await;
+    let request = taking(&alice, channel, 2, None).await;
+    let place = bob.node().listens_on().expect("listens");
+    soon("the stop", bob.service.shutdown()).await;
+    alice.until(channel, |info| info.link == Link::Down).await;
+    let away =
+        soon("the answer", alice.service.app_move(request.clone())).await.expect_err("nobody is there");
+    assert_eq!(away.code, ErrorCode::PeerOffline);
+    let at_its_place = |config: &mut NodeConfig| config.listen = Listen::At(place);
+    let bob = world.serve(2, world.node_with(2, at_its_place).await, Retention::default()).await;
+    soon("the move", alice.service.app_move(request)).await.expect("dialled at once");
+    until(&bob, channel, |info| info.version == 2).await;
 }

@@ -115,24 +115,15 @@ impl World {
         self.chain.with(|chain| code.address(chain.adjudicator()))
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
-            apps: vec![self.sticks()],
-            stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
-            starts: Starts::Any,
-            ..Policy::default()
-        }
-    }
-
     /// A node alone, over what its last life left.
     pub(crate) async fn node(&self, index: u8) -> Node {
-        self.node_with(index, self.policy()).await
+        self.node_with(index, |_| ()).await
     }
 
-    pub(crate) async fn node_with(&self, index: u8, policy: Policy) -> Node {
+    pub(crate) async fn node_with(&self, index: u8, change: impl FnOnce(&mut NodeConfig)) -> Node {
         let store = SqliteStore::open(self.path(format!("store-{index}"))).expect("opens");
         self.sources.lock().expect("no panic").insert(index, store.backup_source());
-        let config = NodeConfig {
+        let mut config = NodeConfig {
             signer: Arc::new(key(index)),
             listen: Listen::At("127.0.0.1:0".parse().expect("an address")),
             payout: Address::repeat_byte(0xb0 + index),
@@ -142,7 +133,12 @@ impl World {
                 max_backoff: Duration::from_millis(50),
                 ..Limits::default()
             },
-            policy,
+            policy: Policy {
+                apps: vec![self.sticks()],
+                stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
+                starts: Starts::Any,
+                ..Policy::default()
+            },
             alarms: Default::default(),
             capacity: Default::default(),
             settings: settings(),
@@ -152,6 +148,7 @@ impl World {
             rules: Arc::new(EvmApps),
             towers: self.towers.lock().expect("no panic").get(&index).cloned().unwrap_or_default(),
         };
+        change(&mut config);
         let chain = Box::new(self.chain.account(account(index)));
         Node::start(config, chain, Box::new(store)).await.expect("starts")
     }
