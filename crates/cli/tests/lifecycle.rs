@@ -480,8 +480,26 @@ fn a_game_by_commands() {
     }
     let shown = bob.command(&["app", "show", channel, "--fields", FIELDS]).output().expect("it runs");
     assert!(String::from_utf8_lossy(&shown.stdout).contains("stake 1000, sticks 0"), "{shown:?}");
+    end_with_a_slip(&alice, &bob, channel);
+    let parent = play_within_a_channel(&alice, &bob, app);
+    let game = leave_a_game_open(&alice, &parent, app);
+    let backup = directory.path().join("backup");
+    let backup = backup.to_str().expect("a path");
+    alice.json(&["backup", backup]);
+    alice.kill();
+    drop(bob);
+    leave_with_the_game(&url, exit(alice.home.path(), backup, &url), &parent, &game);
+}
+
+/// The first proposal is a mistake, and its command is interrupted.
+fn end_with_a_slip(alice: &Party, bob: &Party, channel: &str) {
+    const FIELDS: &str = "uint128 stake, uint8 sticks";
     let mut slip = alice.command(&["app", "finish", channel, "--even", "--yes"]).spawn().expect("it runs");
-    started(&alice, "the slip", &|info| info["proposed"][0][0] == "0");
+    let start = Instant::now();
+    while alice.json(&["app", "show", channel])["proposed"][0][0] != "0" {
+        assert!(start.elapsed() < LIMIT, "the slip is not proposed");
+        thread::sleep(LOOK);
+    }
     slip.kill().and_then(|()| slip.wait()).expect("ends, as by Ctrl-C");
     let mut ours = alice.command(&["app", "finish", channel]).spawn().expect("it runs");
     bob.json(&["app", "finish", channel, "--we-lose", "1000 wei"]);
@@ -494,14 +512,6 @@ fn a_game_by_commands() {
     {
         assert!(watched.contains(part), "{part} is missing in {watched}");
     }
-    let parent = play_within_a_channel(&alice, &bob, app);
-    let game = leave_a_game_open(&alice, &parent, app);
-    let backup = directory.path().join("backup");
-    let backup = backup.to_str().expect("a path");
-    alice.json(&["backup", backup]);
-    alice.kill();
-    drop(bob);
-    leave_with_the_game(&url, exit(alice.home.path(), backup, &url), &parent, &game);
 }
 
 /// In a game in which the peer is to move.

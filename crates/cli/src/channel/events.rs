@@ -57,6 +57,36 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
             )
         }
         Event::Responded { version } => format!("version {version} was shown in answer"),
+        Event::AppMoved { .. }
+        | Event::AppMoveRefused { .. }
+        | Event::AppForced { .. }
+        | Event::AppFinishOffered { .. }
+        | Event::AppFinished { .. } => of_game(&record.event),
+        Event::DeadlineInDanger { deadline, left, our_move: true } => {
+            format!(
+                "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
+                time(*deadline),
+                duration(*left)
+            )
+        }
+        Event::DeadlineInDanger { deadline, left, .. } => {
+            format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
+        }
+        // Of a child that the channel above it took over, the chain knows nothing.
+        Event::PhaseChanged { phase: Phase::Closed } => "is closed, and both have got their part".into(),
+        Event::PhaseChanged { phase } => format!("is {} on chain", phase_name(*phase)),
+        Event::Reorganised => "the chain took events back".into(),
+        Event::Rebased { version } => format!("both signed again after the restore, version {version}"),
+        Event::PeerFault { rule } => {
+            format!("the peer broke a rule, nothing was accepted: {}", one_line(rule))
+        }
+        Event::Alarm { message } => format!("ALARM: {}", one_line(message)),
+    }
+}
+
+/// What happens in a game.
+fn of_game(event: &Event) -> String {
+    match event {
         Event::AppMoved { version, is_ours, our_turn, position } => {
             let turn = if *our_turn { "this node" } else { "the peer" };
             format!("{} moved, version {version}: {}; next is {turn}", who(*is_ours), position.data)
@@ -79,25 +109,7 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::AppFinished { version, outcome } => {
             format!("play ends in version {version}: {}", gains(outcome))
         }
-        Event::DeadlineInDanger { deadline, left, our_move: true } => {
-            format!(
-                "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
-                time(*deadline),
-                duration(*left)
-            )
-        }
-        Event::DeadlineInDanger { deadline, left, .. } => {
-            format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
-        }
-        // Of a child that the channel above it took over, the chain knows nothing.
-        Event::PhaseChanged { phase: Phase::Closed } => "is closed, and both have got their part".into(),
-        Event::PhaseChanged { phase } => format!("is {} on chain", phase_name(*phase)),
-        Event::Reorganised => "the chain took events back".into(),
-        Event::Rebased { version } => format!("both signed again after the restore, version {version}"),
-        Event::PeerFault { rule } => {
-            format!("the peer broke a rule, nothing was accepted: {}", one_line(rule))
-        }
-        Event::Alarm { message } => format!("ALARM: {}", one_line(message)),
+        _ => String::new(),
     }
 }
 

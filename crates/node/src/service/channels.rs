@@ -229,10 +229,11 @@ impl Core {
         if !is_away || node.peer_status(known.peer()).is_none() {
             return done;
         }
-        node.dial_now(known.peer());
-        let back = node.wait_until(known.id, |view| view.link == "up");
+        let dialled = node.dial_now(known.peer());
+        let back =
+            async { dialled.await && node.wait_until(known.id, |view| view.link == "up").await.is_ok() };
         match tokio::time::timeout(PEER_PATIENCE, back).await {
-            Ok(Ok(_)) => act(node).await,
+            Ok(true) => act(node).await,
             _ => done,
         }
     }

@@ -39,7 +39,7 @@ impl Core {
         let paid = node.pay(known.id, payment).await;
         if matches!(paid, Err(NodeError::Command(CommandError::PeerOffline))) {
             // For the next attempt.
-            node.dial_now(known.peer());
+            drop(node.dial_now(known.peer()));
         }
         let paid = match paid.map_err(|error| self.of_money(error, known.chain, asset)) {
             Ok(paid) => paid,

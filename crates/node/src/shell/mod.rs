@@ -297,9 +297,10 @@ impl Node {
         self.network.add_peer(peer);
     }
 
-    /// Dials a peer that is away at once, where its address is known; else it is dialled ever more rarely.
-    pub fn dial_now(&self, peer: Address) {
-        self.network.dial_now(peer);
+    /// Dials a peer that is away at once, where its address is known; else it is dialled ever more rarely. Who awaits it hears
+    /// whether that led to a connection.
+    pub fn dial_now(&self, peer: Address) -> impl Future<Output = bool> + Send + use<> {
+        self.network.dial_now(peer)
     }
 
     /// Bytes of all frames that peers have sent since the start.

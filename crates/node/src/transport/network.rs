@@ -101,10 +101,20 @@ impl Network {
         }
     }
 
-    /// Dials a peer that was added and is not connected at once, instead of after the pause that has grown meanwhile.
-    pub fn dial_now(&self, peer: Address) {
-        // Whoever was not added has no address.
-        let _unknown = self.shared.registry.kept(peer, |keeper| keeper.now.notify_waiters());
+    /// Dials a peer that was added and is not connected at once, instead of after the pause that has grown meanwhile. Who
+    /// awaits it hears whether that led to a connection.
+    pub fn dial_now(&self, peer: Address) -> impl Future<Output = bool> + Send + use<> {
+        let attempt = self.shared.registry.kept(peer, |keeper| {
+            let mut failure = keeper.failure.clone();
+            failure.mark_unchanged();
+            keeper.now.notify_waiters();
+            failure
+        });
+        async move {
+            // Whoever was not added has no address.
+            let Some(mut failure) = attempt else { return false };
+            failure.changed().await.is_ok() && failure.borrow().is_none()
+        }
     }
 
     /// Queues a frame for a peer and returns at once. Frames of one caller arrive in order; they are dropped when

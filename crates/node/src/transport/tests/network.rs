@@ -90,12 +90,12 @@ async fn a_peer_that_is_needed_is_dialled_at_once() {
     let mut failure = one.shared().registry.kept(address(2), |keeper| keeper.failure.clone()).expect("kept");
     failure.wait_for(Option::is_some).await.expect("the keeper lives");
     line.cut(two.local_addr().expect("listens"));
-    one.dial_now(address(3));
+    assert!(!one.dial_now(address(3)).await, "nobody knows where that one is");
     let both = async { (events.recv().await, others.recv().await) };
     let mut both = std::pin::pin!(both);
     let connected_both = loop {
         // The keeper may not have begun to pause when it is told first.
-        one.dial_now(address(2));
+        drop(one.dial_now(address(2)));
         tokio::select! {
             both = &mut both => break both,
             () = tokio::task::yield_now() => {}
