@@ -3,6 +3,7 @@
 use super::Core;
 use super::keys::Keyed;
 use super::registry::Known;
+use crate::NodeError;
 use std::sync::Arc;
 use strait_api::{
     Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppPosition, AssetAmount, ErrorCode,
@@ -39,7 +40,7 @@ impl Core {
             )
         })?;
         let start = self.node(&known)?.query(move |engine| engine.channel(id)?.app_start().cloned()).await?;
-        let AppStart { stakes, first } = start.ok_or(crate::NodeError::Mismatch)?;
+        let AppStart { stakes, first } = start.ok_or(NodeError::Mismatch)?;
         let last = match view.state.version.0 {
             0 => first,
             _ => protocol::AppMove {
@@ -75,9 +76,10 @@ impl Core {
     }
 
     async fn move_now(&self, known: &Known, next: protocol::AppMove) -> Result<AppMoved, ApiError> {
-        match self.with_peer(known, |node| node.play(known.id, next.clone())).await? {
+        let moved = self.with_peer(known, |node| node.play(known.id, next.clone())).await;
+        match moved.map_err(of_move)? {
             Outcome::Moved { version } => Ok(AppMoved { version: version.0 }),
-            _ => Err(crate::NodeError::Mismatch.into()),
+            _ => Err(NodeError::Mismatch.into()),
         }
     }
 
@@ -100,6 +102,17 @@ impl Core {
         let known = self.known(id).await?;
         self.node(&known)?.dispute(known.id).await?;
         Ok(Nothing {})
+    }
+}
+
+/// A game waits for nobody: the chain takes a move, too.
+fn of_move(error: NodeError) -> ApiError {
+    let error = ApiError::from(error);
+    match error.code {
+        ErrorCode::PeerOffline => error.hint(
+            "repeat when the peer is back; if it never is, `strait app claim` takes the game to the chain, and after one challenge period `strait app move` moves there",
+        ),
+        _ => error,
     }
 }
 

@@ -145,7 +145,10 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::HoldTimeout => ErrorCode::ChainStale,
         Rule::MemoTooLong => return with_hint(ErrorCode::InvalidParams, "shorten the text to 512 bytes"),
         Rule::LockCount => {
-            return with_hint(ErrorCode::ChannelBusy, "wait until pending locks are settled or cancelled");
+            return with_hint(
+                ErrorCode::ChannelBusy,
+                "wait until pending locks are settled or cancelled, and games and channels in it are finished; or use another channel",
+            );
         }
         Rule::Unsupported => {
             return with_hint(

@@ -506,7 +506,7 @@ async fn a_peer_that_is_back_is_dialled_when_a_command_needs_it() {
     alice.until(channel, |info| info.link == Link::Down).await;
     let away =
         soon("the answer", alice.service.app_move(request.clone())).await.expect_err("nobody is there");
-    assert_eq!(away.code, ErrorCode::PeerOffline);
+    assert!(away.code == ErrorCode::PeerOffline && away.hint.contains("strait app claim"), "{away:?}");
     let at_its_place = |config: &mut NodeConfig| config.listen = Listen::At(place);
     let bob = world.serve(2, world.node_with(2, at_its_place).await, Retention::default()).await;
     soon("the move", alice.service.app_move(request)).await.expect("dialled at once");
