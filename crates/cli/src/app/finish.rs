@@ -145,6 +145,9 @@ fn doubts(
     assets: &Assets,
 ) -> Result<Doubts, Failure> {
     let ours = gains(outcome, info.side)?;
+    if play.version == 0 {
+        return Ok(Doubts::default());
+    }
     let Some(verdict) = &play.verdict else {
         return Ok(Doubts {
             told: Some("what the app itself would give is not known here".into()),

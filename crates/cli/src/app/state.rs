@@ -104,22 +104,22 @@ fn not_started(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String
         };
         missing.extend(lacks(ours, balance.deposited, balance.arriving).map(|(lacking, arrives)| {
             let how = if arrives {
-                "which is on its way".into()
+                "it is on its way".to_owned()
             } else {
                 format!("strait channel deposit {id} \"{lacking}\"")
             };
-            format!("{lacking} of ours: {how}")
+            format!("{lacking} of ours ({how})")
         }));
         missing.extend(lacks(theirs, balance.peer_deposited, balance.peer_arriving).map(
             |(lacking, arrives)| {
-                format!("{lacking} of the peer's{}", if arrives { ", which is on its way" } else { "" })
+                format!("{lacking} of the peer's{}", if arrives { " (it is on its way)" } else { "" })
             },
         ));
     }
     if missing.is_empty() {
         return "not started: the two are about to sign the start".into();
     }
-    format!("not started, since {} is missing; data is where it starts", missing.join(", and "))
+    format!("not started, for lack of {}; data is where it starts", missing.join(" and "))
 }
 
 fn stakes(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
@@ -187,8 +187,8 @@ mod tests {
         has(
             &text,
             &[
-                "0.0000000000000006 ETH of ours: strait channel deposit 0xabababab \"0.0000000000000006 ETH\"",
-                "0.0000000000000005 ETH of the peer's, which is on its way",
+                "0.0000000000000006 ETH of ours (strait channel deposit 0xabababab \"0.0000000000000006 ETH\")",
+                "0.0000000000000005 ETH of the peer's (it is on its way)",
             ],
         );
     }

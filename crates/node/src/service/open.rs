@@ -151,7 +151,7 @@ impl Core {
                 Some(Err(reason)) => {
                     let message = format!("the peer does not take the game: {reason}");
                     return Err(ApiError::new(ErrorCode::PeerRefused, message)
-                        .hint("nothing was put in; let its operator install the app and list it under `policy.apps`, then open again"));
+                        .hint(format!("nothing was put in; its operator installs the app, lists it under `policy.apps`, or approves the game. Once `strait channel list` shows it as connected: strait channel deposit {id} AMOUNT")));
                 }
                 None => {
                     looks.tick().await;
