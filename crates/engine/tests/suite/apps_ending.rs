@@ -171,3 +171,85 @@ fn after_its_end_a_game_says_that_it_is_over() {
     let claimed = world.command(0, id, Command::Dispute);
     assert!(world.refusal(0, claimed).contains("the game is over"));
 }
+
+/// A small generator, so that each seed is a run of its own.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// What users, the network and time do to a game that is to end. The world itself asserts that nobody signs two states of a
+/// version.
+fn disturb(world: &mut World, id: ChannelId, dice: &mut Dice, asked: &mut [Vec<(Token, i128)>; 2]) {
+    let node = usize::try_from(dice.below(2)).expect("small");
+    match dice.below(20) {
+        0..=8 => {
+            let zero = [20, -20, 35][usize::try_from(dice.below(3)).expect("small")];
+            asked[node].push((world.ask_end(node, id, zero), zero));
+        }
+        9..=14 => {
+            world.deliver_one();
+        }
+        15 => {
+            world.take(node, id, 1);
+        }
+        16 => world.pass([3_000, 60_000, 130_000][usize::try_from(dice.below(3)).expect("small")]),
+        17 => world.settle(),
+        18 => {
+            world.disconnect(0, 1);
+            world.connect(0, 1);
+        }
+        _ => {
+            world.disconnect(0, 1);
+            world.restart(node);
+            world.follow();
+            world.connect(0, 1);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_asked_lost_and_repeated_only_what_both_wanted_is_paid_and_nothing_is_signed_twice() {
+    let mut ends = [0; 2];
+    for seed in 0..150 {
+        let (mut world, id) = World::game(200);
+        let (mut dice, mut asked) = (Dice(seed), [Vec::new(), Vec::new()]);
+        for _ in 0..40 {
+            disturb(&mut world, id, &mut dice, &mut asked);
+        }
+        let was_agreed = world.app(0, id).state.is_final;
+        // Whatever state that left the two in, they can end it together, without the chain's clock.
+        for _ in 0..6 {
+            world.pass(130_000);
+            world.settle();
+            if (0..2).all(|node| world.app(node, id).state.is_final) {
+                break;
+            }
+            for (node, asked) in asked.iter_mut().enumerate() {
+                asked.push((world.ask_end(node, id, 11), 11));
+            }
+            world.settle();
+        }
+        for _ in 0..4 {
+            world.follow();
+        }
+        let is_disputed = |news: &ChainNews| matches!(news, ChainNews::Challenged { .. });
+        assert!(!world.news(0).iter().any(is_disputed), "seed {seed}");
+        let [zero, one] = world.payouts().map(|paid| i128::from(paid) - i128::from(STAKE));
+        assert_eq!(zero + one, 0, "seed {seed}");
+        for (node, asked) in asked.iter().enumerate() {
+            // Nobody is paid by what the user was told to be replaced.
+            let counts = |(token, outcome): &(Token, i128)| {
+                let told = world.outcome(node, *token);
+                *outcome == zero && !matches!(told, Some(Err(error)) if error.contains("another end"))
+            };
+            assert!(asked.iter().any(counts), "seed {seed}: {zero} of {asked:?}");
+        }
+        ends[usize::from(was_agreed)] += 1;
+    }
+    assert!(ends.iter().all(|ends| *ends > 20), "both kinds occur: {ends:?}");
+}
