@@ -114,7 +114,7 @@ catalogue! {
     /// The channel exists already.
     ChannelExists = -32044, "channel_exists", Caller, "use the channel that exists, or another nonce";
     /// The channel waits for a rebase after a restore.
-    ChannelRestoring = -32045, "channel_restoring", Caller, "wait for the peer to sign the rebase; if it never does, `strait channel dispute` takes the money out";
+    ChannelRestoring = -32045, "channel_restoring", Caller, "wait for the peer to sign the rebase; if it does not within `move_patience`, the node goes to the chain, as `strait channel dispute` does at once";
     /// Terms that the contract or this node's policy refuses.
     PolicyRefused = -32046, "policy_refused", Caller, "change the terms, or the [policy] of the configuration";
     /// The invoice's time is over, or it is paid or cancelled.

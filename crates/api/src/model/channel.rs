@@ -174,8 +174,12 @@ pub struct ChannelInfo {
     pub challenge_duration: u32,
     /// Where it stands on chain.
     pub phase: Phase,
-    /// Whether a payment can be made now: connected, undisputed, with something to spend.
+    /// Whether a payment can be made now: connected, undisputed, with something to spend, and no game.
     pub can_pay: bool,
+    /// The app that is played in it; absent in a channel for payments. `app_show` tells how it stands.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub app: Option<Address>,
     /// How it is connected.
     pub link: Link,
     /// A final state is agreed and waits for the chain.

@@ -44,6 +44,7 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
         ("challenge period", duration(info.challenge_duration.into())),
         ("pays out to", info.payout.to_string()),
     ];
+    pairs.extend(info.app.map(|app| ("plays", format!("{app}; strait app show {}", short(info.channel)))));
     pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
     blocks.extend(info.dispute.as_ref().map(dispute));
@@ -159,7 +160,10 @@ mod tests {
             Address::ZERO,
             Amount::from(5_000_000_000),
         );
-        assert!(!text.contains("restored"), "{text}");
+        assert!(!text.contains("restored") && !text.contains("plays"), "{text}");
+        let game = ChannelInfo { app: Some(Address::repeat_byte(7)), ..channel_info(0xab) };
+        let shown = super::text(&game, context.assets().await.expect("assets"), &context.out);
+        assert!(shown.contains("strait app show 0xabababab"), "{shown}");
         let mut info = channel_info(0xab);
         (info.is_restoring, info.restoring_until) = (true, Some(1_700_000_000));
         assert!(

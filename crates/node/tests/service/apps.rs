@@ -210,7 +210,7 @@ async fn a_game_within_a_payment_channel_costs_no_transaction() {
     assert_eq!(too_much.code, ErrorCode::InsufficientBalance, "the peer does not own it");
     let opened = soon("the opening", alice.service.app_open(within(stake))).await.expect("opened").channel;
     let channel = opened.channel;
-    assert_eq!(opened.parent, Some(parent));
+    assert_eq!((opened.parent, opened.app, opened.can_pay), (Some(parent), Some(app), false));
     let info = bob.until(parent, |info| info.children.len() == 1).await;
     assert_eq!((info.children[0].channel, info.children[0].stake), (channel, stake));
     assert_eq!(info.balances[0].in_children, Amount::from(20_000));
