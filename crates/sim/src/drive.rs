@@ -326,7 +326,7 @@ impl World {
             }
             // Each look at the chain begins with what the engine knows.
             Effect::FollowFrom { .. } => Ok(()),
-            Effect::Tower(effect) => self.to_tower(effect),
+            Effect::Tower(effect) => self.pass_to_tower(effect),
             Effect::FetchEvents { channel, through } => {
                 let account = &mut self.nodes[node].account;
                 // A reorg in the meantime makes the question void; the next block asks it again.

@@ -237,7 +237,7 @@ impl World {
     }
 
     /// What the client wants of a tower.
-    pub(crate) fn to_tower(&mut self, effect: TowerEffect) -> Result<(), Broken> {
+    pub(crate) fn pass_to_tower(&mut self, effect: TowerEffect) -> Result<(), Broken> {
         let (TowerEffect::Send { tower: address, .. } | TowerEffect::Disconnect { tower: address, .. }) =
             &effect;
         let found = self.towers.iter().position(|tower| tower.key.address() == *address);

@@ -21,6 +21,8 @@ use world::{Death, World};
 
 /// What an answer depends on.
 type Key = (u64, Option<u64>, Option<u64>);
+/// A step of a side.
+type MakesStep = fn(Side) -> Step;
 
 /// Runs within bounds.
 struct Runs {
@@ -89,7 +91,7 @@ impl Model for Runs {
         if world.chain.status == Status::Closed {
             return;
         }
-        let commands: [([u8; 2], fn(Side) -> Step); 5] = [
+        let commands: [(_, MakesStep); 5] = [
             (left.payments, Step::Pay),
             (left.withdrawals, Step::Withdraw),
             (left.closes, Step::Close),
