@@ -1,7 +1,7 @@
 //! How games end by agreement: slips are mended, repetitions join, and nothing is signed twice.
 
 use crate::apps::{STAKE, game_settings};
-use crate::world::{World, sticks};
+use crate::world::{Crash, World, sticks};
 use strait_protocol::{ChainNews, Command, Outcome, Token};
 use strait_types::{ChannelId, Version};
 
@@ -186,7 +186,7 @@ impl Dice {
 /// version.
 fn disturb(world: &mut World, id: ChannelId, dice: &mut Dice, asked: &mut [Vec<(Token, i128)>; 2]) {
     let node = usize::try_from(dice.below(2)).expect("small");
-    match dice.below(20) {
+    match dice.below(21) {
         0..=8 => {
             let zero = [20, -20, 35][usize::try_from(dice.below(3)).expect("small")];
             asked[node].push((world.ask_end(node, id, zero), zero));
@@ -195,7 +195,9 @@ fn disturb(world: &mut World, id: ChannelId, dice: &mut Dice, asked: &mut [Vec<(
             world.deliver_one();
         }
         15 => {
-            world.take(node, id, 1);
+            if !world.app(node, id).state.app_data.is_empty() {
+                world.take(node, id, 1);
+            }
         }
         16 => world.pass([3_000, 60_000, 130_000][usize::try_from(dice.below(3)).expect("small")]),
         17 => world.settle(),
@@ -203,11 +205,16 @@ fn disturb(world: &mut World, id: ChannelId, dice: &mut Dice, asked: &mut [Vec<(
             world.disconnect(0, 1);
             world.connect(0, 1);
         }
-        _ => {
+        19 => {
             world.disconnect(0, 1);
             world.restart(node);
             world.follow();
             world.connect(0, 1);
+        }
+        // It dies at a write, before or after that is durable.
+        _ => {
+            let (rounds, is_durable) = (usize::try_from(dice.below(4)).expect("small"), dice.below(2) == 0);
+            world.crash = Some(Crash { node, rounds, is_durable });
         }
     }
 }
@@ -222,6 +229,10 @@ fn whatever_is_asked_lost_and_repeated_only_what_both_wanted_is_paid_and_nothing
             disturb(&mut world, id, &mut dice, &mut asked);
         }
         let was_agreed = world.app(0, id).state.is_final;
+        world.crash = None;
+        world.disconnect(0, 1);
+        world.follow();
+        world.connect(0, 1);
         // Whatever state that left the two in, they can end it together, without the chain's clock.
         for _ in 0..6 {
             world.pass(130_000);
@@ -252,4 +263,72 @@ fn whatever_is_asked_lost_and_repeated_only_what_both_wanted_is_paid_and_nothing
         ends[usize::from(was_agreed)] += 1;
     }
     assert!(ends.iter().all(|ends| *ends > 20), "both kinds occur: {ends:?}");
+}
+
+/// What happens around the start of a game that somebody would rather not begin.
+fn disturb_the_start(world: &mut World, id: ChannelId, dice: &mut Dice, put_in: &mut [u64; 2]) {
+    let node = usize::try_from(dice.below(2)).expect("small");
+    if (0..2).any(|node| world.nodes[node].engine.view(id).is_none()) {
+        // Nobody has put anything in, and a restart has forgotten it; it is offered again.
+        world.disconnect(0, 1);
+        world.connect(0, 1);
+        world.settle();
+        return;
+    }
+    match dice.below(12) {
+        0..=3 if put_in[node] < STAKE && !world.app(node, id).state.is_final => {
+            put_in[node] += STAKE / 2;
+            world.put_in(node, id, STAKE / 2);
+        }
+        4 | 5 => {
+            world.ask_end(node, id, 0);
+        }
+        other => {
+            let mut none = [Vec::new(), Vec::new()];
+            // The other disturbances: what is asked for in them is nothing that anybody has won.
+            let mut rest = Dice(dice.0.wrapping_add(other));
+            if rest.below(2) == 0 {
+                world.deliver_one();
+            } else if world.app(node, id).state.version == Version::ZERO {
+                disturb(world, id, &mut rest, &mut none);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_game_that_begins_and_is_given_up_at_once_gives_both_back_what_they_put_in() {
+    let mut ends = [0; 2];
+    for seed in 0..150 {
+        let (mut world, id) = World::offered_game();
+        let (mut dice, mut put_in) = (Dice(seed), [0; 2]);
+        for _ in 0..40 {
+            disturb_the_start(&mut world, id, &mut dice, &mut put_in);
+        }
+        world.crash = None;
+        world.disconnect(0, 1);
+        world.follow();
+        world.connect(0, 1);
+        world.settle();
+        let has_begun = (0..2).any(|node| !world.app(node, id).state.app_data.is_empty());
+        for _ in 0..6 {
+            world.pass(130_000);
+            world.settle();
+            for node in 0..2 {
+                world.ask_end(node, id, 0);
+            }
+            world.settle();
+        }
+        for _ in 0..4 {
+            world.follow();
+        }
+        // An order to deposit may have died with its process.
+        let facts = world.nodes[0].engine.channel(id).expect("known").facts().clone();
+        let there = facts.deposits[0].map(|amount| u64::try_from(amount.units()).expect("small"));
+        let is_final = (0..2).all(|node| world.app(node, id).state.is_final);
+        assert!(is_final || there == [0; 2], "seed {seed}: {there:?}");
+        assert_eq!(world.payouts(), there, "seed {seed}");
+        ends[usize::from(has_begun)] += 1;
+    }
+    assert!(ends.iter().all(|ends| *ends > 10), "both kinds occur: {ends:?}");
 }
