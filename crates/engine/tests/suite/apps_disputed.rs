@@ -7,7 +7,7 @@ use strait_chain::dev::Reinclude;
 use strait_engine::ports::{Chain, TxHash, TxRequest};
 use strait_engine::{Input, Notice, SubmissionKey};
 use strait_protocol::{
-    AppMove, Body, ChainNews, Command, Event, Frame, Operation, Outcome, Settings, Signer, Update,
+    AppMove, Body, ChainNews, Command, Event, Frame, Operation, Outcome, Settings, Signer, Sync, Update,
 };
 use strait_types::abi::app::deploy_app;
 use strait_types::abi::calls;
@@ -144,6 +144,31 @@ fn forced_moves_are_answered_to_the_end() {
     assert_eq!(world.outcome(0, token), Some(Ok(Outcome::Moved { version: Version(4) })));
     world.elapse(PERIOD + 3_600);
     assert_eq!(world.payouts(), [2 * STAKE, 0], "no stick is left to node 1");
+}
+
+#[test]
+fn a_peer_that_says_it_was_restored_keeps_nobody_from_a_forced_move() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.command(0, id, Command::ForceClose);
+    world.elapse(3_600);
+    let (domain, state) = (*world.nodes[0].engine.domain(), world.nodes[0].engine.latest(world.now, id));
+    let state = state.expect("signed").position.state;
+    let signature = world.nodes[0].key.sign(domain.state_digest(state.hash())).expect("signs");
+    let sync = Sync {
+        confirmed: state.version,
+        confirmed_hash: state.hash(),
+        signature: Some(signature),
+        restored: true,
+        reply: true,
+    };
+    let bytes = Frame::Channel { channel: id, body: Body::Sync(sync) }.encode();
+    let peer = world.signer(0);
+    world.input(1, Input::Frame { peer, bytes }).expect("commits");
+    assert!(world.nodes[1].engine.view(id).expect("known").peer_restoring, "believed for what it is worth");
+    let token = world.take(1, id, 1);
+    world.elapse(PERIOD);
+    assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Moved { version: Version(3) })));
 }
 
 #[test]

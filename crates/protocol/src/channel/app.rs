@@ -125,6 +125,12 @@ impl Channel {
         self.is_over() || matches!(self.durable.chain.head().phase, Phase::Settled(_) | Phase::Closed)
     }
 
+    /// Whether a peer that says it was restored keeps us from moving. Once the chain's clock runs it does not: a lie
+    /// would cost us the game.
+    fn is_held_by_peer(&self) -> bool {
+        self.volatile.peer_restoring && self.durable.chain.head().phase == Phase::Open
+    }
+
     fn check_movable(&self, ctx: &Context<'_>) -> Result<(), CommandError> {
         let head = &self.head().state;
         if self.is_paid_out() || self.durable.confirmed.position.state.is_final {
@@ -133,7 +139,7 @@ impl Channel {
         if self.durable.restore.is_some() {
             return Err(CommandError::Restoring);
         }
-        if self.volatile.peer_restoring {
+        if self.is_held_by_peer() {
             return Err(CommandError::Rule(Rule::Restoring));
         }
         if !self.durable.pending.is_empty() || !self.volatile.queue.is_empty() {
@@ -219,7 +225,7 @@ impl Channel {
     }
 
     fn may_write_app(&self, ctx: &Context<'_>, operation: &Operation) -> bool {
-        let is_bound = self.durable.restore.is_some() || self.volatile.peer_restoring;
+        let is_bound = self.durable.restore.is_some() || self.is_held_by_peer();
         let may = match self.durable.chain.head().phase {
             Phase::Open => self.volatile.link == Link::Up && !self.is_leaving() && self.may_sign(operation),
             Phase::Disputed { .. } => {
