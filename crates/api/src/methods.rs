@@ -202,7 +202,7 @@ methods! {
     Read invoice_list(InvoiceList) -> Invoices;
     #[doc = "One invoice that this node made."]
     Read invoice_show(InvoiceRef) -> Invoice;
-    #[doc = "Takes an unpaid invoice back."]
+    #[doc = "Takes an unpaid invoice back: payments for it are refused from now on."]
     Receive invoice_cancel(InvoiceRef) -> Invoice;
     #[doc = "Reads the text of anybody's invoice and checks its signature."]
     Read invoice_read(InvoiceText) -> InvoiceTerms;
@@ -244,5 +244,16 @@ mod tests {
             let name = reference.split('"').next().expect("a name");
             assert!(schemas.contains_key(name), "{name} is referred to and missing");
         }
+    }
+
+    #[test]
+    fn a_name_that_nobody_would_read_is_cut_when_it_is_repeated() {
+        assert_eq!(unknown_method("strait_pya").message, "no method 'strait_pya'");
+        for long in ["x".repeat(1 << 20), "日".repeat(SHOWN_NAME + 1)] {
+            let message = unknown_method(&long).message;
+            assert!(message.ends_with("...'") && message.chars().count() < SHOWN_NAME + 20, "{message}");
+        }
+        let just = "日".repeat(SHOWN_NAME);
+        assert_eq!(unknown_method(&just).message, format!("no method '{just}'"));
     }
 }

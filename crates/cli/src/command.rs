@@ -110,7 +110,7 @@ pub(crate) enum Command {
     /// Prints a completion script for a shell.
     Completions(completions::CompletionsArgs),
     /// Lists the exit codes.
-    #[command(hide = true, long_about = exit_codes::text(), override_usage = "strait help exit-codes")]
+    #[command(hide = true, long_about = exit_codes::text(), help_template = "{about}\n")]
     ExitCodes,
 }
 

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::init::connect;
 use crate::local::{ConfigFlags, given_password, is_open_to_others, load};
 use crate::output::Output;
-use crate::restore::DATABASE;
+use crate::restore::{DATABASE, RESTORED};
 use crate::text::{duration, short, time};
 use clap::Args;
 use serde::Deserialize;
@@ -230,10 +230,10 @@ fn check_restored(channels: &[ChannelInfo], findings: &mut Findings) {
         .filter(|info| info.phase == Phase::Open && (info.is_restoring || info.is_peer_restoring))
         .collect();
     let Some(latest) = waiting.iter().map(|info| info.restoring_until).max() else { return };
-    let until = latest.map_or_else(String::new, |until| format!(" past {}", time(until)));
+    let until = latest.map_or_else(String::new, |until| format!("the chain is past {} and ", time(until)));
     let names: Vec<String> = waiting.iter().map(|info| short(info.channel)).collect();
     let text = format!(
-        "after a restore neither pays nor is paid in {} until the chain is{until} and both have signed again, about two hours after the start; if a peer never signs, `strait channel dispute` takes the money out",
+        "after a restore neither pays nor is paid in {} until {until}both have signed again, about two hours of chain time after the start; if a peer never signs, `strait channel dispute` takes the money out",
         names.join(", ")
     );
     findings.add(Level::Warn, "restored channels", text);
@@ -301,6 +301,13 @@ fn check_backup(config: &Config, findings: &mut Findings) {
     let is_used = config.chains.keys().any(|name| config.chain_directory(name).join(DATABASE).exists());
     if !is_used {
         return;
+    }
+    if let Ok(backup) = std::fs::read_to_string(config.database(RESTORED)) {
+        let text = format!(
+            "it is that of the backup {}, and the node was not started since: start it, and each channel can be used about two hours of chain time later, when its peer has signed again; the data from before the restore must never run again",
+            backup.trim()
+        );
+        findings.add(Level::Warn, "data", text);
     }
     let note = config.database(LAST_BACKUP);
     let age = std::fs::metadata(&note)
@@ -470,6 +477,11 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("2023-11-14T22:13:20Z"), "{text}");
+        let of_peer = ChannelInfo { is_peer_restoring: true, ..channel_info(0xee) };
+        let mut findings = Findings::default();
+        check_restored(&[of_peer], &mut findings);
+        let text = &findings.0[0].text;
+        assert!(text.contains("in 0xeeeeeeee until both have signed again"), "{text}");
         let mut none = Findings::default();
         check_restored(&[channel_info(0xcd)], &mut none);
         assert!(none.0.is_empty());

@@ -41,7 +41,10 @@ impl Exit {
         (Exit::Chain as u8, "the chain, or the way to it, does not play along"),
         (Exit::Money as u8, "not enough money in the channel, or an invoice that cannot be paid"),
         (Exit::NotProven as u8, "a bill that does not prove itself"),
-        (Exit::Interrupted as u8, "ended by Ctrl-C; what was begun goes on in the node"),
+        (
+            Exit::Interrupted as u8,
+            "ended by Ctrl-C; what was begun goes on in the node, and it is said when nothing was",
+        ),
     ];
 
     fn of(code: ErrorCode) -> Exit {

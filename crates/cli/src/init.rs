@@ -4,6 +4,7 @@ use crate::command::Global;
 use crate::failure::Failure;
 use crate::key::{key_name, make};
 use crate::output::Output;
+use crate::text::parse_address;
 use clap::Args;
 use serde_json::json;
 use std::fs::{DirBuilder, OpenOptions, remove_dir};
@@ -34,7 +35,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "http://127.0.0.1:8545", conflicts_with = "chain", value_parser = endpoint)]
     devnet: Option<String>,
     /// Uses the development chain's funded account of this number, which everybody knows, as the key.
-    #[arg(long, value_name = "NUMBER", requires = "devnet", value_parser = clap::value_parser!(u8).range(0..10))]
+    #[arg(long, value_name = "NUMBER", requires = "devnet", value_parser = dev_key_number)]
     dev_key: Option<u8>,
     /// Name of the chain.
     #[arg(long, value_name = "NAME", value_parser = check_name, requires_all = ["rpc", "chain_id", "adjudicator"])]
@@ -46,7 +47,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "URL", value_parser = endpoint)]
     rpc: Vec<String>,
     /// The contract's address on the chain.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     adjudicator: Option<Address>,
     /// Name of the key.
     #[arg(long, default_value = "node", value_parser = key_name)]
@@ -55,7 +56,7 @@ pub(crate) struct InitArgs {
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Where channels pay out; by default to the key's own address.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     payout: Option<Address>,
     /// Where peers connect.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4040", value_parser = socket)]
@@ -180,6 +181,10 @@ fn key(home: &Path, args: &InitArgs) -> Result<(String, Option<PathBuf>), Failur
     };
     let address = make(home, &args.key, &secret, Some(&password_file), Cost::Light)?;
     Ok((address, Some(configured)))
+}
+
+fn dev_key_number(text: &str) -> Result<u8, String> {
+    text.parse().ok().filter(|number| *number < 10).ok_or_else(|| "give 0 to 9".to_owned())
 }
 
 /// The key of a funded account of the development chain.

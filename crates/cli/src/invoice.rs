@@ -38,7 +38,7 @@ enum InvoiceCommand {
     /// Shows one of this node's invoices.
     #[command(after_help = "Example:\n  strait invoice show 0x9c2e")]
     Show(Which),
-    /// Takes an unpaid invoice back.
+    /// Takes an unpaid invoice back: nobody can pay it any more.
     #[command(after_help = "Example:\n  strait invoice cancel 0x9c2e")]
     Cancel(Which),
     /// Waits until an invoice is paid; fails when it expires or is cancelled.
@@ -169,8 +169,16 @@ async fn all(context: &Context, status: Option<InvoiceStatus>) -> Result<Vec<Inv
     }
 }
 
+/// Of an invoice; in capitals, as QR codes have it, too.
+fn is_text(text: &str) -> bool {
+    let start = text.get(..crate::pay::INVOICE.len());
+    start.is_some_and(|start| {
+        start == crate::pay::INVOICE || start == crate::pay::INVOICE.to_ascii_uppercase()
+    })
+}
+
 async fn find(context: &Context, text: &str) -> Result<Invoice, Failure> {
-    if text.starts_with(crate::pay::INVOICE) {
+    if is_text(text) {
         let id = context.api.invoice_read(InvoiceText { text: text.to_owned() }).await?.id;
         return Ok(context.api.invoice_show(InvoiceRef { id }).await?);
     }
@@ -253,7 +261,7 @@ async fn wait(context: &Context, text: &str) -> Result<(), Failure> {
     let mut invoice = find(context, text).await?;
     let id = invoice.terms.id;
     let line = context.out.wait(&format!("waiting for invoice {} to be paid", short(id)));
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut stopped = pin!(crate::stop::asked());
     while invoice.status == InvoiceStatus::Open {
         let left = invoice.terms.expires.saturating_sub(crate::text::now()).saturating_add(1);
         let over = tokio::time::sleep(std::time::Duration::from_secs(left));
@@ -264,7 +272,7 @@ async fn wait(context: &Context, text: &str) -> Result<(), Failure> {
                 }
             }
             () = over => {}
-            _ = &mut ctrl_c => {
+            () = &mut stopped => {
                 return Err(Failure::interrupted("not awaited any more; it can still be paid")
                     .hint(format!("`strait invoice show {}` tells where it stands", short(id))));
             }
@@ -336,6 +344,7 @@ mod tests {
             .on("strait_invoice_show", move |_| Ok(cancelled.clone()));
         let (context, seen) = fake.start();
         let found = find(&context, "straitinvoice1abc").await.expect("by its text");
+        assert_eq!(find(&context, "STRAITINVOICE1ABC").await.expect("as in a QR code"), found);
         print(&context, &found).await.expect("shown");
         assert!(seen.text().contains("5 USDC in 1 payment"), "{}", seen.text());
     }

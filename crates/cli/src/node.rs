@@ -4,6 +4,7 @@ use crate::command::Global;
 use crate::failure::Failure;
 use crate::local::{ConfigFlags, load, password};
 use crate::output::{Output, note};
+use crate::restore::RESTORED;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -64,7 +65,12 @@ pub(crate) fn run(global: &Global, args: &NodeArgs, out: &Output) -> Result<(), 
     ];
     let config = load(global, &args.flags, flags.into_iter().flatten().collect())?.config;
     start_log(&config)?;
+    let restored_from = config.database(RESTORED);
     let daemon = unlock(config, args.password_file.as_deref(), args.restored)?;
+    // The channels know it by themselves; the note is for people who have not started the node yet.
+    if restored_from.exists() {
+        std::fs::remove_file(&restored_from).map_err(Failure::local)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::local)?;
     runtime.block_on(serve(daemon, out))
 }

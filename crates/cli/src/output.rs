@@ -86,7 +86,8 @@ impl Output {
     ///
     /// Words are not broken, so that no number is: where they do not fit beside each other, each row becomes a block of lines.
     pub(crate) fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-        let printable = |row: Vec<String>| row.iter().map(|cell| crate::text::printable(cell)).collect();
+        let printable =
+            |row: Vec<String>| row.iter().map(|cell| held_together(&crate::text::printable(cell))).collect();
         let rows: Vec<Vec<String>> = rows.into_iter().map(printable).collect();
         let least = least_widths(header, &rows);
         let fits = self.width.is_none_or(|width| least.iter().copied().fold(0, u16::saturating_add) <= width);
@@ -98,6 +99,13 @@ impl Output {
         if let Some(width) = self.width {
             table.set_width(width);
         }
+        // Where nothing else helps, an amount is broken before its unit.
+        let rows: Vec<Vec<String>> = match fits {
+            true => rows,
+            false => {
+                rows.iter().map(|row| row.iter().map(|cell| cell.replace(HELD, " ")).collect()).collect()
+            }
+        };
         let bold = Style::new().bold();
         if !header.is_empty() {
             // Styled afterwards, since the codes would count as width.
@@ -106,13 +114,14 @@ impl Output {
         for row in rows {
             table.add_row(row);
         }
-        for (column, least) in table.column_iter_mut().zip(least) {
-            column.set_padding((0, GAP));
+        let last = least.len().saturating_sub(1);
+        for (index, (column, least)) in table.column_iter_mut().zip(least).enumerate() {
+            column.set_padding((0, if index == last { 0 } else { GAP }));
             if fits && self.width.is_some() {
                 column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
             }
         }
-        let text = table.to_string();
+        let text = table.to_string().replace(HELD, " ");
         let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
         if self.colours
             && !header.is_empty()
@@ -123,19 +132,19 @@ impl Output {
         lines.join("\n")
     }
 
-    /// Each row as names and values. One that begins with nothing goes on with the row before.
+    /// Each row as names and values, with those that begin with nothing: they go on with the row before.
     fn blocks(&self, header: &[&str], rows: &[Vec<String>]) -> String {
-        let mut text = String::new();
+        let mut blocks: Vec<Vec<(&str, String)>> = Vec::new();
         for row in rows {
             let pairs = header.iter().zip(row).filter(|(_, cell)| !cell.is_empty());
-            let pairs: Vec<(&str, String)> = pairs.map(|(name, cell)| (*name, cell.clone())).collect();
+            let pairs = pairs.map(|(name, cell)| (*name, cell.clone()));
             let is_next = row.first().is_some_and(|cell| !cell.is_empty());
-            if !text.is_empty() {
-                text.push_str(if is_next { "\n\n" } else { "\n" });
+            match blocks.last_mut().filter(|_| !is_next) {
+                Some(block) => block.extend(pairs),
+                None => blocks.push(pairs.collect()),
             }
-            text.push_str(&self.pairs(&pairs));
         }
-        text
+        blocks.iter().map(|block| self.pairs(block)).collect::<Vec<_>>().join("\n\n")
     }
 
     /// Names and values, one pair a line.
@@ -174,14 +183,29 @@ impl Output {
     }
 }
 
-/// How wide each column has to be, with the gap after it, so that no word is broken.
+/// Stands for the space between a number and its unit while a table is laid out.
+const HELD: char = '\u{a0}';
+
+/// An amount is not broken between its number and its unit.
+fn held_together(cell: &str) -> String {
+    match cell.split_once(' ') {
+        Some((number, unit)) if number.starts_with(|c: char| c.is_ascii_digit()) && !unit.contains(' ') => {
+            format!("{number}{HELD}{unit}")
+        }
+        _ => cell.to_owned(),
+    }
+}
+
+/// How wide each column has to be, with the gap between it and the next, so that no word is broken.
 fn least_widths(header: &[&str], rows: &[Vec<String>]) -> Vec<u16> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0).max(header.len());
-    let longest = |text: &str| text.split_whitespace().map(console::measure_text_width).max().unwrap_or(0);
+    let longest =
+        |text: &str| text.split([' ', '\n', '\t']).map(console::measure_text_width).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
         let widest = header.get(column).copied().into_iter().chain(cells).map(longest).max().unwrap_or(0);
-        u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP)
+        let gap = if column.saturating_add(1) == columns { 0 } else { GAP };
+        u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(gap)
     };
     (0..columns).map(width).collect()
 }
@@ -275,9 +299,22 @@ mod tests {
         for width in [40, 60, 80] {
             let page = Page::new(false, Some(width));
             let text = page.out.table(&["CHANNEL", "CHAIN", "OURS", "THEIRS"], [row.clone(), more.clone()]);
-            assert_eq!(text.matches("1234567.123456789012345678").count(), 2, "{width}: {text}");
+            assert_eq!(text.matches("1234567.123456789012345678 ETH").count(), 2, "{width}: {text}");
+            assert!(!text.contains(HELD), "{text:?}");
             assert!(text.lines().all(|line| line.chars().count() <= usize::from(width)), "{width}: {text}");
         }
+    }
+
+    #[test]
+    fn the_values_of_one_block_stand_below_each_other() {
+        let page = Page::new(false, Some(30));
+        let rows = [
+            vec!["0x2365332e".to_owned(), "mainnet-with-a-long-name".into(), "0.8 ETH".into()],
+            vec![String::new(), String::new(), "65.49 USDC".into()],
+        ];
+        let text = page.out.table(&["CHANNEL", "ON THE CHAIN", "OURS"], rows);
+        let at = |value: &str| text.lines().find_map(|line| line.find(value)).expect(value);
+        assert_eq!((at("0x2365332e"), at("0.8 ETH")), (at("65.49 USDC"), at("65.49 USDC")), "{text}");
     }
 
     #[test]

@@ -18,6 +18,8 @@ use strait_store::SqliteStore;
 
 /// What a store's directory holds.
 pub(crate) const DATABASE: &str = "strait.db";
+/// In the data, until the node has been started over it: which backup it is of.
+pub(crate) const RESTORED: &str = "restored-from";
 /// A backup names a chain's directory by this and the chain's id, since names are each configuration's own.
 const BY_ID: &str = "chain-";
 
@@ -87,6 +89,7 @@ fn restore(backup: &Path, config: &Config) -> Result<Restored, Failure> {
         let channels = mark(&place).map_err(Failure::local)?;
         done.chains.push(RestoredChain { name, channels });
     }
+    fs::write(partial.join(RESTORED), backup.display().to_string()).map_err(Failure::local)?;
     sync(&partial).map_err(Failure::local)?;
     if data.exists() {
         fs::remove_dir(data).map_err(Failure::local)?;
@@ -256,9 +259,10 @@ mod tests {
             })
             .expect("read");
         assert_eq!(views, [(id, true)]);
-        let names: Vec<_> =
+        let mut names: Vec<_> =
             fs::read_dir(&done.data).expect("data").map(|entry| entry.expect("one").file_name()).collect();
-        assert_eq!(names, ["mine"]);
+        names.sort();
+        assert_eq!(names, ["mine", RESTORED]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Text for people: ids, times, and what others wrote.
 
 use std::time::{Duration, UNIX_EPOCH};
+use strait_types::{Address, B256};
 
 /// Text of others without what could steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
@@ -34,9 +35,15 @@ pub(crate) fn time(seconds: u64) -> String {
     }
 }
 
-/// A length of time as people read it.
+/// A length of time as people read it, and as it can be written: `90s`, `24h`, `7d 1h`.
 pub(crate) fn duration(seconds: u64) -> String {
-    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+    // People, and the configuration, say 24h and 48h of a challenge period.
+    let days = if seconds <= 72 * 3_600 { 0 } else { seconds / 86_400 };
+    let rest = seconds - days * 86_400;
+    let parts = [(days, "d"), (rest / 3_600, "h"), (rest / 60 % 60, "m"), (rest % 60, "s")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
+    if parts.is_empty() { "0s".to_owned() } else { parts.join(" ") }
 }
 
 /// Reads a length of time such as `90s`, `1h 30m` or `7d`, in seconds.
@@ -50,6 +57,22 @@ pub(crate) fn parse_duration(text: &str) -> Result<u64, String> {
     humantime::parse_duration(text)
         .map(|duration| duration.as_secs())
         .map_err(|error| format!("{error}; write it as 90s, 30m, 24h or 7d"))
+}
+
+/// Reads an address.
+///
+/// # Errors
+/// Says how one is written.
+pub(crate) fn parse_address(text: &str) -> Result<Address, String> {
+    text.parse().map_err(|_| "an address is 20 bytes: 0x and 40 hex digits".to_owned())
+}
+
+/// Reads a payee's reference.
+///
+/// # Errors
+/// Says how one is written.
+pub(crate) fn parse_reference(text: &str) -> Result<B256, String> {
+    text.parse().map_err(|_| "a reference is 32 bytes: 0x and 64 hex digits".to_owned())
 }
 
 /// Now, Unix seconds.
@@ -73,7 +96,12 @@ mod tests {
     fn times_are_read_and_written() {
         assert_eq!(time(0), "1970-01-01T00:00:00Z");
         assert_eq!(time(u64::MAX), u64::MAX.to_string());
-        assert_eq!(duration(86_400 + 60), "1day 1m");
+        for (seconds, text) in
+            [(0, "0s"), (90, "1m 30s"), (86_400, "24h"), (86_460, "24h 1m"), (604_805, "7d 5s")]
+        {
+            assert_eq!(duration(seconds), text);
+            assert_eq!(parse_duration(text), Ok(seconds));
+        }
         assert_eq!(parse_duration("24h"), Ok(86_400));
         assert_eq!(parse_duration("1h 30m"), Ok(5_400));
         assert_eq!(parse_duration("90"), Ok(90));

@@ -3,7 +3,7 @@
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::text;
+use crate::text::{self, one_line};
 use clap::{Args, Subcommand, ValueEnum};
 use strait_api::{Nothing, Scope, SpendLimit, SpendLimits, TokenCreate, TokenInfo, TokenRef};
 
@@ -30,8 +30,8 @@ enum TokenCommand {
     /// Ends a token at once.
     #[command(after_help = "Example:\n  strait token revoke 3f2a")]
     Revoke {
-        /// Its id, as `strait token list` shows it.
-        id: String,
+        /// Its id, as `strait token list` shows it, or its name, when only one has it.
+        token: String,
     },
 }
 
@@ -87,11 +87,26 @@ pub(crate) async fn run(context: &Context, args: TokenArgs) -> Result<(), Failur
     match args.command {
         TokenCommand::Create(args) => create(context, args).await,
         TokenCommand::List => list(context).await,
-        TokenCommand::Revoke { id } => {
-            let done = context.api.token_revoke(TokenRef { id: id.clone() }).await?;
-            context.out.result(&done, |_| format!("token {id} is revoked"))
-        }
+        TokenCommand::Revoke { token } => revoke(context, &token).await,
     }
+}
+
+async fn revoke(context: &Context, text: &str) -> Result<(), Failure> {
+    let tokens = context.api.token_list(Nothing {}).await?.tokens;
+    let mut named = tokens.iter().filter(|token| token.name == text);
+    let token = match (tokens.iter().find(|token| token.id == text), named.next(), named.next()) {
+        (Some(token), ..) | (None, Some(token), None) => token,
+        (None, Some(_), Some(_)) => {
+            return Err(Failure::usage(format!("several tokens have the name '{text}'"))
+                .hint("name one by its id; `strait token list` shows them"));
+        }
+        (None, None, _) => {
+            return Err(Failure::usage(format!("no token has the id or name '{text}'"))
+                .hint("`strait token list` shows what there is"));
+        }
+    };
+    let done = context.api.token_revoke(TokenRef { id: token.id.clone() }).await?;
+    context.out.result(&done, |_| format!("token {} ('{}') is revoked", token.id, one_line(&token.name)))
 }
 
 async fn create(context: &Context, args: Create) -> Result<(), Failure> {
@@ -213,6 +228,33 @@ mod tests {
         let text = seen.text();
         for part in ["strait_s3cret", "12.5 USDC a day on mainnet", "not shown again"] {
             assert!(text.contains(part), "{part} is missing in {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_is_revoked_by_its_id_or_its_only_name() {
+        let token = |id: &str, name: &str| {
+            json!({"id": id, "name": name, "scopes": ["read"], "limits": {"per_channel": [], "per_day": []},
+                "created": 1, "expires": null})
+        };
+        let listed = json!({"tokens": [token("3f2a", "shop"), token("77aa", "bot"), token("88bb", "bot"), token("99cc", "3f2a")]});
+        for (text, revoked) in [
+            ("3f2a", Some("3f2a")),
+            ("shop", Some("3f2a")),
+            ("77aa", Some("77aa")),
+            ("bot", None),
+            ("x", None),
+        ] {
+            let listed = listed.clone();
+            let (context, seen) = Fake::new(false)
+                .on("strait_token_list", move |_| Ok(listed.clone()))
+                .on("strait_token_revoke", |_| Ok(json!({})))
+                .start();
+            let done = run(&context, Line::parse_from(["token", "revoke", text]).token).await;
+            let asked: Vec<_> =
+                seen.asked("strait_token_revoke").iter().map(|asked| asked["id"].clone()).collect();
+            assert_eq!(asked, revoked.map(|id| json!(id)).into_iter().collect::<Vec<_>>(), "{text}");
+            assert_eq!(done.is_ok(), revoked.is_some(), "{text}");
         }
     }
 

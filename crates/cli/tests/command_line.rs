@@ -159,3 +159,38 @@ fn a_file_that_is_no_bill_fails_the_verification() {
     let output = strait.run(&["history", "verify", "missing.json"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn what_is_no_address_reference_or_account_says_how_one_is_written() {
+    let strait = Strait::new();
+    let table = [
+        (
+            &[
+                "init",
+                "--chain",
+                "x",
+                "--chain-id",
+                "1",
+                "--rpc",
+                "http://127.0.0.1:1",
+                "--adjudicator",
+                "0x1234",
+            ][..],
+            "40 hex digits",
+        ),
+        (&["init", "--devnet", "--dev-key", "10"], "give 0 to 9"),
+        (&["pay", "0x1a2b", "1 ether", "--reference", "abc"], "64 hex digits"),
+        (&["channel", "open", "0x5151", "--peer-payout", "0x1"], "40 hex digits"),
+    ];
+    for (words, part) in table {
+        let output = strait.run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+        assert!(err(&output).contains(part), "{words:?}: {}", err(&output));
+    }
+}
+
+#[test]
+fn the_help_on_exit_codes_is_the_table_alone() {
+    let text = out(&Strait::new().run(&["help", "exit-codes"]));
+    assert!(text.contains("130") && !text.contains("Usage") && !text.contains("STRAIT_HOME"), "{text}");
+}

@@ -255,8 +255,9 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
 
     customer.json(&["channel", "deposit", short, "0.5 ether", "--wait"]);
     store.json(&["channel", "withdraw", short, "0.2 ether", "--wait"]);
-    let info = customer.wait(short, "the balance", |info| info["balances"][0]["own"] == ether("1.2"));
-    assert_eq!(info["balances"][0]["peer_withdrawn"], ether("0.2"));
+    let info =
+        customer.wait(short, "the withdrawal", |info| info["balances"][0]["peer_withdrawn"] == ether("0.2"));
+    assert_eq!(info["balances"][0]["own"], ether("1.2"));
 
     let bill = directory.path().join("bill.json");
     let bill = bill.to_str().expect("a path");
@@ -278,6 +279,55 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     rpc(&url, "evm_increaseTime", json!([period]));
     let info = store.wait(second, "the settlement", |info| info["phase"] == "closed");
     assert_eq!(info["balances"][0]["own"], ether("0.4"));
+}
+
+/// A withdrawal that waits for gas money keeps others away: who waits says so, and says that nothing was begun when it ends.
+#[test]
+fn a_wait_says_what_it_waits_for_and_goes_on_when_that_has_ended() {
+    let directory = TempDir::new().expect("a directory");
+    let chain = Running::start(
+        directory.path(),
+        &["devnet", "--json", "--listen", "127.0.0.1:0", "--block-time", "0.2"],
+    );
+    let url = chain.said["http"].as_str().expect("the endpoint").to_owned();
+    let (customer, store) = (Party::start(&url, "1"), Party::start(&url, "2"));
+    let opened = customer.json(&["channel", "open", store.address(), "--deposit", "1 ether", "--wait"]);
+    let channel = opened["channel"]["channel"].as_str().expect("an id").to_owned();
+    customer.json(&["pay", &channel, "0.4 ether"]);
+    let account = customer.json(&["info"])["chains"][0]["account"].clone();
+    rpc(&url, "anvil_setBalance", json!([account, "0x0"]));
+    let agreed = customer.json(&["channel", "withdraw", &channel, "0.1 ether"]);
+    assert!(agreed["gas_shortage"].is_object(), "{agreed}");
+    store.wait(&channel, "the withdrawal", |info| info["under_way"].is_object());
+
+    let mut closing = store
+        .command(&["channel", "close", &channel, "--wait"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut told = BufReader::new(closing.stderr.take().expect("its errors"));
+    let mut line = String::new();
+    told.read_line(&mut line).expect("a line");
+    assert!(line.contains("waiting until what is under way has ended"), "{line}");
+    kill(Pid::from_raw(i32::try_from(closing.id()).expect("a process id")), Signal::SIGINT).expect("sent");
+    let mut rest = String::new();
+    told.read_to_string(&mut rest).expect("text");
+    assert!(rest.contains("nothing was begun"), "{rest}");
+    assert_eq!(ended("close", closing).status.code(), Some(130));
+
+    // With gas money both go on by themselves, one after the other.
+    let waiting = store.command(&["channel", "withdraw", &channel, "0.05 ether", "--wait", "--json"]);
+    let waiting = { waiting }.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    rpc(&url, "anvil_setBalance", json!([account, "0xde0b6b3a7640000"]));
+    let done = ended("withdraw", waiting);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    customer.json(&["channel", "close", &channel, "--wait"]);
+    let info = store.wait(&channel, "the close", |info| info["phase"] == "closed");
+    assert_eq!(
+        (&info["balances"][0]["withdrawn"], &info["balances"][0]["peer_withdrawn"]),
+        (&json!(ether("0.05")), &json!(ether("0.1")))
+    );
 }
 
 fn exit(home: &Path, backup: &str, rpc: &str) -> Child {

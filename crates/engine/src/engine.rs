@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use strait_protocol::{
-    Body, Channel, ChannelView, Command, Context, Event, Frame, Operation, Outputs, Record, Settings,
-    SignedPosition, Surroundings, Token,
+    Body, Channel, ChannelView, Command, Context, Event, Frame, Invoices, Operation, Outputs, Record,
+    Settings, SignedPosition, Surroundings, Token,
 };
 use strait_types::{Address, B256, ChannelId, Domain};
 
@@ -119,6 +119,8 @@ pub struct Engine {
     pub(crate) families: Families,
     pub(crate) alarm: Alarm,
     pub(crate) towers: Towers,
+    /// Of this node's user.
+    invoices: Option<Arc<dyn Invoices>>,
     /// After a reorg that cannot be undone.
     pub(crate) halt: Option<Halt>,
     /// Channels whose past events are being fetched; what happens meanwhile waits.
@@ -166,6 +168,7 @@ impl Engine {
             families: Families::default(),
             alarm: Alarm::default(),
             towers: Towers::default(),
+            invoices: None,
             halt: None,
             fetching: BTreeSet::new(),
             lookups: BTreeMap::new(),
@@ -305,7 +308,8 @@ impl Engine {
         let (head_time, final_time) = self.cursor.times(entry.channel.confirmations());
         let gate = Gate { policy: &self.policy, apps: &self.apps, proposals: &self.proposals };
         let awaits_towers = self.towers.may_know_more();
-        let around = Surroundings { awaits_towers, ..surroundings(&gate, &entry.channel) };
+        let invoices = self.invoices.as_deref();
+        let around = Surroundings { awaits_towers, invoices, ..surroundings(&gate, &entry.channel) };
         let (domain, signer) = (&self.domain, self.signer.as_ref());
         let halted = self.halt.is_some();
         let ctx = Context { now_ms, head_time, final_time, halted, domain, signer, around };
@@ -369,6 +373,11 @@ impl Engine {
     /// Sets when the operator is told; before the first input.
     pub fn set_alarms(&mut self, alarms: Alarms) {
         self.alarm.config = alarms;
+    }
+
+    /// Payments for those of them that are over are refused from now on.
+    pub fn set_invoices(&mut self, invoices: Arc<dyn Invoices>) {
+        self.invoices = Some(invoices);
     }
 
     /// A channel at a glance.
@@ -456,6 +465,7 @@ fn app_of<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
         is_deployed: apps.is_deployed(address),
         admission: None,
         awaits_towers: false,
+        invoices: None,
     }
 }
 

@@ -13,6 +13,7 @@ mod channel;
 mod child;
 mod command;
 mod guarded;
+mod invoices;
 mod message;
 mod onchain;
 mod operation;
@@ -27,12 +28,13 @@ mod signer;
 pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
 pub use channel::{
-    BalanceView, Channel, ChannelView, ChildView, Completed, Context, GuardMark, Link, LockView, Outputs,
-    RecoverError, Surroundings,
+    BalanceView, Channel, ChannelView, ChildView, Completed, Context, ExecutionView, GuardMark, Link,
+    LockView, Outputs, RecoverError, Surroundings,
 };
 pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing, start_id};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
 pub use guarded::{Guarded, GuardedError, SignedBefore, SignedMove};
+pub use invoices::Invoices;
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,
 };

@@ -160,4 +160,7 @@ pub enum Rule {
     /// The operator is asked about the child first.
     #[error("the operator of the peer's node is asked to approve it; open it again when that is done")]
     AwaitsApproval = 44,
+    /// The payee takes no payment for an invoice any more.
+    #[error("the payee takes nothing more for this invoice: it is paid, taken back, or its time is over")]
+    InvoiceOver = 45,
 }

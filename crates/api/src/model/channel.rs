@@ -184,6 +184,13 @@ pub struct ChannelInfo {
     pub link: Link,
     /// A final state is agreed and waits for the chain.
     pub is_closing: bool,
+    /// The withdrawal or close that is agreed and waits for the chain; until it has ended, no other can be asked for.
+    #[serde(default)]
+    pub under_way: Option<UnderWay>,
+    /// Why the peer does not take the channel, in its words. It is offered again by itself; what was deposited comes back by
+    /// `channel_dispute`. Absent: it takes it, or has not answered since the start.
+    #[serde(default)]
+    pub declined: Option<String>,
     /// Restored from a backup and waiting for a rebase.
     pub is_restoring: bool,
     /// Chain time that has to be final before this node signs a rebase, in Unix seconds; `null` when it is not restoring,
@@ -248,12 +255,36 @@ pub struct Balance {
     /// The peer's deposits that lack confirmations.
     #[schemars(with = "String")]
     pub peer_arriving: Amount,
-    /// Taken out by this node so far.
+    /// Taken out by this node so far, on chain.
     #[schemars(with = "String")]
     pub withdrawn: Amount,
-    /// Taken out by the peer so far.
+    /// Taken out by the peer so far, on chain.
     #[schemars(with = "String")]
     pub peer_withdrawn: Amount,
+    /// This node's withdrawals that are agreed and that the chain has not paid; the next call on chain pays them, at the latest
+    /// the channel's end.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub leaving: Amount,
+    /// The same of the peer.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub peer_leaving: Amount,
+}
+
+/// A withdrawal or close that is agreed and waits for the chain.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct UnderWay {
+    /// The version that the chain will execute.
+    pub version: u64,
+    /// Whether it closes the channel; else it is a withdrawal.
+    pub is_close: bool,
+    /// Whether this node makes the call at once, and the peer when half of the time has passed; else the other way round.
+    pub is_ours: bool,
+    /// Whether the chain shows it; then only confirmations are missing.
+    pub is_on_chain: bool,
+    /// The last chain time at which the chain takes it, Unix seconds. What did not come in time is paid by a later call.
+    pub until: u64,
 }
 
 /// A pending lock.
@@ -345,6 +376,9 @@ pub struct Agreed {
     /// has passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gas_shortage: Option<Shortage>,
+    /// Why this node cannot reach the chain now. The call is made when it can, or by the peer when half of its time has passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_away: Option<String>,
 }
 
 /// A state that both have signed.

@@ -16,7 +16,7 @@ pub(crate) struct CheckArgs {
     /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.
     artifact: PathBuf,
     /// Adjudicator of the chain for which the app's address is shown.
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = crate::text::parse_address)]
     adjudicator: Option<Address>,
 }
 

@@ -50,7 +50,7 @@ pub(super) async fn list(context: &Context) -> Result<(), Failure> {
 #[derive(Args, Debug)]
 struct GameArgs {
     /// The app's address.
-    #[arg(long)]
+    #[arg(long, value_parser = crate::text::parse_address)]
     app: Address,
     /// What this node puts in, and can lose at most.
     #[arg(long, value_name = "AMOUNT")]

@@ -3,14 +3,15 @@
 use super::fields;
 use super::reasons;
 use super::state::pairs;
+use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::text::short;
 use clap::Args;
 use serde_json::{Value, json};
-use strait_api::{AppInfo, AppMove, AppPosition, ChannelRef};
+use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
 use strait_app::Fields;
-use strait_types::{Bytes, ChannelId};
+use strait_types::{Address, Bytes, ChannelId};
 
 /// A participant, as an argument.
 pub(super) fn side(text: &str) -> Result<u8, String> {
@@ -31,7 +32,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
+    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0 --gain \"-0.5 ether\"\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
 )]
 pub(super) struct MoveArgs {
     /// Its id, or the first digits.
@@ -44,10 +45,10 @@ pub(super) struct MoveArgs {
     /// Who moves next [default: the peer].
     #[arg(long, value_parser = side)]
     writer: Option<u8>,
-    /// What participant 0 has gained so far, in the smallest unit, and participant 1 lost; once per asset [default: as
-    /// before].
-    #[arg(long, value_name = "UNITS", allow_negative_numbers = true)]
-    gain: Vec<i128>,
+    /// What participant 0 has gained so far, and participant 1 lost, such as "0.5 ether", "-0.5 ether" or "0 ether"; once per
+    /// asset [default: as before].
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    gain: Vec<String>,
     /// Makes a repetition move no second time.
     #[arg(long)]
     key: Option<String>,
@@ -83,13 +84,12 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<(), Failu
 }
 
 pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failure> {
-    let info = look(context, context.channel(&args.channel).await?.channel).await?;
+    let channel = context.channel(&args.channel).await?;
+    let info = look(context, channel.channel).await?;
+    let deltas = deltas(&args.gain, info.position.deltas, &channel, context.assets().await?)?;
     let data = args.fields.encode(&args.data).map_err(Failure::usage)?;
-    let next = AppPosition {
-        writer: args.writer.unwrap_or(1 - info.side.min(1)),
-        deltas: if args.gain.is_empty() { info.position.deltas } else { deltas(&args.gain)? },
-        data: Bytes::from(data),
-    };
+    let next =
+        AppPosition { writer: args.writer.unwrap_or(1 - info.side.min(1)), deltas, data: Bytes::from(data) };
     let line = context.out.wait("waiting for the peer");
     let request = AppMove { channel: info.channel, next, idempotency_key: args.key.clone() };
     let moved =
@@ -104,10 +104,69 @@ pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Fai
     context.out.result(&done, |_| format!("{} goes to the chain; keep the node running", short(channel)))
 }
 
-fn deltas(gains: &[i128]) -> Result<Vec<[String; 2]>, Failure> {
-    let pair = |gain: &i128| {
-        let lost = gain.checked_neg().ok_or_else(|| Failure::usage("the amount is too large"))?;
-        Ok([gain.to_string(), lost.to_string()])
-    };
-    gains.iter().map(pair).collect()
+/// The gains so far with those that are named; of every other asset they stay.
+fn deltas(
+    gains: &[String],
+    mut deltas: Vec<[String; 2]>,
+    channel: &ChannelInfo,
+    assets: &Assets,
+) -> Result<Vec<[String; 2]>, Failure> {
+    let mut named = Vec::new();
+    for text in gains {
+        let (asset, gain) = read_gain(text, channel, assets)?;
+        let index = channel.balances.iter().position(|balance| balance.asset == asset);
+        let place = index.filter(|index| !named.contains(index));
+        let place = place.and_then(|index| Some((index, deltas.get_mut(index)?)));
+        let (index, pair) =
+            place.ok_or_else(|| Failure::usage(format!("'{text}': name each asset of the channel once")))?;
+        *pair = [gain.to_string(), gain.saturating_neg().to_string()];
+        named.push(index);
+    }
+    Ok(deltas)
+}
+
+/// An amount as people write it, that may be negative or nothing.
+fn read_gain(text: &str, channel: &ChannelInfo, assets: &Assets) -> Result<(Address, i128), Failure> {
+    let among = Among::channel(channel);
+    let text = text.trim();
+    let (sign, amount) = text.strip_prefix('-').map_or((1, text), |amount| (-1, amount));
+    let unit = amount.trim_start_matches(|c: char| c == '0' || c == '.');
+    if unit.len() < amount.len() && !unit.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok((assets.read(&format!("1 {}", unit.trim()), &among)?.asset, 0));
+    }
+    let read = assets.read(amount, &among)?;
+    Ok((read.asset, read.amount.signed().saturating_mul(sign)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, channel_info};
+
+    #[tokio::test]
+    async fn gains_are_written_as_people_write_amounts() {
+        let context = Fake::new(false).context();
+        let assets = context.assets().await.expect("assets");
+        let channel = channel_info(0xab);
+        let so_far = || vec![["5".to_owned(), "-5".to_owned()], ["7".to_owned(), "-7".to_owned()]];
+        let told = |gains: &[&str]| {
+            let gains: Vec<String> = gains.iter().map(|gain| (*gain).to_owned()).collect();
+            deltas(&gains, so_far(), &channel, assets)
+        };
+        let first = |gains: &[&str]| told(gains).expect("read")[0][0].clone();
+        assert_eq!(told(&[]).expect("as before"), so_far());
+        assert_eq!(first(&["0.5 ether"]), "500000000000000000");
+        assert_eq!(first(&["-0.5 ether"]), "-500000000000000000");
+        assert_eq!(first(&["0.50eth"]), "500000000000000000");
+        assert_eq!(first(&["0 ether"]), "0");
+        assert_eq!(first(&["-3 wei"]), "-3");
+        let both = told(&["-12.5 USDC", "1 wei"]).expect("read");
+        assert_eq!(
+            both,
+            [["1".to_owned(), "-1".to_owned()], ["-12500000".to_owned(), "12500000".to_owned()]]
+        );
+        for wrong in [&["5"][..], &["1 DAI"], &["0"], &["--1 ether"], &["1 ether", "2 ether"], &["ether"]] {
+            assert!(told(wrong).is_err(), "{wrong:?}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
             return Ok(());
         }
     }
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut stopped = pin!(crate::stop::asked());
     loop {
         tokio::select! {
             record = follow.next() => {
@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
                 }
             }
             // It is how watching ends.
-            _ = &mut ctrl_c => return Ok(()),
+            () = &mut stopped => return Ok(()),
         }
     }
 }

@@ -1,21 +1,14 @@
 //! `strait channel close` and `strait channel dispute`.
 
-use super::wait::{Progress, Waiting};
+use super::wait::{Progress, Waiting, agree};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::{Wait, note};
+use crate::output::note;
 use crate::text::{duration, short, time};
 use clap::Args;
-use std::time::Duration;
-use strait_api::{Agreed, ChannelInfo, ChannelRef, ErrorCode, Phase};
+use strait_api::{Agreed, ApiError, ChannelInfo, ChannelRef, ErrorCode, Nothing, Phase};
 use strait_types::ChannelId;
-use tokio::time::Instant;
-
-/// How often is asked whether a withdrawal has ended.
-const WITHDRAWAL_POLL: Duration = Duration::from_millis(500);
-/// How long its end is waited for: longer than a busy chain takes to include its transaction.
-const WITHDRAWAL_PATIENCE: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Args, Debug)]
 #[command(
@@ -49,8 +42,9 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     let channel = info.channel;
     let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
     let line = context.out.wait("asking the peer");
-    let agreed = agree(context, channel, args.wait.then_some(&line)).await?;
-    note_gas_shortage(context, &agreed).await?;
+    let ask = async || ask_to_close(context, channel, args.wait).await;
+    let agreed = agree(context, channel, args.wait.then_some(&line), ask).await?;
+    note_hindrance(context, &agreed).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel, follow, line };
@@ -75,8 +69,14 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
     })
 }
 
-/// Says on standard error that the peer will have to pay the gas.
-pub(super) async fn note_gas_shortage(context: &Context, agreed: &Agreed) -> Result<(), Failure> {
+/// Says on standard error why the call cannot be made now, and who makes it then.
+pub(super) async fn note_hindrance(context: &Context, agreed: &Agreed) -> Result<(), Failure> {
+    if let Some(why) = &agreed.chain_away {
+        let text = format!(
+            "the node cannot reach the chain now: {why}; it makes the call when it can, or the peer does when half of the time for it has passed"
+        );
+        note(context.out.is_json(), &text);
+    }
     let Some(short) = &agreed.gas_shortage else { return Ok(()) };
     let assets = context.assets().await?;
     let write = |amount| assets.write(short.chain_id, short.asset, amount);
@@ -89,24 +89,15 @@ pub(super) async fn note_gas_shortage(context: &Context, agreed: &Agreed) -> Res
     Ok(())
 }
 
-/// Who waits anyway (with a line to say so) also waits for the end of a withdrawal that is under way, or joins a close
-/// that is.
-async fn agree(context: &Context, channel: ChannelId, line: Option<&Wait>) -> Result<Agreed, Failure> {
-    let start = Instant::now();
-    loop {
-        match (context.api.channel_close(ChannelRef { channel }).await, line) {
-            (Err(error), Some(line))
-                if error.code == ErrorCode::ChannelBusy && start.elapsed() < WITHDRAWAL_PATIENCE =>
-            {
-                let info = context.api.channel_show(ChannelRef { channel }).await?;
-                if info.is_closing {
-                    return Ok(Agreed { version: info.version, gas_shortage: None });
-                }
-                line.say(format!("{} waiting for the end of a withdrawal", short(channel)));
-                tokio::time::sleep(WITHDRAWAL_POLL).await;
-            }
-            (done, _) => return Ok(done?),
+/// Who waits for a close joins one that is under way.
+async fn ask_to_close(context: &Context, channel: ChannelId, joins: bool) -> Result<Agreed, ApiError> {
+    match context.api.channel_close(ChannelRef { channel }).await {
+        Err(error) if joins && matches!(error.code, ErrorCode::ChannelBusy | ErrorCode::ChannelNotOpen) => {
+            let info = context.api.channel_show(ChannelRef { channel }).await?;
+            let agreed = Agreed { version: info.version, gas_shortage: None, chain_away: None };
+            if info.is_closing { Ok(agreed) } else { Err(error) }
         }
+        asked => asked,
     }
 }
 
@@ -118,7 +109,11 @@ pub(super) async fn dispute(context: &Context, args: DisputeArgs) -> Result<(), 
     }
     let follow = if args.wait { Some(Follow::start(context, Some(channel), None).await?) } else { None };
     let line = context.out.wait("going to the chain");
-    let done = context.api.channel_dispute(ChannelRef { channel }).await?;
+    let done = match context.api.channel_dispute(ChannelRef { channel }).await {
+        // Who waits for the end of a dispute joins the one that runs.
+        Err(_) if args.wait && info.phase == Phase::Disputed => Nothing {},
+        done => done?,
+    };
     let mut end = None;
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel, follow, line };
@@ -165,7 +160,6 @@ mod tests {
     use crate::testing::{Fake, channel_info};
     use serde_json::json;
     use std::sync::atomic::{AtomicU32, Ordering};
-    use strait_api::ApiError;
 
     fn id() -> String {
         channel_info(0xab).channel.to_string()
@@ -193,6 +187,40 @@ mod tests {
                 close(&context, CloseArgs { channel: id(), wait: true }).await.expect_err("it never ends");
             assert_eq!(failure.to_string(), "not now");
             assert!(asks.contains(&seen.asked("strait_channel_close").len()), "{code:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_joins_the_end_that_is_under_way() {
+        let looks = AtomicU32::new(0);
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_close", |_| Err(ApiError::new(ErrorCode::ChannelNotOpen, "it is closing")))
+            .on("strait_channel_dispute", |_| Err(ApiError::new(ErrorCode::ChannelNotOpen, "in dispute")))
+            .on("strait_channel_show", move |_| {
+                let (phase, is_closing) = match looks.fetch_add(1, Ordering::Relaxed) {
+                    0..4 => (Phase::Open, true),
+                    4 => (Phase::Closed, false),
+                    5..8 => (Phase::Disputed, false),
+                    _ => (Phase::Closed, false),
+                };
+                Ok(json!(ChannelInfo { phase, is_closing, ..channel_info(0xab) }))
+            })
+            .tells([])
+            .tells([])
+            .start();
+        close(&context, CloseArgs { channel: id(), wait: true }).await.expect("closed");
+        assert!(seen.text().contains("both are paid"), "{}", seen.text());
+        let args = DisputeArgs { channel: id(), yes: true, wait: true };
+        dispute(&context, args).await.expect("paid");
+        assert!(seen.text().contains("is paid"), "{}", seen.text());
+        for wait in [false, true] {
+            // A channel that is neither closing nor in dispute gives no end to join.
+            let (context, _) = Fake::new(false)
+                .on("strait_channel_dispute", |_| Err(ApiError::new(ErrorCode::ChannelNotOpen, "closed")))
+                .tells([])
+                .start();
+            let args = DisputeArgs { channel: id(), yes: true, wait };
+            assert_eq!(dispute(&context, args).await.expect_err("it is over").to_string(), "closed");
         }
     }
 

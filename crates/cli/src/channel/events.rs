@@ -24,7 +24,10 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::Proposed { peer } => format!(
             "proposed by {peer}: `strait channel proposals` shows it, `strait channel approve` takes it"
         ),
-        Event::Declined { reason } => format!("the peer does not take it: {}", one_line(reason)),
+        Event::Declined { reason } => format!(
+            "the peer declines it: {}; it is offered again, and `strait channel dispute` takes a deposit back",
+            one_line(reason)
+        ),
         Event::Ready => "ready: both are connected and hold the same state".into(),
         Event::PeerConnected { peer } => format!("connected with {peer}"),
         Event::PeerDisconnected { peer } => format!("no connection with {peer}; it is dialled again"),

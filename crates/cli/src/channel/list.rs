@@ -44,6 +44,7 @@ impl From<PhaseName> for Phase {
 pub(super) fn phase(info: &ChannelInfo) -> &'static str {
     match info.phase {
         Phase::Open if info.is_closing => "closing",
+        Phase::Open if info.declined.is_some() => "declined",
         Phase::Open if info.is_restoring => "restoring",
         Phase::Open if info.is_peer_restoring => "peer restoring",
         Phase::Open => "open",
@@ -61,8 +62,10 @@ pub(super) fn held(info: &ChannelInfo, amount: String) -> String {
     }
 }
 
+/// Of a closed channel nothing is said to the peer any more.
 pub(super) fn link(info: &ChannelInfo) -> &'static str {
     match info.link {
+        _ if info.phase == Phase::Closed => "-",
         Link::Down => "offline",
         Link::Syncing => "comparing",
         Link::Up => "connected",

@@ -1,7 +1,7 @@
 //! `strait channel deposit` and `strait channel withdraw`.
 
-use super::close::note_gas_shortage;
-use super::wait::{Progress, Waiting};
+use super::close::note_hindrance;
+use super::wait::{Progress, Waiting, agree};
 use crate::amount::{Among, Read, balance};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -108,8 +108,9 @@ pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<()
     let (info, read, request) = args.movement.read(context).await?;
     let follow = begin(context, args.wait, &info).await?;
     let line = context.out.wait("asking the peer");
-    let agreed = context.api.channel_withdraw(request).await?;
-    note_gas_shortage(context, &agreed).await?;
+    let ask = async || context.api.channel_withdraw(request.clone()).await;
+    let agreed = agree(context, info.channel, args.wait.then_some(&line), ask).await?;
+    note_hindrance(context, &agreed).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel: info.channel, follow, line };
@@ -120,7 +121,11 @@ pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<()
     let assets = context.assets().await?;
     context.out.result(&agreed, |_| {
         let amount = assets.write(info.chain_id, read.asset, read.amount);
-        let end = if is_awaited { "was paid to" } else { "is agreed and on its way to" };
+        let end = match (is_awaited, &agreed.chain_away) {
+            (true, _) => "was paid to",
+            (false, None) => "is agreed and on its way to",
+            (false, Some(_)) => "is agreed and, when the chain can be reached, goes to",
+        };
         format!("{amount} {end} {} (version {})", info.payout, agreed.version)
     })
 }
@@ -187,6 +192,37 @@ mod tests {
         withdraw(&context, args).await.expect("withdrawn");
         assert!(seen.text().contains("0.5 ETH was paid to"), "{}", seen.text());
         assert!(seen.asked("strait_channel_show").len() >= 4);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_withdrawal_waits_for_one_that_is_under_way_if_it_waits_at_all() {
+        for (is_awaited, asks) in [(true, 3), (false, 1)] {
+            let asked = AtomicU64::new(0);
+            let (context, seen) = Fake::new(false)
+                .on("strait_channel_withdraw", move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+                    0 | 1 => Err(ApiError::new(ErrorCode::ChannelBusy, "a withdrawal is agreed")),
+                    _ => Ok(json!({"version": 9})),
+                })
+                .on("strait_channel_show", |_| {
+                    Ok(json!(ChannelInfo { withdrawn_version: 9, ..channel_info(0xab) }))
+                })
+                .tells([])
+                .start();
+            let mut words = vec!["withdraw".to_owned(), id(), "0.5 ether".to_owned()];
+            words.extend(is_awaited.then(|| "--wait".to_owned()));
+            let done = withdraw(&context, Withdraw::parse_from(words).args).await;
+            assert_eq!((done.is_ok(), seen.asked("strait_channel_withdraw").len()), (is_awaited, asks));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_chain_that_is_away_is_not_said_to_be_on_its_way() {
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_withdraw", |_| Ok(json!({"version": 9, "chain_away": "no endpoint answers"})))
+            .start();
+        let args = Withdraw::parse_from(["withdraw", &id(), "0.5 ether"]).args;
+        withdraw(&context, args).await.expect("agreed");
+        assert!(seen.text().contains("when the chain can be reached"), "{}", seen.text());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,16 +2,20 @@
 
 use super::show;
 use super::wait::{Progress, Waiting};
-use crate::amount::{Among, Assets};
+use crate::amount::{Among, Assets, balance};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::output::note;
 use crate::text;
 use clap::Args;
 use strait_api::{
     ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelOpened, DepositResult, Event, Link,
 };
-use strait_types::{Address, Amount};
+use strait_types::Address;
+
+/// Said when nobody could ask the peer's node where it wants to be paid out.
+const UNSEEN_PEER: &str = "the peer is not connected: whether it takes a channel that pays it out there is known when it is; if it does not, `strait channel show` says so, and `strait channel dispute` takes the deposit back";
 
 #[derive(Args, Debug)]
 #[command(
@@ -44,13 +48,13 @@ pub(super) struct OpenArgs {
     /// Time to answer a challenge, such as 24h [default: as the node is configured].
     #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
     challenge: Option<u64>,
-    /// Where the peer is paid out [default: the address that its node announces].
-    #[arg(long, value_name = "ADDRESS")]
+    /// Where the peer is paid out [default: the address that its node announces]; its node takes no channel that pays it elsewhere.
+    #[arg(long, value_parser = text::parse_address, value_name = "ADDRESS")]
     peer_payout: Option<Address>,
     /// Makes a repetition open no second channel.
     #[arg(long)]
     key: Option<String>,
-    /// Waits until it can be paid over.
+    /// Waits until every deposit counts and it can be paid over; without a deposit, until the peer has taken it.
     #[arg(long)]
     wait: bool,
 }
@@ -58,16 +62,20 @@ pub(super) struct OpenArgs {
 pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
     let wait = args.wait;
     let request = request(context, args).await?;
-    let has_deposit = !request.deposit.is_empty();
+    let deposit = request.deposit.clone();
+    let (has_deposit, has_own_payout) = (!deposit.is_empty(), request.peer_payout.is_some());
     // From before the call on, so that no event is missed.
     let follow = if wait { Some(Follow::start(context, None, None).await?) } else { None };
     let line = context.out.wait("opening");
     let mut opened = context.api.channel_open(request).await?;
+    if has_own_payout && opened.channel.link == Link::Down {
+        note(context.out.is_json(), UNSEEN_PEER);
+    }
     let mut failed: Option<Failure> = opened.deposits.iter().find_map(not_made).map(Failure::from);
     let is_funded = has_deposit && failed.is_none();
     if let (Some(follow), None) = (follow, &failed) {
         let mut waiting = Waiting { context, channel: opened.channel.channel, follow, line };
-        match waiting.until(|info, event| can_pay(info, event, has_deposit)).await {
+        match waiting.until(|info, event| can_pay(info, event, &deposit)).await {
             Ok(info) => opened.channel = info,
             Err(failure) => failed = Some(failure),
         }
@@ -99,6 +107,7 @@ fn print(
     let info = &opened.channel;
     context.out.result(opened, |out| {
         let next = match (info.can_pay, has_deposit) {
+            _ if info.declined.is_some() => "the peer does not take it".to_owned(),
             (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
             (false, true) => {
                 "it can be paid over when the deposit has its confirmations and the peer is connected"
@@ -169,19 +178,28 @@ async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failu
     })
 }
 
-fn can_pay(info: &ChannelInfo, event: Option<&Event>, has_deposit: bool) -> Result<Progress, Failure> {
-    if let Some(Event::Declined { reason }) = event {
+fn can_pay(info: &ChannelInfo, event: Option<&Event>, deposit: &[AssetAmount]) -> Result<Progress, Failure> {
+    let has_deposit = !deposit.is_empty();
+    let declined = match event {
+        Some(Event::Declined { reason }) => Some(reason),
+        _ => info.declined.as_ref(),
+    };
+    if let Some(reason) = declined {
         return Err(Failure::peer(format!("the peer does not take the channel: {reason}")).hint(
-            "ask its operator, or open with other terms; `strait channel close` or `dispute` takes a deposit back",
+            "ask its operator, or open with other terms; `strait channel dispute` takes a deposit back",
         ));
     }
-    let is_ready = if has_deposit { info.can_pay } else { info.link == Link::Up };
+    // Within a channel nothing has to come from the chain.
+    let is_counted = |part: &AssetAmount| {
+        balance(info, part.asset).is_some_and(|balance| balance.deposited >= part.amount)
+    };
+    let is_counted = info.parent.is_some() || deposit.iter().all(is_counted);
+    let is_ready = if has_deposit { info.can_pay && is_counted } else { info.link == Link::Up };
     if is_ready {
         return Ok(Progress::Done);
     }
     let arriving = info.balances.iter().any(|balance| !balance.arriving.is_zero());
-    let funded = info.balances.iter().any(|balance| balance.own > Amount::ZERO);
-    let what = match (has_deposit && !funded, arriving, info.link) {
+    let what = match (!is_counted, arriving, info.link) {
         (true, false, _) => "waiting for the deposit to be in a block",
         (true, true, _) => "waiting for the deposit's confirmations",
         (false, _, Link::Down) => "waiting for a connection with the peer",
@@ -269,6 +287,28 @@ mod tests {
         let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).start();
         run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "1", "--wait"])).await.expect("ready");
         assert!(seen.text().contains("it can be paid over"), "{}", seen.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_deposit_counts_before_the_wait_ends() {
+        let looks = AtomicU32::new(0);
+        let show = move |_| {
+            let mut info = channel_info(0xab);
+            // It can be paid over with the first alone.
+            if looks.fetch_add(1, Ordering::Relaxed) < 3 {
+                info.balances[1].deposited = Default::default();
+                info.balances[1].arriving = 100_000_000_u64.into();
+            }
+            Ok(serde_json::to_value(info).expect("JSON"))
+        };
+        let fake = Fake::new(false)
+            .on("strait_channel_open", |_| Ok(submitted()))
+            .on("strait_channel_show", show)
+            .tells([]);
+        let (context, seen) = fake.start();
+        let words = [PEER, "--deposit", "1 ether", "--deposit", "100 USDC", "--chain", "1", "--wait"];
+        run(&context, args(&words)).await.expect("ready");
+        assert!(seen.asked("strait_channel_show").len() >= 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,9 +5,9 @@ use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::Output;
-use crate::text::{duration, short, time};
+use crate::text::{duration, one_line, short, time};
 use clap::Args;
-use strait_api::{Balance, ChannelInfo, ChannelRef, Dispute, LockInfo};
+use strait_api::{Balance, ChannelInfo, ChannelRef, Dispute, LockInfo, Phase, UnderWay};
 
 #[derive(Args, Debug)]
 #[command(
@@ -32,13 +32,21 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Result<(), Failure
     context.out.result(&info, |out| text(&info, assets, out))
 }
 
+fn state(info: &ChannelInfo) -> String {
+    let phase = phase(info);
+    if info.phase == Phase::Closed {
+        return phase.to_owned();
+    }
+    format!("{phase}, {}{}", link(info), if info.can_pay { ", can pay" } else { "" })
+}
+
 /// All of a channel.
 pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
     let mut pairs = vec![
         ("channel", info.channel.to_string()),
         ("chain", assets.chain_name(info.chain_id)),
         ("peer", info.peer.to_string()),
-        ("state", format!("{}, {}{}", phase(info), link(info), if info.can_pay { ", can pay" } else { "" })),
+        ("state", state(info)),
         ("version", info.version.to_string()),
         ("payments", format!("{} made, {} received", info.payments_made, info.payments_received)),
         ("challenge period", duration(info.challenge_duration.into())),
@@ -47,6 +55,8 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
     pairs.extend(info.app.map(|app| ("plays", format!("{app}; strait app show {}", short(info.channel)))));
     pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
+    blocks.extend(declined(info));
+    blocks.extend(info.under_way.as_ref().map(under_way));
     blocks.extend(info.dispute.as_ref().map(dispute));
     blocks.extend(restoring(info));
     if !info.locks.is_empty() {
@@ -64,31 +74,57 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
 }
 
 fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
+    let is_leaving = info.balances.iter().any(|of| !of.leaving.is_zero() || !of.peer_leaving.is_zero());
+    let mut header = vec!["", "BALANCE", "DEPOSITED", "ARRIVING", "WITHDRAWN"];
+    header.extend(is_leaving.then_some("LEAVING"));
     let mut rows = Vec::new();
     for balance in &info.balances {
-        let Balance { own, peer, deposited, peer_deposited, arriving, peer_arriving, .. } = balance;
-        let Balance { withdrawn, peer_withdrawn, .. } = balance;
+        let Balance { own, peer, deposited, peer_deposited, arriving, peer_arriving, .. } = *balance;
+        let Balance { withdrawn, peer_withdrawn, leaving, peer_leaving, .. } = *balance;
         let write = |amount| assets.write(info.chain_id, balance.asset, amount);
-        rows.push(vec![
-            "ours".into(),
-            held(info, write(*own)),
-            write(*deposited),
-            write(*arriving),
-            write(*withdrawn),
-        ]);
-        let mut theirs = [*peer, *peer_deposited, *peer_arriving, *peer_withdrawn].map(write);
-        theirs[0] = held(info, std::mem::take(&mut theirs[0]));
-        rows.push(std::iter::once("theirs".to_owned()).chain(theirs).collect());
+        let sides = [
+            ("ours", own, [deposited, arriving, withdrawn, leaving]),
+            ("theirs", peer, [peer_deposited, peer_arriving, peer_withdrawn, peer_leaving]),
+        ];
+        for (name, free, others) in sides {
+            let mut row = vec![name.to_owned(), held(info, write(free))];
+            row.extend(others.map(write));
+            row.truncate(header.len());
+            rows.push(row);
+        }
         let in_locks = balance.locked.checked_sub(balance.in_children).unwrap_or(balance.locked);
         for (name, amount) in [("in locks", in_locks), ("in children", balance.in_children)] {
             if !amount.is_zero() {
                 let mut row = vec![name.to_owned(), write(amount)];
-                row.resize(5, String::new());
+                row.resize(header.len(), String::new());
                 rows.push(row);
             }
         }
     }
-    out.table(&["", "BALANCE", "DEPOSITED", "ARRIVING", "WITHDRAWN"], rows)
+    out.table(&header, rows)
+}
+
+/// That the peer does not take it, and the way out.
+fn declined(info: &ChannelInfo) -> Option<String> {
+    let reason = one_line(info.declined.as_ref()?);
+    Some(format!(
+        "the peer declines this channel: {reason}\nit is offered again by itself; `strait channel dispute {}` takes a deposit back after the challenge period",
+        short(info.channel)
+    ))
+}
+
+/// What both agreed to and the chain has not done.
+fn under_way(under_way: &UnderWay) -> String {
+    let what = if under_way.is_close { "the close" } else { "a withdrawal" };
+    let version = under_way.version;
+    if under_way.is_on_chain {
+        return format!("{what} (version {version}) is on chain and waits for its confirmations");
+    }
+    let [first, then] = if under_way.is_ours { ["this node", "the peer"] } else { ["the peer", "this node"] };
+    format!(
+        "{what} (version {version}) is agreed and goes to the chain until {}: {first} makes the call, {then} when half of the time has passed; whoever makes it needs gas (`strait doctor`)",
+        time(under_way.until)
+    )
 }
 
 /// What a restore waits for, and until when.
@@ -173,5 +209,44 @@ mod tests {
         for part in ["brought by the peer", "version 4", "2023-11-14T22:13:20Z", amount.as_str(), "0x0707"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_or_declined_says_what_comes_next() {
+        let context = Fake::new(false).context();
+        let assets = context.assets().await.expect("assets");
+        let mut info = channel_info(0xab);
+        let before = super::text(&info, assets, &context.out);
+        assert!(!before.contains("LEAVING") && !before.contains("agreed"), "{before}");
+        info.balances[1].leaving = Amount::from(20_000_000);
+        let under_way = UnderWay {
+            version: 9,
+            is_close: false,
+            is_ours: false,
+            is_on_chain: false,
+            until: 1_700_000_000,
+        };
+        info.under_way = Some(under_way);
+        let text = super::text(&info, assets, &context.out);
+        for part in [
+            "LEAVING",
+            "20 USDC",
+            "a withdrawal (version 9)",
+            "2023-11-14T22:13:20Z",
+            "the peer makes the call",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        info.under_way = Some(UnderWay { is_on_chain: true, ..under_way });
+        assert!(super::text(&info, assets, &context.out).contains("waits for its confirmations"));
+
+        let declined = ChannelInfo { declined: Some("closed on Sundays".into()), ..channel_info(0xab) };
+        let text = super::text(&declined, assets, &context.out);
+        for part in ["declined, ", "closed on Sundays", "strait channel dispute 0xabababab"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        let closed = ChannelInfo { phase: Phase::Closed, ..channel_info(0xab) };
+        let text = super::text(&closed, assets, &context.out);
+        assert!(!text.contains("connected"), "nothing is said to the peer any more: {text}");
     }
 }

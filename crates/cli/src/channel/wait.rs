@@ -3,12 +3,13 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::Wait;
+use crate::output::{Wait, note};
 use crate::text::short;
 use std::pin::pin;
 use std::time::Duration;
-use strait_api::{ChannelInfo, ChannelRef, Event};
+use strait_api::{Agreed, ApiError, ChannelInfo, ChannelRef, ErrorCode, Event};
 use strait_types::ChannelId;
+use tokio::time::Instant;
 
 /// Not all that is waited for has an event: a deposit counts when blocks lie on it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -32,7 +33,7 @@ impl Waiting<'_> {
         mut done: impl FnMut(&ChannelInfo, Option<&Event>) -> Result<Progress, Failure>,
     ) -> Result<ChannelInfo, Failure> {
         let channel = self.channel;
-        let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+        let mut stopped = pin!(crate::stop::asked());
         let mut event: Option<Event> = None;
         loop {
             let mut next = pin!(self.follow.next());
@@ -50,11 +51,63 @@ impl Waiting<'_> {
                         break;
                     }
                     () = tokio::time::sleep(LOOK_AGAIN) => {}
-                    _ = &mut ctrl_c => return Err(interrupted(channel)),
+                    () = &mut stopped => return Err(interrupted(channel)),
                 }
             }
         }
     }
+}
+
+/// How often it is looked whether what is under way has ended, and for how long at most: longer than a busy chain takes to include
+/// its transaction.
+const BUSY_LOOK: Duration = Duration::from_millis(500);
+const BUSY_PATIENCE: Duration = Duration::from_secs(30 * 60);
+
+/// Asks the node for a withdrawal or close, of which a channel has one at a time. Who waits anyway (with a line to say so) waits for
+/// the one that is under way to end, here or as the peer sees it.
+///
+/// # Errors
+/// What the node says; [`Failure::interrupted`] on Ctrl-C, which says whether anything was begun.
+pub(super) async fn agree(
+    context: &Context,
+    channel: ChannelId,
+    line: Option<&Wait>,
+    mut ask: impl AsyncFnMut() -> Result<Agreed, ApiError>,
+) -> Result<Agreed, Failure> {
+    let Some(line) = line else { return Ok(ask().await?) };
+    let mut stopped = pin!(crate::stop::asked());
+    let start = Instant::now();
+    let mut is_told = false;
+    loop {
+        let asked = tokio::select! {
+            asked = ask() => asked,
+            () = &mut stopped => return Err(interrupted(channel)),
+        };
+        let error = match asked {
+            Err(error) if error.code == ErrorCode::ChannelBusy && start.elapsed() < BUSY_PATIENCE => error,
+            asked => return Ok(asked?),
+        };
+        let info = context.api.channel_show(ChannelRef { channel }).await?;
+        if info.under_way.is_none() && !info.children.is_empty() {
+            return Err(error.into());
+        }
+        let what = format!("{} waiting until what is under way has ended", short(channel));
+        if !is_told {
+            note(context.out.is_json(), &format!("{what}: {}", error.message));
+            is_told = true;
+        }
+        line.say(what);
+        tokio::select! {
+            () = tokio::time::sleep(BUSY_LOOK) => {}
+            () = &mut stopped => return Err(not_begun(&error)),
+        }
+    }
+}
+
+/// The node keeps no wish for later.
+fn not_begun(error: &ApiError) -> Failure {
+    Failure::interrupted(format!("nothing was begun: {}", error.message))
+        .hint("repeat it when that has ended")
 }
 
 /// Where what is waited for stands.

@@ -108,7 +108,7 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
     let mut follow = Follow::start(context, channel, args.after).await?;
     let mut own = OwnPayments::start(context, channel).await?;
     let mut looks = tokio::time::interval(LOOK);
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut stopped = pin!(crate::stop::asked());
     loop {
         tokio::select! {
             _ = looks.tick(), if !context.out.is_json() => own.look(context).await?,
@@ -117,7 +117,7 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
                 context.out.stream(&event, |_| events::line(&event, assets))?;
             }
             // It is how watching ends.
-            _ = &mut ctrl_c => return Ok(()),
+            () = &mut stopped => return Ok(()),
         }
     }
 }

@@ -7,7 +7,7 @@ mod report;
 use crate::amount::Assets;
 use crate::command::Global;
 use crate::failure::Failure;
-use crate::output::{Output, Wait, note};
+use crate::output::{Output, Wait, note, tell};
 use crate::restore::stores;
 use crate::unlock::UnlockArgs;
 use chain::Leaving;
@@ -77,16 +77,16 @@ async fn leave(global: &Global, args: &ExitArgs, out: &Output) -> Result<(), Fai
         let (key, gas_key) = (key.clone(), gas_key.clone());
         leaving.extend(Leaving::start(&work, name, urls, key, gas_key).await?);
     }
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut stopped = pin!(crate::stop::asked());
     for chain in &mut leaving {
         tokio::select! {
             begun = chain.begin(&line) => begun?,
-            _ = &mut ctrl_c => return Err(interrupted()),
+            () = &mut stopped => return Err(interrupted()),
         }
     }
     tokio::select! {
         ended = all_ended(&leaving, out, &line) => ended?,
-        _ = &mut ctrl_c => return Err(interrupted()),
+        () = &mut stopped => return Err(interrupted()),
     }
     drop(line);
     let mut exits = Vec::new();
@@ -117,10 +117,19 @@ async fn all_ended(leaving: &[Leaving], out: &Output, line: &Wait) -> Result<(),
         // On a terminal the line says how it goes; in a log every change is one line.
         line.say(open.join("; "));
         if told != open {
-            open.iter().filter(|text| !told.contains(text)).for_each(|text| note(out.is_json(), text));
+            open.iter().filter(|text| !told.contains(text)).for_each(|text| tell_wait(out, text));
             told = open;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// It takes a day: programs, too, see that it goes on.
+fn tell_wait(out: &Output, text: &str) {
+    if out.is_json() {
+        tell(&serde_json::json!({ "waiting": text }).to_string());
+    } else {
+        note(false, text);
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failur
     let resume = printer.pages(None).await?;
     let Some(mut follow) = follow else { return Ok(()) };
     let mut cursor = Some(resume);
-    let mut ctrl_c = pin!(tokio::signal::ctrl_c());
+    let mut stopped = pin!(crate::stop::asked());
     loop {
         tokio::select! {
             event = follow.next() => {
@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failur
             () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {
                 cursor = Some(printer.pages(cursor).await?);
             }
-            _ = &mut ctrl_c => return Ok(()),
+            () = &mut stopped => return Ok(()),
         }
     }
 }
@@ -250,12 +250,17 @@ fn gains(deltas: &[[String; 2]]) -> String {
     deltas.iter().map(|[zero, one]| format!("{zero}/{one}")).collect::<Vec<_>>().join(" ")
 }
 
+fn payments(count: u64) -> String {
+    if count == 1 { "1 payment".to_owned() } else { format!("{count} payments") }
+}
+
 impl Row {
     fn restored(&mut self, missing_made: u64, missing_received: u64) {
         self.by = "both";
         self.operation = "restored";
         self.detail = format!(
-            "from a backup: items between it and this version are missing here, {missing_made} payments made and {missing_received} received; the balances are right, and the peer's bill has the items"
+            "from a backup: items between it and this version are missing here, {} made and {missing_received} received; the balances are right, and the peer's bill has the items",
+            payments(missing_made)
         );
     }
 

@@ -34,6 +34,8 @@ struct Line {
     line: u64,
     amount: String,
     memo: String,
+    /// The key had ended the line so before: nothing was paid now.
+    was_paid_before: bool,
     #[serde(flatten)]
     end: End,
 }
@@ -55,7 +57,9 @@ enum End {
 struct Report {
     /// Makes a repetition with the same file pay nothing twice.
     key: String,
+    /// Those that were paid before included.
     paid: usize,
+    paid_before: usize,
     failed: usize,
     unknown: usize,
     not_sent: usize,
@@ -86,7 +90,10 @@ pub(super) async fn run(
         }
     };
     let ends = pay(context, channel, &items, &key).await;
-    let line = |((line, row), end): ((u64, Row), End)| Line { line, amount: row.amount, memo: row.memo, end };
+    let line = |((line, row), (end, was_told)): ((u64, Row), (End, bool))| {
+        let was_paid_before = was_told && end.is_paid();
+        Line { line, amount: row.amount, memo: row.memo, was_paid_before, end }
+    };
     let report = Report::new(key, rows.into_iter().zip(ends).map(line).collect());
     print(context, channel, &report)?;
     if report.paid < report.lines.len() {
@@ -96,14 +103,14 @@ pub(super) async fn run(
     }
 }
 
-/// One end per item; what follows a failed call is not sent.
-async fn pay(context: &Context, channel: &ChannelInfo, items: &[PayItem], key: &str) -> Vec<End> {
+/// One end per item, and whether it is that of an earlier call; what follows a failed call is not sent.
+async fn pay(context: &Context, channel: &ChannelInfo, items: &[PayItem], key: &str) -> Vec<(End, bool)> {
     let line = context.out.count(items.len() as u64);
     let mut ends = Vec::with_capacity(items.len());
     let mut failed = false;
     for (index, chunk) in items.chunks(CHUNK).enumerate() {
         if failed {
-            ends.extend(chunk.iter().map(|_| End::NotSent { hint: repeat(key) }));
+            ends.extend(chunk.iter().map(|_| (End::NotSent { hint: repeat(key) }, false)));
             continue;
         }
         let request = PayMany {
@@ -112,10 +119,13 @@ async fn pay(context: &Context, channel: &ChannelInfo, items: &[PayItem], key: &
             idempotency_key: Some(format!("{key}/{index}")),
         };
         match context.api.pay_many(request).await {
-            Ok(done) => ends.extend(done.results.into_iter().map(End::Known)),
+            Ok(done) => {
+                let was_told = done.was_paid_before;
+                ends.extend(done.results.into_iter().map(|result| (End::Known(result), was_told)));
+            }
             Err(error) => {
                 failed = true;
-                ends.extend(chunk.iter().map(|_| unknown(&error, key)));
+                ends.extend(chunk.iter().map(|_| (unknown(&error, key), false)));
             }
         }
         line.advance(chunk.len() as u64);
@@ -137,7 +147,8 @@ impl Report {
         let count = |is: fn(&End) -> bool| lines.iter().filter(|line| is(&line.end)).count();
         Report {
             key,
-            paid: count(|end| matches!(end, End::Known(PayResult::Paid { .. }))),
+            paid: count(End::is_paid),
+            paid_before: lines.iter().filter(|line| line.was_paid_before).count(),
             failed: count(|end| matches!(end, End::Known(PayResult::Failed { .. }))),
             unknown: count(|end| matches!(end, End::Unknown { .. })),
             not_sent: count(|end| matches!(end, End::NotSent { .. })),
@@ -161,8 +172,15 @@ impl Report {
 }
 
 impl End {
-    fn text(&self) -> String {
+    fn is_paid(&self) -> bool {
+        matches!(self, End::Known(PayResult::Paid { .. }))
+    }
+
+    fn text(&self, was_paid_before: bool) -> String {
         match self {
+            End::Known(PayResult::Paid { number, .. }) if was_paid_before => {
+                format!("was paid already, payment {number}")
+            }
             End::Known(PayResult::Paid { number, .. }) => format!("paid, payment {number}"),
             End::Known(PayResult::Failed { message, hint, .. }) => format!("not paid: {message}; {hint}"),
             End::Unknown { message, .. } => format!("unknown: {message}"),
@@ -174,10 +192,19 @@ impl End {
 fn print(context: &Context, channel: &ChannelInfo, report: &Report) -> Result<(), Failure> {
     context.out.result(report, |out| {
         let row = |line: &Line| {
-            vec![line.line.to_string(), line.amount.clone(), one_line(&line.memo), line.end.text()]
+            vec![
+                line.line.to_string(),
+                line.amount.clone(),
+                one_line(&line.memo),
+                line.end.text(line.was_paid_before),
+            ]
         };
         let table = out.table(&["LINE", "AMOUNT", "MEMO", "RESULT"], report.lines.iter().map(row));
-        let mut text = format!("{table}\n\n{} paid over {}", report.paid, short(channel.channel));
+        let now = report.paid.saturating_sub(report.paid_before);
+        let mut text = format!("{table}\n\n{now} paid over {}", short(channel.channel));
+        if report.paid_before > 0 {
+            text.push_str(&format!(", {} were paid already", report.paid_before));
+        }
         for (count, what) in
             [(report.failed, "not paid"), (report.unknown, "unknown"), (report.not_sent, "not sent")]
         {
@@ -362,6 +389,30 @@ mod tests {
             keys.push(key);
         }
         assert_ne!(keys[0], keys[1]);
+    }
+
+    #[tokio::test]
+    async fn lines_that_were_paid_already_are_told_apart() {
+        let (_directory, path) = file("amount,memo\n1 wei,tea\n2 wei,too much\n");
+        for json in [false, true] {
+            let again = |asked: Value| {
+                let mut done = pays(&asked);
+                done["was_paid_before"] = json!(true);
+                Ok(done)
+            };
+            let (context, seen) = Fake::new(json).on("strait_pay_many", again).start();
+            run(&context, args(&[&id(), "--file", &path, "--key", "k"])).await.expect_err("one is not paid");
+            let text = seen.text();
+            if json {
+                let report: Value = serde_json::from_str(&text).expect("one value");
+                assert_eq!((&report["paid"], &report["paid_before"]), (&json!(1), &json!(1)));
+                assert_eq!(report["lines"][0]["was_paid_before"], true);
+                assert_eq!(report["lines"][1]["was_paid_before"], false);
+            } else {
+                assert!(text.contains("was paid already, payment 0"), "{text}");
+                assert!(text.contains("0 paid over") && text.contains("1 were paid already"), "{text}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ mod file;
 use crate::amount::Among;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::text::short;
+use crate::text::{parse_reference, short};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub(crate) struct PayArgs {
     #[arg(long, conflicts_with = "file")]
     memo: Option<String>,
     /// The payee's reference, 32 bytes in hex.
-    #[arg(long, value_name = "HEX", conflicts_with = "file")]
+    #[arg(long, value_parser = parse_reference, value_name = "HEX", conflicts_with = "file")]
     reference: Option<B256>,
     /// Makes a repetition pay nothing more, also across a crash [default: a random one, which is shown when it is needed: when
     /// the answer is lost, and always with --file].

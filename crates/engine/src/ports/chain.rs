@@ -1,7 +1,7 @@
 //! The chain: followed by number and hash, so that a reorg is seen and undone; written to by transactions.
 
 use strait_types::abi::AdjudicatorEvent;
-use strait_types::{Address, B256, Bytes, ChannelId, U256};
+use strait_types::{Address, Amount, B256, Bytes, ChannelId, U256};
 
 /// Hash of a transaction.
 pub type TxHash = B256;
@@ -86,6 +86,14 @@ pub struct Account {
     pub balance: U256,
 }
 
+/// Wei as people read them: in ether, the name of every native coin's larger unit.
+pub fn in_ether(wei: U256) -> String {
+    match u128::try_from(wei).ok().and_then(Amount::new) {
+        Some(amount) => format!("{} ether", amount.format_decimal(18)),
+        None => format!("{wei} wei"),
+    }
+}
+
 /// A failure of the chain or of the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
@@ -99,7 +107,7 @@ pub enum ChainError {
         reason: String,
     },
     /// The gas account cannot pay.
-    #[error("the gas account {account} holds {balance} wei, this transaction needs {needed} wei")]
+    #[error("the gas account {account} holds {}, this transaction needs {}", in_ether(*balance), in_ether(*needed))]
     NotEnoughGasMoney {
         /// The account.
         account: Address,

@@ -6,6 +6,7 @@ mod store;
 
 pub use chain::{
     Account, Block, BlockRef, Chain, ChainError, Event, Followed, LogEvent, Receipt, TxHash, TxRequest, Wake,
+    in_ether,
 };
 pub use store::{Batch, HistoryEntry, Kind, Record, Recovered, Snapshot, Store, StoreError};
 

@@ -242,3 +242,18 @@ fn a_new_file_is_right_and_says_what_could_be() {
     assert_eq!(config.assets.named("local", "USDC").map(|asset| asset.address), Some(token));
     assert_eq!(config.node.password_file, Some(config.home.join("a \"quoted\" path")));
 }
+
+#[test]
+fn an_api_that_others_reach_is_a_problem_unless_the_operator_insists() {
+    let wrong = problems(load("[node]\napi = \"0.0.0.0:4041\"\n"));
+    let [(key, line, text)] = &wrong[..] else { panic!("one problem: {wrong:?}") };
+    assert_eq!((key.as_str(), *line), ("node.api", Some(2)));
+    assert!(text.contains("unencrypted") && text.contains("node.api_allow_plain_remote = true"), "{text}");
+    for right in [
+        "[node]\napi = \"0.0.0.0:4041\"\napi_allow_plain_remote = true\n",
+        "[node]\napi = \"127.0.0.1:4041\"\n",
+        "[node]\napi = \"[::1]:4041\"\n",
+    ] {
+        load(right).expect(right);
+    }
+}

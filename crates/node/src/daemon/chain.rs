@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use strait_chain::rpc::{ConnectError, EndpointConfig, Head, RpcChain, RpcConfig, SqliteJournal, Url};
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
+    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake, in_ether,
 };
 use strait_types::{Address, Bytes, ChannelId, SigningKey, U256};
 
@@ -117,8 +117,10 @@ fn gas_money(name: &str, chain: &mut RpcChain) -> Option<String> {
     let needed = price.saturating_mul(U256::from(GAS_OF_A_DISPUTE));
     (account.balance < needed).then(|| {
         format!(
-            "chain {name}: the account {} holds {} wei, a deposit and a dispute cost about {needed} wei of gas now; send it some, or this node can neither open nor defend channels",
-            account.address, account.balance
+            "chain {name}: the account {} holds {}, a deposit and a dispute cost about {} of gas now; send it some, or this node can neither open nor defend channels",
+            account.address,
+            in_ether(account.balance),
+            in_ether(needed)
         )
     })
 }

@@ -132,3 +132,53 @@ fn write(directory: &Path) -> std::io::Result<()> {
     let removed = std::fs::remove_file(&path);
     written.and(removed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use serde_json::json;
+    use serde_json::value::{RawValue, to_raw_value};
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use strait_api::{ApiError, Call, ErrorCode, Remote};
+
+    /// Fails every other time that it is asked.
+    #[derive(Default)]
+    struct Flapping(AtomicU64);
+
+    #[async_trait]
+    impl Call for Flapping {
+        async fn call(&self, method: &'static str, _: Box<RawValue>) -> Result<Box<RawValue>, ApiError> {
+            let answer = match method {
+                "strait_node_info" => {
+                    json!({"version": "", "signer": strait_types::Address::ZERO, "addresses": [], "uptime": 1,
+                        "chains": [], "assets": []})
+                }
+                _ if self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0 => {
+                    return Err(ApiError::new(ErrorCode::Stopping, "the node is stopping"));
+                }
+                _ => json!({"channels": [], "next": null}),
+            };
+            Ok(to_raw_value(&answer).expect("JSON"))
+        }
+    }
+
+    #[tokio::test]
+    async fn it_changes_its_word_once_a_second_at_most_however_many_ask() {
+        let readiness = Readiness::new(Arc::new(Remote(Flapping::default())), Vec::new(), Vec::new());
+        let first = readiness.missing().await;
+        assert_eq!((first.len(), first[0].part), (1, "node"));
+        for _ in 0..1_000 {
+            // All of this takes less than a second, or the answer was found anew.
+            let found = readiness.found.lock().await.as_ref().map(|(at, _)| *at).expect("found");
+            let missing = readiness.missing().await;
+            assert!(missing == first || found.elapsed() >= LIFE, "{missing:?}");
+            if missing != first {
+                return;
+            }
+        }
+        let before = Instant::now().checked_sub(LIFE).expect("the machine runs for longer");
+        *readiness.found.lock().await = Some((before, first));
+        assert_eq!(readiness.missing().await, [], "it is ready again by itself");
+    }
+}

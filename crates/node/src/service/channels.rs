@@ -8,17 +8,20 @@ use crate::NodeError;
 use crate::shell::{Calls, Node};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 use strait_api::{
     Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Phase, Submitted,
+    UnderWay,
 };
 use strait_protocol::{Command, CommandError, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
-/// What the contract says of a deposit that comes too late.
-const ENDED: &str = "ChannelEnded";
+/// What the contract says of a call that comes when the channel is closed or settled.
+pub(crate) const ENDED: &str = "ChannelEnded";
+/// The end of the year 9999, Unix seconds.
+const LATEST_DATE: u64 = 253_402_300_799;
 /// How long a peer that was dialled for a command may take to be there.
 const PEER_PATIENCE: Duration = Duration::from_secs(3);
 /// How long the chain may take to say what the gas account holds, before an order is given without that.
@@ -43,7 +46,8 @@ impl Core {
             let infos = chain.node.query(move |engine| {
                 let info = |known: &Arc<Known>| {
                     let channel = engine.channel(known.id)?;
-                    Some((known.id, channel_info(known, chain_id, &channel)))
+                    let declined = engine.answer_to_offer(known.id).and_then(Result::err);
+                    Some((known.id, channel_info(known, chain_id, &channel, declined)))
                 };
                 wanted.iter().filter_map(info).collect::<Vec<_>>()
             });
@@ -116,16 +120,22 @@ impl Core {
         amount: Amount,
     ) -> Result<Submitted, ApiError> {
         let info = self.show(known.id).await?;
-        if info.is_closing {
-            let message = format!("the channel {} takes no deposit", known.id);
-            let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
-            return Err(explain(error, &info, self.clock.now_ms() / 1_000));
-        }
         if info.phase == Phase::Disputed && info.version == 0 && !known.params.app.is_zero() {
             let message =
                 format!("the game {} was given up before it began, and cannot begin any more", known.id);
             return Err(ApiError::new(ErrorCode::ChannelNotOpen, message)
                 .hint("the chain gives both back what they have put in; open another one"));
+        }
+        // In a dispute nothing could be done with it until it comes back at the end.
+        if info.is_closing || info.phase != Phase::Open {
+            let message = format!("the channel {} takes no deposit", known.id);
+            let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
+            return Err(explain(error, &info, self.now()));
+        }
+        if let Some(reason) = &info.declined {
+            let message = format!("the peer declines the channel {}: {reason}", known.id);
+            return Err(ApiError::new(ErrorCode::PeerRefused, message)
+                .hint("open another one with the peer's terms; what is deposited here comes back only by `strait channel dispute`"));
         }
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
         self.hand_in(known, asset, amount).await
@@ -195,8 +205,8 @@ impl Core {
             Command::Close if known.params.child.is_zero() => Some(Calls::Close),
             _ => None,
         };
-        let short = match calls {
-            Some(calls) => self.gas_shortage(known, calls).await?,
+        let hindrance = match calls {
+            Some(calls) => self.hindrance(known, calls).await?,
             None => None,
         };
         let agreed = self.with_peer(known, |node| node.command(known.id, command.clone())).await;
@@ -206,8 +216,10 @@ impl Core {
         };
         match agreed {
             Outcome::Agreed { version } => {
-                let gas_shortage = short.and_then(|error| error.shortage).map(|shortage| *shortage);
-                Ok(Agreed { version: version.0, gas_shortage })
+                let chain_away = hindrance.as_ref().filter(|error| is_away(error));
+                let chain_away = chain_away.map(|error| error.message.clone());
+                let gas_shortage = hindrance.and_then(|error| error.shortage).map(|shortage| *shortage);
+                Ok(Agreed { version: version.0, gas_shortage, chain_away })
             }
             _ => Err(crate::NodeError::Mismatch.into()),
         }
@@ -240,29 +252,64 @@ impl Core {
 
     /// Says of an error what the channel's own state tells: until when it waits, or how it ended.
     pub(crate) async fn explained(&self, known: &Known, error: ApiError) -> ApiError {
-        if !matches!(error.code, ErrorCode::ChannelRestoring | ErrorCode::ChannelNotOpen) {
+        let codes = [ErrorCode::ChannelRestoring, ErrorCode::ChannelNotOpen, ErrorCode::ChannelBusy];
+        if !codes.contains(&error.code) {
             return error;
         }
         // What cannot be looked at is told as it is.
         let Ok(info) = self.show(known.id).await else { return error };
-        explain(error, &info, self.clock.now_ms() / 1_000)
+        explain(error, &info, self.now())
     }
 
     pub(crate) async fn dispute(&self, id: ChannelId) -> Result<Nothing, ApiError> {
         let known = self.known(id).await?;
-        if let Some(short) = self.gas_shortage(&known, Calls::Dispute).await? {
+        refuse_needless(&self.show(id).await?, &known, self.now())?;
+        if let Some(short) = self.hindrance(&known, Calls::Dispute).await?.filter(|error| !is_away(error)) {
             return Err(short);
         }
         self.node(&known)?.command(known.id, Command::ForceClose).await?;
         Ok(Nothing {})
     }
 
-    /// That the account certainly cannot pay for calls. A chain that is away is no reason to keep anyone from leaving.
-    async fn gas_shortage(&self, known: &Known, calls: Calls) -> Result<Option<ApiError>, ApiError> {
+    /// Why calls certainly cannot be made now: the account is too poor, or the chain is away. That is no reason to keep anyone
+    /// from leaving.
+    async fn hindrance(&self, known: &Known, calls: Calls) -> Result<Option<ApiError>, ApiError> {
         let looked = tokio::time::timeout(GAS_PATIENCE, self.node(known)?.check_gas_money(calls)).await;
         let Ok(Err(error)) = looked else { return Ok(None) };
         let error = self.of_money(error, known.chain, Address::ZERO);
-        Ok((error.code == ErrorCode::NotEnoughGasMoney).then_some(error))
+        Ok((is_away(&error) || error.code == ErrorCode::NotEnoughGasMoney).then_some(error))
+    }
+}
+
+fn is_away(error: &ApiError) -> bool {
+    error.code == ErrorCode::ChainUnreachable
+}
+
+/// Refuses to go to the chain with a channel whose end is on its way there. A game in dispute may go on; to leave it is an order
+/// of its own.
+fn refuse_needless(info: &ChannelInfo, known: &Known, now: u64) -> Result<(), ApiError> {
+    let refusal = |message: String| ApiError::new(ErrorCode::ChannelNotOpen, message);
+    let id = known.id;
+    match (info.phase, &info.dispute, &info.under_way) {
+        (Phase::Open, _, Some(end)) if end.is_close => {
+            Err(explain(refusal(String::new()), info, now).hint(format!(
+                "wait for it; if the chain has not taken it by {} of its time, the channel can be disputed",
+                date(end.until)
+            )))
+        }
+        (Phase::Disputed, Some(dispute), _) if known.params.app.is_zero() => {
+            let best = if dispute.is_answered {
+                "and holds this node's best state"
+            } else {
+                "and this node's better state is on its way"
+            };
+            Err(refusal(format!("the channel {id} is in dispute on the chain already {best}")).hint(format!(
+                "there is nothing to do: it is paid after {} of chain time; `strait channel dispute --wait` waits for that",
+                date(dispute.deadline)
+            )))
+        }
+        (Phase::Settled | Phase::Closed, ..) => Err(explain(refusal(String::new()), info, now)),
+        _ => Ok(()),
     }
 }
 
@@ -276,6 +323,10 @@ fn explain(error: ApiError, info: &ChannelInfo, now: u64) -> ApiError {
                 ApiError { message, ..error }
             }
             _ => error,
+        },
+        (ErrorCode::ChannelBusy, Phase::Open) => match &info.under_way {
+            Some(under_way) => busy(error, id, under_way),
+            None => error,
         },
         (ErrorCode::ChannelNotOpen, Phase::Open) if info.is_closing => ApiError {
             message: format!("the channel {id} is closing: the end is agreed and goes to the chain"),
@@ -296,6 +347,22 @@ fn explain(error: ApiError, info: &ChannelInfo, now: u64) -> ApiError {
         }
         _ => error,
     }
+}
+
+/// Says until when what is under way keeps others away.
+fn busy(error: ApiError, id: ChannelId, under_way: &UnderWay) -> ApiError {
+    let what = if under_way.is_close { "close" } else { "withdrawal" };
+    let state = if under_way.is_on_chain { "lacks confirmations on the chain" } else { "goes to the chain" };
+    ApiError { message: format!("a {what} of the channel {id} is agreed and {state}"), ..error }.hint(format!(
+        "repeat it when that has ended, at the latest after {} of chain time; with --wait the command line waits for it",
+        date(under_way.until)
+    ))
+}
+
+/// A chain's time as people read it.
+fn date(seconds: u64) -> String {
+    let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(LATEST_DATE))).unwrap_or(UNIX_EPOCH);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 pub(crate) fn positive(amount: Amount) -> Result<(), ApiError> {

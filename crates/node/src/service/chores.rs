@@ -4,12 +4,13 @@ use super::Core;
 use std::sync::Weak;
 use std::time::Duration;
 
-/// Time between two clearances of old idempotency keys.
+/// Time between two clearances.
 const INTERVAL: Duration = Duration::from_secs(3_600);
 
-/// Clears old keys, until the service is gone.
+/// Clears old keys and invoices, until the service is gone.
 pub(crate) async fn chores(core: Weak<Core>) {
     while let Some(core) = core.upgrade() {
+        core.forget_invoices();
         if let Err(error) = core.forget_keys().await {
             tracing::warn!(%error, "old idempotency keys are kept for now");
         }

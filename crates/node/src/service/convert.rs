@@ -1,8 +1,10 @@
 //! Between the node's words and the interface's.
 
 use super::registry::Known;
-use strait_api::{ApiError, Balance, ChannelInfo, ChildInfo, Dispute, ErrorCode, Link, LockInfo, Phase};
-use strait_protocol::{BalanceView, Channel, ChildView, LockView, Phase as ChainPhase};
+use strait_api::{
+    ApiError, Balance, ChannelInfo, ChildInfo, Dispute, ErrorCode, Link, LockInfo, Phase, UnderWay,
+};
+use strait_protocol::{BalanceView, Channel, ChildView, ExecutionView, LockView, Phase as ChainPhase};
 use strait_types::{Address, Amount, AssetIndex};
 
 /// Text of a memo: as it is when it is text, else `0x` and hex.
@@ -42,8 +44,10 @@ fn balance(view: &BalanceView) -> Balance {
         peer_deposited: view.deposited[1],
         arriving: view.arriving[0],
         peer_arriving: view.arriving[1],
-        withdrawn: amount(view.withdrawn[0]),
-        peer_withdrawn: amount(view.withdrawn[1]),
+        withdrawn: amount(view.drawn[0]),
+        peer_withdrawn: amount(view.drawn[1]),
+        leaving: amount(view.withdrawn[0].saturating_sub(view.drawn[0])),
+        peer_leaving: amount(view.withdrawn[1].saturating_sub(view.drawn[1])),
     }
 }
 
@@ -63,8 +67,18 @@ fn child(known: &Known, view: &ChildView) -> ChildInfo {
     ChildInfo { channel: view.child, asset: known.asset(view.asset), stake, peer_stake }
 }
 
-/// A channel as clients see it.
-pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> ChannelInfo {
+fn under_way(view: &ExecutionView) -> UnderWay {
+    let ExecutionView { version, closes, until, ours, is_on_chain } = *view;
+    UnderWay { version: version.0, is_close: closes, is_ours: ours, is_on_chain, until }
+}
+
+/// A channel as clients see it; `declined`: why the peer does not take it.
+pub(crate) fn channel_info(
+    known: &Known,
+    chain_id: u64,
+    channel: &Channel,
+    declined: Option<String>,
+) -> ChannelInfo {
     let view = channel.view();
     let facts = channel.facts();
     let dispute = match &facts.phase {
@@ -93,10 +107,12 @@ pub(crate) fn channel_info(known: &Known, chain_id: u64, channel: &Channel) -> C
         side: known.side as u8,
         challenge_duration: known.params.challenge_duration,
         phase,
-        can_pay: is_usable && link == Link::Up && has_money && view.app.is_none(),
+        can_pay: is_usable && link == Link::Up && has_money && declined.is_none() && view.app.is_none(),
         app: Some(known.params.app).filter(|app| !app.is_zero()),
         link,
         is_closing: view.closing,
+        under_way: view.execution.as_ref().map(under_way),
+        declined,
         is_restoring: view.restoring,
         restoring_until: view.rebase_after,
         is_peer_restoring: view.peer_restoring,

@@ -86,6 +86,7 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::Rule(rule) => return of_rule(*rule, error.to_string()),
         // The peer has not yet seen that our withdrawal or its own is over.
         CommandError::PeerRefused(Rule::ExecutionPending) => ErrorCode::ChannelBusy,
+        CommandError::PeerRefused(Rule::InvoiceOver) => ErrorCode::InvoiceNotPayable,
         CommandError::PeerRefused(_) => ErrorCode::PeerRefused,
         CommandError::Busy => ErrorCode::ChannelBusy,
         CommandError::Halted => ErrorCode::ChainStale,
@@ -193,6 +194,7 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         | Rule::Equivocation
         | Rule::TooManyOperations
         | Rule::WrongStart
+        | Rule::InvoiceOver
         | Rule::Unexpected => ErrorCode::Internal,
     };
     ApiError::new(code, message)
@@ -202,7 +204,10 @@ fn of_engine(error: &EngineError) -> ApiError {
     let code = match error {
         EngineError::UnknownChannel(_) => ErrorCode::UnknownChannel,
         EngineError::NotProposed(_) => ErrorCode::UnknownProposal,
-        EngineError::Declined(_) => ErrorCode::PeerRefused,
+        EngineError::Declined(_) => {
+            return ApiError::new(ErrorCode::PeerRefused, error.to_string())
+                .hint("ask the peer's operator, or open another one with its terms; `strait channel dispute` takes a deposit back");
+        }
         EngineError::AlreadyOpen(_) => ErrorCode::ChannelExists,
         EngineError::NotOurs
         | EngineError::NoChannels
@@ -257,6 +262,7 @@ mod tests {
             (CommandError::Rule(Rule::LocksPending), ErrorCode::LocksPending),
             (CommandError::PeerRefused(Rule::ExecutionPending), ErrorCode::ChannelBusy),
             (CommandError::PeerRefused(Rule::HoldTimeout), ErrorCode::PeerRefused),
+            (CommandError::PeerRefused(Rule::InvoiceOver), ErrorCode::InvoiceNotPayable),
             (CommandError::Busy, ErrorCode::ChannelBusy),
             (CommandError::Signer(SignerError("away".into())), ErrorCode::KeyUnavailable),
         ]

@@ -1,9 +1,11 @@
 //! Invoices: made, told apart, paid.
 //!
 //! What comes in is counted in the same transaction that writes the event of the payment, so each payment counts once,
-//! also across a crash. An invoice is paid when what came in its asset and before its end reaches its amount. A payment
-//! that names an invoice and does not do that is received all the same, since it is signed and the payer cannot take
-//! it back: it is added to what the invoice received, its status stays, and the event `invoice_mispaid` says why.
+//! also across a crash. An invoice is paid when what came in its asset and before its end reaches its amount. A payment for
+//! one that is paid, over or taken back is refused by the engine, which asks the node's [`InvoiceBook`]: the payer's node tells
+//! its user, and nothing has moved. What came in before the book knew (in the moment in which the last payment is counted, or
+//! while the service starts), or is not the whole amount, is received all the same, since it is signed and the payer cannot take it
+//! back: it is added to what the invoice received, its status stays, and the event `invoice_mispaid` says why.
 
 mod received;
 mod table;
@@ -12,10 +14,11 @@ mod text;
 pub(crate) use received::{Incoming, count};
 pub use text::read;
 
-use super::Core;
 use super::convert::{bad_cursor, page_limit};
 use super::keys::{Intention, Keyed};
 use super::registry::Known;
+use super::{Core, DatabaseError};
+use crate::shell::{InvoiceBook, REMEMBERED};
 use crate::transport::PeerAddress;
 use std::sync::Arc;
 use strait_api::{
@@ -89,7 +92,36 @@ impl Core {
         };
         let row = stored.clone();
         self.database.write(move |db| row.insert(db)).await?;
+        self.books().for_each(|book| book.add(stored.terms.id, stored.terms.expires));
         Ok(stored.invoice(created))
+    }
+
+    /// Those of all chains: an invoice is over for each of them.
+    fn books(&self) -> impl Iterator<Item = &InvoiceBook> {
+        self.nodes.iter().map(|chain| chain.node.invoices())
+    }
+
+    /// The nodes refuse payments for what is over from now on, as they did before a restart.
+    pub(crate) async fn load_invoices(&self) -> Result<(), DatabaseError> {
+        let since = self.now().saturating_sub(REMEMBERED);
+        for (invoice, end, is_done) in self.database.read(move |db| Stored::ends(db, since)).await? {
+            self.books().for_each(|book| book.add(invoice, end));
+            if is_done {
+                self.finish_invoice(invoice);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing more is to be paid for it.
+    pub(crate) fn finish_invoice(&self, invoice: B256) {
+        self.books().for_each(|book| book.finish(invoice));
+    }
+
+    /// Those that ended long ago are nobody's any more.
+    pub(crate) fn forget_invoices(&self) {
+        let now = self.now();
+        self.books().for_each(|book| book.forget(now));
     }
 
     pub(crate) async fn invoice_list(&self, request: InvoiceList) -> Result<Invoices, ApiError> {
@@ -135,7 +167,11 @@ impl Core {
         });
         let stored = stored.await?.ok_or_else(|| unknown(id))?;
         match stored.status(now) {
-            InvoiceStatus::Open | InvoiceStatus::Cancelled => self.invoice_show(id).await,
+            InvoiceStatus::Open | InvoiceStatus::Cancelled => {
+                // Before the answer: whoever has it relies on that nobody pays any more.
+                self.finish_invoice(id);
+                self.invoice_show(id).await
+            }
             status => {
                 let message = format!("the invoice {id} is {} and cannot be taken back", name(status));
                 Err(ApiError::new(ErrorCode::InvoiceNotPayable, message)

@@ -19,6 +19,7 @@ mod invoices;
 mod keys;
 mod open;
 mod pay;
+mod peers;
 mod registry;
 mod state;
 mod towers;
@@ -149,6 +150,7 @@ impl Service {
             rng: Mutex::new(rng),
             running: keys::Running::default(),
         });
+        core.load_invoices().await?;
         let pumps = Pump::start_all(&core).await?;
         // Before anything new is taken, so that it is not taken for what was before.
         core.decide_keys().await.map_err(ServiceError::Keys)?;

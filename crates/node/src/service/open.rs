@@ -1,17 +1,18 @@
-//! Opening channels, and the peers that they are opened with.
+//! Opening channels.
 
 use super::apps::start;
 use super::channels::positive;
 use super::keys::{Intention, Keyed};
-use super::{ChainNode, Core, DatabaseError};
+use super::peers::Peer;
+use super::{ChainNode, Core};
+use crate::NodeError;
 use crate::shell::Calls;
-use crate::transport::{DialError, HandshakeError, PeerAddress, PeerStatus};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::transport::{DialError, HandshakeError, PeerStatus};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::{
-    ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, PeerInfo, Peers,
-    Phase, Shortage,
+    ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, Shortage,
 };
 use strait_protocol::AppStart;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, Side, U256};
@@ -46,7 +47,7 @@ impl Core {
         params.participants[1].payout = match request.peer_payout {
             Some(payout) => {
                 self.check_identity(chain, &peer).await?;
-                check_announced(chain, &peer, payout)?;
+                self.check_announced(chain, &peer, payout).await?;
                 payout
             }
             None => self.announced_payout(chain, &peer).await?,
@@ -91,7 +92,7 @@ impl Core {
         params.participants[1].payout = match request.peer_payout {
             Some(payout) => {
                 self.check_identity(chain, &peer).await?;
-                check_announced(chain, &peer, payout)?;
+                self.check_announced(chain, &peer, payout).await?;
                 payout
             }
             None => self.announced_payout(chain, &peer).await?,
@@ -184,6 +185,7 @@ impl Core {
         let mut reason = String::new();
         for _ in 0..CONNECTION_LOOKS {
             if let Some(payout) = chain.node.payout_of(signer) {
+                self.note_payout(chain, signer).await;
                 return Ok(payout);
             }
             if let Some(PeerStatus::Retrying(failure)) = chain.node.peer_status(signer) {
@@ -258,6 +260,20 @@ impl Core {
         })
     }
 
+    /// The error of a deposit for which the account is too poor: it is not only gas that it lacks.
+    fn of_deposit(&self, error: NodeError, chain: usize, account: Address, coins: Amount) -> ApiError {
+        let error = self.of_money(error, chain, Address::ZERO);
+        let Some(shortage) = error.shortage.as_ref().filter(|_| !coins.is_zero()) else { return error };
+        let write = |amount| self.assets.write(shortage.chain_id, Address::ZERO, amount);
+        let message = format!(
+            "the account {account} holds {}, and {} are needed: {} for the deposit, the rest for gas and what is under way already",
+            write(shortage.balance),
+            write(shortage.needed),
+            write(coins)
+        );
+        ApiError { message, ..error }.hint(format!("deposit less, or send native coin to {account}"))
+    }
+
     /// Says before anything is sent when the account cannot pay for it.
     pub(crate) async fn check_account(
         &self,
@@ -283,116 +299,13 @@ impl Core {
             }
         }
         let affordable = chain.node.check_gas_money(Calls::Deposits(wanted.to_vec())).await;
-        affordable.map_err(|error| self.of_money(error, index, Address::ZERO))
-    }
-
-    fn find_peer(&self, text: &str) -> Result<Peer, ApiError> {
-        if text.trim().starts_with("strait:") {
-            return Ok(Peer::At(text.parse()?));
-        }
-        let bad = || {
-            let message = format!("'{text}' is neither an address of a peer nor a signer");
-            ApiError::new(ErrorCode::InvalidAddress, message)
-        };
-        let signer: Address = text.trim().parse().map_err(|_| bad())?;
-        let is_known = self.nodes.iter().any(|chain| chain.node.peer_status(signer).is_some())
-            || self.registry.all().iter().any(|known| known.peer() == signer);
-        if !is_known {
-            let message = format!("this node does not know where the peer {signer} is");
-            return Err(ApiError::new(ErrorCode::UnknownPeer, message));
-        }
-        Ok(Peer::Known(signer))
-    }
-
-    /// Dials a peer from now on, also after a restart.
-    pub(crate) async fn keep_peer(&self, address: &PeerAddress) -> Result<(), ApiError> {
-        if address.signer() == self.signer.address() {
-            let message = format!("{address} is this node itself");
-            return Err(ApiError::new(ErrorCode::InvalidAddress, message));
-        }
-        let (signer, text) = (address.signer(), address.to_string());
-        let stored = self.database.write(move |db| {
-            db.prepare_cached(
-                "INSERT INTO peer VALUES (?1, ?2) ON CONFLICT (signer) DO UPDATE SET address = excluded.address",
-            )?
-            .execute((signer.as_slice(), text))
-        });
-        stored.await?;
-        self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone()));
-        Ok(())
-    }
-
-    pub(crate) async fn forget_peer(&self, signer: Address) -> Result<(), ApiError> {
-        let removed = self.database.write(move |db| {
-            db.prepare_cached("DELETE FROM peer WHERE signer = ?1")?.execute([signer.as_slice()])
-        });
-        if removed.await? == 0 {
-            let message = format!("the peer {signer} is not dialled by this node");
-            return Err(
-                ApiError::new(ErrorCode::UnknownPeer, message).hint("list the peers with `strait peer list`")
-            );
-        }
-        self.nodes.iter().for_each(|chain| chain.node.remove_peer(signer));
-        Ok(())
-    }
-
-    async fn stored_peers(&self) -> Result<Vec<String>, DatabaseError> {
-        self.database
-            .read(|db| db.prepare("SELECT address FROM peer")?.query_map((), |row| row.get(0))?.collect())
-            .await
-    }
-
-    pub(crate) async fn dial_known_peers(&self) -> Result<(), DatabaseError> {
-        for text in self.stored_peers().await? {
-            match text.parse::<PeerAddress>() {
-                Ok(address) => self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone())),
-                Err(error) => tracing::warn!(%text, %error, "a stored peer is not dialled"),
-            }
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn peers(&self) -> Result<Peers, ApiError> {
-        let mut peers: BTreeMap<Address, PeerInfo> = BTreeMap::new();
-        let empty = |signer| PeerInfo { signer, address: None, connected_on: Vec::new(), channels: 0 };
-        for text in self.stored_peers().await? {
-            if let Ok(address) = text.parse::<PeerAddress>() {
-                peers.entry(address.signer()).or_insert_with(|| empty(address.signer())).address = Some(text);
-            }
-        }
-        for chunk in self.registry.all().chunks(1_024) {
-            for info in self.look(chunk).await? {
-                if info.phase != Phase::Closed {
-                    peers.entry(info.peer).or_insert_with(|| empty(info.peer)).channels += 1;
-                }
-            }
-        }
-        for peer in peers.values_mut() {
-            let connected = self
-                .nodes
-                .iter()
-                .filter(|chain| chain.node.peer_status(peer.signer) == Some(PeerStatus::Connected));
-            peer.connected_on = connected.map(|chain| chain.node.domain().chain_id()).collect();
-        }
-        Ok(Peers { peers: peers.into_values().collect() })
+        let coins = wanted.iter().filter(|(asset, _)| asset.is_zero()).map(|(_, amount)| *amount);
+        let coins = coins.fold(Amount::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(Amount::MAX));
+        affordable.map_err(|error| self.of_deposit(error, index, account.address, coins))
     }
 }
 
 /// Whoever answers at the address is another: nothing that is sent there reaches the peer.
-/// Refuses a payout that the peer's node would not take, before money is put in.
-fn check_announced(chain: &ChainNode, peer: &Peer, payout: Address) -> Result<(), ApiError> {
-    match chain.node.payout_of(peer.signer()) {
-        Some(announced) if announced != payout => {
-            let message = format!(
-                "the peer's node says that it is paid out at {announced}, not at {payout}, and takes no channel that pays its part elsewhere"
-            );
-            Err(ApiError::new(ErrorCode::InvalidParams, message)
-                .hint("leave `peer_payout` out, and the peer is paid where it wants to be"))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn refuse_another(failure: &DialError) -> Result<(), ApiError> {
     match failure {
         DialError::Handshake(error @ HandshakeError::WrongIdentity { .. }) => Err(ApiError::new(
@@ -401,21 +314,6 @@ fn refuse_another(failure: &DialError) -> Result<(), ApiError> {
         )
         .hint("nothing was opened; ask the peer's operator for what its `strait info` shows now")),
         _ => Ok(()),
-    }
-}
-
-/// Whom a channel is opened with.
-enum Peer {
-    At(PeerAddress),
-    Known(Address),
-}
-
-impl Peer {
-    fn signer(&self) -> Address {
-        match self {
-            Peer::At(address) => address.signer(),
-            Peer::Known(signer) => *signer,
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The chain's thread: sends transactions, follows blocks.
 
-use super::Shared;
 use super::engine_thread::Message;
 use super::machine::Machine;
+use super::shared::Shared;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};

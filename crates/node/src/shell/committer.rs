@@ -1,14 +1,20 @@
 //! The store's thread: one commit for all rounds that wait, and only then their effects.
 
-use super::Shared;
 use super::chain_thread::Task;
 use super::engine_thread::Work;
+use super::shared::Shared;
 use crate::transport::Network;
+use std::collections::BTreeMap;
+use std::mem::{Discriminant, discriminant};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
-use strait_engine::ports::{Store, Transport};
+use std::time::{Duration, Instant};
+use strait_engine::ports::{ChainError, Store, Transport};
 use strait_engine::{Effect, Notice, Staged, TowerEffect};
+use strait_types::ChannelId;
+
+/// How often it is logged that a call still fails for the same reason.
+const LOGGED_EVERY: Duration = Duration::from_secs(600);
 
 pub(crate) struct Committer {
     pub(crate) store: Box<dyn Store>,
@@ -17,6 +23,7 @@ pub(crate) struct Committer {
     /// Of a node that has towers.
     pub(crate) towers: Option<Network>,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) repeats: Repeats,
 }
 
 impl Committer {
@@ -104,9 +111,9 @@ impl Committer {
         }
     }
 
-    fn publish(&self, notices: Vec<Notice>) {
+    fn publish(&mut self, notices: Vec<Notice>) {
         self.shared.waiters.resolve(notices.iter());
-        notices.iter().for_each(log);
+        notices.iter().filter(|notice| self.repeats.is_news(notice, Instant::now())).for_each(log);
         let mut subscribers = self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner);
         if subscribers.is_empty() {
             return;
@@ -132,6 +139,9 @@ fn log(notice: &Notice) {
         Notice::ChainRebuilt => tracing::warn!("the channels' events are read anew, value moves again"),
         Notice::NoSigner { channel, error } => {
             tracing::warn!(%channel, %error, "a signature waits for the key")
+        }
+        Notice::Declined { channel, reason } => {
+            tracing::warn!(%channel, %reason, "the peer declines a channel; it is offered again by itself, and a dispute takes a deposit back");
         }
         Notice::CallFailed { channel, call, error } => {
             tracing::warn!(%channel, call, %error, "a call was not sent; if it is still needed it is tried again");
@@ -170,5 +180,47 @@ fn log(notice: &Notice) {
             tracing::warn!(seconds, "the chain's clock is ahead of this node's; set the clock");
         }
         _ => {}
+    }
+}
+
+/// Calls that failed lately: they are tried every few blocks, and the log would hold nothing else.
+#[derive(Default)]
+pub(crate) struct Repeats(BTreeMap<(ChannelId, &'static str), (Discriminant<ChainError>, Instant)>);
+
+impl Repeats {
+    fn is_news(&mut self, notice: &Notice, now: Instant) -> bool {
+        let Notice::CallFailed { channel, call, error } = notice else { return true };
+        self.0.retain(|_, (_, logged)| now.saturating_duration_since(*logged) < LOGGED_EVERY);
+        let (key, kind) = ((*channel, *call), discriminant(error));
+        match self.0.get(&key) {
+            Some((logged, _)) if *logged == kind => false,
+            _ => {
+                self.0.insert(key, (kind, now));
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use strait_types::B256;
+
+    #[test]
+    fn a_call_that_fails_again_and_again_is_logged_once_in_a_while() {
+        let failed = |error: &ChainError| Notice::CallFailed {
+            channel: ChannelId(B256::ZERO),
+            call: "withdraw",
+            error: error.clone(),
+        };
+        let (poor, away) = (ChainError::Reverts { reason: "x".into() }, ChainError::Unreachable("x".into()));
+        let (mut repeats, start) = (Repeats::default(), Instant::now());
+        let mut is_logged =
+            |error, seconds| repeats.is_news(&failed(error), start + Duration::from_secs(seconds));
+        let logged =
+            [(&poor, 0), (&poor, 3), (&away, 6), (&away, 9), (&away, 599), (&away, 606), (&away, 609)]
+                .map(|(error, seconds)| is_logged(error, seconds));
+        assert_eq!(logged, [true, false, true, false, false, true, false]);
     }
 }

@@ -2,7 +2,8 @@
 //! ever taken for a peer's.
 
 use super::engine_thread::Message;
-use super::{FRAME_BUDGET, FRAME_OVERHEAD, Node, NodeError};
+use super::threads::{FRAME_BUDGET, FRAME_OVERHEAD};
+use super::{Node, NodeError};
 use crate::transport::{Network, NetworkEvent, NetworkEvents, PeerStatus, TowerAddress};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};

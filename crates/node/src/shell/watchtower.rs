@@ -81,7 +81,7 @@ impl Watchtower {
         let parts = engine_thread::Parts { chain, store, known, poll: config.poll, clock, first_effects };
         let (threads, to_tower, chain_tasks) = spawn_threads(tower, parts, &network, None, &shared)?;
         tokio::spawn(hang_up(shared.clone(), network.clone(), to_tower.clone()));
-        tokio::spawn(super::forward(events, to_tower.clone()));
+        tokio::spawn(super::threads::forward(events, to_tower.clone()));
         Ok(Watchtower {
             shared,
             tower: to_tower,
@@ -140,7 +140,7 @@ impl Watchtower {
 
     /// All news from now on. A subscriber that does not keep up is dropped.
     pub fn subscribe(&self) -> mpsc::Receiver<Arc<Notice>> {
-        let (sender, receiver) = mpsc::channel(super::MAX_LAG);
+        let (sender, receiver) = mpsc::channel(super::reading::MAX_LAG);
         self.shared.subscribers.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
         receiver
     }
@@ -155,7 +155,7 @@ impl Watchtower {
     /// Stops cleanly.
     pub async fn shutdown(self) {
         drop(self.tower.send(Message::Shutdown));
-        super::join(&self.threads, &self.shared).await;
+        super::threads::join(&self.threads, &self.shared).await;
         self.network.shutdown().await;
     }
 
@@ -164,6 +164,6 @@ impl Watchtower {
         self.shared.stop();
         drop(self.tower.send(Message::Shutdown));
         self.network.shutdown().await;
-        super::join(&self.threads, &self.shared).await;
+        super::threads::join(&self.threads, &self.shared).await;
     }
 }

@@ -200,3 +200,33 @@ async fn until(is_so: impl Fn() -> bool) {
         tokio::task::yield_now().await;
     }
 }
+
+/// Where the look at what was missed begins, by party 2's database.
+fn marks(world: &World) -> Vec<Vec<u8>> {
+    let db = rusqlite::Connection::open(world.path("service-2.db")).expect("opens");
+    let mut rows = db.prepare("SELECT mark FROM channel ORDER BY number").expect("prepared");
+    rows.query_map((), |row| row.get(0)).expect("read").collect::<Result<_, _>>().expect("marks")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_next_look_at_what_was_missed_begins_where_the_last_one_ended() {
+    let world = World::new();
+    let (alice, mut bob, channel) = world.pair().await;
+    let mut seen = Vec::new();
+    let mut memos = Vec::new();
+    for round in 0..3 {
+        // In the last round nothing is paid.
+        for number in 0..if round < 2 { 4 } else { 0 } {
+            memos.push(format!("{round}.{number}"));
+            alice.pay(channel, 1, memos.last().expect("one")).await.expect("paid");
+        }
+        soon("the end", bob.service.shutdown()).await;
+        bob = world.start(2).await;
+        alice.node().add_peer(bob.node().address().expect("it listens"));
+        alice.until(channel, |info| info.can_pay).await;
+        seen.push(marks(&world));
+    }
+    assert_ne!(seen[0], seen[1], "what was paid moves it along");
+    assert_eq!(seen[1], seen[2]);
+    assert_eq!(told_memos(&bob.all_events().await), memos, "each once, in order");
+}

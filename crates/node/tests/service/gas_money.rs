@@ -95,3 +95,54 @@ async fn who_leaves_by_agreement_is_told_that_the_peer_must_pay_the_gas() {
     let agreed = soon("the peer", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");
     assert_eq!(agreed.gas_shortage, None);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_that_is_too_large_is_not_said_to_lack_gas() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let much = deposit(channel, Address::ZERO, 5);
+    set_balance(&world, 1, 3);
+    let error = alice.service.channel_deposit(much).await.expect_err("more than there is");
+    assert!(error.message.contains("0.000000000000000005 ETH for the deposit"), "{error}");
+    assert!(error.hint.starts_with("deposit less"), "{}", error.hint);
+    assert!(missing(&error) > 2);
+    drop(bob);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_withdrawal_that_waits_for_gas_is_told_as_under_way_until_the_chain_has_it() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    set_balance(&world, 1, 1);
+    let withdrawal = deposit(channel, Address::ZERO, 5);
+    let agreed = soon("the peer", alice.service.channel_withdraw(withdrawal.clone())).await.expect("agreed");
+    for (party, is_ours) in [(&alice, true), (&bob, false)] {
+        let info = party.until(channel, |info| info.under_way.is_some()).await;
+        let under_way = info.under_way.expect("told");
+        assert_eq!((under_way.version, under_way.is_ours), (agreed.version, is_ours));
+        assert!(!under_way.is_close && !under_way.is_on_chain && under_way.until > 0, "{under_way:?}");
+        let balance = &info.balances[0];
+        let (leaving, withdrawn) = if is_ours {
+            (balance.leaving, balance.withdrawn)
+        } else {
+            (balance.peer_leaving, balance.peer_withdrawn)
+        };
+        assert_eq!((leaving, withdrawn), (Amount::from(5), Amount::ZERO));
+        // Until when another one has to wait is said.
+        let error =
+            soon("an answer", party.service.channel_withdraw(withdrawal.clone())).await.expect_err("one");
+        assert_eq!(error.code, ErrorCode::ChannelBusy);
+        assert!(error.message.contains("withdrawal") && error.hint.contains("20"), "{error} {}", error.hint);
+    }
+    set_balance(&world, 1, u128::from(ETHER));
+    // It is tried again when some blocks do not show it.
+    for _ in 0..4 {
+        world.chain.with(|chain| chain.mine());
+    }
+    for party in [&alice, &bob] {
+        let info = party.until(channel, |info| info.under_way.is_none()).await;
+        let balance = &info.balances[0];
+        assert_eq!(balance.leaving.units() + balance.peer_leaving.units(), 0, "{balance:?}");
+        assert_eq!(balance.withdrawn.units() + balance.peer_withdrawn.units(), 5, "{balance:?}");
+    }
+}

@@ -4,7 +4,7 @@ use crate::world::{ETHER, Party, World, event, payment, soon};
 use rusqlite::Connection;
 use strait_api::{
     Api, ApiError, ErrorCode, Event, Invoice, InvoiceCreate, InvoiceIssue, InvoiceList, InvoicePay,
-    InvoiceRef, InvoiceStatus, InvoiceText, Paid, Pay,
+    InvoiceRef, InvoiceStatus, InvoiceText, Paid, Pay, PayItem, PayMany, PayResult,
 };
 use strait_node::service::Retention;
 use strait_types::{Address, Amount, B256, ChannelId};
@@ -47,6 +47,9 @@ async fn an_invoice_is_paid_once_however_often_it_is_asked_for() {
     let invoice = make(&bob, 500).await;
     let read = alice.service.invoice_read(InvoiceText { text: invoice.text.clone() }).await;
     assert_eq!(read, Ok(invoice.terms.clone()));
+    // As QR codes have it.
+    let read = alice.service.invoice_read(InvoiceText { text: invoice.text.to_uppercase() }).await;
+    assert_eq!(read, Ok(invoice.terms.clone()));
 
     let paid = pay(&alice, &invoice).await.expect("paid");
     assert_eq!(paid.channel, channel);
@@ -78,10 +81,7 @@ async fn only_the_whole_amount_in_time_pays_and_the_rest_is_surfaced() {
     let world = World::new();
     let (alice, bob, channel) = world.pair().await;
     let mut news = bob.listen(None).await;
-    let [invoice, cancelled, late] = [make(&bob, 100).await, make(&bob, 100).await, make(&bob, 100).await];
-    let taken_back =
-        bob.service.invoice_cancel(InvoiceRef { id: cancelled.terms.id }).await.expect("taken back");
-    assert_eq!(taken_back.status, InvoiceStatus::Cancelled);
+    let [invoice, late] = [make(&bob, 100).await, make(&bob, 100).await];
     let id = invoice.terms.id;
     let mut step = async |amount: u64, id: B256| {
         soon("a payment", alice.service.pay(towards(channel, amount, id))).await.expect("paid");
@@ -96,15 +96,10 @@ async fn only_the_whole_amount_in_time_pays_and_the_rest_is_surfaced() {
     };
     assert_eq!(step(60, id).await, Some((InvoiceIssue::Partial, Amount::from(60))));
     assert_eq!(step(40, id).await, None);
-    assert_eq!(step(7, id).await, Some((InvoiceIssue::PaidAlready, Amount::from(107))));
-    assert_eq!(step(100, cancelled.terms.id).await, Some((InvoiceIssue::Cancelled, Amount::from(100))));
     bob.clock.advance(601);
     assert_eq!(step(100, late.terms.id).await, Some((InvoiceIssue::Expired, Amount::from(100))));
-    let statuses = [&invoice, &cancelled, &late].map(|invoice| show(&bob, invoice));
-    let [paid, cancelled_now, late_now] = statuses;
-    let (paid, cancelled_now, late_now) = tokio::join!(paid, cancelled_now, late_now);
-    assert_eq!((paid.status, paid.payments), (InvoiceStatus::Paid, 3));
-    assert_eq!(cancelled_now.status, InvoiceStatus::Cancelled);
+    let (paid, late_now) = tokio::join!(show(&bob, &invoice), show(&bob, &late));
+    assert_eq!((paid.status, paid.payments), (InvoiceStatus::Paid, 2));
     assert_eq!(late_now.status, InvoiceStatus::Expired);
     // The payer's own clock still allows it; the payee says what came of it.
     alice.clock.advance(601);
@@ -112,6 +107,58 @@ async fn only_the_whole_amount_in_time_pays_and_the_rest_is_surfaced() {
     assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
     let error = bob.service.invoice_cancel(InvoiceRef { id }).await.expect_err("it is paid");
     assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
+}
+
+/// Nothing is taken for an invoice that is over, whoever pays and however; the payer is told, and what goes with it is paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_paid_or_taken_back_is_not_paid_again() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let [cancelled, paid] = [make(&bob, 100).await, make(&bob, 100).await];
+    let taken_back =
+        bob.service.invoice_cancel(InvoiceRef { id: cancelled.terms.id }).await.expect("taken back");
+    assert_eq!(taken_back.status, InvoiceStatus::Cancelled);
+    let mut news = bob.listen(None).await;
+    pay(&alice, &paid).await.expect("paid");
+    event(&mut news, "the payment", |event| matches!(event, Event::InvoicePaid { .. })).await;
+
+    let refused = |error: ApiError| {
+        assert_eq!(error.code, ErrorCode::InvoiceNotPayable, "{error}");
+        assert!(error.message.contains("taken back"), "{error}");
+    };
+    refused(pay(&alice, &cancelled).await.expect_err("taken back"));
+    refused(
+        soon("an answer", alice.service.pay(towards(channel, 5, cancelled.terms.id))).await.expect_err("so"),
+    );
+    refused(
+        soon("an answer", alice.service.pay(towards(channel, 5, paid.terms.id))).await.expect_err("paid"),
+    );
+    let item = |amount: u64, invoice| PayItem {
+        asset: None,
+        amount: Amount::from(amount),
+        invoice,
+        memo: String::new(),
+    };
+    let payments = vec![item(1, None), item(2, Some(cancelled.terms.id)), item(3, None)];
+    let request = PayMany { channel, payments, idempotency_key: None };
+    let done = soon("the answers", alice.service.pay_many(request)).await.expect("told");
+    let made: Vec<bool> =
+        done.results.iter().map(|result| matches!(result, PayResult::Paid { .. })).collect();
+    assert_eq!(made, [true, false, true]);
+
+    // Nor after a restart, and nobody is said to have broken a rule.
+    soon("the end", bob.service.shutdown()).await;
+    let bob = world.start(2).await;
+    alice.node().add_peer(bob.node().address().expect("it listens"));
+    alice.until(channel, |info| info.can_pay).await;
+    refused(pay(&alice, &cancelled).await.expect_err("taken back"));
+    assert_eq!(show(&bob, &cancelled).await.received, Amount::ZERO);
+    let info = bob.show(channel).await.expect("known");
+    assert_eq!((info.balances[0].own, info.payments_received), (Amount::from(104), 3));
+    for party in [&alice, &bob] {
+        let events = party.all_events().await;
+        assert!(!events.iter().any(|record| matches!(record.event, Event::PeerFault { .. })), "{events:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

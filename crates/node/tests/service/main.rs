@@ -2,6 +2,7 @@
 
 mod apps;
 mod backup;
+mod endings;
 mod events;
 mod games;
 mod gas_money;

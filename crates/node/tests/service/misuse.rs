@@ -193,4 +193,8 @@ async fn a_peer_that_breaks_rules_all_the_time_is_disconnected() {
     .await;
     event(&mut news, "the fault", |event| matches!(event, Event::PeerFault { .. })).await;
     network.shutdown().await;
+    // A hundred of them are one line in the log.
+    let events = alice.all_events().await;
+    let faults = events.iter().filter(|record| matches!(record.event, Event::PeerFault { .. })).count();
+    assert_eq!(faults, 1, "{events:?}");
 }

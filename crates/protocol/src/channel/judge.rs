@@ -1,7 +1,7 @@
 //! Rules that rest on time, agreement and deposits, on top of the pure step.
 
 use super::{Channel, Context};
-use crate::operation::Operation;
+use crate::operation::{Operation, Payment};
 use crate::position::Position;
 use crate::rule::Rule;
 use strait_types::{Lock, Side};
@@ -31,6 +31,7 @@ impl Channel {
             Operation::OpenChild { .. } if self.durable.agreed.as_ref() != Some(operation) => {
                 Err(Rule::NotAgreed)
             }
+            Operation::Pay(payment) if is_over(ctx, payment) => Err(Rule::InvoiceOver),
             _ => self.judge_locks(ctx, self.durable.side.other(), operation, position),
         }
     }
@@ -115,4 +116,10 @@ impl Channel {
             })
         })
     }
+}
+
+/// Whether a payment is for an invoice of ours for which nothing more is to be paid.
+fn is_over(ctx: &Context<'_>, payment: &Payment) -> bool {
+    let over = |invoice| ctx.around.invoices.is_some_and(|invoices| invoices.is_over(invoice, ctx.now_ms));
+    payment.invoice.is_some_and(over)
 }

@@ -22,11 +22,12 @@ pub use apply::RecoverError;
 pub use guarded::GuardMark;
 pub use outcome::Completed;
 pub(crate) use restore::is_consistent;
-pub use view::{BalanceView, ChannelView, ChildView, LockView};
+pub use view::{BalanceView, ChannelView, ChildView, ExecutionView, LockView};
 
 use crate::app::FinishOffer;
 use crate::child::{Admission, ChildOpening, NewChild, Standing};
 use crate::command::{ChainNews, Command, CommandError, Event, Outcome, Token};
+use crate::invoices::Invoices;
 use crate::message::{Body, Update};
 use crate::onchain::{ChainDelta, ChainView, Phase};
 use crate::operation::{Operation, Payment};
@@ -82,6 +83,8 @@ pub struct Surroundings<'a> {
     pub admission: Option<&'a dyn Admission>,
     /// A tower that was not asked yet may hold what this side has forgotten: nothing is rebased before.
     pub awaits_towers: bool,
+    /// Invoices of ours; without them every payment is taken.
+    pub invoices: Option<&'a dyn Invoices>,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.

@@ -1,6 +1,6 @@
 //! What a user is shown of a channel.
 
-use super::{Channel, Link};
+use super::{Channel, Execution, Link};
 use crate::app::AppView;
 use crate::onchain::{Facts, Phase};
 use serde::Serialize;
@@ -26,8 +26,25 @@ pub struct BalanceView {
     pub deposited: [Amount; 2],
     /// Deposits seen at the head that lack confirmations, ours and the peer's.
     pub arriving: [Amount; 2],
-    /// Taken out so far, ours and the peer's.
+    /// Taken out so far by what both agreed to, ours and the peer's.
     pub withdrawn: [u128; 2],
+    /// What of it the chain has paid, as of the head.
+    pub drawn: [u128; 2],
+}
+
+/// A withdrawal or close that both signed and that the chain may still execute.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct ExecutionView {
+    /// The version that it executes.
+    pub version: Version,
+    /// It closes the channel.
+    pub closes: bool,
+    /// Last chain time at which the chain takes it, Unix seconds.
+    pub until: u64,
+    /// Whether we make the call at once; the other side makes it when half of the time has passed.
+    pub ours: bool,
+    /// Whether the chain shows it; it lacks confirmations then.
+    pub is_on_chain: bool,
 }
 
 /// A pending lock.
@@ -93,6 +110,8 @@ pub struct ChannelView {
     pub peer_restoring: bool,
     /// A final state is agreed and waits for the chain.
     pub closing: bool,
+    /// What both agreed to and waits for the chain; until it has ended there is no other.
+    pub execution: Option<ExecutionView>,
     /// The app, in a channel with one.
     pub app: Option<AppView>,
 }
@@ -142,8 +161,25 @@ impl Channel {
             rebase_after: self.volatile.rebase_after.filter(|_| self.durable.restore.is_some()),
             peer_restoring: self.volatile.peer_restoring,
             closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
+            execution: self.execution_view(),
             app: self.app_view(),
         }
+    }
+
+    fn execution_view(&self) -> Option<ExecutionView> {
+        // Without both signatures it is no agreement, and what was refused is none.
+        let is_agreed = |execution: &&Execution| execution.signed.is_some() && !execution.refused;
+        let execution = self.durable.execution.as_ref().filter(is_agreed)?;
+        if self.is_child() || self.is_over() {
+            return None;
+        }
+        Some(ExecutionView {
+            version: execution.version,
+            closes: execution.is_final,
+            until: execution.valid_until,
+            ours: execution.writer == self.durable.side,
+            is_on_chain: !execution.is_final && self.durable.chain.head().withdrawn >= execution.version,
+        })
     }
 
     fn child_views(&self) -> Vec<ChildView> {
@@ -179,18 +215,26 @@ impl Channel {
             deposited: order(counted),
             arriving: order(arriving),
             withdrawn: [allocation.withdrawn[own.index()], allocation.withdrawn[peer.index()]],
+            drawn: self.drawn(asset),
         })
+    }
+
+    /// What withdrawals have paid us and the peer.
+    fn drawn(&self, asset: usize) -> [u128; 2] {
+        let payouts = self.durable.chain.head().payouts.as_deref();
+        let drawn = payouts.and_then(|payouts| payouts.drawn.get(asset).copied()).unwrap_or_default();
+        [drawn[self.durable.side.index()], drawn[self.durable.side.other().index()]]
     }
 
     /// Of a channel that is over, what it brought whom: what the chain has paid, or has judged of a child.
     fn ended_balance(&self, asset: usize) -> Option<BalanceView> {
         let facts = Some(self.durable.chain.head()).filter(|_| self.is_over())?;
-        let (brought, drawn) = if self.is_child() {
-            (self.outcome()?.amounts.map(Amount::units), [0; 2])
+        let brought = if self.is_child() {
+            self.outcome()?.amounts.map(Amount::units)
         } else {
-            let payouts = facts.payouts.as_deref()?;
-            (*payouts.ended.get(asset)?, payouts.drawn.get(asset).copied().unwrap_or_default())
+            *facts.payouts.as_deref()?.ended.get(asset)?
         };
+        let drawn = self.drawn(asset);
         let (own, peer) = (self.durable.side.index(), self.durable.side.other().index());
         let deposits = *facts.deposits.get(asset)?;
         let signed = |units: u128| i128::try_from(units).unwrap_or(i128::MAX);
@@ -202,7 +246,8 @@ impl Channel {
             in_children: 0,
             deposited: [deposits[own], deposits[peer]],
             arriving: [Amount::ZERO; 2],
-            withdrawn: [drawn[own], drawn[peer]],
+            withdrawn: drawn,
+            drawn,
         })
     }
 

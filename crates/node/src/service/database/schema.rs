@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// One step per format, each from its predecessor; the first makes an empty database.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // `channel.number` counts channels in the order in which they became known; `told` is what clients were told of
     // it; `mark` is where in its history a later look begins. `event.total` sums the sizes of all events so far.
     "CREATE TABLE channel (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, told BLOB NOT NULL, mark BLOB NOT NULL)
@@ -23,6 +23,9 @@ const MIGRATIONS: [&str; 2] = [
      CREATE TABLE peer (signer BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;
      CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;",
     "CREATE TABLE tower (signer BLOB PRIMARY KEY, address TEXT NOT NULL) STRICT, WITHOUT ROWID;",
+    // Where a peer last said that it is paid out.
+    "CREATE TABLE payout (chain INTEGER NOT NULL, signer BLOB NOT NULL, payout BLOB NOT NULL, PRIMARY KEY (chain, signer))
+         STRICT, WITHOUT ROWID;",
 ];
 
 /// The format that this release writes.

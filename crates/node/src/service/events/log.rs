@@ -9,8 +9,8 @@ use crate::service::registry::Registry;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use strait_api::{ApiError, ErrorCode};
-use strait_types::ChannelId;
+use strait_api::{ApiError, ErrorCode, Event};
+use strait_types::{B256, ChannelId};
 use tokio::sync::watch;
 
 /// Bytes of the newest events that are held in memory for all who listen.
@@ -130,8 +130,14 @@ impl Log {
         self.shared.newest.send_replace(None);
     }
 
-    /// Writes events with what they tell, durably, then shows them to those who listen.
-    pub(crate) async fn append(&self, drafts: Vec<Draft>, told: Vec<ToldRow>) -> Result<(), DatabaseError> {
+    /// Writes events with what they tell, durably, then shows them to those who listen. `paid` hears before them of each invoice
+    /// that was paid.
+    pub(crate) async fn append(
+        &self,
+        drafts: Vec<Draft>,
+        told: Vec<ToldRow>,
+        paid: impl Fn(B256) + Send + 'static,
+    ) -> Result<(), DatabaseError> {
         let (epoch, retention, shared) = (self.epoch, self.retention, self.shared.clone());
         let write = move |db: &Connection| {
             let entries = write(db, epoch, drafts)?;
@@ -141,6 +147,11 @@ impl Log {
         };
         let show = move |entries: &Vec<Arc<Entry>>| {
             let Some(newest) = entries.last().map(|entry| entry.cursor) else { return };
+            for entry in entries {
+                if let Body::Other(Event::InvoicePaid { id, .. }) = &entry.draft.body {
+                    paid(*id);
+                }
+            }
             let mut cache = shared.cache.lock().unwrap_or_else(PoisonError::into_inner);
             entries.iter().for_each(|entry| cache.push(entry.clone()));
             drop(cache);

@@ -7,6 +7,7 @@ use super::play::Played;
 use super::told::{DISPUTED, Told, ToldRow, forced_version, phase_number};
 use crate::NodeError;
 use crate::service::apps::texts;
+use crate::service::channels::ENDED;
 use crate::service::convert;
 use crate::service::history::Mark;
 use crate::service::registry::Known;
@@ -15,8 +16,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use strait_api::Event;
-use strait_engine::ports::TxHash;
-use strait_engine::{Notice, SubmissionKey};
+use strait_engine::ports::{ChainError, TxHash};
+use strait_engine::{EngineError, Notice, SubmissionKey};
 use strait_protocol::{AppMove, ChainNews, Event as ChannelEvent, Phase};
 use strait_types::{Address, Amount, ChannelId};
 use tokio::sync::mpsc;
@@ -49,11 +50,20 @@ pub(super) struct Account {
     pub(super) ended_locks: BTreeSet<u64>,
     /// The peer's faults by the rule, and when each was told last, Unix milliseconds. There are few rules.
     faults: HashMap<String, u64>,
+    /// The same of calls that could not be sent, by the call and the kind of its error.
+    failed_calls: HashMap<String, u64>,
 }
 
 impl Account {
     fn new(known: Arc<Known>, told: Told, mark: Mark) -> Account {
-        Account { known, told, mark, ended_locks: BTreeSet::new(), faults: HashMap::new() }
+        Account {
+            known,
+            told,
+            mark,
+            ended_locks: BTreeSet::new(),
+            faults: HashMap::new(),
+            failed_calls: HashMap::new(),
+        }
     }
 }
 
@@ -204,11 +214,14 @@ impl Pump {
                 mark: account.mark,
             })
             .collect();
-        while let Err(error) = self.core.log.append(drafts.clone(), rows.clone()).await {
-            if self.node().node.has_stopped() {
-                return;
+        loop {
+            let core = self.core.clone();
+            let paid = move |invoice| core.finish_invoice(invoice);
+            match self.core.log.append(drafts.clone(), rows.clone(), paid).await {
+                Ok(()) => return,
+                Err(_) if self.node().node.has_stopped() => return,
+                Err(error) => tracing::error!(%error, "events cannot be written; it is tried again"),
             }
-            tracing::error!(%error, "events cannot be written; it is tried again");
             tokio::time::sleep(RETRY).await;
         }
     }
@@ -241,11 +254,9 @@ impl Pump {
             Notice::NoSigner { channel, error } => {
                 self.tell_event(*channel, Event::Alarm { message: error.to_string() });
             }
-            Notice::CallFailed { channel, call, error } => {
-                let message =
-                    format!("the call '{call}' was not sent, it is tried again while needed: {error}");
-                self.tell_event(*channel, Event::Alarm { message });
-            }
+            // Somebody else's call came first; the next block shows it.
+            Notice::CallFailed { error: ChainError::Reverts { reason }, .. } if reason.contains(ENDED) => {}
+            Notice::CallFailed { channel, call, error } => self.call_failed(*channel, call, error),
             Notice::DeadlineInDanger { channel, call, deadline, .. } => {
                 let head_time = self.node().node.head().await?.map_or(0, |(_, time)| time);
                 let (deadline, left) = (*deadline, deadline.saturating_sub(head_time));
@@ -254,7 +265,12 @@ impl Pump {
                     Event::DeadlineInDanger { deadline, left, our_move: *call == "move" },
                 );
             }
-            Notice::Connected { peer } => self.connection(*peer, Event::PeerConnected { peer: *peer }),
+            Notice::Connected { peer } => {
+                if self.funded.contains(peer) {
+                    self.core.note_payout(self.node(), *peer).await;
+                }
+                self.connection(*peer, Event::PeerConnected { peer: *peer });
+            }
             Notice::Disconnected { peer } => self.connection(*peer, Event::PeerDisconnected { peer: *peer }),
             Notice::ChainStale { .. } => {
                 let message = "no new block has come for long: neither dangers nor deposits are seen; check the \
@@ -286,6 +302,24 @@ impl Pump {
             | Notice::ChainFresh { .. } => {}
         }
         Ok(())
+    }
+
+    /// A call is tried again every few blocks; that it still fails for the same reason is told once an hour.
+    fn call_failed(&mut self, id: ChannelId, call: &str, error: &ChainError) {
+        let error = NodeError::Engine(EngineError::Chain(error.clone()));
+        let error = self.core.of_money(error, self.chain, Address::ZERO);
+        let now_ms = self.core.clock.now_ms();
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let kind = format!("{call}: {}", error.code.name());
+        let is_due = |told_ms: &u64| now_ms >= told_ms.saturating_add(FAULT_EVERY_MS);
+        if account.failed_calls.get(&kind).is_none_or(is_due) {
+            account.failed_calls.insert(kind, now_ms);
+            let message = format!(
+                "the call '{call}' was not sent, it is tried again while needed: {error}; {}",
+                error.hint
+            );
+            self.tell_event(id, Event::Alarm { message });
+        }
     }
 
     /// The user's only transactions are deposits.

@@ -431,7 +431,7 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
         Some(Operation::AddLock(_)) => json(&LockNumber { number: found.number }),
         Some(Operation::Move(_)) => json(&AppMoved { version: found.version.0 }),
         Some(Operation::Withdraw { .. } | Operation::Finish { .. }) => {
-            json(&strait_api::Agreed { version: found.version.0, gas_shortage: None })
+            json(&strait_api::Agreed { version: found.version.0, gas_shortage: None, chain_away: None })
         }
         _ => json(&Paid {
             channel: known.id,
