@@ -65,7 +65,7 @@ const STREAM: Scenario = Scenario {
     name: "stream",
     load: Load::Pay,
     channels: 1,
-    in_flight: 16_384,
+    in_flight: 65_536,
     batch: None,
     window: None,
     duplex: false,
@@ -87,7 +87,7 @@ pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "channels_1000",
         channels: 1_000,
-        in_flight: 131_072,
+        in_flight: 262_144,
         target: Target::Rate(500_000.0),
         ..STREAM
     },

@@ -97,6 +97,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// About how many bytes it takes on the wire; what is alone in its version counts as little.
+    pub(crate) fn encoded_len(&self) -> usize {
+        match self {
+            Operation::Pay(payment) => payment.memo.len().saturating_add(64),
+            _ => 128,
+        }
+    }
+
     /// Whether it takes a lock off the list.
     pub(crate) fn takes_lock(&self) -> bool {
         use Operation::{CancelLock, CloseChild, SettleLock};

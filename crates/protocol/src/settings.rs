@@ -54,7 +54,7 @@ impl Default for Settings {
         Settings {
             confirmations: 1,
             window: 8,
-            batch: 1_000,
+            batch: 4_000,
             lock_margin: 1_800,
             lock_horizon: 7 * 24 * 3_600,
             execution_window: 3_600,

@@ -10,6 +10,8 @@ pub(crate) enum Tag {
     Working,
     History,
     Snapshot,
+    /// History whose payload is kept apart; this one's is empty.
+    Apart,
 }
 
 impl From<Kind> for Tag {
@@ -78,6 +80,13 @@ impl Writer {
         Self(vec![0; 4])
     }
 
+    /// With room for one entry that names no channel and has a payload of `length` bytes.
+    pub(crate) fn with_capacity(length: usize) -> Self {
+        let mut bytes = Vec::with_capacity(length.saturating_add(HEADER + 4));
+        bytes.extend_from_slice(&[0; 4]);
+        Self(bytes)
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
@@ -96,6 +105,7 @@ impl Writer {
             Tag::Working => 0,
             Tag::History => 1,
             Tag::Snapshot => 2,
+            Tag::Apart => 3,
         });
         let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
         self.0.extend_from_slice(&length.to_le_bytes());
@@ -154,6 +164,7 @@ fn take_entry(rest: &mut &[u8]) -> Result<Entry, Malformed> {
         [0] => Tag::Working,
         [1] => Tag::History,
         [2] => Tag::Snapshot,
+        [3] => Tag::Apart,
         _ => return Err(Malformed),
     };
     let length = usize::try_from(u32::from_le_bytes(take(rest)?)).map_err(|_| Malformed)?;

@@ -2,10 +2,11 @@
 
 use super::engine_thread::Message;
 use super::machine::Machine;
+use super::mailbox;
 use super::shared::Shared;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use strait_chain::plan::{PATIENCE_BLOCKS, Plan};
 use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Followed, TxHash};
@@ -52,7 +53,7 @@ pub(crate) enum Task {
 pub(crate) struct ChainThread<M> {
     pub(crate) chain: Box<dyn Chain>,
     pub(crate) known: Vec<BlockRef>,
-    pub(crate) engine: Sender<Message<M>>,
+    pub(crate) engine: mailbox::Sender<Message<M>>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) poll: Duration,
     /// What users asked for, one after the other: two plans for one token would spend each other's approval. Calls

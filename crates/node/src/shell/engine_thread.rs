@@ -1,8 +1,10 @@
 //! The engine's own thread: takes what has arrived, ends the round, hands it to the committer.
 
 use super::machine::Machine;
+use super::mailbox::Receiver;
 use super::{Shared, SystemClock};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::collections::VecDeque;
+use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 use strait_engine::ports::{BlockRef, Chain, Clock, Store};
 use strait_engine::{Effect, Engine, Input, Staged};
@@ -71,16 +73,16 @@ pub(crate) fn run<M: Machine>(
     clock: &dyn Clock,
 ) {
     let mut running = true;
+    let mut taken = VecDeque::new();
     while running && !shared.is_dead() {
-        let first = match messages.recv_timeout(until_tick(&engine, clock)) {
-            Ok(message) => Some(message),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
+        if taken.is_empty() && messages.take(&mut taken, until_tick(&engine, clock)).is_err() {
+            return;
+        }
         let mut questions = Vec::new();
         let mut has_inputs = false;
         let mut now = clock.now_ms();
-        for (count, message) in first.into_iter().chain(messages.try_iter().take(MAX_INPUTS)).enumerate() {
+        let round = taken.len().min(MAX_INPUTS);
+        for (count, message) in taken.drain(..round).enumerate() {
             if count % INPUTS_PER_TIME == 0 {
                 now = clock.now_ms();
             }

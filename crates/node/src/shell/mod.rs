@@ -10,6 +10,7 @@ mod figures;
 mod invoices;
 mod look;
 mod machine;
+mod mailbox;
 mod orders;
 mod reading;
 mod shared;
@@ -91,7 +92,7 @@ pub struct NewChannel {
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,
-    engine: Sender<Message>,
+    engine: mailbox::Sender<Message>,
     /// The chain's port has a weak one: without any handle of the node its thread ends.
     chain: Arc<Sender<Task>>,
     network: Network,

@@ -15,7 +15,7 @@ const COMMAND_BYTES: usize = 256;
 
 impl Node {
     pub(super) fn ask(&self, input: impl FnOnce(Token) -> Input) -> Asked {
-        let (token, receiver) = self.shared.waiters.add(COMMAND_BYTES, false)?;
+        let (token, receiver) = self.shared.waiters.add(COMMAND_BYTES, false).map_err(Box::new)?;
         self.hand_in(token, input(token).into());
         Ok(receiver)
     }
@@ -27,7 +27,8 @@ impl Node {
         };
         // An order to leave is never too much.
         let urgent = command == Command::ForceClose;
-        let (token, receiver) = self.shared.waiters.add(COMMAND_BYTES.saturating_add(memo), urgent)?;
+        let bytes = COMMAND_BYTES.saturating_add(memo);
+        let (token, receiver) = self.shared.waiters.add(bytes, urgent).map_err(Box::new)?;
         self.hand_in(token, Message::Command { token, channel, command });
         Ok(receiver)
     }
@@ -135,8 +136,10 @@ impl Node {
     ) -> impl Future<Output = Result<Outcome, NodeError>> + Send + use<> {
         let receiver = self.ask_channel(channel, command);
         let shared = self.shared.clone();
+        // Awaited in place: thousands of these wait at once, and are moved.
         async move {
-            match shared.answer(receiver).await? {
+            let receiver = receiver.map_err(|error| *error)?;
+            match shared.told(receiver.await)? {
                 Answer::Done(outcome) => Ok(outcome),
                 _ => Err(NodeError::Mismatch),
             }

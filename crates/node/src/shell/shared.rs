@@ -64,7 +64,14 @@ impl Shared {
     }
 
     pub(crate) async fn answer(&self, asked: Asked) -> Result<Answer, NodeError> {
-        match asked?.await {
+        self.told(asked.map_err(|error| *error)?.await)
+    }
+
+    pub(super) fn told(
+        &self,
+        answer: Result<Answer, oneshot::error::RecvError>,
+    ) -> Result<Answer, NodeError> {
+        match answer {
             Ok(Answer::Failed(error)) => Err(*error),
             Ok(answer) => Ok(answer),
             Err(_) => Err(self.stopped()),
@@ -98,4 +105,4 @@ impl Questions {
 }
 
 /// A caller's place among those who wait.
-pub(super) type Asked = Result<oneshot::Receiver<Answer>, NodeError>;
+pub(super) type Asked = Result<oneshot::Receiver<Answer>, Box<NodeError>>;

@@ -3,6 +3,7 @@
 use super::chain_thread::Task;
 use super::engine_thread::{Message, Parts};
 use super::machine::Machine;
+use super::mailbox::{self, mailbox};
 use super::shared::Shared;
 use super::{StartError, chain_thread, committer, engine_thread};
 use crate::transport::{Network, NetworkEvent, NetworkEvents};
@@ -30,7 +31,7 @@ pub(super) async fn join(threads: &tokio::sync::Mutex<Option<Threads>>, shared: 
 }
 
 /// What becomes of a machine that runs: its threads, and the ways to it and to its chain.
-pub(super) type Running<M> = (Threads, Sender<Message<M>>, Arc<Sender<Task>>);
+pub(super) type Running<M> = (Threads, mailbox::Sender<Message<M>>, Arc<Sender<Task>>);
 
 pub(super) fn spawn_threads<M: Machine>(
     machine: M,
@@ -40,7 +41,7 @@ pub(super) fn spawn_threads<M: Machine>(
     shared: &Arc<Shared>,
 ) -> Result<Running<M>, StartError> {
     let Parts { mut chain, store, known, poll, clock, first_effects } = parts;
-    let (to_engine, from_callers) = channel();
+    let (to_engine, from_callers) = mailbox();
     let (to_committer, from_engine) = sync_channel(1);
     let (to_chain, for_chain) = channel();
     let chain_tasks = wake_by_blocks(chain.as_mut(), &to_chain);
@@ -127,7 +128,11 @@ fn spawn(
 }
 
 /// A node that has stopped by itself must not look alive to its peers, and its sleeping threads end.
-pub(super) async fn hang_up<M: Machine>(shared: Arc<Shared>, network: Network, engine: Sender<Message<M>>) {
+pub(super) async fn hang_up<M: Machine>(
+    shared: Arc<Shared>,
+    network: Network,
+    engine: mailbox::Sender<Message<M>>,
+) {
     // Only a dropped sender could fail it, and it is held here.
     drop(shared.dead.subscribe().wait_for(|dead| *dead).await);
     drop(engine.send(Message::Shutdown));
@@ -139,7 +144,7 @@ pub(super) const FRAME_BUDGET: usize = 64 << 20;
 /// What a frame costs beside its bytes.
 pub(super) const FRAME_OVERHEAD: usize = 256;
 
-pub(super) async fn forward<M: Machine>(mut events: NetworkEvents, engine: Sender<Message<M>>) {
+pub(super) async fn forward<M: Machine>(mut events: NetworkEvents, engine: mailbox::Sender<Message<M>>) {
     let budget = Arc::new(Semaphore::new(FRAME_BUDGET));
     while let Some(event) = events.recv().await {
         let (input, size) = match event {

@@ -3,9 +3,8 @@
 
 use super::engine_thread::Message;
 use super::threads::{FRAME_BUDGET, FRAME_OVERHEAD};
-use super::{Node, NodeError};
+use super::{Node, NodeError, mailbox};
 use crate::transport::{Network, NetworkEvent, NetworkEvents, PeerStatus, TowerAddress};
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use strait_engine::{Input, TowerInput, TowerView};
 use strait_types::{Address, ChannelId, Version};
@@ -98,7 +97,7 @@ impl Node {
 }
 
 /// Passes on what the towers say.
-pub(super) async fn forward(mut events: NetworkEvents, engine: Sender<Message>) {
+pub(super) async fn forward(mut events: NetworkEvents, engine: mailbox::Sender<Message>) {
     let budget = Arc::new(Semaphore::new(FRAME_BUDGET));
     while let Some(event) = events.recv().await {
         let (input, size) = match event {

@@ -2,7 +2,7 @@
 
 use super::chain_thread::Task;
 use super::engine_thread::{self, Message};
-use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, spawn_threads};
+use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, mailbox, spawn_threads};
 use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
@@ -34,7 +34,7 @@ pub struct WatchtowerConfig {
 #[derive(Clone)]
 pub struct Watchtower {
     shared: Arc<Shared>,
-    tower: Sender<Message<Tower>>,
+    tower: mailbox::Sender<Message<Tower>>,
     /// While it is held, new blocks wake the chain's thread.
     _chain: Arc<Sender<Task>>,
     network: Network,

@@ -15,6 +15,13 @@ use strait_types::{Amount, LockKind, MAX_LOCKS, Side, Signature, Version};
 
 /// Most versions in flight, whatever the settings say: the peer refuses to follow larger jumps.
 const MAX_WINDOW: usize = 256;
+/// Versions in flight from which on only a full one joins them: the rest gathers for the next, so that signatures and
+/// syncs are shared by more. Two, so that one is written while the other is on its way.
+const MAX_PARTIAL: usize = 2;
+/// Bytes that a version's operations take, about, when no further one joins them.
+const FULL_BYTES: usize = 1 << 20;
+/// Bytes in flight from which on no version joins them: half of what a connection queues.
+const MAX_BYTES_IN_FLIGHT: usize = 8 << 20;
 
 /// What goes into one version.
 struct Batch {
@@ -119,10 +126,10 @@ impl Channel {
             return Ok(());
         }
         let window = self.durable.settings.window.clamp(1, MAX_WINDOW);
-        while self.may_write() && self.durable.pending.len() < window {
+        while self.may_write() && self.has_room(window) {
             let hand_over = self.volatile.pen_wanted_by_peer && self.is_last_of_turn(window);
             let owes_version = self.must_supersede();
-            if self.volatile.queue.is_empty() && !hand_over && !owes_version {
+            if !hand_over && !owes_version && !self.is_worth_a_version() {
                 break;
             }
             match self.take_batch(ctx, hand_over, out) {
@@ -135,6 +142,17 @@ impl Channel {
             self.ask_for_pen(ctx, out);
         }
         Ok(())
+    }
+
+    /// Whether the peer follows so far, and its connection holds it.
+    fn has_room(&self, window: usize) -> bool {
+        let in_flight = self.durable.pending.iter().map(|pending| pending.update.operations.encoded_len());
+        self.durable.pending.len() < window && in_flight.sum::<usize>() < MAX_BYTES_IN_FLIGHT
+    }
+
+    fn is_worth_a_version(&self) -> bool {
+        let waiting = self.volatile.queue.len();
+        waiting >= self.most_operations() || waiting > 0 && self.durable.pending.len() < MAX_PARTIAL
     }
 
     /// Whether the next version takes all that waits, or the window has room for no further one: whoever has the pen
@@ -199,8 +217,10 @@ impl Channel {
             Batch { operations: Vec::with_capacity(expected), owners: Vec::with_capacity(expected) };
         let (mut adds_lock, mut settles_lock, mut resolves_lock) = (false, false, false);
         let mut locks = self.head().locks.len();
-        while batch.operations.len() < most {
+        let mut bytes = 0_usize;
+        while batch.operations.len() < most && bytes < FULL_BYTES {
             let Some(queued) = self.volatile.queue.pop_front() else { break };
+            bytes = bytes.saturating_add(queued.operation.encoded_len());
             let alone = queued.operation.is_bound();
             if alone && !batch.operations.is_empty() {
                 self.volatile.queue.push_front(queued);

@@ -135,7 +135,10 @@ impl Fold {
 
     fn delete_forgotten(&mut self, db: &Connection) -> rusqlite::Result<Option<usize>> {
         let Some((channel, through)) = self.forgotten.last().copied() else { return Ok(None) };
-        let deleted = delete_rows(db, HISTORY_ROWS, channel, through)?;
+        let deleted = match delete_rows(db, HISTORY_ROWS, channel, through)? {
+            None => delete_rows(db, ROWS_APART, channel, through)?,
+            deleted => deleted,
+        };
         if deleted.is_none() {
             self.forgotten.pop();
         }
@@ -182,7 +185,9 @@ impl Piece {
             && let Some(entry) = entries.pop_front_if(|entry| entry.position < below)
         {
             match entry.tag {
-                Tag::History => piece.history.push(None, entry.position, entry.tag, &entry.payload),
+                Tag::History | Tag::Apart => {
+                    piece.history.push(None, entry.position, entry.tag, &entry.payload)
+                }
                 Tag::Working => piece.working.push(None, entry.position, entry.tag, &entry.payload),
                 // Not the last one, else it would not be below.
                 Tag::Snapshot => {}
@@ -211,6 +216,12 @@ const HISTORY_ROWS: Rows = [
     "SELECT max(last), coalesce(sum(bytes), 0) FROM (SELECT last, length(entries) AS bytes FROM history
      WHERE channel = ?1 AND last <= ?2 ORDER BY last LIMIT ?3)",
     "DELETE FROM history WHERE channel = ?1 AND last <= ?2",
+];
+
+const ROWS_APART: Rows = [
+    "SELECT max(last), coalesce(sum(bytes), 0) FROM (SELECT last, length(entries) AS bytes FROM apart
+     WHERE channel = ?1 AND last <= ?2 ORDER BY last LIMIT ?3)",
+    "DELETE FROM apart WHERE channel = ?1 AND last <= ?2",
 ];
 
 /// Deletes the oldest rows of a channel that end at `through` or before. Returns the cost, `None` when there are none.

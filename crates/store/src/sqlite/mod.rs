@@ -1,8 +1,10 @@
 //! The default backend, on SQLite with a write-ahead log that every commit syncs.
 //!
 //! A commit appends one row to the journal, whatever the number of channels in it, so what it costs does not depend
-//! on how many channels there are. [`fold`] brings the entries to their channels later.
+//! on how many channels there are. [`fold`] brings the entries to their channels later; large ones lie [`apart`] from the
+//! start, since moving them would cost more than finding their place.
 
+mod apart;
 mod backup;
 mod directory;
 mod error;
@@ -16,7 +18,7 @@ mod tests;
 pub use backup::BackupSource;
 pub use schema::FORMAT;
 
-use crate::entry::{self, Entry, Writer};
+use crate::entry::{self, Entry, Tag, Writer};
 use directory::Directory;
 use error::Place;
 use fold::{Cursor, Fold};
@@ -133,6 +135,12 @@ impl SqliteStore {
         let mut position = self.position;
         for (channel, tag, payload) in entry::in_order(batch) {
             position = position.checked_add(1).ok_or_else(|| self.place.damaged("positions are used up"))?;
+            let (tag, payload) = if tag == Tag::History && payload.len() >= apart::LARGE {
+                apart::insert(&transaction, channel, position, payload).map_err(sql)?;
+                (Tag::Apart, &[][..])
+            } else {
+                (tag, payload)
+            };
             row.entries.push(Some(channel), position, tag, payload);
             added.push((channel, Entry { position, tag, payload: payload.to_vec() }));
             if row.entries.len() >= JOURNAL_ROW {

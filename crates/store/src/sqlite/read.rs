@@ -1,5 +1,6 @@
 //! Reading a channel back together: from its rows, the present run of the fold, and the tail of the journal.
 
+use super::apart::Apart;
 use super::error::Place;
 use super::tail::{Group, Tail};
 use crate::entry::{self, Entry, Malformed, Tag};
@@ -27,22 +28,23 @@ pub(super) fn recover(
     )?;
     let mut channels = ByChannel::new(&mut channels, place, read_channel)?;
     let mut pending = ByChannel::new(&mut pending, place, read_pending)?;
+    let apart = Apart { db, place };
     let mut run = run.groups.iter().peekable();
     let mut tail = tail.groups.iter().peekable();
     loop {
         let next = [channels.channel(), pending.channel(), first(&mut run), first(&mut tail)];
         let Some(id) = next.into_iter().flatten().min() else { return Ok(()) };
-        let mut rebuilt = Rebuilt::default();
+        let mut rebuilt = Rebuilt { channel: id, apart, covers: 0, snapshot: None, records: Vec::new() };
         if let Some((covers, snapshot)) = channels.take(id)? {
             rebuilt.covers = covers;
             rebuilt.snapshot = Some(snapshot);
         }
         while let Some(entries) = pending.take(id)? {
-            entries.into_iter().for_each(|entry| rebuilt.add(entry));
+            entries.into_iter().try_for_each(|entry| rebuilt.add(entry))?;
         }
         for part in [&mut run, &mut tail] {
             if let Some((_, group)) = part.next_if(|(channel, _)| **channel == id) {
-                rebuilt.add_group(group);
+                rebuilt.add_group(group)?;
             }
         }
         visit(Recovered { channel: id, snapshot: rebuilt.snapshot, records: rebuilt.records });
@@ -53,31 +55,35 @@ fn first(groups: &mut Peekable<btree_map::Iter<'_, ChannelId, Group>>) -> Option
     groups.peek().map(|(channel, _)| **channel)
 }
 
-#[derive(Default)]
-struct Rebuilt {
+struct Rebuilt<'a> {
+    channel: ChannelId,
+    apart: Apart<'a>,
     covers: u64,
     snapshot: Option<Vec<u8>>,
     records: Vec<Vec<u8>>,
 }
 
-impl Rebuilt {
-    fn add(&mut self, entry: Entry) {
+impl Rebuilt<'_> {
+    fn add(&mut self, entry: Entry) -> Result<(), StoreError> {
         match entry.tag {
             Tag::Snapshot => {
                 self.covers = entry.position;
                 self.snapshot = Some(entry.payload);
                 self.records.clear();
             }
-            Tag::Working | Tag::History if entry.position > self.covers => self.records.push(entry.payload),
-            Tag::Working | Tag::History => {}
+            Tag::Working | Tag::History | Tag::Apart if entry.position > self.covers => {
+                self.records.push(self.apart.complete(self.channel, entry)?.payload);
+            }
+            Tag::Working | Tag::History | Tag::Apart => {}
         }
+        Ok(())
     }
 
     /// Adds a group from its last snapshot on: what is before does not count.
-    fn add_group(&mut self, group: &Group) {
+    fn add_group(&mut self, group: &Group) -> Result<(), StoreError> {
         let from = group.snapshot.unwrap_or_default();
         let start = group.entries.partition_point(|entry| entry.position < from);
-        group.entries.range(start..).for_each(|entry| self.add(entry.clone()));
+        group.entries.range(start..).try_for_each(|entry| self.add(entry.clone()))
     }
 }
 
@@ -165,7 +171,7 @@ pub(super) fn history<'a>(
         .and_then(|mut statement| statement.query_row([channel.0.as_slice()], |row| row.get(0)).optional())
         .map_err(sql)?;
     let start = after.unwrap_or_default().max(pruned.unwrap_or_default());
-    let mut page = Page { start, limit, entries: Vec::new() };
+    let mut page = Page { channel, apart: Apart { db, place }, start, limit, entries: Vec::new() };
     // No position comes near the largest value of the column.
     let from = i64::try_from(start).unwrap_or(i64::MAX);
     let mut statement = db
@@ -176,29 +182,34 @@ pub(super) fn history<'a>(
         && let Some(row) = rows.next().map_err(sql)?
     {
         for entry in entry::read(blob(row, 0, place)?).map_err(place.malformed("history"))? {
-            page.add(entry.position, entry.tag, || entry.payload);
+            page.add(&entry)?;
         }
     }
     for entry in in_memory {
-        page.add(entry.position, entry.tag, || entry.payload.clone());
+        page.add(entry)?;
     }
     Ok(page.entries)
 }
 
-struct Page {
+struct Page<'a> {
+    channel: ChannelId,
+    apart: Apart<'a>,
     start: u64,
     limit: usize,
     entries: Vec<HistoryEntry>,
 }
 
-impl Page {
+impl Page<'_> {
     fn is_full(&self) -> bool {
         self.entries.len() >= self.limit
     }
 
-    fn add(&mut self, position: u64, tag: Tag, payload: impl FnOnce() -> Vec<u8>) {
-        if tag == Tag::History && position > self.start && !self.is_full() {
-            self.entries.push(HistoryEntry { position, payload: payload() });
+    fn add(&mut self, entry: &Entry) -> Result<(), StoreError> {
+        let is_history = matches!(entry.tag, Tag::History | Tag::Apart);
+        if is_history && entry.position > self.start && !self.is_full() {
+            let Entry { position, payload, .. } = self.apart.complete(self.channel, entry.clone())?;
+            self.entries.push(HistoryEntry { position, payload });
         }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use strait_engine::ports::StoreError;
 
 /// One step per format, each from its predecessor; the first makes an empty database.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     // `journal` takes every commit at its end. The others are keyed by channel and are written in bulk by the fold.
     "CREATE TABLE journal (first INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
      CREATE TABLE channel (id BLOB PRIMARY KEY, covers INTEGER NOT NULL, snapshot BLOB) STRICT, WITHOUT ROWID;
@@ -19,6 +19,9 @@ const MIGRATIONS: [&str; 2] = [
      INSERT INTO fold VALUES (0, x'', 0);",
     // The position up to which a channel's history is forgotten.
     "ALTER TABLE channel ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;",
+    // Large payloads of history, which are written once and never moved.
+    "CREATE TABLE apart (channel BLOB, last INTEGER, entries BLOB NOT NULL, PRIMARY KEY (channel, last))
+         STRICT, WITHOUT ROWID;",
 ];
 
 /// The format that this release writes; it reads all older ones.

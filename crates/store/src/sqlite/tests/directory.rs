@@ -15,6 +15,8 @@ use strait_engine::ports::{Batch, Kind, Store as _, StoreError};
 
 /// A database as format 1 wrote it, with entries in every table and a fold half done.
 const FORMAT_1: &str = include_str!("../../../fixtures/format-1.sql");
+/// The same in format 2.
+const FORMAT_2: &str = include_str!("../../../fixtures/format-2.sql");
 
 fn database(path: &Path) -> Connection {
     Connection::open(path.join(DATABASE)).expect("a database")
@@ -33,9 +35,15 @@ fn filled(path: &Path) -> Model {
 }
 
 #[test]
-fn format_1_is_migrated() {
+fn older_formats_are_migrated() {
+    for fixture in [FORMAT_1, FORMAT_2] {
+        is_migrated(fixture);
+    }
+}
+
+fn is_migrated(fixture: &str) {
     let home = scratch();
-    database(home.path()).execute_batch(FORMAT_1).expect("the fixture is valid");
+    database(home.path()).execute_batch(fixture).expect("the fixture is valid");
     let mut store = SqliteStore::open(home.path()).expect("migrated");
     let mut model = Model::default();
     for number in 0..8 {
@@ -45,6 +53,10 @@ fn format_1_is_migrated() {
     let first = store.history(channel(1), None, 2).expect("readable").last().expect("two").position;
     store.prune_history(channel(1), first).expect("what format 2 adds works");
     model.prune(channel(1), 2);
+    let mut large = Batch::default();
+    large.record(channel(2), Kind::History, vec![7; 100_000]);
+    store.commit(&large).expect("what format 3 adds works");
+    model.commit(&large);
     drop(store);
     let format: u32 =
         database(home.path()).pragma_query_value(None, "user_version", |row| row.get(0)).expect("readable");

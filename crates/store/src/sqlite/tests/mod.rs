@@ -1,5 +1,6 @@
 //! The SQLite backend: the conformance suite, and what is its own.
 
+mod apart;
 mod crash;
 mod directory;
 mod disk_full;
