@@ -130,7 +130,7 @@ fn read_gain(text: &str, channel: &ChannelInfo, assets: &Assets) -> Result<(Addr
     let among = Among::channel(channel);
     let text = text.trim();
     let (sign, amount) = text.strip_prefix('-').map_or((1, text), |amount| (-1, amount));
-    let unit = amount.trim_start_matches(|c: char| c == '0' || c == '.');
+    let unit = amount.trim_start_matches(['0', '.']);
     if unit.len() < amount.len() && !unit.starts_with(|c: char| c.is_ascii_digit()) {
         return Ok((assets.read(&format!("1 {}", unit.trim()), &among)?.asset, 0));
     }

@@ -154,7 +154,7 @@ mod tests {
                     json!({"version": "", "signer": strait_types::Address::ZERO, "addresses": [], "uptime": 1,
                         "chains": [], "assets": []})
                 }
-                _ if self.0.fetch_add(1, Ordering::Relaxed) % 2 == 0 => {
+                _ if self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) => {
                     return Err(ApiError::new(ErrorCode::Stopping, "the node is stopping"));
                 }
                 _ => json!({"channels": [], "next": null}),
