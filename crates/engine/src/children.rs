@@ -207,10 +207,22 @@ impl Engine {
     /// A peer tells of a child that this side has forgotten, whose lock it knows.
     pub(crate) fn on_child_told(&mut self, now_ms: u64, peer: Address, opening: ChildOpening) {
         let child = opening.id(&self.domain);
+        let is_known = self.channels.contains_key(&child);
+        let parent = self.channels.get(&opening.terms.parent0);
+        if !is_known && parent.is_some_and(|parent| parent.peer == peer) {
+            self.take_child_back(now_ms, child, opening);
+        }
+    }
+
+    /// A child that this side has forgotten becomes a channel again, if its parent's lock is that of these terms. Returns
+    /// whether it is.
+    pub(crate) fn take_child_back(&mut self, now_ms: u64, child: ChannelId, opening: ChildOpening) -> bool {
         let parent = opening.terms.parent0;
-        let Some(entry) = self.channels.get(&parent).filter(|entry| entry.peer == peer) else { return };
-        if !self.channels.contains_key(&child) && entry.channel.has_locked(child, &opening) {
+        let entry = self.channels.get(&parent);
+        let is_locked = entry.is_some_and(|entry| entry.channel.has_locked(child, &opening));
+        if is_locked {
             self.spawn(now_ms, parent, child, opening, true);
         }
+        is_locked
     }
 }

@@ -2,13 +2,15 @@
 
 use crate::app::AppMove;
 use crate::channel::is_consistent;
+use crate::child::ChildOpening;
 use crate::message::SignedPosition;
+use crate::onchain::ChainView;
 use crate::position::sha256;
 use crate::signer::{Signer, SignerError};
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_types::{
-    Address, B256, ChannelId, ChannelParams, Domain, MAX_APP_DATA, MAX_LOCKS, ParamsError, Side, Signature,
-    State, Version, keccak256,
+    Address, B256, ChannelId, ChannelParams, ChildTerms, Domain, MAX_APP_DATA, MAX_LOCKS, ParamsError, Side,
+    Signature, State, Version, child_terms_hash, keccak256,
 };
 
 /// The best that a participant could show, as it hands it to a tower. Each one takes the place of the one before, so
@@ -17,12 +19,23 @@ use strait_types::{
 pub struct Guarded {
     /// The channel's terms; its id follows from them.
     pub params: ChannelParams,
+    /// What a channel within a channel adds to them.
+    pub child: Option<GuardedChild>,
     /// The highest state that both signed, with its lock list.
     pub latest: SignedPosition,
     /// Known preimages of locks in the participant's favour.
     pub preimages: Vec<B256>,
     /// In a channel with an app: the participant's own move from that state, signed by it alone.
     pub next: Option<SignedMove>,
+}
+
+/// What a channel within a channel is funded by, and what it began with: whoever lost all else gets it back whole.
+#[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
+pub struct GuardedChild {
+    /// Its parent, and what each put in; its parameters carry their hash.
+    pub terms: ChildTerms,
+    /// Its first state, when it has an app.
+    pub first: Option<AppMove>,
 }
 
 /// A move that its writer alone has signed.
@@ -40,8 +53,8 @@ pub enum GuardedError {
     /// The contract would not take the terms.
     #[error(transparent)]
     Params(#[from] ParamsError),
-    /// Channels with a parent have no deposits of their own to defend.
-    #[error("channels with a parent are not guarded by this release")]
+    /// Channels over a hub are guarded by nobody.
+    #[error("channels over a hub are not guarded by this release")]
     Unsupported,
     /// Who hands it over is neither participant.
     #[error("{0} is no participant of the channel; hand over channels of your own")]
@@ -65,6 +78,20 @@ impl Guarded {
         self.latest.position.state.version
     }
 
+    /// What opened it, if it is a channel within a channel.
+    pub fn opening(&self) -> Option<ChildOpening> {
+        let GuardedChild { terms, first } = self.child.clone()?;
+        Some(ChildOpening { params: self.params.clone(), terms, first })
+    }
+
+    /// What is known of it on chain before anything is asked.
+    pub fn blank_chain(&self) -> ChainView {
+        match &self.child {
+            Some(child) => ChainView::of_child(child.terms.amounts),
+            None => ChainView::new(self.params.assets.len()),
+        }
+    }
+
     /// Names exactly this content.
     pub fn digest(&self) -> B256 {
         // Writing to a Vec cannot fail.
@@ -78,9 +105,7 @@ impl Guarded {
     /// What is wrong with it.
     pub fn check(&self, domain: &Domain, participant: Address) -> Result<Side, GuardedError> {
         self.params.check()?;
-        if !self.params.child.is_zero() {
-            return Err(GuardedError::Unsupported);
-        }
+        self.check_terms()?;
         let side = self.params.side_of(participant).ok_or(GuardedError::NotParticipant(participant))?;
         let position = &self.latest.position;
         let state = &position.state;
@@ -88,7 +113,7 @@ impl Guarded {
             && state.version > Version::ZERO
             && state.allocations.len() == self.params.assets.len()
             && state.app_data.len() <= MAX_APP_DATA
-            && (self.params.app.is_zero() || position.locks.is_empty());
+            && (self.params.app.is_zero() && self.child.is_none() || position.locks.is_empty());
         if !fits {
             return Err(GuardedError::Misfit("state"));
         }
@@ -109,6 +134,22 @@ impl Guarded {
             Some(next) if !self.is_move(next, domain, side) => Err(GuardedError::Misfit("move")),
             _ => Ok(side),
         }
+    }
+
+    fn check_terms(&self) -> Result<(), GuardedError> {
+        let params = &self.params;
+        let Some(GuardedChild { terms, first }) = &self.child else {
+            return if params.child.is_zero() { Ok(()) } else { Err(GuardedError::Misfit("list of terms")) };
+        };
+        if !terms.hub.is_zero() {
+            return Err(GuardedError::Unsupported);
+        }
+        let is_first = |first: &AppMove| first.check(params.assets.len()).is_ok();
+        let fits = params.child == child_terms_hash(terms)
+            && params.assets.len() == 1
+            && params.app.is_zero() == first.is_none()
+            && first.as_ref().is_none_or(is_first);
+        if fits { Ok(()) } else { Err(GuardedError::Misfit("list of terms")) }
     }
 
     /// Whether a preimage is of a lock in a side's favour.

@@ -33,7 +33,7 @@ pub use channel::{
 };
 pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing, start_id};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};
-pub use guarded::{Guarded, GuardedError, SignedBefore, SignedMove};
+pub use guarded::{Guarded, GuardedChild, GuardedError, SignedBefore, SignedMove};
 pub use invoices::Invoices;
 pub use message::{
     Body, Frame, FrameError, MAX_FRAME_BYTES, Refusal, SignedPosition, Sync, Update, WIRE_VERSION,

@@ -203,11 +203,10 @@ impl Tower {
     /// Does what a channel makes necessary now.
     pub(super) fn look_at(&mut self, now_ms: u64, id: ChannelId) {
         let (head_time, _) = self.cursor.times(0);
-        let Some(watched) = self.watched.get_mut(&id) else { return };
-        if watched.is_over() {
+        if self.watched.get(&id).is_some_and(|watched| self.is_over(watched)) {
             self.forget(id);
-            return;
         }
+        let Some(watched) = self.watched.get_mut(&id) else { return };
         watched.note_phase(head_time);
         let hashes = watched.unasked();
         let needs_attention = watched.needs_attention();

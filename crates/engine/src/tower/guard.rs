@@ -27,6 +27,7 @@ pub(super) struct Stored {
     guarded: Guarded,
     receipt: Receipt,
     chain: ChainView,
+    settled_at: Option<u64>,
 }
 
 /// A channel with its guards, at most one for each side.
@@ -68,12 +69,13 @@ impl Guard {
         self.guarded.signer(domain, self.side)
     }
 
-    fn stored(&self) -> Stored {
+    fn stored(&self, settled_at: Option<u64>) -> Stored {
         Stored {
             client: self.client,
             guarded: self.guarded.clone(),
             receipt: self.receipt.clone(),
             chain: self.channel.chain_view().clone(),
+            settled_at,
         }
     }
 }
@@ -91,9 +93,13 @@ impl Watched {
         self.guards.iter().find(|guard| guard.client == client)
     }
 
+    pub(super) fn of_mut(&mut self, client: Address) -> Option<&mut Guard> {
+        self.guards.iter_mut().find(|guard| guard.client == client)
+    }
+
     /// Its record on disk, which takes the place of the one before.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let stored: Vec<_> = self.guards.iter().map(Guard::stored).collect();
+        let stored: Vec<_> = self.guards.iter().map(|guard| guard.stored(self.settled_at)).collect();
         borsh::to_vec(&stored).unwrap_or_default()
     }
 
@@ -103,11 +109,13 @@ impl Watched {
     /// When the bytes are damaged.
     pub(super) fn from_bytes(id: ChannelId, bytes: &[u8], settings: &Settings) -> std::io::Result<Watched> {
         let mut watched = Watched::default();
-        for Stored { client, guarded, receipt, chain } in borsh::from_slice::<Vec<Stored>>(bytes)? {
+        for Stored { client, guarded, receipt, chain, settled_at } in borsh::from_slice::<Vec<Stored>>(bytes)?
+        {
             let damaged = || std::io::Error::other("a guard of no participant");
             let side = guarded.params.side_of(client).ok_or_else(damaged)?;
             let guard = Guard::new(id, (client, side), guarded, receipt, settings.clone(), chain);
             watched.guards.push(guard);
+            watched.settled_at = settled_at;
         }
         Ok(watched)
     }
@@ -115,11 +123,6 @@ impl Watched {
     /// Whether blocks alone may make for something to do.
     pub(super) fn needs_attention(&self) -> bool {
         self.guards.iter().any(|guard| guard.channel.needs_attention())
-    }
-
-    /// Whether it is over for good.
-    pub(super) fn is_over(&self) -> bool {
-        self.guards.iter().all(|guard| guard.channel.chain_view().counted().phase == Phase::Closed)
     }
 
     /// Locks whose preimage may have been registered before they were known here, and that matter now.

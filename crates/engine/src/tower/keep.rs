@@ -2,10 +2,10 @@
 
 use super::Tower;
 use super::frame::{ClientFrame, MAX_RECEIPTS, Receipt, Refusal, TowerFrame};
-use super::guard::{Guard, Watched, size_of};
+use super::guard::{Guard, size_of};
 use crate::input::Effect;
 use std::ops::Bound;
-use strait_protocol::{ChainView, FrameError, Guarded, Phase};
+use strait_protocol::{FrameError, Guarded, Phase};
 use strait_types::{Address, ChannelId, Side};
 
 impl Tower {
@@ -117,7 +117,6 @@ impl Tower {
 
     fn put(&mut self, id: ChannelId, client: Address, side: Side, guarded: Guarded, receipt: Receipt) {
         let settings = self.settings();
-        let assets = guarded.params.assets.len();
         let bytes = i128::from(size_of(&guarded));
         let watched = self.watched.entry(id).or_default();
         let is_first = watched.guards.is_empty();
@@ -130,12 +129,13 @@ impl Tower {
             None => {
                 // The other participant's guard has followed the channel already.
                 let other = watched.guards.first().map(|guard| guard.channel.chain_view().clone());
-                let chain = other.unwrap_or_else(|| ChainView::new(assets));
+                let chain = other.unwrap_or_else(|| guarded.blank_chain());
                 watched.guards.push(Guard::new(id, (client, side), guarded, receipt, settings, chain));
                 self.count(client, 1, bytes);
             }
         }
         if is_first {
+            self.note_family(id);
             self.fetch_events(id);
         }
         self.changed.insert(id);
@@ -144,12 +144,14 @@ impl Tower {
 
     /// Forgets a channel that is over.
     pub(super) fn forget(&mut self, id: ChannelId) {
-        let Some(Watched { guards, .. }) = self.watched.remove(&id) else { return };
-        for guard in guards {
+        let Some(watched) = self.watched.remove(&id) else { return };
+        let children = self.leave_family(id, &watched);
+        for guard in watched.guards {
             self.count(guard.client, -1, -i128::from(guard.bytes));
         }
         self.fetching.remove(&id);
         self.attention.remove(&id);
         self.changed.insert(id);
+        children.into_iter().for_each(|child| self.forget(child));
     }
 }

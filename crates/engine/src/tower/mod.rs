@@ -4,6 +4,7 @@
 //! What it holds of a channel is a [`Channel`] without a key, which wants the same calls as the participant's own would:
 //! so it follows the chain, undoes reorgs and answers disputes by the same code.
 
+mod family;
 mod follow;
 mod frame;
 mod guard;
@@ -65,6 +66,8 @@ pub struct Tower {
     config: TowerConfig,
     // Ordered, so that a seed replays exactly.
     watched: BTreeMap<ChannelId, Watched>,
+    /// Children that are guarded, by parent.
+    families: BTreeMap<ChannelId, BTreeSet<ChannelId>>,
     usage: BTreeMap<Address, Usage>,
     total_bytes: u64,
     connected: BTreeSet<Address>,
@@ -107,6 +110,7 @@ impl Tower {
             signer,
             config,
             watched: BTreeMap::new(),
+            families: BTreeMap::new(),
             usage: BTreeMap::new(),
             total_bytes: 0,
             connected: BTreeSet::new(),
@@ -151,10 +155,11 @@ impl Tower {
             self.count(guard.client, 1, i128::from(guard.bytes));
         }
         // The tower may have stopped before its past was fetched.
-        if watched.guards.iter().any(|guard| guard.channel.knows_nothing_of_chain()) {
+        if watched.guards.iter().any(|guard| !guard.channel.has_chain_events()) {
             self.fetching.insert(id);
         }
         self.watched.insert(id, watched);
+        self.note_family(id);
         self.touched.insert(id);
         Ok(())
     }
@@ -238,7 +243,11 @@ impl Tower {
 
     /// Ends a round: hands out the calls that are due, and stages everything that came of it. `None` when nothing did.
     pub fn round(&mut self, now_ms: u64) -> Option<Staged> {
-        for id in std::mem::take(&mut self.touched) {
+        let mut touched = std::mem::take(&mut self.touched);
+        for id in touched.clone() {
+            touched.extend(self.relate(now_ms, id));
+        }
+        for id in touched {
             self.look_at(now_ms, id);
         }
         for id in std::mem::take(&mut self.changed) {

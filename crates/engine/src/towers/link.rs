@@ -36,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) refusals: BTreeMap<ChannelId, String>,
     /// Channels that it was asked to hand back.
     pub(crate) fetching: BTreeSet<ChannelId>,
+    /// Children that it handed back before their parents.
+    pub(crate) orphans: BTreeSet<ChannelId>,
     /// The last channel that it told of in this connection.
     pub(crate) listed_to: Option<ChannelId>,
     /// Channels whose newest state it lacks, with the time since when.
@@ -72,6 +74,7 @@ impl Link {
         self.is_listed = false;
         self.wake_ms = None;
         self.fetching.clear();
+        self.orphans.clear();
         self.told.clear();
         self.lost.clear();
         for channel in std::mem::take(&mut self.in_flight).into_keys() {

@@ -114,8 +114,12 @@ impl Engine {
             self.effects.push(Effect::Notify(Notice::TowerFault { tower, channel: Some(channel), what }));
             return;
         };
-        if !self.channels.contains_key(&channel) {
-            self.take_up(channel, side, &guarded);
+        if !self.channels.contains_key(&channel) && !self.take_back(now_ms, channel, side, &guarded) {
+            // A child without its parent, which may be handed back next.
+            if let Some(link) = self.towers.links.get_mut(&tower) {
+                link.orphans.insert(channel);
+            }
+            return;
         }
         let (version, mut is_adopted) = (guarded.version(), false);
         let preimages = guarded.preimages.clone();
@@ -125,6 +129,25 @@ impl Engine {
         });
         if is_adopted {
             self.effects.push(Effect::Notify(Notice::HandedBack { tower, channel, version }));
+            let orphans = self.towers.links.get_mut(&tower).map(|link| std::mem::take(&mut link.orphans));
+            orphans.into_iter().flatten().for_each(|child| self.fetch_back(tower, child));
+        }
+    }
+
+    /// A channel that this node has forgotten, with all that it needs; `false`: not of its parent.
+    fn take_back(
+        &mut self,
+        now_ms: u64,
+        channel: ChannelId,
+        side: strait_types::Side,
+        guarded: &Guarded,
+    ) -> bool {
+        match guarded.opening() {
+            Some(opening) => self.take_child_back(now_ms, channel, opening),
+            None => {
+                self.take_up(channel, side, guarded);
+                true
+            }
         }
     }
 

@@ -24,7 +24,7 @@ pub(crate) fn stalled() -> (World, ChannelId, ChannelId) {
     (world, parent, child)
 }
 
-fn submit(world: &mut World, node: usize, data: Bytes) {
+pub(crate) fn submit(world: &mut World, node: usize, data: Bytes) {
     let to = world.nodes[node].port.adjudicator();
     world.nodes[node].port.submit(&TxRequest { to, value: U256::ZERO, data }).expect("taken");
 }

@@ -19,6 +19,7 @@ mod policy;
 mod registry;
 mod reorg;
 mod tower;
+mod tower_children;
 mod tower_lies;
 mod tower_quotas;
 mod tower_world;

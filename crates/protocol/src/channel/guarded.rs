@@ -4,9 +4,9 @@ use super::app::AppPart;
 use super::restore::is_consistent;
 use super::{Channel, Confirmed, Context, Link, Outputs, Pending};
 use crate::app::{AppMove, AppStart};
-use crate::guarded::{Guarded, SignedMove};
+use crate::guarded::{Guarded, GuardedChild, SignedMove};
 use crate::message::{SignedPosition, Update};
-use crate::onchain::{ChainView, Phase};
+use crate::onchain::{ChainView, Phase, Settlement};
 use crate::operation::Operation;
 use crate::position::{Position, sha256};
 use crate::record::Record;
@@ -34,7 +34,11 @@ impl Channel {
         });
         let preimages = self.durable.preimages.values().copied();
         let preimages = preimages.filter(|preimage| self.is_for_us(&sha256(*preimage))).collect();
-        Some(Guarded { params: self.durable.params.clone(), latest, preimages, next })
+        let child = self.terms().map(|terms| GuardedChild {
+            terms: terms.clone(),
+            first: self.app_start().map(|start| start.first.clone()),
+        });
+        Some(Guarded { params: self.durable.params.clone(), child, latest, preimages, next })
     }
 
     /// See [`GuardMark`].
@@ -42,8 +46,8 @@ impl Channel {
         let confirmed = &self.durable.confirmed;
         // What the chain has recorded for one of us alone is shown already, and a closed channel is over.
         let is_over = self.durable.chain.head().phase == Phase::Closed;
-        // A child has no deposits of its own, and towers do not guard it.
-        if confirmed.peer_signature.is_none() || is_over || !self.durable.params.child.is_zero() {
+        // Nothing rests on an idle child.
+        if confirmed.peer_signature.is_none() || is_over || self.is_idle() {
             return GuardMark::default();
         }
         GuardMark {
@@ -74,8 +78,11 @@ impl Channel {
         settings: Settings,
         chain: ChainView,
     ) -> Channel {
-        let (mut channel, _) = Channel::open(id, guarded.params.clone(), side, settings);
-        if !guarded.params.app.is_zero() {
+        let (mut channel, _) = match guarded.opening() {
+            Some(opening) => Channel::open_child(id, opening, side, settings),
+            None => Channel::open(id, guarded.params.clone(), side, settings),
+        };
+        if !guarded.params.app.is_zero() && !channel.has_app() {
             // It is long behind; what counts is signed.
             let start = AppStart { stakes: Vec::new(), first: AppMove::of(&guarded.latest.position.state) };
             channel.durable.app = Some(AppPart { start, dispute: None, is_refused: false, resume: None });
@@ -98,6 +105,25 @@ impl Channel {
             peer_signature: Some(signatures[side.other().index()]),
             writer: side.other(),
         };
+    }
+
+    /// Whether something may rest on a child that was opened in a version, for all that a tower knows of its parent: the
+    /// states that were handed over, and what the chain shows.
+    pub fn may_hold(&self, child: ChannelId, opened: Version) -> bool {
+        let facts = self.durable.chain.head();
+        let Position { state, locks, .. } = &self.durable.confirmed.position;
+        let recorded = |settlement: &Settlement| {
+            let locks = self.remaining_locks(facts, settlement);
+            locks.is_none_or(|locks| locks.iter().any(|lock| lock.holds(child)))
+        };
+        match &facts.phase {
+            Phase::Closed => false,
+            Phase::Settled(settlement) => recorded(settlement),
+            _ if facts.recorded.as_ref().is_some_and(|recorded| recorded.version > state.version) => {
+                recorded(&Settlement { locks: None })
+            }
+            _ => state.version < opened || locks.iter().any(|entry| entry.lock.holds(child)),
+        }
     }
 
     /// Takes preimages that a tower hands back, as far as they matter.
