@@ -134,6 +134,25 @@ contract ChildLocksTest is ChildTest {
         assertEq(address(adjudicator).balance, 10 ether);
     }
 
+    /// What a lying lock releases is not taken from the locks beside it.
+    function test_aLieTakesNothingFromTheOtherLocks() public {
+        Child memory c = subChannel(address(0));
+        Lock[] memory locks = new Lock[](2);
+        locks[0] = childLock(c);
+        (locks[0].amount0, locks[0].amount1) = (0.1 ether, 0.1 ether);
+        locks[1] = hashLock(1, 0, 0.7 ether, "secret", block.timestamp + 9 days);
+        settleWith(parent0(), locks);
+        // All that is in the child goes to participant 0, five times of what the lock holds.
+        closeChild(c, lastState(5, -int128(AMOUNT1)));
+        adjudicator.unlock(parent0(), locks);
+        assertEq(payout0.balance, 1 ether - 0.1 ether + 0.2 ether);
+        skip(9 days);
+        Lock[] memory left = new Lock[](1);
+        left[0] = locks[1];
+        adjudicator.unlock(parent0(), left);
+        assertEq(hubPayout.balance, 1 ether - 0.1 ether);
+    }
+
     /// Amounts that the parent never held take nothing from other channels.
     function test_moreThanTheParentHolds() public {
         depositNative(nativeParams(), 0, 10 ether);
