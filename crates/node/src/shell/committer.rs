@@ -185,20 +185,27 @@ fn log(notice: &Notice) {
 
 /// Calls that failed lately: they are tried every few blocks, and the log would hold nothing else.
 #[derive(Default)]
-pub(crate) struct Repeats(BTreeMap<(ChannelId, &'static str), (Discriminant<ChainError>, Instant)>);
+pub(crate) struct Repeats {
+    logged: BTreeMap<(ChannelId, &'static str), (Discriminant<ChainError>, Instant)>,
+    /// When those of long ago were last dropped: not at each, since the calls of all channels fail together.
+    tidied: Option<Instant>,
+}
 
 impl Repeats {
     fn is_news(&mut self, notice: &Notice, now: Instant) -> bool {
         let Notice::CallFailed { channel, call, error } = notice else { return true };
-        self.0.retain(|_, (_, logged)| now.saturating_duration_since(*logged) < LOGGED_EVERY);
-        let (key, kind) = ((*channel, *call), discriminant(error));
-        match self.0.get(&key) {
-            Some((logged, _)) if *logged == kind => false,
-            _ => {
-                self.0.insert(key, (kind, now));
-                true
-            }
+        let is_recent = |logged: Instant| now.saturating_duration_since(logged) < LOGGED_EVERY;
+        if !self.tidied.is_some_and(is_recent) {
+            self.logged.retain(|_, (_, logged)| is_recent(*logged));
+            self.tidied = Some(now);
         }
+        let (key, kind) = ((*channel, *call), discriminant(error));
+        let known = self.logged.get(&key);
+        let is_news = !known.is_some_and(|(of, logged)| *of == kind && is_recent(*logged));
+        if is_news {
+            self.logged.insert(key, (kind, now));
+        }
+        is_news
     }
 }
 
