@@ -5,6 +5,7 @@ use crate::apps::Apps;
 use crate::calls::Calls;
 use crate::chain::Cursor;
 use crate::children::{Families, Gate};
+use crate::connecting::Connecting;
 use crate::halt::Halt;
 use crate::input::{Effect, EngineError, Input, Notice};
 use crate::offers::Declined;
@@ -113,6 +114,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) channels: Table,
     pub(crate) peers: Peers,
+    pub(crate) connecting: Connecting,
     pub(crate) proposals: Proposals,
     pub(crate) cursor: Cursor,
     pub(crate) apps: Apps,
@@ -162,6 +164,7 @@ impl Engine {
             settings,
             channels: Table::default(),
             peers: Peers::default(),
+            connecting: Connecting::default(),
             proposals: Proposals::default(),
             cursor: Cursor::default(),
             apps: Apps::default(),
@@ -233,6 +236,7 @@ impl Engine {
                     self.fail(token, error);
                     return;
                 }
+                self.connect_first(now_ms, channel);
                 self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
             }
         }
@@ -271,7 +275,9 @@ impl Engine {
         if closed != was_closed {
             self.peers.set_closed(entry.peer, id, closed);
         }
-        let is_reopened = closed != was_closed && !closed && self.peers.is_connected(entry.peer);
+        let peer = entry.peer;
+        let is_synchronised = !entry.channel.is_synchronising();
+        let is_reopened = closed != was_closed && !closed && self.peers.is_connected(peer);
         let again = entry.declined.as_ref().and_then(|declined| declined.due());
         let mut tick = [entry.channel.next_tick(), again].into_iter().flatten().min();
         if let Err(error) = signed {
@@ -293,6 +299,8 @@ impl Engine {
         }
         if is_reopened {
             self.connect_channel(now_ms, id);
+        } else if is_synchronised {
+            self.connected_one(now_ms, peer, id);
         }
         self.relate(now_ms, id);
     }
@@ -355,11 +363,12 @@ impl Engine {
                 break;
             }
             self.timers.remove(&(due, id));
-            if let Some(entry) = self.channels.get_mut(&id) {
-                entry.tick = None;
-            }
+            let Some(entry) = self.channels.get_mut(&id) else { continue };
+            entry.tick = None;
+            let peer = entry.peer;
             self.offer_again(now_ms, id);
             self.drive(now_ms, id, |channel, ctx, out| channel.tick(ctx, out));
+            self.connected_one(now_ms, peer, id);
         }
     }
 
@@ -382,7 +391,7 @@ impl Engine {
 
     /// A channel at a glance.
     pub fn view(&self, channel: ChannelId) -> Option<ChannelView> {
-        self.channels.get(&channel).map(|entry| entry.channel.view())
+        self.channels.get(&channel).map(|entry| self.show_connecting(entry.peer, entry.channel.view()))
     }
 
     /// A channel, to look at.

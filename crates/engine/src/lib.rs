@@ -10,6 +10,7 @@ mod apps;
 mod calls;
 mod chain;
 mod children;
+mod connecting;
 mod engine;
 mod halt;
 mod input;

@@ -119,13 +119,13 @@ impl Engine {
         if self.peers.set_connected(now_ms, peer, true) {
             self.effects.push(Effect::Notify(Notice::Connected { peer }));
         }
-        for channel in self.peers.open_channels(peer) {
-            self.connect_channel(now_ms, channel);
-        }
+        let channels = self.peers.open_channels(peer);
+        self.begin_connecting(now_ms, peer, channels);
     }
 
     pub(crate) fn connect_channel(&mut self, now_ms: u64, id: ChannelId) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
+        self.connecting.take(entry.peer, id);
         if let Some(declined) = &mut entry.declined {
             declined.offered();
         }
@@ -139,7 +139,8 @@ impl Engine {
         if self.peers.set_connected(now_ms, peer, false) {
             self.effects.push(Effect::Notify(Notice::Disconnected { peer }));
         }
-        for channel in self.peers.channels(peer) {
+        let waiting = self.connecting.end(peer);
+        for channel in self.peers.channels(peer).into_iter().filter(|id| !waiting.contains(id)) {
             self.drive(now_ms, channel, |channel, _, out| channel.disconnected(out));
         }
     }
@@ -159,6 +160,7 @@ impl Engine {
             Ok(Frame::Channel { channel, body }) => {
                 match self.channels.get(&channel).filter(|entry| entry.peer == peer) {
                     Some(_) => {
+                        self.connect_first(now_ms, channel);
                         self.on_taken(now_ms, channel);
                         self.drive(now_ms, channel, |c, ctx, out| c.message(ctx, body, out));
                     }
@@ -185,6 +187,7 @@ impl Engine {
             // the channel ready to send all that is in flight again.
             if entry.peer == peer && !std::mem::replace(&mut entry.introduced, true) {
                 entry.declined = None;
+                self.connecting.take(peer, id);
                 self.drive(now_ms, id, |channel, ctx, out| channel.connected(ctx, out));
             }
             return;

@@ -347,6 +347,11 @@ impl ChainView {
         !self.seen && self.funds.is_none()
     }
 
+    /// Whether no deposit is there, be it that none came or that a reorg took all of them back, nor a parent's lock.
+    pub fn holds_nothing(&self) -> bool {
+        self.funds.is_none() && self.head().deposits.iter().flatten().all(|amount| amount.is_zero())
+    }
+
     /// Whether an event was ever seen.
     pub fn has_events(&self) -> bool {
         self.seen

@@ -5,7 +5,7 @@ use crate::mutation::Mutation;
 use crate::world::World;
 use std::collections::BTreeMap;
 use strait_store::MemoryDisk;
-use strait_types::ChannelId;
+use strait_types::{B256, ChannelId};
 
 /// A backup, and what the journal's independent reader had read by then.
 pub(crate) struct Backup {
@@ -72,7 +72,12 @@ impl World {
         let book = self.book(node, channel);
         let version = book.map(|book| book.confirmed().state.version);
         let lost = self.nodes[node].truth.get(&channel);
-        match lost.filter(|lost| version < Some(lost.confirmed().state.version)) {
+        let knows = |book: &Book, state: &B256| book.positions.contains_key(state);
+        // A lying peer may have brought to the chain what was signed, forgotten, and never countersigned.
+        let recorded =
+            self.recorded.get(&channel).filter(|state| !book.is_some_and(|book| knows(book, state)));
+        let is_forgotten = |lost: &Book| recorded.is_some_and(|state| knows(lost, state));
+        match lost.filter(|lost| version < Some(lost.confirmed().state.version) || is_forgotten(lost)) {
             None => book,
             Some(lost) => Some(lost).filter(|_| self.is_honest_channel(channel) && !self.both_lost(channel)),
         }

@@ -14,6 +14,7 @@ mod children_approved;
 mod children_chain;
 mod children_crashing;
 mod children_disputed;
+mod connecting;
 mod footprint;
 mod policy;
 mod registry;

@@ -4,7 +4,7 @@ use super::{Channel, Context};
 use crate::operation::{Operation, Payment};
 use crate::position::Position;
 use crate::rule::Rule;
-use strait_types::{Lock, Side};
+use strait_types::{Lock, Side, Version};
 
 impl Channel {
     /// Judges an operation that we would write.
@@ -92,6 +92,12 @@ impl Channel {
         let counted = &self.durable.chain.counted().deposits;
         let mut pairs = self.durable.settings.peer_deposit.iter().zip(counted);
         pairs.all(|(minimum, deposits)| deposits[peer] >= *minimum)
+    }
+
+    /// Whether there is nothing that could be paid with: a reorg may have taken back what had admitted the channel, and a
+    /// peer that has not heard of it gives no pen away.
+    pub(super) fn is_unfunded(&self) -> bool {
+        self.head().state.version == Version::ZERO && self.durable.chain.holds_nothing()
     }
 
     /// Whether a version of the peer's counts before its deposit reaches the minimum: the agreed close, the pen that we

@@ -51,6 +51,9 @@ use strait_types::{
     Amount, AssetIndex, B256, ChannelId, ChannelParams, ChildTerms, Domain, Side, Signature, Version,
 };
 
+/// An unanswered synchronisation is asked for again after at most so many times the retry time, as a power of two.
+const MOST_DOUBLINGS: u32 = 3;
+
 /// What a channel may know of the world while it handles an input.
 #[derive(Clone, Copy)]
 pub struct Context<'a> {
@@ -281,6 +284,8 @@ struct Work {
     rebase_asked_ms: Option<u64>,
     /// When we last heard something that moved us on, milliseconds.
     progress_ms: u64,
+    /// Times that a synchronisation was asked for again.
+    sync_retries: u32,
     /// Confirmed version at which a gap was last reported, and when.
     gap_reported: Option<(Version, u64)>,
     /// When what is in flight was last sent again, milliseconds.
@@ -321,6 +326,7 @@ impl Work {
         rebase_after: None,
         rebase_asked_ms: None,
         progress_ms: 0,
+        sync_retries: 0,
         gap_reported: None,
         resent_ms: None,
         finish: None,
@@ -401,7 +407,8 @@ impl Channel {
         if self.is_child() && !matches!(command, Command::Pay(_) | Command::Close) {
             return Err(CommandError::Rule(Rule::Unsupported));
         }
-        if !self.is_admitted() && (command != Command::Close || self.knows_nothing_of_chain()) {
+        let is_admitted = self.is_admitted() && !self.is_unfunded();
+        if !is_admitted && (command != Command::Close || self.knows_nothing_of_chain()) {
             return Err(CommandError::AwaitingDeposit);
         }
         match command {
@@ -520,6 +527,7 @@ impl Channel {
         self.volatile.agreed_ms = Some(ctx.now_ms);
         self.tell_finish_again();
         self.volatile.progress_ms = ctx.now_ms;
+        self.volatile.sync_retries = 0;
         // The two do not begin a child at the same time.
         self.send_sync(ctx, self.is_child(), out);
     }
@@ -636,10 +644,10 @@ impl Channel {
         self.watch_closings(ctx, out);
         self.watch_rebase(ctx, out);
         self.offer_resume(ctx, out);
-        let waits =
-            ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.durable.settings.retry_after();
+        let waits = ctx.now_ms.saturating_sub(self.volatile.progress_ms) >= self.retry_after();
         if waits && self.awaits_peer() {
             self.volatile.progress_ms = ctx.now_ms;
+            self.volatile.sync_retries = self.volatile.sync_retries.saturating_add(1).min(MOST_DOUBLINGS);
             self.volatile.pen_asked = false;
             if let Some(intent) = &mut self.volatile.intent {
                 intent.propose_again();
@@ -652,12 +660,18 @@ impl Channel {
     /// When [`Channel::tick`] is next needed, in milliseconds since the Unix epoch.
     pub fn next_tick(&self) -> Option<u64> {
         let settings = &self.durable.settings;
-        let retry = self.volatile.progress_ms.saturating_add(settings.retry_after());
+        let retry = self.volatile.progress_ms.saturating_add(self.retry_after());
         // A move is never refused for the time that it waits.
         let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
         let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
         [retry, held, self.patience_ends(), self.rebase_patience_ends()].into_iter().flatten().min()
+    }
+
+    /// A peer that has many channels to synchronise is asked less and less often for each.
+    fn retry_after(&self) -> u64 {
+        let doublings = if self.is_synchronising() { self.volatile.sync_retries } else { 0 };
+        self.durable.settings.retry_after().saturating_mul(1 << doublings)
     }
 
     fn awaits_peer(&self) -> bool {

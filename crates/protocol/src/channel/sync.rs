@@ -103,6 +103,7 @@ impl Channel {
                 .extend(self.durable.pending.iter().map(|pending| Body::Update(pending.update.clone())));
         }
         self.volatile.pen_asked = false;
+        self.volatile.sync_retries = 0;
         if self.volatile.link == Link::Syncing {
             self.volatile.link = Link::Up;
             out.events.push(Event::Ready);

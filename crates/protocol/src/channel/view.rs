@@ -321,6 +321,11 @@ impl Channel {
         self.durable.chain.settled_height()
     }
 
+    /// Whether the answer to a synchronisation is awaited.
+    pub fn is_synchronising(&self) -> bool {
+        self.volatile.link == Link::Syncing && self.durable.chain.head().phase == Phase::Open
+    }
+
     /// Whether nothing tells yet that the channel exists beyond the word of one side.
     pub fn knows_nothing_of_chain(&self) -> bool {
         self.durable.chain.is_blank()

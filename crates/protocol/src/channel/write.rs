@@ -121,6 +121,9 @@ impl Channel {
         if self.durable.execution.as_ref().is_some_and(|execution| execution.is_final) {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
+        if !self.volatile.queue.is_empty() && self.is_unfunded() {
+            self.fail_payments(&CommandError::AwaitingDeposit, out);
+        }
         if !self.is_writer() {
             self.ask_for_pen(ctx, out);
             return Ok(());
@@ -142,6 +145,16 @@ impl Channel {
             self.ask_for_pen(ctx, out);
         }
         Ok(())
+    }
+
+    /// What moves money does not wait for a deposit that may never come; the agreed end needs none.
+    fn fail_payments(&mut self, error: &CommandError, out: &mut Outputs) {
+        for queued in std::mem::take(&mut self.volatile.queue) {
+            match queued.operation {
+                Operation::Finalise { .. } => self.volatile.queue.push_back(queued),
+                _ => self.fail_one(queued, error.clone(), out),
+            }
+        }
     }
 
     /// Whether the peer follows so far, and its connection holds it.

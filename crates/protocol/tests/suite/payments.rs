@@ -2,8 +2,9 @@
 
 use crate::world::{World, amount, settings};
 use strait_protocol::{
-    Body, Command, CommandError, Event, MAX_MEMO_BYTES, Outcome, Payment, Rule, Settings, Update,
+    Body, ChainDelta, Command, CommandError, Event, MAX_MEMO_BYTES, Outcome, Payment, Rule, Settings, Update,
 };
+use strait_types::abi::AdjudicatorEvent;
 use strait_types::{Amount, AssetIndex, Side, Version};
 
 fn updates(bodies: &[Body]) -> Vec<&Update> {
@@ -335,6 +336,35 @@ fn a_reorganised_deposit_turns_the_hold_into_a_refusal() {
     world.deposit(Side::Zero, 0, 10);
     world.mine_many(4);
     let again = world.pay(Side::Zero, 4);
+    world.run();
+    assert!(world.is_paid(again));
+    world.assert_agreed();
+}
+
+#[test]
+fn whoever_asks_for_the_pen_does_not_wait_for_a_deposit_that_a_reorg_took_for_ever() {
+    let mut world = World::with(1, &[settings(), settings()]);
+    world.connect();
+    world.run();
+    let event = AdjudicatorEvent::Deposited {
+        channel: world.id,
+        side: Side::One,
+        asset: AssetIndex(0),
+        amount: amount(10),
+    };
+    let deposited = ChainDelta::Event { block: 1, time: 1, event };
+    world.drive(Side::One, |channel, ctx, out| channel.chain(ctx, deposited, out));
+    let waiting = world.pay(Side::One, 4);
+    world.run();
+    assert_eq!(world.ended(waiting), None, "the other side has heard of no deposit yet");
+    world.drive(Side::One, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to: 0 }, out));
+    assert_eq!(world.error(waiting), Some(&CommandError::AwaitingDeposit));
+    let late = world.pay(Side::One, 4);
+    world.run();
+    assert_eq!(world.error(late), Some(&CommandError::AwaitingDeposit));
+    world.deposit(Side::One, 0, 10);
+    world.mine_many(3);
+    let again = world.pay(Side::One, 4);
     world.run();
     assert!(world.is_paid(again));
     world.assert_agreed();
