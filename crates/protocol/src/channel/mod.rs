@@ -668,9 +668,12 @@ impl Channel {
         [retry, held, self.patience_ends(), self.rebase_patience_ends()].into_iter().flatten().min()
     }
 
-    /// A peer that has many channels to synchronise is asked less and less often for each.
+    /// A peer that has many channels to synchronise is asked less and less often for each. What a restored side waits for
+    /// comes with the chain's time, not with the peer's.
     fn retry_after(&self) -> u64 {
-        let doublings = if self.is_synchronising() { self.volatile.sync_retries } else { 0 };
+        let is_restoring = self.durable.restore.is_some() || self.volatile.peer_restoring;
+        let is_patient = self.is_synchronising() && !is_restoring;
+        let doublings = if is_patient { self.volatile.sync_retries } else { 0 };
         self.durable.settings.retry_after().saturating_mul(1 << doublings)
     }
 
