@@ -47,7 +47,11 @@ fn many_channels_synchronise_a_few_at_a_time_until_all_are_up() {
     let (mut world, ids) = apart();
     connect_alone(&mut world, 0);
     assert_eq!(on_the_wire(&world).len(), AT_ONCE);
-    assert_eq!(links(&world, 0, &ids), BTreeSet::from(["syncing"]), "whether they wait for their turn or not");
+    assert_eq!(
+        links(&world, 0, &ids),
+        BTreeSet::from(["syncing"]),
+        "whether they wait for their turn or not"
+    );
     connect_alone(&mut world, 1);
     world.settle();
     for node in 0..2 {
