@@ -17,6 +17,13 @@ struct Board {
 /// @title Connect four, on 7 columns of 6
 /// @notice Who stalls loses, unless there are four in a row or the board is full.
 contract ConnectFour is IApp {
+    /// There are four in a row, or no cell is free.
+    error GameOver();
+    /// A move adds one disc, in the lowest free cell of a column. What was added or taken away, as bits of the board.
+    error OneDiscFalls(uint256 changed);
+    /// A move adds a disc to the mover's own, and hands over to the other.
+    error NothingElseMayChange();
+
     /// @dev The lowest cell of every column.
     uint256 private constant BOTTOM = 0x40810204081;
     uint256 private constant ALL = BOTTOM * 63;
@@ -24,18 +31,19 @@ contract ConnectFour is IApp {
     /// @inheritdoc IApp
     function validTransition(State calldata state, State calldata next) external pure returns (bool) {
         Board memory board = abi.decode(state.appData, (Board));
-        if (_winner(board) < 2 || _isFull(board)) return false;
+        require(_winner(board) == 2 && !_isFull(board), GameOver());
         uint256 taken = board.discs0 | board.discs1;
         Board memory after_ = abi.decode(next.appData, (Board));
         uint256 disc = (after_.discs0 | after_.discs1) ^ taken;
         // Adding the lowest cell of each column carries into its lowest free one.
         bool falls = disc & (taken + BOTTOM) == disc && disc & ALL == disc;
         bool one = disc != 0 && disc & (disc - 1) == 0;
-        if (!falls || !one) return false;
+        require(falls && one, OneDiscFalls(disc));
         if (state.writer == 0) board.discs0 |= uint64(disc);
         else board.discs1 |= uint64(disc);
         bool asComputed = keccak256(next.appData) == keccak256(abi.encode(board));
-        return asComputed && next.writer != state.writer && Stakes.unchanged(state, next);
+        require(asComputed && next.writer != state.writer && Stakes.unchanged(state, next), NothingElseMayChange());
+        return true;
     }
 
     /// @inheritdoc IApp

@@ -20,14 +20,26 @@ struct Exchange {
 /// @notice At the start the seller writes, and the key is zero. There is one move: the seller's, with the key, which pays
 /// the price. If it never comes, nothing is paid.
 contract FairExchange is IApp {
+    /// The key is revealed, or it is not the seller who writes.
+    error NoMoveLeft();
+    /// Another hash than the one that was agreed on.
+    error NotTheKey(bytes32 key);
+    /// A move pays the price, and nothing else.
+    error PayThePrice(uint128 price);
+    /// A move reveals the key, and hands over to the buyer.
+    error NothingElseMayChange();
+
     /// @inheritdoc IApp
     function validTransition(State calldata state, State calldata next) external pure returns (bool) {
         Exchange memory exchange = abi.decode(state.appData, (Exchange));
-        if (exchange.key != 0 || state.writer != exchange.seller) return false;
+        require(exchange.key == 0 && state.writer == exchange.seller, NoMoveLeft());
         exchange.key = abi.decode(next.appData, (Exchange)).key;
         bool revealed = exchange.key != 0 && keccak256(abi.encode(exchange.key)) == exchange.keyHash;
         bool sameTerms = keccak256(next.appData) == keccak256(abi.encode(exchange));
-        return revealed && sameTerms && next.writer != state.writer && _isPaid(exchange, state, next);
+        require(revealed, NotTheKey(exchange.key));
+        require(sameTerms && next.writer != state.writer, NothingElseMayChange());
+        require(_isPaid(exchange, state, next), PayThePrice(exchange.price));
+        return true;
     }
 
     /// @inheritdoc IApp

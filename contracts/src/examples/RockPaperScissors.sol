@@ -38,14 +38,26 @@ struct Rounds {
 /// @notice Three moves a round. Who stalls loses; otherwise whoever has won more rounds when they are played, or more than
 /// half of all before.
 contract RockPaperScissors is IApp {
+    /// All rounds are played, or one has won more than half of them.
+    error GameOver();
+    /// Zero hides no hand.
+    error NoCommitment();
+    /// 0 is rock, 1 paper, 2 scissors.
+    error NoSuchHand(uint8 hand);
+    /// keccak256(abi.encode(hand, salt)) is not what was committed to.
+    error NotTheCommitment(uint8 hand, bytes32 salt);
+    /// A move commits, answers or reveals, as the phase says; the score follows, and whose turn it is.
+    error NothingElseMayChange();
+
     /// @inheritdoc IApp
     function validTransition(State calldata state, State calldata next) external pure returns (bool) {
         Rounds memory game = abi.decode(state.appData, (Rounds));
         Rounds memory after_ = abi.decode(next.appData, (Rounds));
-        if (!_advance(game, after_)) return false;
+        _advance(game, after_);
         bool asComputed = keccak256(next.appData) == keccak256(abi.encode(game));
         bool sameTurn = next.writer == (game.phase == Phase.Answer ? 1 : 0);
-        return asComputed && sameTurn && Stakes.unchanged(state, next);
+        require(asComputed && sameTurn && Stakes.unchanged(state, next), NothingElseMayChange());
+        return true;
     }
 
     /// @inheritdoc IApp
@@ -56,21 +68,22 @@ contract RockPaperScissors is IApp {
         return Stakes.wonBy(game.wins0 > game.wins1 ? 0 : 1, game.stake, state);
     }
 
-    /// @dev Makes the move in `game` with what the mover chose in `chosen`. False when it may not choose that.
-    function _advance(Rounds memory game, Rounds memory chosen) private pure returns (bool) {
+    /// @dev Makes the move in `game` with what the mover chose in `chosen`.
+    function _advance(Rounds memory game, Rounds memory chosen) private pure {
+        require(game.phase != Phase.Over, GameOver());
         if (game.phase == Phase.Commit) {
+            require(chosen.commitment != 0, NoCommitment());
             (game.commitment, game.phase) = (chosen.commitment, Phase.Answer);
-            return chosen.commitment != 0;
-        }
-        if (game.phase == Phase.Answer) {
+        } else if (game.phase == Phase.Answer) {
+            require(chosen.answer < 3, NoSuchHand(chosen.answer));
             (game.answer, game.phase) = (chosen.answer, Phase.Reveal);
-            return chosen.answer < 3;
+        } else {
+            bool matches = keccak256(abi.encode(chosen.hand, chosen.salt)) == game.commitment;
+            require(matches, NotTheCommitment(chosen.hand, chosen.salt));
+            require(chosen.hand < 3, NoSuchHand(chosen.hand));
+            (game.hand, game.salt) = (chosen.hand, chosen.salt);
+            _score(game);
         }
-        if (game.phase == Phase.Over) return false;
-        if (chosen.hand > 2 || keccak256(abi.encode(chosen.hand, chosen.salt)) != game.commitment) return false;
-        (game.hand, game.salt) = (chosen.hand, chosen.salt);
-        _score(game);
-        return true;
     }
 
     function _score(Rounds memory game) private pure {

@@ -5,6 +5,9 @@ import {State} from "../interfaces/Types.sol";
 
 /// @title Verdicts of games for a stake of the first asset
 library Stakes {
+    /// More than a balance can change by.
+    error StakeTooHigh(uint128 stake);
+
     /// @notice What the state itself says: nobody wins.
     function draw(State calldata state) internal pure returns (int128[2][] memory deltas) {
         deltas = new int128[2][](state.allocations.length);
@@ -21,7 +24,7 @@ library Stakes {
     {
         deltas = draw(state);
         // A stake that does not fit makes this revert: then there is no verdict, and no move to here was possible.
-        require(stake <= uint128(type(int128).max));
+        require(stake <= uint128(type(int128).max), StakeTooHigh(stake));
         // forge-lint: disable-next-line(unsafe-typecast) checked
         int128 won = winner == 0 ? int128(stake) : -int128(stake);
         deltas[0][0] += won;

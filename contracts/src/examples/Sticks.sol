@@ -18,6 +18,8 @@ contract Sticks is IApp {
     error GameOver();
     /// A move takes one to three of them.
     error TakeOneToThree(uint256 before, uint256 left);
+    /// More than a balance can change by.
+    error StakeTooHigh(uint128 stake);
     /// A move changes the number of sticks, and hands over to the other.
     error NothingElseMayChange();
 
@@ -38,7 +40,7 @@ contract Sticks is IApp {
     /// @dev Who is to move loses: it stalls, or the other took the last stick.
     function verdict(State calldata state) external pure returns (int128[2][] memory deltas) {
         Heap memory heap = abi.decode(state.appData, (Heap));
-        require(heap.stake <= uint128(type(int128).max), "the stake is too high");
+        require(heap.stake <= uint128(type(int128).max), StakeTooHigh(heap.stake));
         // forge-lint: disable-next-line(unsafe-typecast) checked
         int128 stake = int128(heap.stake);
         deltas = new int128[2][](state.allocations.length);

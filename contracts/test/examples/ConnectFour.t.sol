@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Board} from "../../src/examples/ConnectFour.sol";
+import {Board, ConnectFour} from "../../src/examples/ConnectFour.sol";
 import {IApp} from "../../src/interfaces/IApp.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
@@ -42,7 +42,7 @@ contract ConnectFourTest is GameTest {
 
     function overAndWonBy0() private {
         stalledHere(WINS);
-        refused(0, withDisc(6, heights[6]));
+        refused(0, withDisc(6, heights[6]), ConnectFour.GameOver.selector);
     }
 
     function test_upright() public {
@@ -123,28 +123,31 @@ contract ConnectFourTest is GameTest {
             drop(uint8(columns[i]) - 48);
         }
         stalledHere(0.9 ether);
-        refused(0, abi.encode(board()));
+        refused(0, abi.encode(board()), ConnectFour.GameOver.selector);
     }
 
     function test_movesThatAreNone() public {
-        refused(1, withDisc(3, 1));
-        refused(0, withDisc(3, 0));
-        refused(1, abi.encode(board()));
+        refused(1, withDisc(3, 1), ConnectFour.OneDiscFalls.selector);
+        refused(0, withDisc(3, 0), ConnectFour.NothingElseMayChange.selector);
+        refused(1, abi.encode(board()), ConnectFour.OneDiscFalls.selector);
         drop(3);
-        refused(0, withDisc(3, 0));
-        refused(0, withDisc(3, 2));
+        refused(0, withDisc(3, 0), ConnectFour.OneDiscFalls.selector);
+        refused(0, withDisc(3, 2), ConnectFour.OneDiscFalls.selector);
         Board memory b = board();
         b.discs0 |= 2;
-        refused(0, abi.encode(b));
+        refused(0, abi.encode(b), ConnectFour.OneDiscFalls.selector);
         b = board();
         b.discs1 = 1 | 1 << 7;
-        refused(0, abi.encode(b));
+        refused(0, abi.encode(b), ConnectFour.OneDiscFalls.selector);
         b = board();
         (b.discs0, b.discs1) = (0, b.discs0);
-        refused(0, abi.encode(b));
+        refused(0, abi.encode(b), ConnectFour.OneDiscFalls.selector);
+        b = board();
+        b.discs0 |= 1 << 22;
+        refused(0, abi.encode(b), ConnectFour.NothingElseMayChange.selector);
         for (uint256 n = 0; n < 5; ++n) {
             drop(3);
         }
-        refused(1, withDisc(3, 6));
+        refused(1, withDisc(3, 6), ConnectFour.OneDiscFalls.selector);
     }
 }

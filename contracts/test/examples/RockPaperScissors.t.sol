@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Phase, Rounds} from "../../src/examples/RockPaperScissors.sol";
+import {Phase, RockPaperScissors, Rounds} from "../../src/examples/RockPaperScissors.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
 
@@ -73,7 +73,7 @@ contract RockPaperScissorsTest is GameTest {
         stalledHere(LOSES);
         Rounds memory g = now_();
         (g.commitment, g.phase) = ("more", Phase.Answer);
-        refused(1, abi.encode(g));
+        refused(1, abi.encode(g), RockPaperScissors.GameOver.selector);
     }
 
     /// Nine pairs of hands, by the rules as everyone knows them.
@@ -90,22 +90,29 @@ contract RockPaperScissorsTest is GameTest {
     }
 
     function test_movesThatAreNone() public {
-        refused(1, abi.encode(now_()));
+        refused(1, abi.encode(now_()), RockPaperScissors.NoCommitment.selector);
         Rounds memory g = now_();
         (g.commitment, g.phase) = (commitmentOf(0, "salt"), Phase.Answer);
-        refused(0, abi.encode(g));
+        refused(0, abi.encode(g), RockPaperScissors.NothingElseMayChange.selector);
         g.stake += 1;
-        refused(1, abi.encode(g));
+        refused(1, abi.encode(g), RockPaperScissors.NothingElseMayChange.selector);
         commit(0);
         g = now_();
         (g.answer, g.phase) = (3, Phase.Reveal);
-        refused(0, abi.encode(g));
+        refused(0, abi.encode(g), RockPaperScissors.NoSuchHand.selector);
         answer(1);
-        refused(0, revealed(1, 0, 0, Phase.Commit));
-        refused(0, revealed(0, 1, 0, Phase.Commit));
+        refused(0, revealed(1, 0, 0, Phase.Commit), RockPaperScissors.NotTheCommitment.selector);
+        refused(0, revealed(0, 1, 0, Phase.Commit), RockPaperScissors.NothingElseMayChange.selector);
         State memory next = following(0, revealed(0, 0, 1, Phase.Commit));
         (next.allocations[0].delta0, next.allocations[0].delta1) = (1, -1);
-        refused(next);
+        refused(next, RockPaperScissors.NothingElseMayChange.selector);
         move(0, revealed(0, 0, 1, Phase.Commit));
+    }
+
+    function test_aHiddenHandThatIsNone() public {
+        commit(3);
+        answer(1);
+        refused(0, revealed(3, 0, 0, Phase.Commit), RockPaperScissors.NoSuchHand.selector);
+        stalledHere(LOSES);
     }
 }

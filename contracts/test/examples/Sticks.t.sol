@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.28;
 
-import {Heap} from "../../src/examples/Sticks.sol";
+import {Heap, Sticks} from "../../src/examples/Sticks.sol";
 import {State} from "../../src/interfaces/Types.sol";
 import {GameTest} from "../utils/GameTest.sol";
 
@@ -26,17 +26,17 @@ contract SticksTest is GameTest {
         stalledHere(LOSES);
         move(1, heap(0));
         stalledHere(WINS);
-        refused(0, heap(0));
+        refused(0, heap(0), Sticks.GameOver.selector);
     }
 
     function test_movesThatAreNone() public {
-        refused(1, heap(5));
-        refused(1, heap(1));
-        refused(1, heap(6));
-        refused(0, heap(4));
-        refused(1, abi.encode(Heap(STAKE - 1, 4)));
+        refused(1, heap(5), Sticks.TakeOneToThree.selector);
+        refused(1, heap(1), Sticks.TakeOneToThree.selector);
+        refused(1, heap(6), Sticks.TakeOneToThree.selector);
+        refused(0, heap(4), Sticks.NothingElseMayChange.selector);
+        refused(1, abi.encode(Heap(STAKE - 1, 4)), Sticks.NothingElseMayChange.selector);
         State memory next = following(1, heap(4));
         (next.allocations[0].delta0, next.allocations[0].delta1) = (1, -1);
-        refused(next);
+        refused(next, Sticks.NothingElseMayChange.selector);
     }
 }

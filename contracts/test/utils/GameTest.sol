@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {Errors} from "../../src/interfaces/Errors.sol";
+import {IApp} from "../../src/interfaces/IApp.sol";
 import {ChannelParams, State} from "../../src/interfaces/Types.sol";
 import {AppTest} from "./AppTest.sol";
 
@@ -49,12 +50,15 @@ abstract contract GameTest is AppTest {
         game.push(abi.encode(next));
     }
 
-    function refused(uint8 writer, bytes memory appData) internal {
-        refused(following(writer, appData));
+    function refused(uint8 writer, bytes memory appData, bytes4 reason) internal {
+        refused(following(writer, appData), reason);
     }
 
-    function refused(State memory next) internal {
+    /// A player, whose node asks the app itself, is told why. A dispute needs the no alone.
+    function refused(State memory next, bytes4 reason) internal {
         State memory s = current();
+        vm.expectPartialRevert(reason);
+        IApp(p.app).validTransition(s, next);
         uint256 snapshot = vm.snapshotState();
         challengeAndWait(p, s);
         expectProgressRevert(p, s, next, Errors.InvalidMove.selector);
