@@ -185,7 +185,7 @@ fn a_restart_in_the_middle_of_a_dispute_changes_nothing() {
 }
 
 /// Node 1 sends this version, signed by its key, instead of what its engine would.
-fn forge(world: &mut World, id: ChannelId, next: AppMove) {
+pub(crate) fn forge(world: &mut World, id: ChannelId, next: AppMove) {
     let domain = *world.nodes[1].engine.domain();
     let base = world.nodes[1].engine.latest(world.now, id).expect("signed").position;
     let operations = [Operation::Move(next)].into();

@@ -7,6 +7,7 @@ mod apps_chain;
 mod apps_crashing;
 mod apps_disputed;
 mod apps_ending;
+mod apps_hostile;
 mod apps_stalling;
 mod bad_input;
 mod children;
