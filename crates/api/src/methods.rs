@@ -213,6 +213,8 @@ methods! {
     Read history(HistoryQuery) -> History;
     #[doc = "A part of a channel's history with the signatures that prove it, for `strait history verify`."]
     Read history_proof(HistoryQuery) -> HistoryProof;
+    #[doc = "Forgets a channel's history before a version for good. The channel, its balances and its defence need none of it; a bill then begins there."]
+    Admin history_prune(HistoryPrune) -> HistoryPruned;
     #[doc = "Events after a cursor, at once; for clients that cannot subscribe."]
     Read events(EventQuery) -> Events;
 

@@ -266,6 +266,7 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let verified: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(verified["totals"][0]["paid"], json!([ether("0.35"), ether("0.05")]));
+    the_older_part_of_a_bill_is_forgotten(&customer, directory.path(), short);
 
     customer.json(&["channel", "close", short, "--wait"]);
     assert_eq!(store.wait(short, "the close", |info| info["phase"] == "closed")["phase"], "closed");
@@ -279,6 +280,27 @@ fn open_pay_top_up_withdraw_close_and_dispute() {
     rpc(&url, "evm_increaseTime", json!([period]));
     let info = store.wait(second, "the settlement", |info| info["phase"] == "closed");
     assert_eq!(info["balances"][0]["own"], ether("0.4"));
+}
+
+/// Of coffee, a refund and an order's 0.1 ether the first is forgotten: what is left proves itself, and says so.
+fn the_older_part_of_a_bill_is_forgotten(customer: &Party, directory: &Path, channel: &str) {
+    let refused = customer.fails(&["history", "prune", channel, "--before", "2"]);
+    assert_eq!(refused.0, 2, "it is not done unasked: {}", refused.1);
+    let pruned = customer.json(&["history", "prune", channel, "--before", "2", "--yes"]);
+    assert_eq!(pruned, json!({"through": 1, "before": 0}));
+    let lines = customer.json(&["history", channel]);
+    let paid: Vec<_> =
+        lines["lines"].as_array().expect("lines").iter().filter_map(|line| line["memo"].as_str()).collect();
+    assert_eq!((lines["pruned_through"].as_u64(), &paid[..]), (Some(1), &["refund", "order 17"][..]));
+    let bill = directory.join("pruned.json");
+    let bill = bill.to_str().expect("a path");
+    customer.json(&["history", "export", channel, "--proof", bill]);
+    let output = run(strait(directory, &["history", "verify", bill, "--json"]));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let verified: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(verified["pruned_through"], 1);
+    assert_eq!(verified["totals"][0]["paid"], json!([ether("0.1"), ether("0.05")]));
+    assert_eq!(verified["totals"][0]["change"][0], format!("-{}", ether("0.3")), "with what is forgotten");
 }
 
 /// A withdrawal that waits for gas money keeps others away: who waits says so, and says that nothing was begun when it ends.

@@ -28,6 +28,29 @@ pub struct History {
     pub next: Option<String>,
     /// A cursor that yields what is agreed after this page.
     pub resume: String,
+    /// What was agreed up to this version was pruned, and is in no page; 0: nothing was.
+    #[serde(default)]
+    pub pruned_through: u64,
+}
+
+/// What of a channel's history is forgotten.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryPrune {
+    /// Of which channel; not one with an app.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// Versions before this one are forgotten, as far as the node needs them no more.
+    pub before: u64,
+}
+
+/// Where a history begins now.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct HistoryPruned {
+    /// What was agreed up to this version is forgotten, now or earlier; 0: nothing is.
+    pub through: u64,
+    /// What `through` was before.
+    pub before: u64,
 }
 
 /// One agreed operation.
@@ -160,8 +183,8 @@ pub enum HistoryEntry {
     },
 }
 
-/// A part of history that proves itself: `strait history verify` replays it from version 0 (or the prune point) and checks
-/// both signatures, without a node.
+/// A part of history that proves itself: `strait history verify` replays it from version 0, or from where it was pruned, and
+/// checks both signatures, without a node.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryProof {
     /// On which chain.
@@ -173,6 +196,11 @@ pub struct HistoryProof {
     pub params: Value,
     /// Which participant wrote the records, 0 or 1.
     pub side: u8,
+    /// Of a pruned history: the balances, locks and counts from which the first record goes on, as they are on disk. That
+    /// they are true follows from the records, whose signatures cover what they build on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub start: Option<Bytes>,
     /// The records as they are on disk, oldest first.
     #[schemars(with = "Vec<String>")]
     pub records: Vec<Bytes>,

@@ -4,6 +4,7 @@ use crate::amount::Assets;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
+use crate::output::note;
 use crate::text::{one_line, printable, short, time};
 use clap::Args;
 use serde::Serialize;
@@ -96,16 +97,22 @@ impl Printer<'_> {
         loop {
             let query = HistoryQuery { channel: self.channel.channel, cursor, limit: Some(PAGE) };
             let page = self.context.api.history(query).await?;
+            let through = page.pruned_through;
+            if self.is_first && through > 0 {
+                let text = format!("what was agreed up to version {through} was pruned, and is not listed");
+                note(self.context.out.is_json(), &text);
+            }
             if self.context.out.is_json() && !self.lines {
                 all.extend(page.lines);
             } else {
-                self.print(&page.lines).await?;
+                self.print(&page.lines, through > 0).await?;
             }
             match page.next {
                 Some(next) => cursor = Some(next),
                 None => {
                     if self.context.out.is_json() && !self.lines {
-                        let bill = History { lines: all, next: None, resume: page.resume.clone() };
+                        let (resume, lines) = (page.resume.clone(), all);
+                        let bill = History { lines, next: None, resume, pruned_through: through };
                         self.context.out.result(&bill, |_| String::new())?;
                     }
                     return Ok(page.resume);
@@ -114,7 +121,7 @@ impl Printer<'_> {
         }
     }
 
-    async fn print(&mut self, lines: &[HistoryLine]) -> Result<(), Failure> {
+    async fn print(&mut self, lines: &[HistoryLine], is_pruned: bool) -> Result<(), Failure> {
         let out = &self.context.out;
         let is_first = std::mem::replace(&mut self.is_first, false);
         if out.is_json() {
@@ -127,7 +134,11 @@ impl Printer<'_> {
             return out.raw(text.trim_end_matches('\n'));
         }
         if lines.is_empty() {
-            return if is_first && !self.lines { out.raw("nothing is agreed yet") } else { Ok(()) };
+            return if is_first && !self.lines && !is_pruned {
+                out.raw("nothing is agreed yet")
+            } else {
+                Ok(())
+            };
         }
         let header = ["VERSION", "BY", "OPERATION", "NUMBER", "AMOUNT", "MEMO"];
         let header: &[&str] = if is_first { &header } else { &[] };
@@ -339,6 +350,21 @@ mod tests {
         run(&context, args(false)).await.expect("printed");
         let bill: History = serde_json::from_str(&seen.text()).expect("one value");
         assert_eq!((bill.lines.len(), bill.resume.as_str()), (3, "3"));
+    }
+
+    #[tokio::test]
+    async fn a_pruned_bill_says_from_where_on_it_tells() {
+        for json in [true, false] {
+            let (context, seen) = Fake::new(json)
+                .on("strait_history", |_| {
+                    Ok(json!({"lines": [], "next": null, "resume": "3", "pruned_through": 9}))
+                })
+                .start();
+            run(&context, args(false)).await.expect("printed");
+            let told: Value = serde_json::from_str(&seen.text()).unwrap_or_default();
+            assert_eq!(told["pruned_through"].as_u64(), json.then_some(9));
+            assert!(!seen.text().contains("nothing is agreed"), "{}", seen.text());
+        }
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 mod export;
 mod lines;
 mod proof;
-mod replay;
+mod prune;
 mod terms;
 mod verify;
 
@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 #[command(
     args_conflicts_with_subcommands = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  strait history 0x1a2b\n  strait history 0x1a2b --csv > bill.csv\n  strait history 0x1a2b --follow --json\n  strait history export 0x1a2b --proof bill.json\n  strait history verify bill.json\n\nA bill lists what both have signed, operation by operation. `verify` needs no node and no chain: it checks every\nsignature and hash of an exported bill."
+    after_help = "Examples:\n  strait history 0x1a2b\n  strait history 0x1a2b --csv > bill.csv\n  strait history 0x1a2b --follow --json\n  strait history export 0x1a2b --proof bill.json\n  strait history verify bill.json\n  strait history prune 0x1a2b --keep 10000\n\nA bill lists what both have signed, operation by operation. `verify` needs no node and no chain: it checks every\nsignature and hash of an exported bill."
 )]
 pub(crate) struct HistoryArgs {
     #[command(subcommand)]
@@ -32,6 +32,8 @@ pub(crate) struct HistoryArgs {
 enum HistoryCommand {
     /// Writes a bill with the signatures that prove it.
     Export(export::ExportArgs),
+    /// Forgets the older part of a channel's history for good.
+    Prune(prune::PruneArgs),
     /// Checks an exported bill, without a node.
     Verify(verify::VerifyArgs),
 }
@@ -62,6 +64,7 @@ pub(crate) async fn run(context: &Context, args: HistoryArgs) -> Result<(), Fail
     match args.command {
         None => lines::run(context, args.lines).await,
         Some(HistoryCommand::Export(args)) => export::run(context, args).await,
+        Some(HistoryCommand::Prune(args)) => prune::run(context, args).await,
         Some(HistoryCommand::Verify(args)) => verify::run(&args, &context.out, context.assets().await?),
     }
 }

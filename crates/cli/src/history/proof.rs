@@ -1,13 +1,15 @@
 //! Whether an exported bill proves itself.
 
-use super::replay::Replay;
 use super::terms;
 use crate::failure::Failure;
 use serde::Serialize;
 use strait_api::{HistoryProof, SignedState};
 use strait_node::service::{params_json, typed_data};
-use strait_protocol::{BillLine, Operation, Record};
-use strait_types::{Address, Amount, Bytes, ChannelId, ChannelParams, Domain, Side, Version};
+use strait_protocol::{Bill, BillLine, Operation, Position, Record, Replay};
+use strait_types::{
+    Address, Amount, Bytes, ChannelId, ChannelParams, Domain, Side, Signature, SignatureError, Version,
+    locks_hash,
+};
 
 /// A bill that holds.
 #[derive(Serialize, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub(super) struct Verified {
     pub(super) channel: ChannelId,
     pub(super) chain_id: u64,
     pub(super) adjudicator: Address,
+    /// What was agreed up to this version was pruned: payments of before are in no sum here. 0: the bill is whole.
+    pub(super) pruned_through: u64,
     /// Version at which the records end; whatever the exporter was paid or paid by then carries the peer's signature.
     pub(super) version: u64,
     /// Version whose two signatures are in the bill.
@@ -77,14 +81,25 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
     let domain = Domain::new(proof.chain_id, proof.adjudicator);
     let latest: SignedState =
         serde_json::from_value(proof.latest.clone()).map_err(|error| format!("latest: {error}"))?;
-    let mut replay = Replay::new(domain, &params, side);
+    let id = params.id(domain.chain_id(), domain.adjudicator());
+    let start = match &proof.start {
+        None => Position::zero(id, params.assets.len()),
+        Some(bytes) => read_start(bytes, id, params.assets.len()).map_err(|what| format!("start: {what}"))?,
+    };
+    let pruned_through = start.state.version.0;
+    let mut bill = Bill::resume(side, start.payments, start.locks_added);
+    let mut replay = Replay::new(&params, side, start);
     let mut totals: Vec<Total> = params.assets.iter().copied().map(Total::new).collect();
     let mut moves: u64 = 0;
     let mut signed = check_latest(&replay, &domain, &params, &latest)?;
     for (index, bytes) in proof.records.iter().enumerate() {
         let place = |what: String| format!("record {}: {what}", index.saturating_add(1));
         let record = Record::decode(bytes).map_err(|error| place(format!("is damaged: {error}")))?;
-        let lines = replay.read(record).map_err(place)?;
+        let check = &mut |position: &Position, side: Side, signature: &Signature| {
+            check_signature(&domain, &params, position, side, signature)
+        };
+        replay.read(&record, check).map_err(|error| place(error.to_string()))?;
+        let lines = bill.read(record);
         lines.iter().try_for_each(|line| add(&mut totals, line)).map_err(place)?;
         moves = moves.saturating_add(lines.iter().filter(|line| is_move(line)).count() as u64);
         signed = check_latest(&replay, &domain, &params, &latest)?.or(signed);
@@ -102,6 +117,7 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         channel: state.channel,
         chain_id: proof.chain_id,
         adjudicator: proof.adjudicator,
+        pruned_through,
         version,
         signed_by_both: signed,
         signers: params.participants.map(|participant| participant.signer),
@@ -118,6 +134,32 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
     })
 }
 
+/// Where a pruned history begins. Of what it says the state's hash covers all that money hangs on, and the first record
+/// has signed that hash.
+fn read_start(bytes: &[u8], id: ChannelId, assets: usize) -> Result<Position, String> {
+    let start: Position = borsh::from_slice(bytes).map_err(|error| format!("is damaged: {error}"))?;
+    let list = locks_hash(start.locks.iter().map(|entry| &entry.lock));
+    if start.state.channel != id || start.state.allocations.len() != assets || start.state.locks_hash != list
+    {
+        return Err("does not belong to this channel".into());
+    }
+    if start.state.version == Version::ZERO {
+        Err("is at version 0, where nothing is pruned".into())
+    } else {
+        Ok(start)
+    }
+}
+
+fn check_signature(
+    domain: &Domain,
+    params: &ChannelParams,
+    position: &Position,
+    side: Side,
+    signature: &Signature,
+) -> Result<(), SignatureError> {
+    signature.verify(domain.state_digest(position.state.hash()), params.participant(side).signer)
+}
+
 /// The version, when the records have just led to the state that both signed.
 fn check_latest(
     replay: &Replay,
@@ -125,15 +167,23 @@ fn check_latest(
     params: &ChannelParams,
     latest: &SignedState,
 ) -> Result<Option<u64>, String> {
-    if !replay.is_at(latest.digest) {
+    let (position, state) = (replay.confirmed(), &replay.confirmed().state);
+    if domain.state_digest(state.hash()) != latest.digest {
         return Ok(None);
     }
-    let state = &replay.confirmed().state;
     if latest.params != params_json(params) || latest.typed_data != typed_data(domain, state) {
         return Err(format!("latest: what it says is not version {}, which it signs", state.version));
     }
-    let signatures = [&latest.signatures[0][..], &latest.signatures[1][..]];
-    replay.check_signatures(signatures).map_err(|what| format!("latest: {what}"))?;
+    if state.version == Version::ZERO {
+        let is_unsigned = latest.signatures.iter().all(|bytes| bytes.is_empty());
+        return if is_unsigned { Ok(Some(0)) } else { Err("latest: version 0 has signatures".into()) };
+    }
+    for side in Side::BOTH {
+        let bytes = <[u8; 64]>::try_from(&latest.signatures[side.index()][..])
+            .map_err(|_| format!("latest: the signature of participant {} has not 64 bytes", side.index()))?;
+        check_signature(domain, params, position, side, &Signature(bytes))
+            .map_err(|error| format!("latest: version {}: {error}", state.version))?;
+    }
     Ok(Some(state.version.0))
 }
 

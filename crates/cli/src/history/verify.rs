@@ -71,7 +71,7 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
         return format!(
             "{HOLDS}\n\n{}{}",
             out.pairs(&played(pairs, game, verified, &who, assets)),
-            gaps(verified)
+            notes(verified)
         );
     }
     // A proof has addresses alone: the names are those of this home's configuration.
@@ -87,7 +87,7 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
         })
     });
     let table = out.table(&["SIDE", "PAYMENTS", "PAID", "WITHDRAWN"], rows.collect::<Vec<_>>());
-    format!("{HOLDS}\n\n{}\n\n{table}{}", out.pairs(&pairs), gaps(verified))
+    format!("{HOLDS}\n\n{}\n\n{table}{}", out.pairs(&pairs), notes(verified))
 }
 
 const HOLDS: &str = "the bill holds: every signature and hash is right";
@@ -120,8 +120,15 @@ fn played(
     pairs
 }
 
-fn gaps(verified: &Verified) -> String {
+/// What the bill does not hold.
+fn notes(verified: &Verified) -> String {
     let mut text = String::new();
+    if verified.pruned_through > 0 {
+        text.push_str(&format!(
+            "\n\nit begins after version {}: the exporter's node has forgotten what was agreed before, whose payments are in no\nsum here; the balances with which it begins are covered by the signatures on what follows",
+            verified.pruned_through
+        ));
+    }
     for [from, to] in &verified.gaps {
         text.push_str(&format!(
             "\n\nbetween versions {from} and {to} the items are missing, since the exporter's node was restored from a\nbackup; the balances after it are signed by both, and the peer's bill has the items"

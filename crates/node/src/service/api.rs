@@ -161,6 +161,10 @@ impl Api for Service {
         self.core.history_proof(&request).await
     }
 
+    async fn history_prune(&self, request: HistoryPrune) -> Result<HistoryPruned, ApiError> {
+        self.core.history_prune(request).await
+    }
+
     async fn events(&self, request: EventQuery) -> Result<Events, ApiError> {
         self.core.events(&request).await
     }

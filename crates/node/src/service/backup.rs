@@ -11,6 +11,8 @@ impl Core {
     pub(crate) async fn backup(&self, request: BackupTo) -> Result<BackupDone, ApiError> {
         let target = PathBuf::from(&request.directory);
         let parent = check_target(&target)?;
+        // The database's copy must know of all that the stores' copies have forgotten.
+        let kept = self.pruning.reading().await;
         let mut sources = Vec::new();
         for chain in &self.nodes {
             let copy = chain.copy_store.clone().ok_or_else(|| {
@@ -22,6 +24,7 @@ impl Core {
         }
         let database = self.database.path().to_owned();
         let work = move || {
+            let _kept = kept;
             let partial = partial_name(&target);
             let written = write_all(&partial, &database, &sources).and_then(|()| {
                 fs::rename(&partial, &target).map_err(|error| failed(&target, &error))?;

@@ -14,6 +14,9 @@ pub(crate) async fn chores(core: Weak<Core>) {
         if let Err(error) = core.forget_keys().await {
             tracing::warn!(%error, "old idempotency keys are kept for now");
         }
+        if let Err(error) = core.forget_pruned().await {
+            tracing::warn!(%error, "pruned history is kept on disk for now");
+        }
         drop(core);
         tokio::time::sleep(INTERVAL).await;
     }

@@ -3,15 +3,16 @@
 use super::Core;
 use super::apps::{shown, texts};
 use super::convert::{bad_cursor, memo, page_limit};
+use super::prune::Start;
 use super::registry::Known;
 use crate::{Node, NodeError};
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use strait_api::{ApiError, History, HistoryEntry, HistoryLine, HistoryQuery};
-use strait_engine::ports::StoreError;
+use strait_api::{ApiError, ErrorCode, History, HistoryEntry, HistoryLine, HistoryQuery};
+use strait_engine::ports::{HistoryEntry as Entry, StoreError};
 use strait_protocol::{Bill, BillLine, Operation, Record};
-use strait_types::{Amount, Version};
+use strait_types::{Amount, ChannelId, Side, Version};
 
 /// Records that are read from the store at once.
 const RECORDS: usize = 256;
@@ -49,15 +50,53 @@ impl Mark {
     }
 }
 
-/// Reads on from a place.
-pub(crate) struct Scan<'a> {
-    node: &'a Node,
-    known: &'a Known,
+/// Follows a channel's records from a place on.
+pub(crate) struct Place {
     bill: Bill,
     /// Position of the last record that was read.
     position: Option<u64>,
     /// For each pending version of ours the position before it.
     before_pending: VecDeque<Option<u64>>,
+}
+
+impl Place {
+    pub(crate) fn new(side: Side, mark: Mark) -> Place {
+        Place {
+            bill: Bill::resume(side, mark.payments, mark.locks),
+            position: mark.after,
+            before_pending: VecDeque::new(),
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            after: self.before_pending.front().copied().unwrap_or(self.position),
+            payments: self.bill.payments(),
+            locks: self.bill.locks(),
+        }
+    }
+
+    /// Takes the next record; gives what became agreed by it.
+    pub(crate) fn take(&mut self, position: u64, record: Record) -> Vec<BillLine> {
+        if matches!(record, Record::Wrote(_)) {
+            self.before_pending.push_back(self.position);
+        }
+        let lines = self.bill.read(record);
+        let pending = self.bill.pending().len();
+        while self.before_pending.len() > pending {
+            self.before_pending.pop_front();
+        }
+        self.position = Some(position);
+        lines
+    }
+}
+
+/// Reads on from a place.
+pub(crate) struct Scan<'a> {
+    node: &'a Node,
+    known: &'a Known,
+    place: Place,
 }
 
 /// Where a restore from a backup broke the row of operations.
@@ -87,38 +126,28 @@ pub(crate) struct Piece {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(node: &'a Node, known: &'a Known, mark: Mark) -> Scan<'a> {
-        Scan {
-            node,
-            known,
-            bill: Bill::resume(known.side, mark.payments, mark.locks),
-            position: mark.after,
-            before_pending: VecDeque::new(),
-        }
+        Scan { node, known, place: Place::new(known.side, mark) }
     }
 
     /// Where it stands.
     pub(crate) fn mark(&self) -> Mark {
-        Mark {
-            after: self.before_pending.front().copied().unwrap_or(self.position),
-            payments: self.bill.payments(),
-            locks: self.bill.locks(),
-        }
+        self.place.mark()
     }
 
     /// The place after the last record that was read, for those who read records and no bill.
     pub(crate) fn here(&self) -> Mark {
-        Mark { after: self.position, ..self.mark() }
+        Mark { after: self.place.position, ..self.mark() }
     }
 
     /// Versions of ours that were written and are not agreed.
     pub(crate) fn pending(&self) -> impl Iterator<Item = (Version, &[Operation])> {
-        self.bill.pending()
+        self.place.bill.pending()
     }
 
     fn broken_by(&self, record: &Record) -> Option<Break> {
         match record {
             Record::Adopted(latest) => {
-                let (now, before) = (latest.position.payments, self.bill.payments());
+                let (now, before) = (latest.position.payments, self.place.bill.payments());
                 let missing = [0, 1].map(|side| now[side].saturating_sub(before[side]));
                 Some(Break::Restored { version: latest.position.state.version, missing })
             }
@@ -133,37 +162,37 @@ impl<'a> Scan<'a> {
 
     /// Reads at most so many records.
     pub(crate) async fn read_some(&mut self, limit: usize) -> Result<Piece, NodeError> {
-        let entries = self.node.history(self.known.id, self.position, limit).await?;
+        let entries = self.node.history(self.known.id, self.place.position, limit).await?;
         let is_last = entries.len() < limit;
         let mut piece = Piece { lines: Vec::new(), breaks: Vec::new(), records: Vec::new(), is_last };
         for entry in entries {
-            let record = Record::decode(&entry.payload).map_err(|error| {
-                NodeError::Store(StoreError::Damaged {
-                    path: format!("of channel {}", self.known.id),
-                    what: format!("a record of its history does not decode: {error}"),
-                })
-            })?;
-            if matches!(record, Record::Wrote(_)) {
-                self.before_pending.push_back(self.position);
-            }
+            let record = decode(self.known.id, &entry)?;
             piece.breaks.extend(self.broken_by(&record).map(|broken| (piece.lines.len(), broken)));
-            piece.lines.extend(self.bill.read(record));
-            let pending = self.bill.pending().len();
-            while self.before_pending.len() > pending {
-                self.before_pending.pop_front();
-            }
-            self.position = Some(entry.position);
+            piece.lines.extend(self.place.take(entry.position, record));
             piece.records.push(entry.payload);
         }
         Ok(piece)
     }
 }
 
+/// Reads a record of a channel's history.
+pub(crate) fn decode(channel: ChannelId, entry: &Entry) -> Result<Record, NodeError> {
+    Record::decode(&entry.payload).map_err(|error| {
+        NodeError::Store(StoreError::Damaged {
+            path: format!("of channel {channel}"),
+            what: format!("a record of its history does not decode: {error}"),
+        })
+    })
+}
+
 impl Core {
     pub(crate) async fn history(&self, query: &HistoryQuery) -> Result<History, ApiError> {
         let known = self.known(query.channel).await?;
         let limit = page_limit(query.limit, 1_000, 10_000)?;
-        let mark = read_cursor(query.cursor.as_deref())?;
+        let _kept = self.pruning.reading().await;
+        let start = self.history_start(known.id).await?;
+        let mark = read_cursor(query.cursor.as_deref(), &start)?;
+        let pruned_through = start.version();
         let node = self.node(&known)?;
         let mut scan = Scan::new(node, &known, mark);
         let mut lines = Vec::new();
@@ -181,17 +210,22 @@ impl Core {
             let resume = scan.mark().to_cursor();
             if piece.is_last || lines.len() >= limit {
                 let next = (!piece.is_last).then(|| resume.clone());
-                return Ok(History { lines, next, resume });
+                return Ok(History { lines, next, resume, pruned_through });
             }
         }
     }
 }
 
-pub(crate) fn read_cursor(cursor: Option<&str>) -> Result<Mark, ApiError> {
-    match cursor {
-        Some(cursor) => Mark::from_cursor(cursor).ok_or_else(|| bad_cursor(cursor)),
-        None => Ok(Mark::default()),
+/// The place that a cursor names; without one where the history begins.
+pub(crate) fn read_cursor(cursor: Option<&str>, start: &Start) -> Result<Mark, ApiError> {
+    let Some(cursor) = cursor else { return Ok(start.mark()) };
+    let mark = Mark::from_cursor(cursor).ok_or_else(|| bad_cursor(cursor))?;
+    if mark.after < start.mark().after {
+        let message = format!("what follows this cursor was pruned, up to version {}", start.version());
+        return Err(ApiError::new(ErrorCode::InvalidParams, message)
+            .hint("begin again without a cursor; the first page is the oldest that is left"));
     }
+    Ok(mark)
 }
 
 /// A break as clients see it.

@@ -17,7 +17,7 @@
 mod decide;
 mod table;
 
-pub(crate) use table::{Decided, Intention};
+pub(crate) use table::{Decided, Intention, undecided};
 
 use super::registry::Known;
 use super::{Core, DatabaseError};

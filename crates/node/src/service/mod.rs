@@ -20,6 +20,7 @@ mod keys;
 mod open;
 mod pay;
 mod peers;
+mod prune;
 mod registry;
 mod state;
 mod towers;
@@ -91,6 +92,7 @@ pub(crate) struct Core {
     pub(crate) rng: Mutex<Box<dyn Rng>>,
     pub(crate) started_ms: u64,
     pub(crate) running: keys::Running,
+    pub(crate) pruning: prune::Pruning,
 }
 
 impl std::fmt::Debug for Service {
@@ -149,6 +151,7 @@ impl Service {
             clock: config.clock,
             rng: Mutex::new(rng),
             running: keys::Running::default(),
+            pruning: prune::Pruning::default(),
         });
         core.load_invoices().await?;
         let pumps = Pump::start_all(&core).await?;

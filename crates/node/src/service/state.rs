@@ -39,10 +39,12 @@ impl Core {
         let known = self.known(query.channel).await?;
         let limit = page_limit(query.limit, 1_000, MAX_RECORDS)?;
         let node = self.node(&known)?;
+        let _kept = self.pruning.reading().await;
+        let start = self.history_start(known.id).await?;
         // The state first: what is agreed meanwhile makes the records longer, so that they always lead to it.
         let latest = serde_json::to_value(self.state(known.id).await?)
             .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
-        let mut scan = Scan::new(node, &known, read_cursor(query.cursor.as_deref())?);
+        let mut scan = Scan::new(node, &known, read_cursor(query.cursor.as_deref(), &start)?);
         let (mut records, mut bytes, mut is_last): (Vec<Bytes>, _, _) = (Vec::new(), 0_usize, false);
         while !is_last && records.len() < limit && bytes < PAGE_BYTES {
             let piece = scan.read_some(RECORDS.min(limit - records.len())).await?;
@@ -57,6 +59,7 @@ impl Core {
             adjudicator: node.domain().adjudicator(),
             params: params_json(&known.params),
             side: known.side as u8,
+            start: start.position(),
             records,
             latest,
             next: (!is_last).then(|| scan.here().to_cursor()),

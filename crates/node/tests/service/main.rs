@@ -10,5 +10,6 @@ mod invoices;
 mod keys;
 mod life;
 mod misuse;
+mod pruning;
 mod towers;
 mod world;

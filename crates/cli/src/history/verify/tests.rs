@@ -88,6 +88,7 @@ impl Channel {
             adjudicator: self.domain.adjudicator(),
             params,
             side: 0,
+            start: None,
             records: self.records.iter().map(encode).collect(),
             latest: serde_json::to_value(latest).expect("JSON"),
             next: None,
@@ -238,6 +239,66 @@ fn of_a_game_it_tells_what_was_played_and_what_came_of_it() {
         assert!(text.contains(part), "{part} is missing in {text}");
     }
     assert!(!text.contains("PAYMENTS"), "{text}");
+}
+
+/// As a node exports it that has forgotten what was agreed before a place.
+fn pruned(mut channel: Channel, start: &Position, records: usize) -> HistoryProof {
+    channel.records.drain(..records);
+    HistoryProof { start: Some(borsh::to_vec(start).expect("bytes").into()), ..channel.proof() }
+}
+
+#[test]
+fn a_pruned_bill_proves_what_is_left_and_says_where_it_begins() {
+    let mut channel = Channel::new();
+    channel.agree(1, vec![pay(0, 100, "tea"), pay(1, 7, "token")]);
+    let hash = B256::repeat_byte(3);
+    let lock = Lock::hash(Side::Zero, AssetIndex(0), Amount::from(50), hash, 1_800_000_000);
+    channel.agree(2, vec![Operation::AddLock(lock), pay(0, 1, "")]);
+    let (start, records) = (channel.position.clone(), channel.records.len());
+    let all_forgotten = HistoryProof {
+        records: Vec::new(),
+        start: Some(borsh::to_vec(&start).expect("bytes").into()),
+        ..channel.proof()
+    };
+    assert_eq!(verify(&all_forgotten).expect("holds").pruned_through, 2);
+    channel.agree(3, vec![Operation::CancelLock { number: 0 }, pay(0, 20, "late"), Operation::HandOver]);
+    channel.agree(4, vec![pay(0, 5, "back")]);
+    let proof = pruned(channel, &start, records);
+    let verified = verify(&proof).expect("holds");
+    assert_eq!((verified.pruned_through, verified.version), (2, 4));
+    assert_eq!(verified.totals[0].paid, [20, 5].map(Amount::from));
+    assert_eq!(verified.totals[0].change, ["-116", "116"], "with what is forgotten");
+    let page = Page::new(false, None);
+    assert!(report(&verified, &page.out, &Assets::default()).contains("it begins after version 2"));
+
+    let bytes = proof.start.clone().expect("a start");
+    let changed = (0..bytes.len()).map(|at| {
+        let mut bytes = bytes.to_vec();
+        bytes[at] ^= 1;
+        HistoryProof { start: Some(bytes.into()), ..proof.clone() }
+    });
+    let none = HistoryProof { start: None, ..proof.clone() };
+    for other in changed.chain([none]) {
+        let Ok(other) = verify(&other) else { continue };
+        assert_eq!(other, verified, "what is not signed changes nothing");
+    }
+}
+
+#[test]
+fn answers_to_what_was_pruned_may_stand_between_what_was_in_flight() {
+    let mut channel = Channel::new();
+    for version in 1..=4 {
+        channel.agree(version, vec![pay(0, version, "")]);
+    }
+    let [w1, c1, w2, c2, w3, c3, w4, c4] = <[Record; 8]>::try_from(channel.records.clone()).expect("eight");
+    let mut start = Channel::new();
+    start.agree(1, vec![pay(0, 1, "")]);
+    start.agree(2, vec![pay(0, 2, "")]);
+    channel.records = vec![w1, w2, w3, c1, c2, w4, c3, c4];
+    // It begins before the oldest version that was in flight then, whose predecessors are answered later.
+    let verified = verify(&pruned(channel, &start.position, 2)).expect("holds");
+    assert_eq!((verified.pruned_through, verified.version), (2, 4));
+    assert_eq!(verified.totals[0].paid[0], Amount::from(7));
 }
 
 #[test]

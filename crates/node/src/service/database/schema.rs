@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use std::path::Path;
 
 /// One step per format, each from its predecessor; the first makes an empty database.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     // `channel.number` counts channels in the order in which they became known; `told` is what clients were told of
     // it; `mark` is where in its history a later look begins. `event.total` sums the sizes of all events so far.
     "CREATE TABLE channel (number INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, told BLOB NOT NULL, mark BLOB NOT NULL)
@@ -26,6 +26,8 @@ const MIGRATIONS: [&str; 3] = [
     // Where a peer last said that it is paid out.
     "CREATE TABLE payout (chain INTEGER NOT NULL, signer BLOB NOT NULL, payout BLOB NOT NULL, PRIMARY KEY (chain, signer))
          STRICT, WITHOUT ROWID;",
+    // Where the history of a channel begins, of which the older part was forgotten.
+    "CREATE TABLE history_start (channel BLOB PRIMARY KEY, start BLOB NOT NULL) STRICT, WITHOUT ROWID;",
 ];
 
 /// The format that this release writes.

@@ -10,6 +10,7 @@ use crate::service::apps::texts;
 use crate::service::channels::ENDED;
 use crate::service::convert;
 use crate::service::history::Mark;
+use crate::service::prune::Look;
 use crate::service::registry::Known;
 use crate::service::{ChainNode, Core, ServiceError};
 use std::collections::{BTreeSet, HashMap};
@@ -75,6 +76,8 @@ pub(crate) struct Pump {
     /// Channels whose account has changed since the last write.
     pub(super) changed: BTreeSet<ChannelId>,
     notices: mpsc::Receiver<Arc<Notice>>,
+    /// Channels whose history somebody wants to be read on.
+    looks: mpsc::Receiver<Look>,
     /// Peers with a channel that somebody deposited into.
     funded: BTreeSet<Address>,
     connections: Bursts,
@@ -90,10 +93,12 @@ impl Pump {
         // Channels of a chain that is configured no more keep their numbers.
         core.registry.reserve(rows.iter().map(|row| row.number).max().unwrap_or_default());
         let mut rows: HashMap<_, _> = rows.into_iter().map(|row| (row.channel, row)).collect();
-        let mut pumps = Vec::new();
+        let (mut pumps, mut askers) = (Vec::new(), Vec::new());
         for (chain, node) in core.nodes.iter().enumerate() {
             // From here on nothing is missed; what happened before is told by the comparison.
             let notices = node.node.subscribe();
+            let (asker, looks) = mpsc::channel(1);
+            askers.push(asker);
             let mut pump = Pump {
                 core: core.clone(),
                 chain,
@@ -101,6 +106,7 @@ impl Pump {
                 drafts: Vec::new(),
                 changed: BTreeSet::new(),
                 notices,
+                looks,
                 funded: BTreeSet::new(),
                 connections: Bursts::default(),
                 faults: Bursts::default(),
@@ -109,6 +115,7 @@ impl Pump {
             pump.take_known(node, &mut rows).await?;
             pumps.push(pump);
         }
+        core.pruning.set_looks(askers);
         // New ones get their numbers when all former numbers are taken.
         for pump in &mut pumps {
             pump.take_new().await?;
@@ -160,6 +167,14 @@ impl Pump {
                     if let Err(error) = self.read_on(READ_ON_VERSIONS).await {
                         return self.give_up(&error);
                     }
+                    continue;
+                }
+                Some((channel, done)) = self.looks.recv() => {
+                    if let Err(error) = self.look(channel).await {
+                        return self.give_up(&error);
+                    }
+                    // Who asked may have gone away.
+                    let _asked = done.send(());
                     continue;
                 }
             };

@@ -55,6 +55,16 @@ impl Pump {
         Ok(())
     }
 
+    /// Reads on in a channel's history to its end. What it tells, and where it stands then, is durable when this returns.
+    pub(super) async fn look(&mut self, id: ChannelId) -> Result<(), NodeError> {
+        let version = move |engine: &strait_engine::Engine| engine.channel(id).map(|of| of.view().version);
+        if let Some(version) = self.node().node.query(version).await? {
+            self.compare_history(id, version).await?;
+        }
+        self.write().await;
+        Ok(())
+    }
+
     async fn compare_all(&mut self) -> Result<(), NodeError> {
         let ids: Vec<_> = self.accounts.keys().copied().collect();
         for chunk in ids.chunks(CHUNK) {

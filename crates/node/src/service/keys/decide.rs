@@ -176,6 +176,7 @@ impl Core {
 
     /// Decides one when it is asked for again.
     pub(super) async fn decide_late(&self, row: Undecided) -> Result<Decided, ApiError> {
+        let _kept = self.pruning.reading().await;
         let row = match self.credit_late(row).await? {
             Ok(row) => row,
             Err(decided) => return Ok(decided),

@@ -71,6 +71,19 @@ pub(crate) struct Found {
     pub(crate) version: Version,
 }
 
+impl Intention {
+    /// A place in the channel's history before all that it is looked for in.
+    pub(crate) fn mark(&self) -> Option<Mark> {
+        match self {
+            Intention::Operations { mark, .. } | Intention::Found { mark, .. } => Some(*mark),
+            Intention::Deposit { .. }
+            | Intention::Open { .. }
+            | Intention::Child { .. }
+            | Intention::Nothing => None,
+        }
+    }
+}
+
 /// What a key begins with.
 pub(crate) struct Row {
     pub(crate) key: String,
@@ -167,7 +180,7 @@ pub(super) fn forget(db: &Connection, now_ms: u64) -> rusqlite::Result<()> {
 }
 
 /// Those without a result, oldest first.
-pub(super) fn undecided(db: &Connection) -> rusqlite::Result<Vec<Undecided>> {
+pub(crate) fn undecided(db: &Connection) -> rusqlite::Result<Vec<Undecided>> {
     db.prepare("SELECT key, at_ms, channel, note FROM idempotency WHERE result IS NULL ORDER BY number")?
         .query_map((), |row| {
             let channel = channel_id(row.get(2)?);
