@@ -3,8 +3,8 @@
 //! What comes in is counted in the same transaction that writes the event of the payment, so each payment counts once,
 //! also across a crash. An invoice is paid when what came in its asset and before its end reaches its amount. A payment for
 //! one that is paid, over or taken back is refused by the engine, which asks the node's [`InvoiceBook`]: the payer's node tells
-//! its user, and nothing has moved. What came in before the book knew (in the moment in which the last payment is counted, or
-//! while the service starts), or is not the whole amount, is received all the same, since it is signed and the payer cannot take it
+//! its user, and nothing has moved. The book counts what the engine accepts, so that a payment
+//! that comes right behind the completing one is refused, too. What came in before the book knew (while the service starts), or is not the whole amount, is received all the same, since it is signed and the payer cannot take it
 //! back: it is added to what the invoice received, its status stays, and the event `invoice_mispaid` says why.
 
 mod received;
@@ -92,7 +92,7 @@ impl Core {
         };
         let row = stored.clone();
         self.database.write(move |db| row.insert(db)).await?;
-        self.books().for_each(|book| book.add(stored.terms.id, stored.terms.expires));
+        self.book(&stored.terms, Amount::ZERO);
         Ok(stored.invoice(created))
     }
 
@@ -104,13 +104,23 @@ impl Core {
     /// The nodes refuse payments for what is over from now on, as they did before a restart.
     pub(crate) async fn load_invoices(&self) -> Result<(), DatabaseError> {
         let since = self.now().saturating_sub(REMEMBERED);
-        for (invoice, end, is_done) in self.database.read(move |db| Stored::ends(db, since)).await? {
-            self.books().for_each(|book| book.add(invoice, end));
-            if is_done {
-                self.finish_invoice(invoice);
+        for stored in self.database.read(move |db| Stored::ending_after(db, since)).await? {
+            self.book(&stored.terms, stored.received);
+            if stored.is_cancelled || stored.payment.is_some() {
+                self.finish_invoice(stored.terms.id);
             }
         }
         Ok(())
+    }
+
+    /// Payments for an invoice are taken from now on, up to its end or what is missing of it.
+    fn book(&self, terms: &InvoiceTerms, received: Amount) {
+        let missing = terms.amount.checked_sub(received).unwrap_or(Amount::ZERO);
+        for chain in &self.nodes {
+            let is_paid_there = chain.node.domain().chain_id() == terms.chain_id;
+            let missing = is_paid_there.then_some((terms.asset, missing));
+            chain.node.invoices().add(terms.id, terms.expires, missing);
+        }
     }
 
     /// Nothing more is to be paid for it.

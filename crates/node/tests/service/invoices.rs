@@ -161,6 +161,48 @@ async fn what_is_paid_or_taken_back_is_not_paid_again() {
     }
 }
 
+/// Of payments that come at once only those count that are needed: the payer of the next one is told that it is paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_payment_right_behind_the_completing_one_is_refused() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let [parts, twice] = [make(&bob, 100).await, make(&bob, 100).await];
+    let item = |amount: u64, invoice| PayItem {
+        asset: None,
+        amount: Amount::from(amount),
+        invoice,
+        memo: String::new(),
+    };
+    let id = Some(parts.terms.id);
+    let payments = vec![item(60, id), item(40, id), item(100, id), item(7, None), item(1, id)];
+    let request = PayMany { channel, payments, idempotency_key: None };
+    let done = soon("the answers", alice.service.pay_many(request)).await.expect("told");
+    let code = |result: &PayResult| match result {
+        PayResult::Paid { .. } => None,
+        PayResult::Failed { code, .. } => Some(*code),
+    };
+    let over = Some(ErrorCode::InvoiceNotPayable);
+    assert_eq!(done.results.iter().map(code).collect::<Vec<_>>(), [None, None, over, None, over]);
+
+    let pay = || alice.service.pay(towards(channel, 100, twice.terms.id));
+    let answers = soon("the payments", async { tokio::join!(pay(), pay(), pay()) }).await;
+    let answers = [answers.0, answers.1, answers.2].map(|answer| answer.err().map(|error| error.code));
+    assert_eq!(answers.iter().filter(|code| code.is_none()).count(), 1, "{answers:?}");
+    assert_eq!(answers.iter().filter(|code| **code == over).count(), 2, "{answers:?}");
+    bob.until(channel, |info| info.balances[0].own == Amount::from(207)).await;
+    for invoice in [&parts, &twice] {
+        let now = show(&bob, invoice).await;
+        assert_eq!((now.status, now.received), (InvoiceStatus::Paid, Amount::from(100)));
+    }
+    let events = bob.all_events().await;
+    let issue = |event: &Event| match event {
+        Event::InvoiceMispaid { issue, .. } => Some(*issue),
+        _ => None,
+    };
+    let issues: Vec<_> = events.iter().filter_map(|record| issue(&record.event)).collect();
+    assert_eq!(issues, [InvoiceIssue::Partial], "and nothing is told as paid twice");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_way_to_the_payee_it_says_what_is_missing() {
     let world = World::new();

@@ -1,10 +1,11 @@
 //! Rules that rest on time, agreement and deposits, on top of the pure step.
 
 use super::{Channel, Context};
+use crate::invoices::InvoiceSums;
 use crate::operation::{Operation, Payment};
 use crate::position::Position;
 use crate::rule::Rule;
-use strait_types::{Lock, Side, Version};
+use strait_types::{Address, AssetIndex, Lock, Side, Version};
 
 impl Channel {
     /// Judges an operation that we would write.
@@ -23,6 +24,7 @@ impl Channel {
         ctx: &Context<'_>,
         operation: &Operation,
         position: &Position,
+        sums: &mut InvoiceSums,
     ) -> Result<(), Rule> {
         match operation {
             Operation::Withdraw { .. } | Operation::Finalise { .. } => {
@@ -31,9 +33,30 @@ impl Channel {
             Operation::OpenChild { .. } if self.durable.agreed.as_ref() != Some(operation) => {
                 Err(Rule::NotAgreed)
             }
-            Operation::Pay(payment) if is_over(ctx, payment) => Err(Rule::InvoiceOver),
+            Operation::Pay(payment) if !self.is_wanted(ctx, payment, sums) => Err(Rule::InvoiceOver),
             _ => self.judge_locks(ctx, self.durable.side.other(), operation, position),
         }
+    }
+
+    /// Whether something is missing of the invoice that a payment names.
+    fn is_wanted(&self, ctx: &Context<'_>, payment: &Payment, sums: &mut InvoiceSums) -> bool {
+        let Some(invoices) = ctx.around.invoices else { return true };
+        sums.takes(invoices, payment, self.asset(payment.asset), ctx.now_ms)
+    }
+
+    /// Tells the invoices what was accepted, before anything else is judged.
+    pub(super) fn count_for_invoices(&self, ctx: &Context<'_>, operations: &[Operation]) {
+        let Some(invoices) = ctx.around.invoices else { return };
+        for operation in operations {
+            if let Operation::Pay(Payment { invoice: Some(invoice), asset, amount, .. }) = operation {
+                invoices.accepted(*invoice, self.asset(*asset), *amount);
+            }
+        }
+    }
+
+    fn asset(&self, index: AssetIndex) -> Address {
+        // The step has checked that the channel has it.
+        self.durable.params.assets.get(index.index()).copied().unwrap_or_default()
     }
 
     fn judge_locks(
@@ -122,10 +145,4 @@ impl Channel {
             })
         })
     }
-}
-
-/// Whether a payment is for an invoice of ours for which nothing more is to be paid.
-fn is_over(ctx: &Context<'_>, payment: &Payment) -> bool {
-    let over = |invoice| ctx.around.invoices.is_some_and(|invoices| invoices.is_over(invoice, ctx.now_ms));
-    payment.invoice.is_some_and(over)
 }

@@ -4,6 +4,7 @@ use super::app::{play_event, tell_play};
 use super::children::tell_children;
 use super::{Channel, Context, Held, Link, Outputs};
 use crate::command::{Event, Outcome};
+use crate::invoices::InvoiceSums;
 use crate::message::{Body, Refusal, Update};
 use crate::onchain::Phase;
 use crate::operation::Operation;
@@ -101,11 +102,11 @@ impl Channel {
 
     fn consider_step(&self, ctx: &Context<'_>, update: &Update, base: &Position) -> Verdict {
         let mut judgement: Option<Violation> = None;
-        let mut index = 0;
+        let (mut index, mut sums) = (0, InvoiceSums::default());
         let step = base.next(update.version, &update.operations, &mut |operation, position| {
             // The signature is on the state that follows, so the judgement is kept until that is known.
             if judgement.is_none()
-                && let Err(rule) = self.judge_peers(ctx, operation, position)
+                && let Err(rule) = self.judge_peers(ctx, operation, position, &mut sums)
             {
                 judgement = Some(Violation { index: Some(index), rule });
             }
@@ -141,6 +142,7 @@ impl Channel {
     }
 
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
+        self.count_for_invoices(ctx, &update.operations);
         self.tell_received(&update, out);
         self.volatile.turn_ms = Some(ctx.now_ms);
         let confirmed = self.apply_accepted(&update, position);

@@ -78,16 +78,11 @@ impl Stored {
             .map(drop)
     }
 
-    /// Those that end at a time or later: until when each can be paid, in Unix seconds, and whether it is paid or taken back.
-    pub(super) fn ends(db: &Connection, since: u64) -> rusqlite::Result<Vec<(B256, u64, bool)>> {
-        db.prepare(
-            "SELECT id, terms ->> '$.expires' AS end, is_cancelled OR payment IS NOT NULL FROM invoice WHERE end >= ?1",
-        )?
-        .query_map([since], |row| {
-            let id = <[u8; 32]>::try_from(row.get_ref(0)?.as_blob()?).unwrap_or_default();
-            Ok((id.into(), row.get(1)?, row.get(2)?))
-        })?
-        .collect()
+    /// Those that end at a time, in Unix seconds, or later.
+    pub(super) fn ending_after(db: &Connection, since: u64) -> rusqlite::Result<Vec<Stored>> {
+        db.prepare(&format!("SELECT {COLUMNS} FROM invoice WHERE terms ->> '$.expires' >= ?1"))?
+            .query_map([since], Stored::read)?
+            .collect()
     }
 
     pub(super) fn find(db: &Connection, id: B256) -> rusqlite::Result<Option<Stored>> {
