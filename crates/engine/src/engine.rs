@@ -334,7 +334,7 @@ impl Engine {
             entry.journal_bytes += payload.len();
             self.batch.record(id, kind, payload);
             if let Record::Agreed(Operation::OpenChild { opening, .. }) = record {
-                self.proposals.use_up(opening.offer_id());
+                self.proposals.use_up(opening.offer_id(), &mut self.batch);
             }
         }
         let peer = entry.peer;

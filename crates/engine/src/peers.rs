@@ -309,7 +309,7 @@ impl Engine {
         };
         let entry = Entry { introduced, opening, ..Entry::new(channel, peer, journal_bytes) };
         self.channels.insert(id, entry);
-        self.proposals.forget(id);
+        self.proposals.forget(id, &mut self.batch);
         self.peers.add_channel(peer, id);
         self.effects.push(Effect::Notify(Notice::Opened { token, channel: id }));
         self.fetch_events(id);

@@ -35,7 +35,7 @@ pub struct Policy {
     /// A channel that a peer opens waits until the operator approves it; see [`crate::Input::Approve`].
     pub manual_approval: bool,
     /// Most channels of all peers together that wait for the operator, with `manual_approval`. They are not durable:
-    /// after a restart the peers offer them again.
+    /// after a restart the peers offer them again. What the operator has said of them is.
     pub proposals: usize,
 }
 

@@ -1,10 +1,13 @@
-//! Channels that peers offer and the operator has not decided on.
+//! Channels that peers offer and the operator has not decided on. What waits is offered again after a restart of this node; what
+//! the operator has said is durable.
 
 use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
 use crate::offers::MAX_REASON;
 use crate::peers::Terms;
 use crate::policy::PolicyError;
+use crate::ports::{Batch, Store, StoreError};
+use borsh::{BorshDeserialize, BorshSerialize};
 use std::collections::{BTreeMap, VecDeque};
 use strait_protocol::{AppStart, ChildOpening, Token};
 use strait_types::{Address, ChannelId, ChannelParams};
@@ -18,6 +21,8 @@ const WAITS: &str =
     "the operator of this node is asked to approve the channel; it is taken then without a new offer";
 /// What a peer is told afterwards, when the operator says nothing else.
 const REJECTED: &str = "the operator of this node has rejected the channel";
+/// Where the decisions are stored.
+const DECISIONS_KEY: &str = "decisions";
 
 /// A channel that a peer offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +42,12 @@ pub struct Proposal {
 #[derive(Debug, Default)]
 pub(crate) struct Proposals {
     waiting: BTreeMap<ChannelId, Proposal>,
+    decisions: Decisions,
+}
+
+/// What the operator has said and is not used up, oldest first.
+#[derive(Debug, Default, BorshSerialize, BorshDeserialize)]
+struct Decisions {
     /// With the reason that the peer is told.
     rejected: VecDeque<(ChannelId, String)>,
     /// Child channels that may be opened, once each.
@@ -50,32 +61,71 @@ pub(crate) enum Decision {
     Rejected,
 }
 
+impl Decisions {
+    fn store(&self, batch: &mut Batch) {
+        // Writing to a Vec cannot fail.
+        batch.set_meta(DECISIONS_KEY, borsh::to_vec(self).unwrap_or_default());
+    }
+}
+
 impl Proposals {
+    /// With what was decided before. `restored`: the data comes from a backup, and what was approved then may have been used up
+    /// since.
+    pub(crate) fn recover(
+        store: &dyn Store,
+        restored: bool,
+        batch: &mut Batch,
+    ) -> Result<Proposals, StoreError> {
+        let Some(bytes) = store.meta(DECISIONS_KEY)? else { return Ok(Proposals::default()) };
+        let mut decisions: Decisions = borsh::from_slice(&bytes).map_err(|error| StoreError::Damaged {
+            path: DECISIONS_KEY.to_owned(),
+            what: format!("what the operator has decided does not decode: {error}"),
+        })?;
+        if restored {
+            decisions.approved.clear();
+            decisions.store(batch);
+        }
+        Ok(Proposals { waiting: BTreeMap::new(), decisions })
+    }
+
     /// The channel is known now.
-    pub(crate) fn forget(&mut self, id: ChannelId) {
+    pub(crate) fn forget(&mut self, id: ChannelId, batch: &mut Batch) {
         self.waiting.remove(&id);
-        self.rejected.retain(|(rejected, _)| *rejected != id);
+        self.change(batch, |decisions| decisions.rejected.retain(|(rejected, _)| *rejected != id));
+    }
+
+    /// An approved child was agreed to: another of the same is asked about anew.
+    pub(crate) fn use_up(&mut self, offer: ChannelId, batch: &mut Batch) {
+        self.change(batch, |decisions| decisions.approved.retain(|approved| *approved != offer));
+    }
+
+    /// What becomes fewer is durable with what is done at the same time.
+    fn change(&mut self, batch: &mut Batch, change: impl FnOnce(&mut Decisions)) {
+        let count = |decisions: &Decisions| decisions.rejected.len().saturating_add(decisions.approved.len());
+        let before = count(&self.decisions);
+        change(&mut self.decisions);
+        if count(&self.decisions) != before {
+            self.decisions.store(batch);
+        }
     }
 
     pub(crate) fn decision(&self, offer: ChannelId) -> Option<Decision> {
-        if self.approved.contains(&offer) {
+        if self.decisions.approved.contains(&offer) {
             return Some(Decision::Approved);
         }
-        let is_rejected = self.rejected.iter().any(|(rejected, _)| *rejected == offer);
-        is_rejected.then_some(Decision::Rejected)
+        self.rejection(offer).map(|_| Decision::Rejected)
     }
 
-    /// Agreed to: another of the same is asked about anew.
-    pub(crate) fn use_up(&mut self, offer: ChannelId) {
-        self.approved.retain(|approved| *approved != offer);
+    fn rejection(&self, offer: ChannelId) -> Option<&str> {
+        let mut rejected = self.decisions.rejected.iter();
+        rejected.find(|(rejected, _)| *rejected == offer).map(|(_, reason)| reason.as_str())
     }
 }
 
 impl Engine {
     /// Puts a channel that a peer offers before the operator, once. The peer is told that it waits.
     pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, terms: Terms) {
-        if let Some((_, reason)) = self.proposals.rejected.iter().find(|(rejected, _)| *rejected == id) {
-            let reason = reason.clone();
+        if let Some(reason) = self.proposals.rejection(id).map(str::to_owned) {
             self.decline(peer, id, &reason);
             return;
         }
@@ -137,7 +187,8 @@ impl Engine {
         };
         if let Some(opening) = child {
             self.proposals.waiting.remove(&id);
-            remember(&mut self.proposals.approved, id);
+            remember(&mut self.proposals.decisions.approved, id);
+            self.proposals.decisions.store(&mut self.batch);
             let channel = opening.terms.parent0;
             self.effects.push(Effect::Notify(Notice::Approved { token, channel }));
             return;
@@ -161,7 +212,8 @@ impl Engine {
         if proposal.child.is_none() {
             self.decline(proposal.peer, id, &reason);
         }
-        remember(&mut self.proposals.rejected, (id, reason));
+        remember(&mut self.proposals.decisions.rejected, (id, reason));
+        self.proposals.decisions.store(&mut self.batch);
         self.effects.push(Effect::Notify(Notice::Rejected { token, channel: id }));
     }
 

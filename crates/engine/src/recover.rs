@@ -6,6 +6,7 @@ use crate::engine::{Engine, Entry};
 use crate::halt::HALT_KEY;
 use crate::policy::Policy;
 use crate::ports::{Batch, Recovered, Signer, Store, StoreError};
+use crate::proposals::Proposals;
 use std::sync::Arc;
 use strait_protocol::{Channel, Phase, RecoverError, Settings, Standing};
 use strait_types::{Address, ChannelId, Domain, Version};
@@ -73,6 +74,7 @@ impl Engine {
             engine.halt = borsh::from_slice(&bytes).map_err(EngineRecoverError::Cursor)?;
         }
         engine.apps = Apps::recover(store)?;
+        engine.proposals = Proposals::recover(store, restored, &mut engine.batch)?;
         let mut failure = None;
         store.recover(&mut |recovered| {
             if failure.is_none() {

@@ -2,6 +2,7 @@
 
 use crate::children::game;
 use crate::world::{World, policy, recover_with};
+use strait_engine::ports::Store;
 use strait_engine::{Input, Notice, Policy};
 use strait_protocol::{Command, NewChild, Outcome, Token};
 use strait_types::{Amount, ChannelId, Version};
@@ -10,20 +11,27 @@ impl World {
     /// The operator of node 1 says everything itself.
     fn careful_parent() -> (World, ChannelId) {
         let (mut world, parent) = World::parent();
-        let node = &mut world.nodes[1];
-        let usual = policy(node.engine.domain().adjudicator());
+        world.start_again(false);
+        (world, parent)
+    }
+
+    /// Node 1 starts again from what is durable, as after a restore if wanted.
+    fn start_again(&mut self, restored: bool) {
+        self.disconnect(0, 1);
+        let usual = policy(self.nodes[1].engine.domain().adjudicator());
         let careful = Policy {
             manual_approval: true,
             stakes: std::collections::BTreeMap::new(),
             starts: strait_engine::Starts::default(),
             ..usual
         };
-        node.engine = recover_with(&node.key, &node.port, &node.store, careful, false);
-        world.disconnect(0, 1);
-        world.follow();
-        world.connect(0, 1);
-        world.settle();
-        (world, parent)
+        let node = &mut self.nodes[1];
+        node.disk.crash(usize::MAX);
+        node.store = node.disk.open().expect("opens");
+        node.engine = recover_with(&node.key, &node.port, &node.store, careful, restored);
+        self.follow();
+        self.connect(0, 1);
+        self.settle();
     }
 
     fn refused(&mut self, parent: ChannelId, new: &NewChild) -> String {
@@ -101,4 +109,41 @@ fn an_approval_is_used_up_by_the_agreement_and_not_by_a_lost_answer() {
         "{:?}",
         world.outcome(0, token)
     );
+}
+
+#[test]
+fn what_the_operator_has_said_holds_after_a_restart() {
+    let (mut world, parent) = World::careful_parent();
+    let [wanted, unwanted] =
+        [game(&world, 5), NewChild { stakes: [1, 1].map(Amount::from), ..game(&world, 5) }];
+    world.refused(parent, &wanted);
+    let id = world.waiting()[0];
+    world.start_again(false);
+    assert_eq!(world.waiting(), [], "the peer comes again with what was not decided");
+    world.refused(parent, &wanted);
+    assert_eq!(world.waiting(), [id]);
+    world.decide(|token| Input::Approve { token, channel: id });
+    world.refused(parent, &unwanted);
+    let other = world.waiting()[0];
+    world.decide(|token| Input::Reject { token, channel: other, reason: String::new() });
+
+    world.start_again(false);
+    assert!(world.refused(parent, &unwanted).contains("puts in unasked"));
+    world.child(0, parent, wanted.clone());
+    // The approval is used up, and that holds, too.
+    world.start_again(false);
+    assert!(world.refused(parent, &wanted).contains("is asked to approve it"));
+}
+
+#[test]
+fn an_approval_in_a_backup_may_have_been_used_since_and_counts_no_more() {
+    let (mut world, parent) = World::careful_parent();
+    let new = game(&world, 5);
+    world.refused(parent, &new);
+    let id = world.waiting()[0];
+    world.decide(|token| Input::Approve { token, channel: id });
+    let decided = |world: &World| world.nodes[1].store.meta("decisions").expect("reads").expect("is there");
+    let before = decided(&world);
+    world.start_again(true);
+    assert_eq!(decided(&world).len(), before.len() - 32, "without the id");
 }

@@ -211,6 +211,29 @@ fn the_operator_is_asked_once_and_a_rejection_lasts() {
     assert!(error.contains("waits for approval"), "{error}");
 }
 
+/// What waits is offered again by the peer, which connects; what was said is durable.
+#[test]
+fn what_waits_and_what_was_decided_is_there_after_a_restart() {
+    let mut world = world(manual());
+    let [approved, rejected, waiting] = [1, 2, 3].map(|nonce| open(&mut world, 0, 0, 1, nonce));
+    let token = world.token();
+    world.input(1, Input::Approve { token, channel: approved }).expect("commits");
+    let token = world.token();
+    world.input(1, Input::Reject { token, channel: rejected, reason: "no".to_owned() }).expect("commits");
+    world.settle();
+    world.disconnect(0, 1);
+    world.restart(1);
+    let node = &mut world.nodes[1];
+    let domain = *node.engine.domain();
+    node.engine = Engine::recover(domain, node.key.clone(), manual(), settings(), &node.store, false)
+        .expect("recovers");
+    world.connect(0, 1);
+    world.settle();
+    assert!(world.nodes[1].engine.view(approved).is_some(), "nobody has deposited, and it was approved");
+    let ids: Vec<_> = world.nodes[1].engine.proposals().map(|(id, _)| id).collect();
+    assert_eq!(ids, [waiting]);
+}
+
 #[test]
 fn proposals_do_not_pile_up() {
     let mut world = world(Policy { proposals: 20, ..manual() });
