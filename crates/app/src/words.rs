@@ -104,7 +104,8 @@ impl Field {
     }
 
     fn word(&self, value: &Value) -> Result<B256, String> {
-        self.of.word(value).ok_or_else(|| format!("`{}` can't be {value}", self.name))
+        let wrong = || format!("`{}` can't be {value}; it is {}", self.name, self.of.wanted());
+        self.of.word(value).ok_or_else(wrong)
     }
 }
 
@@ -130,9 +131,23 @@ impl Type {
             }
             Type::Bool => None,
             Type::Address => text.parse::<Address>().ok().map(|address| address.into_word()),
+            Type::Fixed(_) if text == "0x0" => Some(B256::ZERO),
             Type::Fixed(size) => {
                 let bytes = hex::decode(text).ok().filter(|bytes| bytes.len() == size)?;
                 Some(B256::right_padding_from(&bytes))
+            }
+        }
+    }
+
+    /// What people write.
+    fn wanted(self) -> String {
+        match self {
+            Type::Uint(bits) => format!("a whole number of up to {bits} bits, not negative"),
+            Type::Int(bits) => format!("a whole number of up to {bits} bits with its sign"),
+            Type::Bool => "true or false".to_owned(),
+            Type::Address => "an address, 0x and 40 hexadecimal digits".to_owned(),
+            Type::Fixed(size) => {
+                format!("0x and {} hexadecimal digits, or 0x0 for zeros", size.saturating_mul(2))
             }
         }
     }
@@ -185,7 +200,7 @@ fn wrong(text: &str) -> String {
     match text.split_once(' ') {
         Some((short @ ("uint" | "int"), name)) => format!("`{text}`: write {short}256 {name}"),
         _ => format!(
-            "`{text}` is no `TYPE NAME`, of a type that fills one word: uint8 to uint256, int8 to int256, bool, address, bytes1 to bytes32"
+            "`{text}` is no `TYPE NAME`, of a type that fills one word: uint8 to uint256, int8 to int256, bool, address, bytes1 to bytes32; an enum is a uint8"
         ),
     }
 }
@@ -234,6 +249,9 @@ mod tests {
             refused("bool", json!(1)) && refused("uint8", json!(true)) && refused("address", json!("0x11"))
         );
         assert!(refused("bytes2", json!("0xab")) && !refused("uint128", json!("0xff")));
+        assert_eq!(field("bytes2 x").word(&json!("0x0")), Ok(B256::ZERO));
+        let told = field("bytes32 key").word(&json!("0x01")).expect_err("too short");
+        assert_eq!(told, r#"`key` can't be "0x01"; it is 0x and 64 hexadecimal digits, or 0x0 for zeros"#);
         for none in ["uint x", "uint7 x", "bytes33 x", "string x", "uint8", "uint264 x"] {
             assert!(Field::read(none).is_none(), "{none}");
         }

@@ -138,17 +138,22 @@ fn a_challenge_with_a_state_from_before_the_child_gains_nothing() {
     assert_eq!(world.payouts(), [WON[0] - 10, WON[1] + 10]);
 }
 
-/// Node 1 brings a child to the chain as if nothing had been played.
-pub(crate) fn challenge_at_zero(world: &mut World, child: ChannelId) {
+/// Node 1 brings a channel to the chain as if nothing had been played.
+pub(crate) fn challenge_at_zero(world: &mut World, id: ChannelId) {
     let domain = *world.nodes[1].engine.domain();
-    let channel = world.nodes[1].engine.channel(child).expect("known");
-    let (params, terms) = (channel.params().clone(), channel.terms().expect("a child").clone());
-    let state = State::zero(child, 1);
-    let signature = world.nodes[1].key.sign(domain.challenge_digest(child, 0, state.hash())).expect("signs");
-    let shown = Shown { state: &state, signatures: None, activation: None, previous: None };
+    let channel = world.nodes[1].engine.channel(id).expect("known");
+    let (params, terms) = (channel.params().clone(), channel.terms().cloned());
+    let state = State::zero(id, 1);
+    let signature = world.nodes[1].key.sign(domain.challenge_digest(id, 0, state.hash())).expect("signs");
     let side = params.side_of(world.signer(1)).expect("plays");
-    let challenger = Challenger::Participant(side, Some(&signature));
-    let data = Child { params: &params, terms: &terms }.challenge(shown, challenger);
+    let data = match &terms {
+        Some(terms) => {
+            let shown = Shown { state: &state, signatures: None, activation: None, previous: None };
+            let challenger = Challenger::Participant(side, Some(&signature));
+            Child { params: &params, terms }.challenge(shown, challenger)
+        }
+        None => calls::challenge(&params, &state, None, None, side, Some(&signature)),
+    };
     submit(world, 1, data);
 }
 

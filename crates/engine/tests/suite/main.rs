@@ -20,6 +20,7 @@ mod footprint;
 mod policy;
 mod registry;
 mod reorg;
+mod stage;
 mod tower;
 mod tower_children;
 mod tower_lies;

@@ -1,6 +1,6 @@
 //! Engines over memory stores and one development chain, driven by hand in virtual time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_app::{AppCode, CodeError, EvmApps};
@@ -31,12 +31,21 @@ pub(crate) struct Node {
     pub(crate) disconnects: Vec<Address>,
     /// Its calls to the chain are lost on the way.
     pub(crate) mute: bool,
+    /// Of these channels alone.
+    pub(crate) away_from: BTreeSet<ChannelId>,
     /// Its questions for the past are not answered.
     pub(crate) blind: bool,
     /// What it handed to the chain.
     pub(crate) submitted: Vec<SubmissionKey>,
     /// The key; switched off, it cannot be used.
     pub(crate) key: Arc<SwitchedKey>,
+}
+
+impl Node {
+    fn is_lost(&self, call: SubmissionKey) -> bool {
+        let is_away = matches!(call, SubmissionKey::Call(key) if self.away_from.contains(&key.channel));
+        self.mute || is_away
+    }
 }
 
 pub(crate) struct SwitchedKey {
@@ -150,6 +159,7 @@ impl World {
                 notices: Vec::new(),
                 disconnects: Vec::new(),
                 mute: false,
+                away_from: BTreeSet::new(),
                 blind: false,
                 submitted: Vec::new(),
                 key,
@@ -271,7 +281,7 @@ impl World {
                 let is_there = self.nodes[node].port.has_code(app).expect("answers");
                 self.input(node, Input::Code { app, through, is_there }).expect("commits");
             }
-            Effect::Submit(submission) if self.nodes[node].mute => {
+            Effect::Submit(submission) if self.nodes[node].is_lost(submission.key) => {
                 self.nodes[node].submitted.push(submission.key);
             }
             Effect::Submit(submission) => {
@@ -356,7 +366,7 @@ impl World {
 
     /// How a command ended.
     pub(crate) fn outcome(&self, node: usize, token: Token) -> Option<Result<Outcome, String>> {
-        self.nodes[node].notices.iter().find_map(|notice| match notice {
+        self.nodes[node].notices.iter().rev().find_map(|notice| match notice {
             Notice::Channel { event, .. } => event
                 .ended()
                 .find(|(of, _)| *of == token)
