@@ -35,6 +35,9 @@ const SNAPSHOT_SHARE: usize = 8;
 /// Snapshots that a clean shutdown takes, in bytes; a restart replays the rest.
 const CHECKPOINT_BYTES: usize = 64 << 20;
 
+/// Channels of one round from which on their versions gather more, see [`Surroundings::is_crowded`].
+const CROWD: usize = 64;
+
 /// Milliseconds after which a key that was not to be had is asked again.
 const SIGNER_RETRY_MS: u64 = 1_000;
 
@@ -135,6 +138,8 @@ pub struct Engine {
     /// Channels that peers opened and that the chain has not heard of yet.
     pub(crate) unfunded: Unfunded,
     pub(crate) timers: BTreeSet<(u64, ChannelId)>,
+    /// Whether many channels are worked with in this round.
+    is_crowded: bool,
     /// Channels that the next round must look at.
     pub(crate) touched: BTreeSet<ChannelId>,
     /// Channels that may want something of the chain at any block.
@@ -179,6 +184,7 @@ impl Engine {
             calls: Calls::default(),
             unfunded: Unfunded::default(),
             timers: BTreeSet::new(),
+            is_crowded: false,
             touched: BTreeSet::new(),
             watched: BTreeSet::new(),
             batch: Batch::default(),
@@ -245,6 +251,7 @@ impl Engine {
     /// Ends a round: countersigns, writes what waits, and stages everything that came of it. `None` when nothing did.
     pub fn round(&mut self, now_ms: u64) -> Option<Staged> {
         let mut flushed = 0_usize;
+        self.is_crowded = self.touched.len() >= CROWD;
         while let Some(channel) = self.touched.pop_first() {
             self.flush(now_ms, channel);
             flushed = flushed.saturating_add(1);
@@ -317,7 +324,9 @@ impl Engine {
         let gate = Gate { policy: &self.policy, apps: &self.apps, proposals: &self.proposals };
         let awaits_towers = self.towers.may_know_more();
         let invoices = self.invoices.as_deref();
-        let around = Surroundings { awaits_towers, invoices, ..surroundings(&gate, &entry.channel) };
+        let is_crowded = self.is_crowded;
+        let around =
+            Surroundings { awaits_towers, invoices, is_crowded, ..surroundings(&gate, &entry.channel) };
         let (domain, signer) = (&self.domain, self.signer.as_ref());
         let halted = self.halt.is_some();
         let ctx = Context { now_ms, head_time, final_time, halted, domain, signer, around };
@@ -475,6 +484,7 @@ fn app_of<'a>(apps: &'a Apps, channel: &Channel) -> Surroundings<'a> {
         admission: None,
         awaits_towers: false,
         invoices: None,
+        is_crowded: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is served over HTTP: calls by POST, the WebSocket, health, readiness and metrics.
 
 use super::accept::Place;
+use super::carried::Carried;
 use super::rpc::{self, Incoming, Item};
 use super::tokens::Token;
 use super::{Shared, headers, websocket};
@@ -12,8 +13,10 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
+use futures_util::FutureExt as _;
 use jsonrpsee_types::Request as Call;
 use serde_json::value::RawValue;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 use strait_api::{ApiError, ErrorCode, Scope};
@@ -201,12 +204,13 @@ pub(super) async fn carry_out(
         (call.method.clone().into_owned(), call.params.clone().map(|params| params.into_owned()));
     let started = Instant::now();
     let name = method.clone();
-    let task = shared.tasks.spawn(async move {
+    let call = async move {
         let _place = place;
         guarded.call(&token, &method, params.as_deref()).await
-    });
-    let result = task.await.unwrap_or_else(|error| {
-        tracing::error!(%error, method = name, "a call panicked");
+    };
+    let call = Carried::new(&shared.tasks, AssertUnwindSafe(call).catch_unwind());
+    let result = call.await.unwrap_or_else(|_| {
+        tracing::error!(method = name, "a call panicked");
         Err(ApiError::new(ErrorCode::Internal, "the call ended by a bug of the node"))
     });
     shared.metrics.call(&name, started.elapsed(), result.as_ref().err().map(|error| error.code));

@@ -2,6 +2,7 @@
 //! health and metrics. `docs/api.md` describes it for those who call it.
 
 mod accept;
+mod carried;
 mod config;
 mod guarded;
 mod headers;

@@ -88,6 +88,8 @@ pub struct Surroundings<'a> {
     pub awaits_towers: bool,
     /// Invoices of ours; without them every payment is taken.
     pub invoices: Option<&'a dyn Invoices>,
+    /// Many channels have something to write: while others' versions are under way, each can gather more for its next.
+    pub is_crowded: bool,
 }
 
 /// What an input leads to. Messages and events depend on the records: they may leave only when those are durable.

@@ -18,6 +18,8 @@ const MAX_WINDOW: usize = 256;
 /// Versions in flight from which on only a full one joins them: the rest gathers for the next, so that signatures and
 /// syncs are shared by more. Two, so that one is written while the other is on its way.
 const MAX_PARTIAL: usize = 2;
+/// The same where many channels are at work: they keep both sides busy, and one signature for more payments is worth more.
+const MAX_PARTIAL_IN_CROWD: usize = 1;
 /// Bytes that a version's operations take, about, when no further one joins them.
 const FULL_BYTES: usize = 1 << 20;
 /// Bytes in flight from which on no version joins them: half of what a connection queues.
@@ -132,7 +134,7 @@ impl Channel {
         while self.may_write() && self.has_room(window) {
             let hand_over = self.volatile.pen_wanted_by_peer && self.is_last_of_turn(window);
             let owes_version = self.must_supersede();
-            if !hand_over && !owes_version && !self.is_worth_a_version() {
+            if !hand_over && !owes_version && !self.is_worth_a_version(ctx) {
                 break;
             }
             match self.take_batch(ctx, hand_over, out) {
@@ -163,9 +165,10 @@ impl Channel {
         self.durable.pending.len() < window && in_flight.sum::<usize>() < MAX_BYTES_IN_FLIGHT
     }
 
-    fn is_worth_a_version(&self) -> bool {
+    fn is_worth_a_version(&self, ctx: &Context<'_>) -> bool {
         let waiting = self.volatile.queue.len();
-        waiting >= self.most_operations() || waiting > 0 && self.durable.pending.len() < MAX_PARTIAL
+        let partial = if ctx.around.is_crowded { MAX_PARTIAL_IN_CROWD } else { MAX_PARTIAL };
+        waiting >= self.most_operations() || waiting > 0 && self.durable.pending.len() < partial
     }
 
     /// Whether the next version takes all that waits, or the window has room for no further one: whoever has the pen

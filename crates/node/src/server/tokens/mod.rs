@@ -104,7 +104,10 @@ impl Known {
     }
 
     fn refresh(&mut self) -> rusqlite::Result<()> {
-        let data_version = self.db.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        // Kept, since it is asked at every call.
+        let mut statement = self.db.prepare_cached("PRAGMA data_version")?;
+        let data_version = statement.query_row([], |row| row.get(0))?;
+        drop(statement);
         if data_version == self.data_version {
             return Ok(());
         }
