@@ -82,9 +82,8 @@ impl Engine {
     }
 
     /// A channel that somebody uses need not wait for its turn.
-    pub(crate) fn connect_first(&mut self, now_ms: u64, id: ChannelId) {
-        let peer = self.channels.get(&id).map(|entry| entry.peer);
-        if peer.is_some_and(|peer| self.connecting.is_waiting(peer, id)) {
+    pub(crate) fn connect_first(&mut self, now_ms: u64, peer: Address, id: ChannelId) {
+        if self.connecting.is_waiting(peer, id) {
             self.connect_channel(now_ms, id);
         }
     }

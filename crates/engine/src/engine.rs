@@ -229,20 +229,20 @@ impl Engine {
     }
 
     fn command(&mut self, now_ms: u64, token: Token, channel: ChannelId, command: Command) {
-        let reason = |entry: &mut Entry| entry.declined.as_ref().map(|declined| declined.reason().to_owned());
-        match self.channels.get_mut(&channel).map(reason) {
+        let reason = |entry: &Entry| entry.declined.as_ref().map(|declined| declined.reason().to_owned());
+        match self.channels.get_mut(&channel).map(|entry| (entry.peer, reason(entry))) {
             None => self.fail(token, EngineError::UnknownChannel(channel)),
-            Some(Some(reason)) if command != Command::ForceClose => {
+            Some((_, Some(reason))) if command != Command::ForceClose => {
                 self.fail(token, EngineError::Declined(reason));
             }
-            Some(_) => {
+            Some((peer, _)) => {
                 if let Command::OpenChild(new) = &command
                     && let Err(error) = self.check_new_child(new)
                 {
                     self.fail(token, error);
                     return;
                 }
-                self.connect_first(now_ms, channel);
+                self.connect_first(now_ms, peer, channel);
                 self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
             }
         }

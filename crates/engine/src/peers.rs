@@ -158,9 +158,9 @@ impl Engine {
             Ok(Frame::Decline { channel, reason }) => self.on_decline(now_ms, peer, channel, &reason),
             Ok(Frame::Unknown { channel }) => self.on_unknown(now_ms, peer, channel),
             Ok(Frame::Channel { channel, body }) => {
-                match self.channels.get(&channel).filter(|entry| entry.peer == peer) {
+                match self.channels.get_mut(&channel).filter(|entry| entry.peer == peer) {
                     Some(_) => {
-                        self.connect_first(now_ms, channel);
+                        self.connect_first(now_ms, peer, channel);
                         self.on_taken(now_ms, channel);
                         self.drive(now_ms, channel, |c, ctx, out| c.message(ctx, body, out));
                     }
