@@ -15,7 +15,7 @@ use strait_node::Node;
 use strait_node::transport::Listen;
 use strait_protocol::{Bill, ChannelView, Record, Settings};
 use strait_store::SqliteStore;
-use strait_types::{Amount, ChannelId, ChannelParams, Side};
+use strait_types::{Address, Amount, ChannelId, ChannelParams, Side};
 use tokio::task::JoinSet;
 
 /// Channels that are opened at once.
@@ -28,6 +28,8 @@ const RECORDS: usize = 512;
 struct Measured {
     node: Node,
     setup: Setup,
+    /// Deriving an address takes longer than a payment.
+    peers: Vec<Address>,
 }
 
 /// Follows orders until there are no more.
@@ -36,7 +38,8 @@ pub(super) async fn run(setup: &str) -> Result<()> {
     let store = SqliteStore::open(&setup.directory)?;
     let listen = Listen::At(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let node = Node::start(crowd::config(setup.key, listen), Box::new(FundedChain), Box::new(store)).await?;
-    let measured = Measured { node, setup };
+    let peers = (0..setup.peers).map(|number| chain::key(PEERS_FROM + number).address()).collect();
+    let measured = Measured { node, setup, peers };
     say(&Said::Listening(measured.node.address().context("it listens")?.to_string()))?;
     let mut orders = orders();
     while let Some(order) = orders.recv().await {
@@ -67,8 +70,8 @@ pub(super) async fn run(setup: &str) -> Result<()> {
 
 impl Measured {
     fn params(&self, number: u64) -> ChannelParams {
-        let peer = chain::key(PEERS_FROM + number % self.setup.peers).address();
-        chain::params(self.node.signer(), peer, number)
+        let peer = usize::try_from(number % self.setup.peers).expect("few peers");
+        chain::params(self.node.signer(), self.peers[peer], number)
     }
 
     fn id(&self, number: u64) -> ChannelId {
