@@ -1,7 +1,8 @@
 //! A whole node from the command line: set up, started, used, stopped, and what stands in its way.
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -174,7 +175,7 @@ fn what_is_written_wrongly_is_said_with_how_to_write_it() {
 async fn what_stands_in_the_way_is_said_with_the_next_step() {
     let chain = devnet().await;
     let home = Home::init(&chain.http_url());
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("binds");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("binds");
     let place = taken.local_addr().expect("bound").to_string();
     let nobody = "chains.devnet.adjudicator=0x00000000000000000000000000000000000000aa";
     let usdc = format!("chains.devnet.adjudicator={}", chain.usdc());
@@ -291,4 +292,176 @@ fn keys_are_made_listed_moved_and_opened_by_their_password_only() {
     let listed = other.run(&["key", "list", "--json"]);
     let listed: Value = serde_json::from_slice(&listed.stdout).expect("JSON");
     assert_eq!(listed[0]["name"], "node");
+}
+
+/// One answer of a node's API to a raw request.
+fn post(api: &str, token: &str, body: &str) -> Value {
+    let place = api.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(place).expect("connects");
+    let head = format!(
+        "POST / HTTP/1.1\r\nhost: {place}\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    // What is too large is refused while it is being sent.
+    let _sent = stream.write_all(body.as_bytes());
+    let mut answer = Vec::new();
+    let _read = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer);
+    let (_, body) = answer.split_once("\r\n\r\n").expect("an answer");
+    serde_json::from_str(body).unwrap_or_else(|_| panic!("no JSON: {answer}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_wrongly_is_answered_with_the_next_step() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    let mut node = home.start(&["node", "--json"]);
+    let told: Value = serde_json::from_str(&node.line()).expect("JSON");
+    let api = told["api"].as_str().expect("a URL").to_owned();
+    let ask = |words: &[&str]| home.run(&[words, &["--url", &api]].concat());
+    let secret = |scope: &str, rest: &[&str]| {
+        let output = ask(&[&["token", "create", scope, "--scope", scope, "--json"], rest].concat());
+        let made: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", err(&output)));
+        made["secret"].as_str().expect("a secret").to_owned()
+    };
+    let weak = secret("read", &[]);
+    let short = secret("receive", &["--expires-in", "1s"]);
+    let stranger = "0x90F79bf6EB2c4f870365E785982E1f101E93b906";
+    let nobody = format!("strait://{stranger}@127.0.0.1:1");
+    let itself = format!(
+        "strait://{stranger}@{}",
+        told["addresses"][0].as_str().expect("text").split_once('@').expect("a place").1
+    );
+    for (words, code, next) in [
+        (&["channel", "show", "0xdeadbeef"][..], 2, "`strait channel list`"),
+        (&["pay", "0xdeadbeef", "1 wei"], 2, "`strait channel list`"),
+        (&["channel", "open", stranger], 2, "strait://SIGNER@HOST:PORT"),
+        (&["channel", "open", &itself], 5, "give every node a key of its own"),
+        (&["channel", "open", &nobody, "--deposit", "5 DOGE"], 2, "ETH"),
+        (&["request", "5 DOGE"], 2, "ETH"),
+        (&["request", "0.1234567890123456789 ether"], 2, "round it to 18"),
+        (&["pay", "straitinvoice1qqq"], 2, "copy the whole invoice"),
+        (&["info", "--token", "guessed"], 4, "strait token create"),
+        (&["token", "list", "--token", &weak], 4, "strait token list"),
+    ] {
+        let output = ask(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));
+        assert!(err(&output).contains(next), "{words:?}: {}", err(&output));
+    }
+    let expired = loop {
+        let output = ask(&["info", "--token", &short]);
+        if output.status.code() != Some(0) {
+            break output;
+        }
+    };
+    assert_eq!(expired.status.code(), Some(4), "{}", err(&expired));
+    assert!(err(&expired).contains("strait token create"), "{}", err(&expired));
+
+    let admin = std::fs::read_to_string(home.path().join("admin.token")).expect("a token");
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"strait_node_info"}"#;
+    for (body, code) in [
+        ("{".to_owned(), "parse_error"),
+        ("[]".to_owned(), "invalid_request"),
+        ("[1]".to_owned(), "invalid_request"),
+        (format!("[{}]", vec![call; 101].join(",")), "too_large"),
+        ("x".repeat(5 << 20), "too_large"),
+        (call.replace("node_info", "nod_info"), "unknown_method"),
+        (call.replace('}', r#","params":{"x":1}}"#), "invalid_params"),
+    ] {
+        let answer = post(&api, admin.trim(), &body);
+        let error = if answer.is_array() { &answer[0]["error"] } else { &answer["error"] };
+        assert_eq!(error["data"]["code"], code, "{answer}");
+        assert!(error["data"]["hint"].as_str().is_some_and(|hint| hint.len() > 20), "{answer}");
+    }
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(node.ended().0, Some(0));
+    chain.shutdown().await;
+}
+
+/// The money is said to be missing before it is needed, and a clock that is off before deadlines are missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_off_and_an_account_without_gas_money_are_told_at_the_start() {
+    let chain = devnet().await;
+    let home = Home::new();
+    std::fs::write(home.path().join("secret"), "correct horse\n").expect("written");
+    let password = home.path().join("secret").display().to_string();
+    let url = chain.http_url();
+    let ports = ["--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--password-file", &password];
+    let made = home.run(&[&["init", "--devnet", &url], &ports[..]].concat());
+    assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+    let doctor = home.run(&["doctor"]);
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert_eq!(doctor.status.code(), Some(1), "{found}");
+    assert!(found.contains("holds 0 ETH") && found.contains("send it some"), "{found}");
+    let mut node = home.start(&["node", "--json"]);
+    assert!(node.line().contains("addresses"));
+    node.signal(nix::sys::signal::Signal::SIGTERM);
+    let (code, log) = node.ended();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("send it some"), "{log}");
+
+    let later = r#"{"jsonrpc":"2.0","id":1,"method":"evm_increaseTime","params":[3600]}"#;
+    post(&url, "", later);
+    post(&url, "", r#"{"jsonrpc":"2.0","id":1,"method":"evm_mine","params":[]}"#);
+    let clock = ["--set", "chains.devnet.check_clock=true"];
+    let refused = home.run(&[&["node"], &clock[..]].concat());
+    assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
+    assert!(err(&refused).contains("behind the chain's newest block; set the clock"), "{}", err(&refused));
+    let doctor = home.run(&[&["doctor"], &clock[..]].concat());
+    let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(found.contains("seconds behind the chain; timedatectl"), "{found}");
+    chain.shutdown().await;
+}
+
+/// Answers every request with the same; it ends with the test.
+fn endpoint(status: &'static str, body: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("binds");
+    let place = listener.local_addr().expect("bound");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut request = [0; 4_096];
+            // One read holds the whole question; whoever asked may have gone away.
+            let _asked = stream.read(&mut request);
+            let answer = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            let _answered = stream.write_all(answer.as_bytes());
+        }
+    });
+    format!("http://{place}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_no_good_is_told_with_what_to_do_about_it() {
+    let chain = devnet().await;
+    let home = Home::init(&chain.http_url());
+    for (status, body, next) in [
+        ("429 Too Many Requests", "", "raise `poll_ms`, or name another endpoint beside it"),
+        ("401 Unauthorized", "no such project", "check its address"),
+        ("500 Internal Server Error", "oops", "check its address"),
+        ("200 OK", "<html>", "name the address of an Ethereum JSON-RPC"),
+        (
+            "200 OK",
+            r#"{"jsonrpc":"2.0","id":0,"error":{"code":-32000,"message":"not for you"}}"#,
+            "ask its operator",
+        ),
+    ] {
+        let rpc = format!("chains.devnet.rpc={}", endpoint(status, body));
+        let doctor = home.run(&["doctor", "--set", &rpc]);
+        let found = String::from_utf8_lossy(&doctor.stdout).into_owned();
+        assert_eq!(doctor.status.code(), Some(1), "{status}: {found}");
+        assert!(found.contains(next), "{status} {body}: {found}");
+        let mut node = home.start(&["node", "--json", "--set", &rpc]);
+        assert!(node.line().contains("addresses"), "{status}: it starts nevertheless, and tries again");
+        node.signal(nix::sys::signal::Signal::SIGTERM);
+        let (code, log) = node.ended();
+        assert_eq!(code, Some(0), "{log}");
+        assert!(log.contains(next), "{status}: {log}");
+    }
+    chain.shutdown().await;
 }

@@ -58,19 +58,21 @@ impl Fault {
     pub(super) fn at(self, endpoint: &str) -> ChainError {
         match self {
             Fault::Unreachable(text) | Fault::Unfinished(text) => {
-                ChainError::Unreachable(format!("{endpoint}: {text}"))
+                ChainError::Unreachable(format!("{endpoint}: {text}; check its address and that it runs"))
             }
-            Fault::RateLimited { text, .. } => {
-                ChainError::Unreachable(format!("{endpoint} limits requests: {text}"))
-            }
-            Fault::Refused { code, message } => {
-                ChainError::Unreachable(format!("{endpoint} refuses: {message} (code {code})"))
-            }
-            Fault::Behind(text) => ChainError::Unreachable(format!("{endpoint} is behind: {text}")),
+            Fault::RateLimited { text, .. } => ChainError::Unreachable(format!(
+                "{endpoint} limits requests: {text}; raise `poll_ms`, or name another endpoint beside it"
+            )),
+            Fault::Refused { code, message } => ChainError::Unreachable(format!(
+                "{endpoint} refuses: {message} (code {code}); ask its operator, or name another endpoint"
+            )),
+            Fault::Behind(text) => ChainError::Unreachable(format!(
+                "{endpoint} is behind: {text}; name another endpoint beside it"
+            )),
             Fault::Reverted(reason) => ChainError::Reverts { reason },
-            Fault::Nonsense(text) | Fault::Contradiction(text) => {
-                ChainError::Nonsense(format!("{endpoint}: {text}"))
-            }
+            Fault::Nonsense(text) | Fault::Contradiction(text) => ChainError::Nonsense(format!(
+                "{endpoint}: {text}; name the address of an Ethereum JSON-RPC endpoint that can be trusted"
+            )),
             Fault::NotCanonical(block) => ChainError::NotCanonical(block),
         }
     }

@@ -387,7 +387,9 @@ impl Endpoints {
         let newest = self.list.iter().filter(|endpoint| endpoint.last_fault.is_some());
         match newest.max_by_key(|endpoint| endpoint.rests_until_ms) {
             Some(Endpoint { name, last_fault: Some(fault), .. }) => fault.clone().at(name),
-            _ => ChainError::Unreachable("no endpoint is of this chain".to_owned()),
+            _ => {
+                ChainError::Unreachable("no endpoint is of this chain; check `rpc` and `chain_id`".to_owned())
+            }
         }
     }
 

@@ -54,7 +54,9 @@ impl Follower {
                 Err(fault) => return Err(fault.at(endpoints.name(index))),
             }
         }
-        Err(last.unwrap_or_else(|| ChainError::Unreachable("no endpoint answers".to_owned())))
+        Err(last.unwrap_or_else(|| {
+            ChainError::Unreachable("no endpoint answers; check their addresses".to_owned())
+        }))
     }
 
     fn follow_at(

@@ -98,7 +98,7 @@ pub fn in_ether(wei: U256) -> String {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// No answer; try again.
-    #[error("the chain endpoint does not answer: {0}; check its address and that it runs")]
+    #[error("the chain endpoint does not answer: {0}")]
     Unreachable(String),
     /// The call would revert; the reason is the contract's error by name where it is known.
     #[error("the transaction would fail on chain: {reason}")]

@@ -140,7 +140,9 @@ impl PatientChain {
             Some(chain) => Ok(chain),
             slot => {
                 if self.tried.elapsed() < PAUSE {
-                    return Err(ChainError::Unreachable("no endpoint answered a moment ago".to_owned()));
+                    return Err(ChainError::Unreachable(
+                        "no endpoint answered a moment ago; `strait doctor` asks each of them".to_owned(),
+                    ));
                 }
                 self.tried = Instant::now();
                 let mut chain = self.parts.connect().map_err(|error| match error {
