@@ -137,7 +137,7 @@ impl Engine {
             let best = channel.best_version();
             disputes.push(DisputeStatus {
                 channel: *id,
-                ours: challenger == channel.side(),
+                ours: challenger == Some(channel.side()),
                 deadline,
                 recorded,
                 best,

@@ -14,8 +14,8 @@ pub enum Phase {
     Disputed {
         /// Unix seconds; the last time at which a response counts.
         deadline: u64,
-        /// Who brought it.
-        challenger: Side,
+        /// Who brought it; `None`: the hub of a child.
+        challenger: Option<Side>,
         /// Forced moves so far. After the first the deadline is that of the next one.
         moves: u8,
     },
@@ -111,12 +111,16 @@ impl Facts {
                 }
             }
             AdjudicatorEvent::Challenged { challenger, dispute, deadline, state, .. } => {
-                self.phase = Phase::Disputed { deadline: *deadline, challenger: *challenger, moves: 0 };
+                self.phase = Phase::Disputed { deadline: *deadline, challenger: Some(*challenger), moves: 0 };
                 self.dispute = *dispute;
                 self.recorded = Some(Box::new(state.clone()));
             }
-            // The second concerns the children of hubs.
-            AdjudicatorEvent::Responded { state, .. } | AdjudicatorEvent::HubChallenged { state, .. } => {
+            AdjudicatorEvent::HubChallenged { dispute, deadline, state, .. } => {
+                self.phase = Phase::Disputed { deadline: *deadline, challenger: None, moves: 0 };
+                self.dispute = *dispute;
+                self.recorded = Some(Box::new(state.clone()));
+            }
+            AdjudicatorEvent::Responded { state, .. } => {
                 self.recorded = Some(Box::new(state.clone()));
             }
             AdjudicatorEvent::Progressed { state, deadline: next, .. } => {

@@ -25,7 +25,9 @@ impl World {
         let asset = self.users.index(view.balances.len());
         let most = |units: i128| u64::try_from(units.max(0) / 4).unwrap_or(u64::MAX).min(1_000_000);
         let (own, peers) = (most(view.balances[asset].own), most(view.balances[asset].peer));
-        let game = self.users.chance(700).then(|| self.some_game(own.min(peers).max(1)));
+        // Who plays can't be away, and towers are there for that.
+        let games = if self.towers.is_empty() { 700 } else { 150 };
+        let game = self.users.chance(games).then(|| self.some_game(own.min(peers).max(1)));
         let stakes = match game {
             Some(plan) => [plan.stake; 2],
             None => [self.users.within(&(0..=own)), self.users.within(&(0..=peers))],

@@ -138,6 +138,10 @@ impl World {
                 let period = u64::from(self.channels[&id].params.challenge_duration) * 1_000;
                 self.report.count("fault", "away for a whole dispute");
                 self.crash_for(victim, period + period / 2)?;
+                if self.parent_of(id).is_some() {
+                    self.report.count("fault", "away with a child open");
+                }
+                self.challenge_children_with_old(liar, id);
             } else if self.sleeps_safely(victim) && self.users.chance(500) {
                 let third = u64::from(self.channels[&id].params.challenge_duration) * 1_000 / 3;
                 let down = self.users.within(&(1..=third));
@@ -151,6 +155,20 @@ impl World {
             }
         }
         self.force_close(victim, id)
+    }
+
+    /// Towers answer for what is open within a channel, too.
+    fn challenge_children_with_old(&mut self, liar: usize, parent: ChannelId) {
+        let of_parent = |plan: &ChannelPlan| plan.terms.as_ref().is_some_and(|terms| terms.parent0 == parent);
+        let children = self.channels.iter().filter(|(_, plan)| of_parent(plan)).map(|(id, _)| *id);
+        let open = |id: &ChannelId| self.view(liar, *id).is_some_and(|view| view.phase == "open");
+        let open: Vec<ChannelId> = children.filter(open).collect();
+        for child in open {
+            self.report.count("fault", "away with a child open");
+            if self.users.chance(700) {
+                self.challenge_with_old(liar, child);
+            }
+        }
     }
 
     /// A user whose node was down, or forgot, says it again.

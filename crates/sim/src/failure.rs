@@ -16,6 +16,8 @@ pub enum Property {
     NoEquivocation,
     /// Property 5.
     BoundedGriefing,
+    /// Property 6.
+    NeutralHub,
     /// Property 7.
     Agreement,
     /// Property 8.
@@ -38,6 +40,7 @@ impl fmt::Display for Property {
             Property::NoHostage => "3, no hostage",
             Property::NoEquivocation => "4, no equivocation",
             Property::BoundedGriefing => "5, bounded griefing",
+            Property::NeutralHub => "6, neutral hub",
             Property::Agreement => "7, agreement",
             Property::Progress => "8, progress",
             Property::Outcomes => "each command ends once and truly",

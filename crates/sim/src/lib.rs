@@ -17,6 +17,7 @@ mod ending;
 mod failure;
 mod games;
 mod genesis;
+mod hub;
 mod kinds;
 mod liar;
 mod miner;

@@ -33,7 +33,8 @@ impl World {
         self.agree()?;
         self.end()?;
         self.count_money()?;
-        self.final_account()
+        self.final_account()?;
+        self.play_over_hub()
     }
 
     fn begin_run(&mut self) -> Result<(), Broken> {

@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::games::Game;
+use crate::hub::HubRole;
 use crate::mutation::Mutation;
 use crate::towers::TowerPlan;
 use std::ops::RangeInclusive;
@@ -178,6 +179,8 @@ pub(crate) struct Plan {
     pub(crate) restores: u64,
     pub(crate) chain: ChainPlan,
     pub(crate) towers: Option<TowerPlan>,
+    /// Who cheats over a hub, when the nodes are done.
+    pub(crate) hub: Option<HubRole>,
     pub(crate) operations: u64,
     /// How many channels within channels users open at most.
     pub(crate) children: u64,
@@ -227,11 +230,12 @@ impl Plan {
             // A rebase waits for an hour: who asks every second makes the run long, and no better.
             settings.iter_mut().for_each(|settings| settings.retry_ms = dice.within(&(4_000..=15_000)));
         }
-        let towers = towers(seed, nodes, liar).filter(|_| !plays && restores == 0 && chain.deep_reorg == 0);
+        let towers = towers(seed, nodes, liar).filter(|_| restores == 0 && chain.deep_reorg == 0);
         Plan {
             nodes,
             liar,
             towers,
+            hub: HubRole::of(seed),
             settings,
             skew,
             channels,
@@ -322,7 +326,7 @@ fn game_channel(
     Some(plan)
 }
 
-/// Towers of an honest node, more often where somebody lies. They guard no children, and a player who is away can't move.
+/// Towers of an honest node, more often where somebody lies.
 fn towers(seed: u64, nodes: usize, liar: Option<(usize, Role)>) -> Option<TowerPlan> {
     // Dice of its own.
     let dice = &mut Dice::new(seed, 8);

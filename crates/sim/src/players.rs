@@ -28,6 +28,8 @@ impl World {
         }
         let was_calm = std::mem::replace(&mut self.calm, true);
         for node in 0..self.nodes.len() {
+            // It may have died since its start.
+            self.start_node(node)?;
             for game in Game::ALL {
                 let runtime = game.code().runtime().to_vec();
                 self.take(node, Input::InstallApp { token: INSTALLATION, runtime })?;

@@ -2,6 +2,7 @@
 
 use crate::check::money;
 use crate::failure::{Broken, Property};
+use crate::plan::ChannelPlan;
 use crate::queue::Event;
 use crate::world::World;
 use std::sync::Arc;
@@ -367,21 +368,24 @@ impl World {
     }
 
     /// Whether a node may be away for a whole dispute of a channel with a past: its honest tower has signed for the newest
-    /// state of each of its channels.
+    /// state of each of its channels, and it plays nothing, since nobody can move for it.
     pub(crate) fn may_be_away(&self, node: usize, disputed: ChannelId) -> bool {
         let is_client = self.plan.towers.is_some_and(|plan| plan.client == node);
         let (Some(process), Some(tower)) = (&self.nodes[node].process, self.towers.first()) else {
             return false;
         };
         let tower = tower.key.address();
-        let is_guarded = |id: &ChannelId| {
-            let version =
-                process.engine.view(*id).map(|view| view.version).filter(|version| *version > Version::ZERO);
+        let is_guarded = |id: &ChannelId, plan: &ChannelPlan| {
+            let view = process.engine.view(*id).filter(|view| view.phase != "closed");
+            if view.is_some() && plan.game.is_some() {
+                return false;
+            }
+            let version = view.map(|view| view.version).filter(|version| *version > Version::ZERO);
             let held = process.engine.guarded_by(*id).into_iter().find(|(of, _)| *of == tower);
             version.is_none() || held.and_then(|(_, held)| held) >= version
         };
         let own = self.channels.iter().filter(|(_, plan)| plan.nodes.contains(&node));
         let has_past = process.engine.view(disputed).is_some_and(|view| view.version > Version(1));
-        is_client && has_past && own.into_iter().all(|(id, _)| is_guarded(id))
+        is_client && has_past && own.into_iter().all(|(id, plan)| is_guarded(id, plan))
     }
 }

@@ -14,10 +14,10 @@ mod status;
 
 pub use frame::{ClientFrame, Receipt, Refusal, TOWER_WIRE_VERSION, TowerFrame, TowerFrameError};
 pub use quota::{Admission, Quotas};
-pub use status::{ClientStatus, TowerStatus};
+pub use status::{CallCount, ClientStatus, TowerStatus};
 
 use crate::alarms::{Alarm, Alarms};
-use crate::calls::Calls;
+use crate::calls::{Calls, SubmissionKey};
 use crate::chain::{CURSOR_KEY, Cursor};
 use crate::input::{Effect, Input, Notice};
 use crate::ports::{Batch, BlockRef, Recovered, Signer, Store};
@@ -74,6 +74,8 @@ pub struct Tower {
     cursor: Cursor,
     alarm: Alarm,
     calls: Calls,
+    /// Transactions since the start, by call.
+    sent: BTreeMap<&'static str, CallCount>,
     /// Channels whose past events are being fetched; what happens meanwhile waits.
     fetching: BTreeSet<ChannelId>,
     /// Channels that blocks alone may make want something.
@@ -117,6 +119,7 @@ impl Tower {
             cursor: Cursor::default(),
             alarm,
             calls: Calls::default(),
+            sent: BTreeMap::new(),
             fetching: BTreeSet::new(),
             attention: BTreeSet::new(),
             changed: BTreeSet::new(),
@@ -201,6 +204,11 @@ impl Tower {
                 self.on_registered(now_ms, channel, through, &registered);
             }
             Input::Submitted { key, result } => {
+                if let SubmissionKey::Call(key) = key {
+                    let count = self.sent.entry(key.name).or_default();
+                    let counter = if result.is_ok() { &mut count.sent } else { &mut count.failed };
+                    *counter = counter.saturating_add(1);
+                }
                 self.effects.extend(crate::calls::submitted(key, result).map(Effect::Notify));
             }
             Input::Mined { key, transaction, receipt } => {

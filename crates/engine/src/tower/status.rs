@@ -3,6 +3,7 @@
 use super::Tower;
 use crate::status::{AccountStatus, ChainStatus, DisputeStatus};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use strait_protocol::Phase;
 use strait_types::{Address, Version};
 
@@ -19,6 +20,15 @@ pub struct ClientStatus {
     pub bytes: u64,
 }
 
+/// Transactions of one kind since the start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct CallCount {
+    /// The chain took them.
+    pub sent: u64,
+    /// It did not, or could not be asked; what is still wanted is tried again.
+    pub failed: u64,
+}
+
 /// A tower at a glance.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct TowerStatus {
@@ -32,6 +42,8 @@ pub struct TowerStatus {
     pub clients: Vec<ClientStatus>,
     /// Disputes that run or have run out, by channel.
     pub disputes: Vec<DisputeStatus>,
+    /// Transactions since the start, by call.
+    pub calls: BTreeMap<&'static str, CallCount>,
     /// The account that pays gas; `None`: the chain has not answered yet.
     pub account: Option<AccountStatus>,
 }
@@ -55,6 +67,7 @@ impl Tower {
             bytes: self.total_bytes,
             clients: self.usage.iter().map(client).collect(),
             disputes: self.disputes(),
+            calls: self.sent.clone(),
             account: self.account.clone(),
         }
     }
@@ -68,7 +81,7 @@ impl Tower {
             let Phase::Disputed { deadline, challenger, .. } = facts.phase else { continue };
             let recorded = facts.recorded.as_ref().map_or(Version::ZERO, |state| state.version);
             let best = guard.version();
-            let (ours, answered) = (challenger == guard.side, recorded >= best);
+            let (ours, answered) = (challenger == Some(guard.side), recorded >= best);
             disputes.push(DisputeStatus { channel: *id, ours, deadline, recorded, best, answered });
         }
         disputes

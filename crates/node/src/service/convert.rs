@@ -85,7 +85,7 @@ pub(crate) fn channel_info(
         ChainPhase::Disputed { deadline, challenger, .. } => Some(Dispute {
             recorded: facts.recorded.as_ref().map_or(0, |state| state.version.0),
             deadline: *deadline,
-            is_ours: *challenger == known.side,
+            is_ours: *challenger == Some(known.side),
             is_answered: facts.recorded.as_ref().map_or(0, |state| state.version.0) >= view.version.0,
         }),
         _ => None,

@@ -9,6 +9,7 @@ mod disputes;
 mod hostile;
 mod lies;
 mod locks;
+mod onchain;
 mod payments;
 mod random;
 mod recovery;

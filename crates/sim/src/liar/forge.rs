@@ -78,7 +78,8 @@ impl Forge<'_> {
     fn body(mut self) -> Body {
         let version = self.version();
         match self.dice.below(16) {
-            0..=6 => Body::Update(self.update()),
+            0..=5 => Body::Update(self.update()),
+            6 => Body::Update(self.unasked()),
             7 => Body::Acknowledge { version, signature: self.signature() },
             8 => Body::Refuse(Refusal {
                 version,
@@ -143,6 +144,23 @@ impl Forge<'_> {
         let hash = known.unwrap_or_else(|| B256::new(self.dice.word()));
         let signature = self.key.sign(self.domain.state_digest(hash));
         Update { base: base_version, base_hash, version, operations, signature }
+    }
+
+    /// What would be paid out at once, in the next version and as it should be, but that nobody was asked for.
+    fn unasked(&mut self) -> Update {
+        let base = self.book.confirmed().clone();
+        let (valid_until, side) = (self.time + self.dice.pick(&[300, 600, 1_200]), self.book.side);
+        let operation = if self.dice.chance(500) {
+            Operation::Withdraw { side, asset: AssetIndex(0), amount: 1.into(), valid_until }
+        } else {
+            Operation::Finalise { valid_until }
+        };
+        let operations = [operation].into();
+        let version = Version(base.state.version.0 + 1);
+        let known = base.next(version, &operations, &mut |_, _| Ok(()));
+        let hash = known.map_or_else(|_| B256::new(self.dice.word()), |next| next.state.hash());
+        let signature = self.key.sign(self.domain.state_digest(hash));
+        Update { base: base.state.version, base_hash: self.book.confirmed, version, operations, signature }
     }
 
     fn operation(&mut self) -> Operation {

@@ -110,7 +110,7 @@ impl Pump {
         if phase {
             if let Phase::Disputed { deadline, challenger, .. } = &facts.phase {
                 let version = facts.recorded.as_ref().map_or(0, |state| state.version.0);
-                let (is_ours, deadline) = (*challenger == side, *deadline);
+                let (is_ours, deadline) = (*challenger == Some(side), *deadline);
                 self.tell_event(id, Event::Challenged { version, is_ours, deadline });
             }
             self.tell_event(id, Event::PhaseChanged { phase: crate::service::convert::phase(&facts.phase) });
