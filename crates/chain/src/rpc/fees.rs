@@ -9,7 +9,9 @@ pub struct FeePolicy {
     pub max_tip: u128,
     /// Most that an ordinary transaction offers, tip included. It waits while the chain asks for more.
     pub max_fee: u128,
-    /// Most that a transaction offers that answers a dispute or claims a lock, or that such a one waits for.
+    /// Most that a transaction offers that answers a dispute or claims a lock, or that such a one waits for. What is paid is
+    /// the block's base fee and the tip, whatever is offered: so it has room for a base fee of a hundred times what is usual.
+    /// Without a base fee the offer is paid in full, and nothing offers more than ten times `max_fee`.
     pub max_urgent_fee: u128,
     /// Blocks without it after which a transaction offers more.
     pub bump_after_blocks: u64,
@@ -23,7 +25,7 @@ impl Default for FeePolicy {
             min_tip: 1_000_000,
             max_tip: 5 * GWEI,
             max_fee: 200 * GWEI,
-            max_urgent_fee: 2_000 * GWEI,
+            max_urgent_fee: 20_000 * GWEI,
             bump_after_blocks: 3,
         }
     }
@@ -48,13 +50,18 @@ pub struct Fees {
 }
 
 impl FeePolicy {
-    fn cap(&self, is_urgent: bool) -> u128 {
-        if is_urgent { self.max_urgent_fee.max(self.max_fee) } else { self.max_fee }
+    fn cap(&self, market: Market, is_urgent: bool) -> u128 {
+        let most = match market.base_fee {
+            Some(_) => self.max_urgent_fee,
+            // An endpoint's word alone says what is usual.
+            None => self.max_urgent_fee.min(self.max_fee.saturating_mul(10)),
+        };
+        if is_urgent { most.max(self.max_fee) } else { self.max_fee }
     }
 
     /// For a new transaction: room for the base fee to double, within the cap.
     pub(super) fn initial(&self, market: Market, is_urgent: bool) -> Fees {
-        let cap = self.cap(is_urgent);
+        let cap = self.cap(market, is_urgent);
         let Some(base_fee) = market.base_fee else {
             return Fees { max_fee: market.tip.min(cap), tip: None };
         };
@@ -68,7 +75,7 @@ impl FeePolicy {
         let fresh = self.initial(market, is_urgent);
         let max_fee = eighth_more(last.max_fee).max(fresh.max_fee);
         let tip = last.tip.map(|tip| eighth_more(tip).max(fresh.tip.unwrap_or(0)).min(max_fee));
-        (max_fee <= self.cap(is_urgent)).then_some(Fees { max_fee, tip })
+        (max_fee <= self.cap(market, is_urgent)).then_some(Fees { max_fee, tip })
     }
 }
 
@@ -129,6 +136,25 @@ mod tests {
         assert_eq!(POLICY.bumped(last, market(400, 7), false), None);
         let urgent = POLICY.bumped(last, market(2_000, 7), true).expect("within the higher cap");
         assert_eq!(urgent.max_fee, 4_007);
+    }
+
+    #[test]
+    fn by_default_an_urgent_transaction_bears_a_base_fee_of_a_hundred_times_a_high_one() {
+        let usual = market(50 * GWEI, GWEI);
+        let policy = FeePolicy::default();
+        let first = policy.initial(usual, true);
+        let spike = market(5_000 * GWEI, GWEI);
+        assert!(!first.suffice(spike));
+        let bumped = policy.bumped(first, spike, true).expect("within the cap");
+        assert!(bumped.suffice(spike) && bumped.tip <= Some(policy.max_tip), "{bumped:?}");
+        assert!(policy.initial(spike, true).suffice(spike), "and one that is new");
+        assert_eq!(policy.bumped(first, spike, false), None, "what can wait waits");
+    }
+
+    #[test]
+    fn without_a_base_fee_an_endpoint_cannot_have_us_offer_anything() {
+        let market = Market { base_fee: None, tip: u128::MAX };
+        assert_eq!(FeePolicy::default().initial(market, true).max_fee, 2_000 * GWEI);
     }
 
     #[test]
