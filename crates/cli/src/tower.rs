@@ -220,10 +220,12 @@ fn announce(tower: &TowerDaemon, config: &Config, out: &Output) -> Result<(), Fa
         Admission::Keys(keys) if keys.is_empty() => "nobody yet; set tower.clients".to_owned(),
         Admission::Keys(keys) => keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     };
-    let value = json!({ "addresses": addresses, "clients": clients });
+    let metrics = tower.metrics().map(|address| format!("http://{address}/metrics"));
+    let value = json!({ "addresses": addresses, "clients": clients, "metrics": metrics });
     out.result(&value, |out| {
         let mut pairs: Vec<_> = addresses.iter().map(|address| ("tower", address.clone())).collect();
         pairs.push(("serves", clients.clone()));
+        pairs.extend(metrics.clone().map(|metrics| ("figures", metrics)));
         pairs.extend(config.chains.iter().map(|(name, chain)| {
             ("chain", format!("{name} ({}), adjudicator {}", chain.chain_id, chain.adjudicator))
         }));

@@ -681,7 +681,7 @@ fn a_tower_is_added_to_a_running_node_and_guards_it_after_a_restart_too() {
     let made = run(strait(home.path(), &["tower", "init", "--devnet", url, "--dev-key", "3"]));
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let words = ["tower", "--json", "--log", "error", "--listen", "127.0.0.1:0", "--client", &client];
-    let tower = Running::start(home.path(), &words);
+    let tower = Running::start(home.path(), &[&words[..], &["--set", "tower.metrics=127.0.0.1:0"]].concat());
     let address = tower.said["addresses"][0].as_str().expect("an address");
 
     let (code, error) = store.fails(&["tower", "add", "strait-tower://nobody@host:1"]);
@@ -696,6 +696,17 @@ fn a_tower_is_added_to_a_running_node_and_guards_it_after_a_restart_too() {
     customer.json(&["pay", channel, "0.25 ether"]);
     let version = store.show(channel)["version"].clone();
     tower_of(&store, channel, |tower| tower["version"] == version);
+    let metrics = tower.said["metrics"].as_str().expect("where figures are").to_owned();
+    let metrics = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
+    let mut stream = TcpStream::connect(metrics).expect("the figures");
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("asks");
+    let mut figures = String::new();
+    stream.read_to_string(&mut figures).expect("answers");
+    for wanted in
+        ["strait_up 1", "strait_guard_channels{chain=", "link=\"up\"} 1", "strait_disputes_unanswered{chain="]
+    {
+        assert!(figures.contains(wanted), "{wanted}: {figures}");
+    }
 
     store.kill();
     store.node = Running::start(store.home.path(), &["node", "--json", "--log", "error"]);

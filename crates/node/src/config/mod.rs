@@ -63,6 +63,8 @@ pub struct TowerSection {
     pub lock_margin: u64,
     /// Whether it also settles and unlocks.
     pub settle: bool,
+    /// Where this machine's Prometheus finds its figures.
+    pub metrics: Option<SocketAddr>,
 }
 
 /// `[node]`.

@@ -117,6 +117,7 @@ pub(super) struct RawTower {
     pub(super) total_bytes: Option<u64>,
     pub(super) lock_margin: Option<Text>,
     pub(super) settle: Option<bool>,
+    pub(super) metrics: Option<Text>,
 }
 
 struct TextVisitor;

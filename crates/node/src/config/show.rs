@@ -184,6 +184,7 @@ impl Table<'_> {
         self.row("tower.total_bytes", tower.quotas.total_bytes.to_string());
         self.row("tower.lock_margin", seconds(tower.lock_margin));
         self.row("tower.settle", tower.settle.to_string());
+        self.row("tower.metrics", tower.metrics.map_or_else(|| "off".into(), |address| address.to_string()));
     }
 }
 

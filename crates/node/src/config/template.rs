@@ -211,4 +211,5 @@ const POLICY: &str = "\
 # [tower]
 # clients = [\"0xSIGNER\"]            # the keys of the nodes that it serves; [\"any\"] serves everybody
 # settle = true                    # also settles and unlocks, some time after the deadline
+# metrics = \"127.0.0.1:4043\"       # figures for Prometheus on this machine
 ";

@@ -86,6 +86,14 @@ pub enum DaemonError {
     /// The API's port.
     #[error(transparent)]
     Server(#[from] ServerError),
+    /// The port of a tower's figures.
+    #[error("figures can't be served at {listen}: {source}; give tower.metrics another port")]
+    Figures {
+        /// The address.
+        listen: std::net::SocketAddr,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// The file of tokens.
     #[error(transparent)]
     Tokens(#[from] TokensError),

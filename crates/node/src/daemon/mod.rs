@@ -5,6 +5,7 @@ mod admin;
 mod chain;
 mod clock;
 mod error;
+mod figures;
 mod lock;
 mod parts;
 mod tower;

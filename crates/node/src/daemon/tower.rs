@@ -1,14 +1,16 @@
 //! A whole watchtower from its configuration: what the `strait tower` command runs.
 
 use super::chain::{self, RpcParts};
-use super::{DaemonConfig, DaemonError, lock, parts};
+use super::{DaemonConfig, DaemonError, figures, lock, parts};
 use crate::config::{ChainSection, Confirmations};
 use crate::transport::{Limits, Listen, Listener, TowerAddress};
 use crate::{Watchtower, WatchtowerConfig};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use strait_engine::ports::Chain;
 use strait_engine::tower::TowerConfig;
 use strait_store::SqliteStore;
+use tokio::task::JoinHandle;
 
 /// A running watchtower, on one or several chains.
 pub struct TowerDaemon {
@@ -16,6 +18,8 @@ pub struct TowerDaemon {
     listener: Listener,
     addresses: Vec<TowerAddress>,
     notes: Vec<String>,
+    /// Where its figures are, and the task that serves them.
+    figures: Option<(SocketAddr, JoinHandle<()>)>,
     /// Held until all is stopped.
     _lock: lock::HomeLock,
 }
@@ -60,7 +64,23 @@ impl TowerDaemon {
             }
         }
         let addresses = addresses.into_iter().map(TowerAddress::new).collect();
-        Ok(TowerDaemon { towers, listener, addresses, notes, _lock: lock })
+        let mut daemon = TowerDaemon { towers, listener, addresses, notes, figures: None, _lock: lock };
+        if let Some(listen) = config.tower.metrics {
+            let towers = daemon.towers.iter().map(|(_, tower)| tower.clone()).collect();
+            match figures::serve(listen, towers).await {
+                Ok(served) => daemon.figures = Some(served),
+                Err(error) => {
+                    daemon.stop().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(daemon)
+    }
+
+    /// Where Prometheus finds its figures.
+    pub fn metrics(&self) -> Option<SocketAddr> {
+        self.figures.as_ref().map(|(address, _)| *address)
     }
 
     /// Where clients reach it.
@@ -94,6 +114,9 @@ impl TowerDaemon {
 
     /// Stops cleanly.
     pub async fn stop(self) {
+        if let Some((_, task)) = self.figures {
+            task.abort();
+        }
         for (_, tower) in self.towers {
             tower.shutdown().await;
         }

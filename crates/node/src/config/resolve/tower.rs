@@ -4,6 +4,7 @@ use super::super::TowerSection;
 use super::super::raw::RawTower;
 use super::{Checker, read_address};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 use strait_engine::tower::{Admission, Quotas, TowerConfig};
 
@@ -11,6 +12,18 @@ use strait_engine::tower::{Admission, Quotas, TowerConfig};
 const ANY: &str = "any";
 const MIN_MARGIN: Duration = Duration::from_secs(60);
 const MAX_MARGIN: Duration = Duration::from_secs(24 * 3_600);
+
+/// Figures are nobody else's business, and no token guards them.
+fn local(text: &str) -> Result<SocketAddr, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(address),
+        Ok(_) => {
+            Err("figures are served to this machine alone; give 127.0.0.1 with a port, and a proxy beyond"
+                .into())
+        }
+        Err(_) => Err(format!("'{text}' is no address; write it as 127.0.0.1:4043")),
+    }
+}
 
 pub(super) fn tower(checker: &mut Checker<'_>, raw: RawTower) -> TowerSection {
     let normal = TowerConfig::default();
@@ -53,5 +66,6 @@ pub(super) fn tower(checker: &mut Checker<'_>, raw: RawTower) -> TowerSection {
         },
         lock_margin: margin.map_or(normal.lock_margin, |margin| margin.as_secs()),
         settle: raw.settle.unwrap_or(normal.settles),
+        metrics: checker.read("tower.metrics", raw.metrics, local),
     }
 }
