@@ -87,7 +87,7 @@ pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "channels_1000",
         channels: 1_000,
-        in_flight: 262_144,
+        in_flight: 524_288,
         target: Target::Rate(500_000.0),
         ..STREAM
     },
