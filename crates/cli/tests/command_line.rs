@@ -79,9 +79,13 @@ fn a_slip_is_answered_with_what_was_meant() {
 #[test]
 fn wrong_use_ends_with_2_and_says_how() {
     let strait = Strait::new();
-    for words in
-        [&["channel", "open"][..], &["pay"], &["token", "create", "x", "--scope", "all"], &["nothing"]]
-    {
+    for words in [
+        &["channel", "open"][..],
+        &["pay"],
+        &["history", "prune", "0x1a2b"],
+        &["token", "create", "x", "--scope", "all"],
+        &["nothing"],
+    ] {
         let output = strait.run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
         assert!(err(&output).starts_with("error: "), "{}", err(&output));

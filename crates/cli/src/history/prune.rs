@@ -4,21 +4,22 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::output;
 use crate::text::short;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use strait_api::{HistoryPrune, HistoryPruned};
 
 #[derive(Args, Debug)]
 #[command(
+    group = ArgGroup::new("what").required(true).args(["keep", "before"]),
     after_help = "Examples:\n  strait history prune 0x1a2b --keep 10000\n  strait history export 0x1a2b --proof until-81000.json && strait history prune 0x1a2b --before 81000 --yes\n\nVersions are those that `strait history` shows; one may hold many payments. They carry no time, so none can be named\nby its date. The channel itself loses nothing: balances, disputes and keys of `--key` need none of it. A bill that is\nexported later begins where the history begins, and proves what is left; export what you may have to prove before."
 )]
 pub(super) struct PruneArgs {
     /// The channel's id, or the first digits.
     channel: String,
     /// Keeps the newest so many versions; 0 keeps none.
-    #[arg(long, value_name = "VERSIONS", required_unless_present = "before")]
+    #[arg(long, value_name = "VERSIONS")]
     keep: Option<u64>,
     /// Forgets what was agreed before this version.
-    #[arg(long, value_name = "VERSION", conflicts_with = "keep")]
+    #[arg(long, value_name = "VERSION")]
     before: Option<u64>,
     /// Does not ask first.
     #[arg(long, short)]

@@ -319,17 +319,18 @@ impl Session {
         let customer = self.parties[0].clone();
         let challenge = cheat::challenge(&customer, self.chain.adjudicator, channel).await;
         let (anvil, blocks) = (self.chain.anvil.clone(), self.chain.blocks.clone());
-        let work = async {
-            let disputed = async |api: Client| {
-                if show(&api, channel).await?.phase == Phase::Disputed {
-                    return Some(());
-                }
-                cheat::send(&anvil, &challenge);
-                None
-            };
-            customer.until(&blocks, "the challenge", disputed).await;
+        let disputed = async |api: Client| {
+            if show(&api, channel).await?.phase == Phase::Disputed {
+                return Some(());
+            }
+            cheat::send(&anvil, &challenge);
+            None
         };
-        self.during(1, work).await;
+        self.during(1, customer.until(&blocks, "the challenge", &disputed)).await;
+        // A reorg may have taken it back since, and no node sends this one again.
+        self.chain.set_calm(true);
+        self.followed().await;
+        customer.until(&blocks, "the challenge", &disputed).await;
         self.settle(channel).await;
         self.counts.old_states_shown += 1;
     }

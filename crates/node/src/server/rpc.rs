@@ -33,7 +33,8 @@ struct Envelope<'a> {
 /// # Errors
 /// [`ErrorCode::ParseError`]; [`ErrorCode::InvalidRequest`] for an empty batch; [`ErrorCode::TooLarge`].
 pub(super) fn parse(bytes: &[u8], max_batch: usize) -> Result<Incoming<'_>, ApiError> {
-    let no_json = |error: serde_json::Error| ApiError::new(ErrorCode::ParseError, error.to_string());
+    let no_json =
+        |error: serde_json::Error| ApiError::new(ErrorCode::ParseError, format!("this is no JSON: {error}"));
     if bytes.trim_ascii_start().first() != Some(&b'[') {
         let raw: &RawValue = serde_json::from_slice(bytes).map_err(no_json)?;
         return Ok(Incoming::One(item(raw)));
