@@ -116,6 +116,18 @@ fn what_comes_while_two_versions_are_in_flight_shares_the_next() {
 }
 
 #[test]
+fn beside_many_other_channels_what_comes_while_one_version_is_in_flight_shares_the_next() {
+    let mut world = World::funded(100, 0);
+    world.is_crowded = true;
+    let tokens: Vec<_> = (0..9).map(|_| world.pay(Side::Zero, 1)).collect();
+    assert_eq!(updates(&world.on_wire(Side::Zero)).len(), 1);
+    world.run();
+    assert!(tokens.iter().all(|token| world.is_paid(*token)));
+    assert_eq!(world.node(Side::Zero).channel.view().version, Version(2), "eight shared the last one");
+    world.assert_agreed();
+}
+
+#[test]
 fn full_versions_do_not_wait_up_to_the_window() {
     let mut world = World::funded(100, 0);
     let tokens: Vec<_> = (0..32).map(|_| world.pay(Side::Zero, 1)).collect();

@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(crate) liars: BTreeSet<Side>,
     /// What each side has seen its children come to.
     pub(crate) outcomes: [BTreeMap<ChannelId, ChildOutcome>; 2],
+    /// Both sides have many other channels at work.
+    pub(crate) is_crowded: bool,
     next_token: Token,
 }
 
@@ -169,6 +171,7 @@ impl World {
             blind: BTreeSet::new(),
             liars: BTreeSet::new(),
             outcomes: Default::default(),
+            is_crowded: false,
             next_token: 0,
         }
     }
@@ -264,7 +267,11 @@ impl World {
             halted: false,
             domain: &self.domain,
             signer: &node.key,
-            around: Surroundings { admission: Some(&crate::children::Anything), ..Default::default() },
+            around: Surroundings {
+                admission: Some(&crate::children::Anything),
+                is_crowded: self.is_crowded,
+                ..Default::default()
+            },
         };
         work(&mut node.channel, &ctx)
     }
