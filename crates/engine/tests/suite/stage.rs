@@ -66,7 +66,7 @@ where
         let here = &path[path.len() - 1];
         let chosen = moves(here);
         let nexts: Vec<_> = chosen.iter().map(|chosen| rules.play(here, chosen).expect("a move")).collect();
-        paths.extend(nexts.iter().map(|next| [&path[..], &[next.clone()]].concat()));
+        paths.extend(nexts.iter().map(|next| [&path[..], std::slice::from_ref(next)].concat()));
         spots.push(Spot { path, nexts });
     }
     spots
