@@ -31,7 +31,8 @@ enum TokenCommand {
     #[command(after_help = "Example:\n  strait token revoke 3f2a")]
     Revoke {
         /// Its id, as `strait token list` shows it, or its name, when only one has it.
-        token: String,
+        #[arg(value_name = "TOKEN")]
+        which: String,
     },
 }
 
@@ -87,7 +88,7 @@ pub(crate) async fn run(context: &Context, args: TokenArgs) -> Result<(), Failur
     match args.command {
         TokenCommand::Create(args) => create(context, args).await,
         TokenCommand::List => list(context).await,
-        TokenCommand::Revoke { token } => revoke(context, &token).await,
+        TokenCommand::Revoke { which } => revoke(context, &which).await,
     }
 }
 

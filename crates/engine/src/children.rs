@@ -169,6 +169,7 @@ impl Engine {
         if forgotten {
             self.drive(now_ms, child, |channel, _, out| channel.restored(out));
         }
+        self.fetch_orphans(now_ms, child);
         self.touched.insert(child);
     }
 

@@ -51,9 +51,12 @@ impl Connecting {
         self.by_peer.get(&peer).is_some_and(|queue| queue.waiting.contains(&id))
     }
 
-    /// A channel is synchronised, or its answer takes long; whether it was under way.
-    fn release(&mut self, peer: Address, id: ChannelId) -> bool {
-        self.by_peer.get_mut(&peer).is_some_and(|queue| queue.under_way.remove(&id))
+    /// A channel is synchronised, or its answer takes long, or it is no more.
+    pub(crate) fn release(&mut self, peer: Address, id: ChannelId) {
+        if let Some(queue) = self.by_peer.get_mut(&peer) {
+            queue.waiting.remove(&id);
+            queue.under_way.remove(&id);
+        }
     }
 
     /// The connection is gone. Returns what still waited.
@@ -74,11 +77,10 @@ impl Engine {
         }
     }
 
-    /// Makes room for the next, if the channel was under way.
+    /// Makes room for the next.
     pub(crate) fn connected_one(&mut self, now_ms: u64, peer: Address, id: ChannelId) {
-        if self.connecting.release(peer, id) {
-            self.connect_more(now_ms, peer);
-        }
+        self.connecting.release(peer, id);
+        self.connect_more(now_ms, peer);
     }
 
     /// A channel that somebody uses need not wait for its turn.

@@ -252,6 +252,7 @@ impl Engine {
         let Some(entry) = self.channels.remove(&id) else { return };
         self.unfunded.remove(entry.peer, id);
         self.peers.remove_channel(entry.peer, id);
+        self.connecting.release(entry.peer, id);
         self.fetching.remove(&id);
         self.lookups.remove(&id);
         self.touched.remove(&id);

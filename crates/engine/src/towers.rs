@@ -71,7 +71,8 @@ pub(crate) struct Towers {
 impl Towers {
     /// When time alone makes for something to do, milliseconds.
     pub(crate) fn due(&self) -> Option<u64> {
-        let next = self.links.values().filter_map(|link| link.wake_ms).min();
+        let wakes = |link: &Link| [link.wake_ms, link.ask_again_ms].into_iter().flatten().min();
+        let next = self.links.values().filter_map(wakes).min();
         [next, self.look_ms, self.save_ms].into_iter().flatten().min()
     }
 
@@ -250,7 +251,7 @@ impl Engine {
             Refusal::Lower(_) => {
                 // It holds what this node has forgotten, or lies; what it hands back will show it.
                 link.unanswered(channel);
-                self.fetch_back(tower, channel);
+                self.fetch_back(now_ms, tower, channel);
             }
             reason => {
                 let reason = reason.to_string();
@@ -262,6 +263,10 @@ impl Engine {
     }
 
     pub(crate) fn tick_towers(&mut self, now_ms: u64) {
+        let due = |link: &Link| link.ask_again_ms.is_some_and(|due| due <= now_ms);
+        let silent: Vec<_> =
+            self.towers.links.iter().filter(|(_, link)| due(link)).map(|(tower, _)| *tower).collect();
+        silent.into_iter().for_each(|tower| self.ask_tower(now_ms, tower));
         if self.towers.look_ms.is_some_and(|due| due <= now_ms) {
             let after = self.towers.config.behind_after_ms;
             let mut is_any_behind = false;

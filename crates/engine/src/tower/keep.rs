@@ -142,16 +142,19 @@ impl Tower {
         self.touched.insert(id);
     }
 
-    /// Forgets a channel that is over.
+    /// Forgets a channel that is over, and all that is within it: one after the other, since a client may have made up a
+    /// long line of them.
     pub(super) fn forget(&mut self, id: ChannelId) {
-        let Some(watched) = self.watched.remove(&id) else { return };
-        let children = self.leave_family(id, &watched);
-        for guard in watched.guards {
-            self.count(guard.client, -1, -i128::from(guard.bytes));
+        let mut over = vec![id];
+        while let Some(id) = over.pop() {
+            let Some(watched) = self.watched.remove(&id) else { continue };
+            over.extend(self.leave_family(id, &watched));
+            for guard in watched.guards {
+                self.count(guard.client, -1, -i128::from(guard.bytes));
+            }
+            self.fetching.remove(&id);
+            self.attention.remove(&id);
+            self.changed.insert(id);
         }
-        self.fetching.remove(&id);
-        self.attention.remove(&id);
-        self.changed.insert(id);
-        children.into_iter().for_each(|child| self.forget(child));
     }
 }

@@ -34,10 +34,14 @@ pub(crate) struct Link {
     pub(crate) unsaved: BTreeSet<ChannelId>,
     /// Channels that it does not guard, and why.
     pub(crate) refusals: BTreeMap<ChannelId, String>,
-    /// Channels that it was asked to hand back.
+    /// Channels that it is to hand back.
     pub(crate) fetching: BTreeSet<ChannelId>,
-    /// Children that it handed back before their parents.
-    pub(crate) orphans: BTreeSet<ChannelId>,
+    /// Those of them that it was asked for.
+    asked: BTreeSet<ChannelId>,
+    /// When it is asked for them again, milliseconds.
+    pub(crate) ask_again_ms: Option<u64>,
+    /// Children that it handed back before their parents, with these.
+    pub(crate) orphans: BTreeMap<ChannelId, ChannelId>,
     /// The last channel that it told of in this connection.
     pub(crate) listed_to: Option<ChannelId>,
     /// Channels whose newest state it lacks, with the time since when.
@@ -53,6 +57,9 @@ pub(crate) struct Link {
     /// When there is something to do, milliseconds.
     pub(crate) wake_ms: Option<u64>,
 }
+
+/// Most channels that one tower is asked for at once.
+const FETCHES: usize = 64;
 
 /// Hand-overs are counted in windows of so many milliseconds.
 const WINDOW_MS: u64 = 100;
@@ -74,6 +81,8 @@ impl Link {
         self.is_listed = false;
         self.wake_ms = None;
         self.fetching.clear();
+        self.asked.clear();
+        self.ask_again_ms = None;
         self.orphans.clear();
         self.told.clear();
         self.lost.clear();
@@ -127,7 +136,7 @@ impl Link {
         self.resting.remove(&channel);
         self.refusals.remove(&channel);
         self.lags.remove(&channel);
-        self.fetching.remove(&channel);
+        self.fetched(channel);
         if self.held.remove(&channel).is_some() {
             self.unsaved.insert(channel);
         }
@@ -213,6 +222,30 @@ impl Link {
             let rests = self.queued.len() == 1 && self.queued.contains(&channel);
             self.wake_at(now_ms.saturating_add(if rests { pause_ms } else { 0 }));
         }
+    }
+
+    /// What it is to be asked for now.
+    pub(crate) fn ask(&mut self, now_ms: u64, patience_ms: u64) -> Vec<ChannelId> {
+        if self.ask_again_ms.is_some_and(|due| due <= now_ms) {
+            self.asked.clear();
+        }
+        let room = FETCHES.saturating_sub(self.asked.len());
+        let ask: Vec<_> = self.fetching.difference(&self.asked).take(room).copied().collect();
+        self.asked.extend(&ask);
+        if !ask.is_empty() {
+            self.ask_again_ms = Some(now_ms.saturating_add(patience_ms));
+        }
+        ask
+    }
+
+    /// It has answered, or nothing is to be asked any more. Returns whether it was to hand the channel back.
+    pub(crate) fn fetched(&mut self, channel: ChannelId) -> bool {
+        self.asked.remove(&channel);
+        let was_wanted = self.fetching.remove(&channel);
+        if self.fetching.is_empty() {
+            self.ask_again_ms = None;
+        }
+        was_wanted
     }
 
     pub(crate) fn hold(&mut self, receipt: Receipt) {

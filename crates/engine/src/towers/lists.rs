@@ -8,9 +8,6 @@ use std::collections::BTreeMap;
 use strait_protocol::{Channel, Guarded};
 use strait_types::{Address, ChannelId, Version};
 
-/// Most channels that one tower is asked for at once.
-const FETCHES: usize = 64;
-
 impl Engine {
     pub(crate) fn on_held(&mut self, now_ms: u64, tower: Address, receipts: Vec<Receipt>, more: bool) {
         let (domain, own) = (self.domain, self.signer());
@@ -44,7 +41,7 @@ impl Engine {
         let ours = self.channels.get(&channel).map(|entry| entry.channel.best_version());
         if ours.is_none_or(|ours| ours < version) {
             // What this node signed in an earlier life; it will show.
-            self.fetch_back(tower, channel);
+            self.fetch_back(now_ms, tower, channel);
             return;
         }
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
@@ -82,11 +79,30 @@ impl Engine {
     }
 
     /// Asks a tower for what it holds of a channel.
-    pub(crate) fn fetch_back(&mut self, tower: Address, channel: ChannelId) {
+    pub(crate) fn fetch_back(&mut self, now_ms: u64, tower: Address, channel: ChannelId) {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
-        if link.fetching.insert(channel) && link.fetching.len() <= FETCHES {
+        link.fetching.insert(channel);
+        self.ask_tower(now_ms, tower);
+    }
+
+    /// As much at a time as a tower answers within its limits; again what it did not answer.
+    pub(crate) fn ask_tower(&mut self, now_ms: u64, tower: Address) {
+        let patience_ms = self.towers.config.patience_ms;
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        for channel in link.ask(now_ms, patience_ms) {
             self.send_to_tower(tower, &ClientFrame::Fetch { channel });
         }
+    }
+
+    /// A child is there: what towers handed back of it before it was is asked for again, before anything rests on it.
+    pub(crate) fn fetch_orphans(&mut self, now_ms: u64, child: ChannelId) {
+        let mut holders = Vec::new();
+        for (tower, link) in &mut self.towers.links {
+            if link.orphans.remove(&child).is_some() {
+                holders.push(*tower);
+            }
+        }
+        holders.into_iter().for_each(|tower| self.fetch_back(now_ms, tower, child));
     }
 
     pub(crate) fn on_back(
@@ -98,13 +114,10 @@ impl Engine {
     ) {
         let (domain, own) = (self.domain, self.signer());
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
-        if !link.fetching.remove(&channel) {
+        if !link.fetched(channel) {
             return;
         }
-        let next = link.fetching.iter().nth(FETCHES - 1).copied();
-        if let Some(next) = next {
-            self.send_to_tower(tower, &ClientFrame::Fetch { channel: next });
-        }
+        self.ask_tower(now_ms, tower);
         let guarded = guarded.filter(|guarded| guarded.channel(&domain) == channel);
         let Some((guarded, Ok(side))) = guarded.map(|guarded| {
             let side = guarded.check(&domain, own);
@@ -116,8 +129,9 @@ impl Engine {
         };
         if !self.channels.contains_key(&channel) && !self.take_back(now_ms, channel, side, &guarded) {
             // A child without its parent, which may be handed back next.
+            let parent = guarded.opening().map(|opening| opening.terms.parent0);
             if let Some(link) = self.towers.links.get_mut(&tower) {
-                link.orphans.insert(channel);
+                link.orphans.extend(parent.map(|parent| (channel, parent)));
             }
             return;
         }
@@ -129,8 +143,10 @@ impl Engine {
         });
         if is_adopted {
             self.effects.push(Effect::Notify(Notice::HandedBack { tower, channel, version }));
-            let orphans = self.towers.links.get_mut(&tower).map(|link| std::mem::take(&mut link.orphans));
-            orphans.into_iter().flatten().for_each(|child| self.fetch_back(tower, child));
+            let orphans = self.towers.links.get(&tower).map(|link| &link.orphans);
+            let children = orphans.into_iter().flatten().filter(|(_, parent)| **parent == channel);
+            let children: Vec<_> = children.map(|(child, _)| *child).collect();
+            children.into_iter().for_each(|child| self.fetch_back(now_ms, tower, child));
         }
     }
 
