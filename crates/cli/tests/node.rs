@@ -328,6 +328,9 @@ async fn what_is_asked_wrongly_is_answered_with_the_next_step() {
         made["secret"].as_str().expect("a secret").to_owned()
     };
     let weak = secret("read", &[]);
+    let lost = secret("pay", &[]);
+    let revoked = ask(&["token", "revoke", "pay"]);
+    assert!(revoked.status.success(), "{}", err(&revoked));
     let short = secret("receive", &["--expires-in", "1s"]);
     let stranger = "0x90F79bf6EB2c4f870365E785982E1f101E93b906";
     let nobody = format!("strait://{stranger}@127.0.0.1:1");
@@ -346,6 +349,7 @@ async fn what_is_asked_wrongly_is_answered_with_the_next_step() {
         (&["pay", "straitinvoice1qqq"], 2, "copy the whole invoice"),
         (&["info", "--token", "guessed"], 4, "strait token create"),
         (&["token", "list", "--token", &weak], 4, "strait token list"),
+        (&["info", "--token", &lost], 4, "strait token create"),
     ] {
         let output = ask(words);
         assert_eq!(output.status.code(), Some(code), "{words:?}: {}", err(&output));

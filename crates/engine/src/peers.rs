@@ -192,6 +192,10 @@ impl Engine {
             }
             return;
         }
+        if let Some(reason) = self.proposals.rejection(id).map(str::to_owned) {
+            self.decline(peer, id, &reason);
+            return;
+        }
         match self.admit(peer, id, &terms) {
             Ok(_) if self.policy.manual_approval => self.propose(now_ms, peer, id, terms),
             Ok(side) => match self.make_room(peer) {

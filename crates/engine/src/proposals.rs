@@ -116,7 +116,7 @@ impl Proposals {
         self.rejection(offer).map(|_| Decision::Rejected)
     }
 
-    fn rejection(&self, offer: ChannelId) -> Option<&str> {
+    pub(crate) fn rejection(&self, offer: ChannelId) -> Option<&str> {
         let mut rejected = self.decisions.rejected.iter();
         rejected.find(|(rejected, _)| *rejected == offer).map(|(_, reason)| reason.as_str())
     }
@@ -125,10 +125,6 @@ impl Proposals {
 impl Engine {
     /// Puts a channel that a peer offers before the operator, once. The peer is told that it waits.
     pub(crate) fn propose(&mut self, now_ms: u64, peer: Address, id: ChannelId, terms: Terms) {
-        if let Some(reason) = self.proposals.rejection(id).map(str::to_owned) {
-            self.decline(peer, id, &reason);
-            return;
-        }
         if !self.proposals.waiting.contains_key(&id) {
             if let Err(error) = self.make_room_for_proposal(peer) {
                 self.decline(peer, id, &error.to_string());

@@ -13,10 +13,15 @@ use super::registry::Known;
 use borsh::{BorshDeserialize, BorshSerialize};
 use rusqlite::{Connection, OptionalExtension};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use strait_api::{ApiError, ErrorCode, HistoryPrune, HistoryPruned};
 use strait_protocol::{Position, Replay};
 use strait_types::{Bytes, ChannelId, Version};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Longest wait for those who read; a backup may take minutes.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Records that are read from the store at once.
 const RECORDS: usize = 256;
@@ -105,7 +110,10 @@ impl Core {
         let through = next.version();
         let (mark, bytes) = (next.mark(), borsh::to_vec(&next).unwrap_or_default());
         let Some(after) = mark.after else { return Ok(HistoryPruned { through, before }) };
-        let _alone = self.pruning.readers.write().await;
+        // While it waits, so does whoever would read next.
+        let Ok(_alone) = timeout(PATIENCE, self.pruning.readers.write()).await else {
+            return Err(ApiError::new(ErrorCode::Busy, "the history is being read, by a backup perhaps"));
+        };
         let id = known.id;
         self.database.write(move |db| write_start(db, id, &bytes)).await?;
         self.node(&known)?.prune_history(id, after).await?;

@@ -174,6 +174,7 @@ async fn a_payment_right_behind_the_completing_one_is_refused() {
         memo: String::new(),
     };
     let id = Some(parts.terms.id);
+    let mut news = bob.listen(None).await;
     let payments = vec![item(60, id), item(40, id), item(100, id), item(7, None), item(1, id)];
     let request = PayMany { channel, payments, idempotency_key: None };
     let done = soon("the answers", alice.service.pay_many(request)).await.expect("told");
@@ -190,6 +191,9 @@ async fn a_payment_right_behind_the_completing_one_is_refused() {
     assert_eq!(answers.iter().filter(|code| code.is_none()).count(), 1, "{answers:?}");
     assert_eq!(answers.iter().filter(|code| **code == over).count(), 2, "{answers:?}");
     bob.until(channel, |info| info.balances[0].own == Amount::from(207)).await;
+    for _ in 0..2 {
+        event(&mut news, "the invoices", |event| matches!(event, Event::InvoicePaid { .. })).await;
+    }
     for invoice in [&parts, &twice] {
         let now = show(&bob, invoice).await;
         assert_eq!((now.status, now.received), (InvoiceStatus::Paid, Amount::from(100)));

@@ -142,6 +142,9 @@ impl Core {
         mark: Mark,
         mut wanted: Candidates,
     ) -> Result<Candidates, ApiError> {
+        // What was forgotten since lies before all that is looked for.
+        let start = self.history_start(known.id).await?.mark();
+        let mark = if mark.after < start.after { start } else { mark };
         let mut scan = Scan::new(self.node(known)?, known, mark);
         let mut take = |operation: &Operation, number: Option<u64>, version, is_agreed| {
             if let Some(alike) = wanted.get_mut(&content(operation)) {
