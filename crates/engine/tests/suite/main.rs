@@ -24,6 +24,7 @@ mod stage;
 mod tower;
 mod tower_children;
 mod tower_lies;
+mod tower_lines;
 mod tower_quotas;
 mod tower_world;
 mod world;
