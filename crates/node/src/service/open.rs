@@ -124,8 +124,13 @@ impl Core {
         if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
         }
+        let mut refusal = None;
         let id = match start {
-            None => chain.node.open(params.clone(), chain.settings.clone()).await?,
+            None => {
+                let id = chain.node.open(params.clone(), chain.settings.clone()).await?;
+                refusal = self.refusal(chain, id, peer.signer(), deposits).await?;
+                id
+            }
             Some(start) => {
                 let id = chain.node.open_app(params.clone(), start, chain.settings.clone()).await?;
                 self.await_player(chain, id).await?;
@@ -135,12 +140,52 @@ impl Core {
         let known = self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
         for (asset, amount) in deposits {
+            if let Some(refusal) = &refusal {
+                results.push(refusal.clone());
+                continue;
+            }
             results.push(match self.hand_in(&known, *asset, *amount).await {
                 Ok(sent) => DepositResult::Submitted { transaction: sent.transaction },
                 Err(ApiError { code, message, hint, .. }) => DepositResult::Failed { code, message, hint },
             });
         }
         Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
+    }
+
+    /// What a connected peer says that does not take the channel: money that is put in nevertheless comes back only by a
+    /// dispute. Where nobody answers the opener has given the payout itself, and knows what it does.
+    async fn refusal(
+        &self,
+        chain: &ChainNode,
+        id: ChannelId,
+        peer: Address,
+        deposits: &[(AssetIndex, Amount)],
+    ) -> Result<Option<DepositResult>, ApiError> {
+        let mut looks = tokio::time::interval(CONNECTION_LOOK);
+        for _ in 0..CONNECTION_LOOKS {
+            let is_connected = chain.node.payout_of(peer).is_some();
+            if deposits.is_empty() || !is_connected {
+                return Ok(None);
+            }
+            match chain.node.query(move |engine| engine.answer_to_offer(id)).await? {
+                Some(Ok(())) => return Ok(None),
+                Some(Err(reason)) => {
+                    return Ok(Some(DepositResult::Failed {
+                        code: ErrorCode::PeerRefused,
+                        message: format!(
+                            "the peer does not take the channel, so that nothing was put in: {reason}"
+                        ),
+                        hint: format!(
+                            "once `strait channel list` shows it as connected: strait channel deposit {id} AMOUNT"
+                        ),
+                    }));
+                }
+                None => {
+                    looks.tick().await;
+                }
+            }
+        }
+        Ok(None)
     }
 
     /// Waits until the peer has taken a game. A stake that is put in before comes back only by a dispute.

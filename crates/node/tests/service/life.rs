@@ -2,10 +2,12 @@
 
 use crate::world::{ETHER, World, event, many, soon};
 use strait_api::{
-    Api, ChannelList, ChannelMove, ChannelRef, ErrorCode, Event, HistoryEntry, HistoryQuery, Nothing,
-    PayResult, Phase,
+    Api, AssetAmount, ChannelList, ChannelMove, ChannelOpen, ChannelRef, DepositResult, ErrorCode, Event,
+    HistoryEntry, HistoryQuery, Link, Nothing, PayResult, Phase,
 };
-use strait_types::{Amount, U256};
+use strait_node::NodeConfig;
+use strait_node::service::Retention;
+use strait_types::{Address, Amount, U256};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_is_opened_paid_over_in_both_directions_and_closed() {
@@ -149,4 +151,30 @@ async fn nothing_is_deposited_once_the_end_is_agreed() {
         let late = party.service.channel_deposit(order).await.expect_err("it would be lost gas");
         assert_eq!(late.code, ErrorCode::ChannelNotOpen, "{late}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_put_into_a_channel_that_the_peers_operator_has_not_approved() {
+    let world = World::new();
+    let careful = |config: &mut NodeConfig| config.policy.manual_approval = true;
+    let bob = world.serve(2, world.node_with(2, careful).await, Retention::default()).await;
+    let alice = world.start(1).await;
+    let deposit = vec![AssetAmount { asset: Address::ZERO, amount: Amount::from(ETHER) }];
+    let request = ChannelOpen { deposit, ..ChannelOpen::new(bob.address()) };
+    let block = world.chain.with(|chain| chain.head().at.number);
+    let opened = soon("the opening", alice.service.channel_open(request)).await.expect("offered");
+    let channel = opened.channel.channel;
+    let [DepositResult::Failed { code, message, hint }] = &opened.deposits[..] else {
+        panic!("{:?}", opened.deposits);
+    };
+    assert!(*code == ErrorCode::PeerRefused && message.contains("approv"), "{message}");
+    assert!(hint.contains(&format!("strait channel deposit {channel}")), "{hint}");
+    assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
+    let approved = bob.service.proposal_approve(ChannelRef { channel }).await.expect("approved");
+    assert_eq!(approved.channel, channel);
+    alice.until(channel, |info| info.link == Link::Up).await;
+    let amount = Amount::from(ETHER);
+    let deposit = ChannelMove { channel, asset: None, amount, idempotency_key: None };
+    soon("the deposit", alice.service.channel_deposit(deposit)).await.expect("on its way");
+    alice.until(channel, |info| info.balances[0].own == amount).await;
 }
