@@ -41,6 +41,11 @@ pub enum EngineRecoverError {
         /// As configured.
         adjudicator: Address,
     },
+    /// A tower's record in a format of another release.
+    #[error(
+        "what this tower holds of channel {0} was written by another release; start it with that release, or give this one an empty home: its clients hand everything over again"
+    )]
+    OtherTowerFormat(ChannelId),
     /// Another chain or adjudicator.
     #[error(
         "channel {0} belongs to another chain or adjudicator than the configured ones; use the data directory with the chain it was made for"

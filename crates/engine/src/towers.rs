@@ -71,7 +71,8 @@ pub(crate) struct Towers {
 impl Towers {
     /// When time alone makes for something to do, milliseconds.
     pub(crate) fn due(&self) -> Option<u64> {
-        let wakes = |link: &Link| [link.wake_ms, link.ask_again_ms].into_iter().flatten().min();
+        let wakes =
+            |link: &Link| [link.wake_ms, link.ask_again_ms, link.list_again_ms].into_iter().flatten().min();
         let next = self.links.values().filter_map(wakes).min();
         [next, self.look_ms, self.save_ms].into_iter().flatten().min()
     }
@@ -183,7 +184,7 @@ impl Engine {
             TowerInput::Connected { tower } => {
                 if let Some(link) = self.towers.links.get_mut(&tower) {
                     link.connected(now_ms);
-                    self.send_to_tower(tower, &ClientFrame::List { after: None });
+                    self.ask_list(now_ms, tower);
                 }
             }
             TowerInput::Disconnected { tower } => {
@@ -248,6 +249,7 @@ impl Engine {
         }
         match reason {
             Refusal::Busy { retry_ms } => link.wait(now_ms, channel, u64::from(retry_ms)),
+            Refusal::Family => link.put_off(now_ms, channel),
             Refusal::Lower(_) => {
                 // It holds what this node has forgotten, or lies; what it hands back will show it.
                 link.unanswered(channel);
@@ -267,6 +269,7 @@ impl Engine {
         let silent: Vec<_> =
             self.towers.links.iter().filter(|(_, link)| due(link)).map(|(tower, _)| *tower).collect();
         silent.into_iter().for_each(|tower| self.ask_tower(now_ms, tower));
+        self.ask_lists_again(now_ms);
         if self.towers.look_ms.is_some_and(|due| due <= now_ms) {
             let after = self.towers.config.behind_after_ms;
             let mut is_any_behind = false;

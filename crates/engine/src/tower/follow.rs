@@ -203,9 +203,10 @@ impl Tower {
     /// Does what a channel makes necessary now.
     pub(super) fn look_at(&mut self, now_ms: u64, id: ChannelId) {
         let (head_time, _) = self.cursor.times(0);
-        if self.watched.get(&id).is_some_and(|watched| self.is_over(watched)) {
-            self.forget(id);
-        }
+        let guards = self.watched.get(&id).map(|watched| watched.guards.as_slice()).unwrap_or_default();
+        let over: Vec<_> =
+            guards.iter().filter(|guard| self.is_over(guard)).map(|guard| guard.client).collect();
+        over.into_iter().for_each(|client| self.forget(client, id));
         let Some(watched) = self.watched.get_mut(&id) else { return };
         watched.note_phase(head_time);
         let hashes = watched.unasked();

@@ -1,5 +1,6 @@
 //! What a tower and its clients say to each other: two bytes that tell it from the frames between peers, then a borsh
-//! value. The order of variants and fields is the format; later releases append variants.
+//! value. The order of variants and fields is the format. What changes it otherwise than by a variant at the end is a new
+//! version: both sides refuse another one than theirs, and say which of them is the older.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_protocol::{Guarded, MAX_FRAME_BYTES, Signer, SignerError};
@@ -8,7 +9,7 @@ use strait_types::{Address, B256, ChannelId, Domain, Signature, SignatureError, 
 /// First byte of every frame; frames between peers begin with their wire version.
 const MAGIC: u8 = b'T';
 /// Version of this format.
-pub const TOWER_WIRE_VERSION: u8 = 1;
+pub const TOWER_WIRE_VERSION: u8 = 2;
 /// What a tower signs begins so.
 const RECEIPT_TAG: &[u8] = b"Strait tower receipt\0";
 /// Most receipts in one frame.
@@ -111,6 +112,9 @@ pub enum Refusal {
     /// The channel is closed on chain.
     #[error("the channel is closed on chain, there is nothing to guard")]
     Closed,
+    /// As many channels within the same channel are held as that has room for; some are over once its next state is held.
+    #[error("the tower holds as many channels within the same channel as that has room for")]
+    Family,
 }
 
 /// Bytes that are no frame of this protocol; the other side's fault.

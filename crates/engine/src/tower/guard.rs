@@ -20,7 +20,10 @@ pub(super) struct Guard {
     pub(super) told: Told,
 }
 
-/// As it lies on disk.
+/// First byte of a record on disk. Those of before there was one begin with how many guards they hold: one or two.
+pub(super) const RECORD_VERSION: u8 = 3;
+
+/// As it lies on disk, behind [`RECORD_VERSION`].
 #[derive(Debug, BorshSerialize, BorshDeserialize)]
 pub(super) struct Stored {
     client: Address,
@@ -100,7 +103,7 @@ impl Watched {
     /// Its record on disk, which takes the place of the one before.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let stored: Vec<_> = self.guards.iter().map(|guard| guard.stored(self.settled_at)).collect();
-        borsh::to_vec(&stored).unwrap_or_default()
+        borsh::to_vec(&(RECORD_VERSION, stored)).unwrap_or_default()
     }
 
     /// Reads it.
@@ -109,8 +112,8 @@ impl Watched {
     /// When the bytes are damaged.
     pub(super) fn from_bytes(id: ChannelId, bytes: &[u8], settings: &Settings) -> std::io::Result<Watched> {
         let mut watched = Watched::default();
-        for Stored { client, guarded, receipt, chain, settled_at } in borsh::from_slice::<Vec<Stored>>(bytes)?
-        {
+        let (_, stored): (u8, Vec<Stored>) = borsh::from_slice(bytes)?;
+        for Stored { client, guarded, receipt, chain, settled_at } in stored {
             let damaged = || std::io::Error::other("a guard of no participant");
             let side = guarded.params.side_of(client).ok_or_else(damaged)?;
             let guard = Guard::new(id, (client, side), guarded, receipt, settings.clone(), chain);

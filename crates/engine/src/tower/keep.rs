@@ -106,6 +106,10 @@ impl Tower {
         if before.is_none() && channels >= quotas.channels {
             return Err(Refusal::Channels(quotas.channels));
         }
+        let parent = guarded.child.as_ref().map(|child| child.terms.parent0);
+        if before.is_none() && parent.is_some_and(|parent| self.is_family_full(client, parent)) {
+            return Err(Refusal::Family);
+        }
         if grows > 0 && own.saturating_add(grows) > quotas.bytes {
             return Err(Refusal::Bytes(quotas.bytes));
         }
@@ -130,30 +134,34 @@ impl Tower {
                 // The other participant's guard has followed the channel already.
                 let other = watched.guards.first().map(|guard| guard.channel.chain_view().clone());
                 let chain = other.unwrap_or_else(|| guarded.blank_chain());
-                watched.guards.push(Guard::new(id, (client, side), guarded, receipt, settings, chain));
+                let guard = Guard::new(id, (client, side), guarded, receipt, settings, chain);
                 self.count(client, 1, bytes);
+                self.note_family(&guard);
+                self.watched.entry(id).or_default().guards.push(guard);
             }
         }
         if is_first {
-            self.note_family(id);
             self.fetch_events(id);
         }
         self.changed.insert(id);
         self.touched.insert(id);
     }
 
-    /// Forgets a channel that is over, and all that is within it: one after the other, since a client may have made up a
-    /// long line of them.
-    pub(super) fn forget(&mut self, id: ChannelId) {
+    /// Forgets a client's channel that is over, and all that is within it: one after the other, since a client may have
+    /// made up a long line of them.
+    pub(super) fn forget(&mut self, client: Address, id: ChannelId) {
         let mut over = vec![id];
         while let Some(id) = over.pop() {
-            let Some(watched) = self.watched.remove(&id) else { continue };
-            over.extend(self.leave_family(id, &watched));
-            for guard in watched.guards {
-                self.count(guard.client, -1, -i128::from(guard.bytes));
+            let Some(watched) = self.watched.get_mut(&id) else { continue };
+            let Some(at) = watched.guards.iter().position(|guard| guard.client == client) else { continue };
+            let guard = watched.guards.swap_remove(at);
+            if watched.guards.is_empty() {
+                self.watched.remove(&id);
+                self.fetching.remove(&id);
+                self.attention.remove(&id);
             }
-            self.fetching.remove(&id);
-            self.attention.remove(&id);
+            over.extend(self.leave_family(&guard));
+            self.count(client, -1, -i128::from(guard.bytes));
             self.changed.insert(id);
         }
     }

@@ -24,7 +24,7 @@ use crate::ports::{Batch, BlockRef, Recovered, Signer, Store};
 use crate::recover::{EngineRecoverError, check_domain};
 use crate::staged::Staged;
 use crate::status::AccountStatus;
-use guard::{Guard, Watched};
+use guard::{Guard, RECORD_VERSION, Watched};
 use quota::Usage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,8 +66,8 @@ pub struct Tower {
     config: TowerConfig,
     // Ordered, so that a seed replays exactly.
     watched: BTreeMap<ChannelId, Watched>,
-    /// Children that are guarded, by parent.
-    families: BTreeMap<ChannelId, BTreeSet<ChannelId>>,
+    /// Children that are guarded, by client and parent: what one says of a family is nothing to another.
+    families: BTreeMap<(Address, ChannelId), BTreeSet<ChannelId>>,
     usage: BTreeMap<Address, Usage>,
     total_bytes: u64,
     connected: BTreeSet<Address>,
@@ -150,6 +150,9 @@ impl Tower {
         let Some(bytes) = recovered.snapshot.as_ref().filter(|bytes| !bytes.is_empty()) else {
             return Ok(());
         };
+        if bytes.first() != Some(&RECORD_VERSION) {
+            return Err(EngineRecoverError::OtherTowerFormat(id));
+        }
         let watched = Watched::from_bytes(id, bytes, &self.settings()).map_err(|error| {
             let source = RecoverError::Malformed { what: "guard", reason: error.to_string() };
             EngineRecoverError::Channel { channel: id, source }
@@ -161,8 +164,10 @@ impl Tower {
         if watched.guards.iter().any(|guard| !guard.channel.has_chain_events()) {
             self.fetching.insert(id);
         }
+        for guard in &watched.guards {
+            self.note_family(guard);
+        }
         self.watched.insert(id, watched);
-        self.note_family(id);
         self.touched.insert(id);
         Ok(())
     }

@@ -19,7 +19,11 @@ struct Sent {
 pub(crate) struct Link {
     pub(crate) is_connected: bool,
     /// Within this connection it has told all that it holds.
-    is_listed: bool,
+    pub(crate) is_listed: bool,
+    /// When it is asked again for what it has not told, milliseconds.
+    pub(crate) list_again_ms: Option<u64>,
+    /// It was, in this connection: an answer may come twice.
+    pub(crate) is_asked_twice: bool,
     /// It has done so since the start.
     pub(crate) has_listed: bool,
     /// Channels of which it lacks something, in the order of their turns.
@@ -61,6 +65,9 @@ pub(crate) struct Link {
 /// Most channels that one tower is asked for at once.
 const FETCHES: usize = 64;
 
+/// Milliseconds after which a tower may have room again.
+const ROOM_MS: u64 = 1_000;
+
 /// Hand-overs are counted in windows of so many milliseconds.
 const WINDOW_MS: u64 = 100;
 
@@ -79,6 +86,8 @@ impl Link {
     pub(crate) fn disconnected(&mut self) {
         self.is_connected = false;
         self.is_listed = false;
+        self.list_again_ms = None;
+        self.is_asked_twice = false;
         self.wake_ms = None;
         self.fetching.clear();
         self.asked.clear();
@@ -94,6 +103,7 @@ impl Link {
     /// It has told all that it holds.
     pub(crate) fn listed(&mut self, now_ms: u64) {
         self.is_listed = true;
+        self.list_again_ms = None;
         self.has_listed = true;
         self.wake_ms = Some(now_ms);
     }
@@ -258,6 +268,13 @@ impl Link {
         self.in_flight.remove(&channel);
         self.push(channel);
         self.wake_ms = Some(now_ms.saturating_add(retry_ms.clamp(10, 60_000)));
+    }
+
+    /// It has no room for a channel now.
+    pub(crate) fn put_off(&mut self, now_ms: u64, channel: ChannelId) {
+        self.in_flight.remove(&channel);
+        self.resting.insert(channel, now_ms.saturating_add(ROOM_MS));
+        self.queue(now_ms, channel);
     }
 
     pub(crate) fn unanswered(&mut self, channel: ChannelId) {

@@ -9,9 +9,37 @@ use strait_protocol::{Channel, Guarded};
 use strait_types::{Address, ChannelId, Version};
 
 impl Engine {
+    /// Asks a tower what it holds, from where it has told it; again when it does not answer, since until it does nothing
+    /// is handed over.
+    pub(crate) fn ask_list(&mut self, now_ms: u64, tower: Address) {
+        let patience_ms = self.towers.config.patience_ms;
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        link.list_again_ms = Some(now_ms.saturating_add(patience_ms));
+        let after = link.listed_to;
+        self.send_to_tower(tower, &ClientFrame::List { after });
+    }
+
+    /// Those that have not answered in time.
+    pub(crate) fn ask_lists_again(&mut self, now_ms: u64) {
+        let mut silent = Vec::new();
+        for (tower, link) in &mut self.towers.links {
+            if link.list_again_ms.is_some_and(|due| due <= now_ms) {
+                link.is_asked_twice = true;
+                silent.push(*tower);
+            }
+        }
+        silent.into_iter().for_each(|tower| self.ask_list(now_ms, tower));
+    }
+
     pub(crate) fn on_held(&mut self, now_ms: u64, tower: Address, receipts: Vec<Receipt>, more: bool) {
         let (domain, own) = (self.domain, self.signer());
-        let last = self.towers.links.get(&tower).and_then(|link| link.listed_to);
+        let Some(link) = self.towers.links.get(&tower) else { return };
+        let last = link.listed_to;
+        let is_past = |receipt: &Receipt| last.is_some_and(|last| receipt.channel <= last);
+        if link.is_asked_twice && (link.is_listed || receipts.first().is_some_and(is_past)) {
+            // The late answer to a question that was asked again.
+            return;
+        }
         let ids = last.into_iter().chain(receipts.iter().map(|receipt| receipt.channel)).collect::<Vec<_>>();
         let ascends = ids.windows(2).all(|pair| pair[0] < pair[1]);
         let is_signed = |receipt: &Receipt| receipt.verify(&domain, tower, own).is_ok();
@@ -26,7 +54,7 @@ impl Engine {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
         link.listed_to = to;
         if more {
-            self.send_to_tower(tower, &ClientFrame::List { after: to });
+            self.ask_list(now_ms, tower);
             return;
         }
         link.listed(now_ms);

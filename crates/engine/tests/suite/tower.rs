@@ -342,3 +342,17 @@ fn with_a_peer_that_lies_a_restored_node_signs_for_no_less_and_leaves_with_its_t
     }
     assert_eq!((world.received(0), world.received(1)), (U256::from(500), U256::from(500)));
 }
+
+#[test]
+fn a_record_of_another_format_is_refused_and_never_misread() {
+    let mut world = World::new(2);
+    let mut watch = Watch::new(&world, 0, open_to_all());
+    let (channel, _) = guarded(&mut world, &mut [&mut watch]);
+    // Before records said their format they began with the number of guards.
+    for record in [vec![1, 0, 0, 0], vec![2, 0, 0, 0], vec![4, 1, 0, 0, 0]] {
+        let error = watch.start_with(channel, record).expect_err("refused").to_string();
+        assert!(error.contains("written by another release") && error.contains("an empty home"), "{error}");
+    }
+    let error = watch.start_with(channel, vec![3, 1, 0, 0, 0]).expect_err("damaged").to_string();
+    assert!(!error.contains("another release"), "{error}");
+}

@@ -5,7 +5,7 @@ use crate::children::{DEPOSIT, game, purse};
 use crate::children_disputed::{WON, challenge_at_zero, stalled, submit};
 use crate::tower_world::{DAY, Watch, open_to_all};
 use crate::world::{World, sticks};
-use strait_engine::tower::{Quotas, TowerConfig};
+use strait_engine::tower::{ClientFrame, Quotas, TowerConfig};
 use strait_engine::{Input, Notice, TowerInput};
 use strait_protocol::{Command, Signer as _};
 use strait_store::MemoryDisk;
@@ -137,6 +137,35 @@ fn a_child_that_was_closed_back_takes_neither_room_nor_gas() {
     challenge_at_zero(&mut world, child);
     world.chain_passes(DAY / 4, &mut [&mut watch]);
     assert!(watch.calls.is_empty(), "{:?}", watch.calls);
+}
+
+#[test]
+fn a_peer_that_hands_over_a_child_without_its_parent_takes_no_room_of_its_victims() {
+    let (mut world, parent) = World::parent();
+    let mut watch = Watch::new(&world, 0, open_to_all());
+    world.guard(0, &mut [&mut watch]);
+    let new = game(&world, 3);
+    let child = world.child(0, parent, new);
+    world.take(0, child, 3);
+    world.hand_over(&mut [&mut watch]);
+    let peer = world.signer(1);
+    let guarded = watch.tower.held(child, world.signer(0)).cloned().expect("held");
+    watch.input(world.now, Input::Connected { peer });
+    let bytes = ClientFrame::Keep(Box::new(guarded)).encode();
+    watch.input(world.now, Input::Frame { peer, bytes });
+    assert!(watch.tower.held(child, peer).is_some());
+    world.finish(child, &won_by(Side::Zero));
+    world.hand_over(&mut [&mut watch]);
+    let channels = |watch: &Watch, client| {
+        let clients = watch.tower.status().clients;
+        clients.iter().find(|of| of.client == client).map(|of| of.channels)
+    };
+    for _ in 0..2 {
+        assert_eq!(channels(&watch, world.signer(0)), Some(1));
+        assert_eq!(channels(&watch, peer), Some(1), "its own room is its own affair");
+        watch.restart();
+        watch.follow(world.now);
+    }
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn only_what_a_tower_signs_for_counts_as_held() {
 #[test]
 fn garbage_ends_the_connection_with_the_tower_and_disturbs_no_payment() {
     let mut scene = scene();
-    for bytes in [vec![], vec![1, 2, 3], b"T\x01\xff\xff\xff\xff".to_vec(), vec![b'T'; 5 << 20]] {
+    for bytes in [vec![], vec![1, 2, 3], b"T\x02\xff\xff\xff\xff".to_vec(), vec![b'T'; 5 << 20]] {
         scene.say_bytes(bytes);
         let hung_up = scene.world.to_towers.iter().any(|(_, effect)| {
             matches!(effect, TowerEffect::Disconnect { tower, .. } if *tower == scene.watch.signer())
@@ -185,6 +185,26 @@ fn a_list_without_order_or_end_is_not_followed() {
 }
 
 #[test]
+fn a_late_list_that_was_asked_for_again_is_no_lie() {
+    let mut scene = scene();
+    scene.pay();
+    let guarded = scene.kept();
+    let receipt = scene.receipt(&guarded);
+    scene.connect_again();
+    scene.world.pass(16_000);
+    assert_eq!(scene.heard(), [ClientFrame::List { after: None }], "asked again");
+    for more in [true, true, false] {
+        scene.say(&TowerFrame::Held { receipts: vec![receipt.clone()], more });
+    }
+    assert_eq!(scene.heard(), [ClientFrame::List { after: Some(scene.channel) }]);
+    scene.say(&TowerFrame::Held { receipts: Vec::new(), more: false });
+    scene.say(&TowerFrame::Held { receipts: vec![receipt], more: true });
+    assert_eq!((scene.faults(), scene.acknowledged()), (0, Some(1)));
+    scene.world.pass(60_000);
+    assert!(scene.heard().is_empty(), "it has told all");
+}
+
+#[test]
 fn a_tower_that_is_told_something_wrong_keeps_nothing() {
     let mut scene = scene();
     scene.pay();
@@ -214,7 +234,7 @@ fn a_tower_that_is_told_something_wrong_keeps_nothing() {
     let bytes = ClientFrame::Keep(Box::new(counters)).encode();
     scene.watch.input(now, Input::Frame { peer: client, bytes });
     assert_eq!(scene.watch.tower.status().channels, 1);
-    for bytes in [vec![], vec![1, 0, 0], b"T\x02".to_vec(), b"T\x01\x00".to_vec()] {
+    for bytes in [vec![], vec![1, 0, 0], b"T\x01".to_vec(), b"T\x02\x00".to_vec()] {
         let hung_up = scene.watch.disconnects.len();
         assert!(scene.watch.input(now, Input::Frame { peer: client, bytes }).is_empty());
         assert_eq!(scene.watch.disconnects.len(), hung_up + 1);

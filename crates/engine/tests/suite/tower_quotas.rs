@@ -82,6 +82,30 @@ fn a_client_that_asks_too_often_waits_and_gets_there() {
 }
 
 #[test]
+fn a_list_that_a_tower_does_not_answer_is_asked_for_again() {
+    let mut world = World::new(2);
+    let quotas = Quotas { requests_per_second: 1, ..open_to_all().quotas };
+    let mut watch = Watch::new(&world, 0, with(quotas));
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.pay(0, channel, 100);
+    world.settle();
+    let peer = world.signer(1);
+    watch.input(world.now, Input::Connected { peer });
+    for _ in 0..20 {
+        let bytes = ClientFrame::Fetch { channel }.encode();
+        watch.input(world.now, Input::Frame { peer, bytes });
+    }
+    world.guard(1, &mut [&mut watch]);
+    assert_eq!(world.acknowledged(1, channel), [None], "the tower takes no more, and tells nothing");
+    world.pass(15_000);
+    for _ in 0..2 {
+        world.hand_over(&mut [&mut watch]);
+    }
+    assert_eq!(world.acknowledged(1, channel), [Some(1)]);
+}
+
+#[test]
 fn transactions_for_a_client_are_counted() {
     let quotas = Quotas { calls_per_day: 1, ..open_to_all().quotas };
     let mut world = World::new(2);

@@ -3,9 +3,9 @@
 use crate::world::{NOW_MS, World, recover};
 use std::sync::Arc;
 use strait_chain::DevAccount;
-use strait_engine::ports::Chain;
+use strait_engine::ports::{Batch, Chain, Store as _};
 use strait_engine::tower::{Admission, Quotas, Tower, TowerConfig};
-use strait_engine::{Effect, Input, Notice, SubmissionKey, TowerEffect, TowerInput};
+use strait_engine::{Effect, EngineRecoverError, Input, Notice, SubmissionKey, TowerEffect, TowerInput};
 use strait_protocol::Command;
 use strait_store::{MemoryDisk, MemoryStore};
 use strait_types::abi::views;
@@ -118,6 +118,19 @@ impl Watch {
             let followed = self.port.follow(&self.tower.known_blocks(), 10_000).expect("answers");
             self.input(now, Input::Followed(followed));
         }
+    }
+
+    /// What becomes of it if this is its record of a channel.
+    pub(crate) fn start_with(
+        &mut self,
+        channel: ChannelId,
+        record: Vec<u8>,
+    ) -> Result<(), EngineRecoverError> {
+        let mut batch = Batch::default();
+        batch.snapshot(channel, record);
+        self.store.commit(&batch).expect("commits");
+        let domain = Domain::new(self.port.chain_id(), self.port.adjudicator());
+        Tower::recover(domain, Arc::new(self.key.clone()), self.config.clone(), &self.store).map(drop)
     }
 
     /// The process dies and starts again on the same disk.
