@@ -72,6 +72,9 @@ struct FuzzArguments {
     /// Searches in this target alone, and keeps no result
     #[arg(long)]
     target: Option<String>,
+    /// Is guided by the regions of our code that an input passes too, for which it is compiled once more
+    #[arg(long)]
+    coverage: bool,
 }
 
 #[derive(Args)]
@@ -135,11 +138,23 @@ fn fuzz(arguments: &FuzzArguments) -> Result<()> {
         ("STRAIT_FUZZ_SEED", arguments.seed.to_string()),
         ("STRAIT_FUZZ_KEEP", "1".to_owned()),
     ];
+    let counters = tempfile::tempdir().context("a directory for the counters")?;
+    if arguments.coverage {
+        let directory = counters.path().to_string_lossy();
+        settings.push(("STRAIT_FUZZ_COVERAGE", directory.to_string()));
+        // What other tests pass is not the inputs' doing.
+        settings.push(("RUST_TEST_THREADS", "1".to_owned()));
+        // By process; `%c` keeps the file up to date while the process runs.
+        settings.push(("LLVM_PROFILE_FILE", format!("{directory}/%p.profraw%c")));
+        let wrapper = root().join("xtask/rustc-coverage");
+        settings.push(("RUSTC_WORKSPACE_WRAPPER", wrapper.to_string_lossy().into_owned()));
+    }
     if let Some(target) = &arguments.target {
         settings.push(("STRAIT_FUZZ_TARGET", target.clone()));
         return run_command(test("fuzz").envs(settings));
     }
-    measured("fuzz", &settings, &json!({ "seconds": seconds, "seed": arguments.seed }))
+    let bounds = json!({ "seconds": seconds, "seed": arguments.seed, "coverage": arguments.coverage });
+    measured("fuzz", &settings, &bounds)
 }
 
 fn adjudicator(arguments: &AdjudicatorArguments) -> Result<()> {

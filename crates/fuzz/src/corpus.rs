@@ -7,8 +7,6 @@ use std::{fs, io};
 
 /// Longest input that is kept, in bytes.
 const LONGEST: usize = 1_500;
-/// Most inputs of a target that are kept: the tests replay them all.
-const MOST: usize = 64;
 
 /// Lowercase digits.
 pub fn hex(bytes: &[u8]) -> String {
@@ -58,14 +56,17 @@ impl Corpus {
         self.read("regressions")
     }
 
-    /// Replaces the inputs, the short ones first; long ones are left out, and those beyond [`MOST`].
+    /// Most inputs of a target that are kept: the tests replay them all.
+    pub const MOST: usize = 64;
+
+    /// Replaces the inputs, the short ones first; long ones are left out, and those beyond [`Corpus::MOST`].
     ///
     /// # Errors
     /// Those of writing the file.
     pub fn keep(&self, inputs: &[Vec<u8>]) -> io::Result<()> {
         let mut short: Vec<_> = inputs.iter().filter(|input| input.len() <= LONGEST).collect();
         short.sort_by_key(|input| input.len());
-        let text: String = short.into_iter().take(MOST).map(|input| hex(input) + "\n").collect();
+        let text: String = short.into_iter().take(Corpus::MOST).map(|input| hex(input) + "\n").collect();
         fs::write(self.path("corpus"), text)
     }
 }

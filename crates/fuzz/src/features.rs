@@ -18,6 +18,17 @@ impl Features {
         self.0.insert(Features::number(kind, text));
     }
 
+    /// Notes a region of the program that was passed so many times: once, twice, up to four times, eight ...
+    pub(crate) fn note_region(&mut self, region: usize, times: u64) {
+        let class = u64::from(times.saturating_sub(1).checked_ilog2().map_or(0, |log| log + 1).min(8));
+        self.0.insert((region as u64) << 8 | class);
+    }
+
+    /// How many of another run's it has not seen.
+    pub(crate) fn unseen(&self, other: &Features) -> usize {
+        other.0.difference(&self.0).count()
+    }
+
     /// Whether a trait was noted.
     pub fn has(&self, kind: &str, text: impl Display) -> bool {
         self.0.contains(&Features::number(kind, text))

@@ -1,10 +1,11 @@
 //! Bytes that nobody chose with care, for whatever reads bytes: decoders, and two whole nodes whose fate they decide.
 //!
-//! Nothing here asks the compiler for coverage. What a run shows from outside (which error, which event, which kind of
-//! frame) is noted as a *feature*, and inputs that show a new one are kept and damaged further. All randomness follows
-//! from a number. `docs/security.md` says how to go on for minutes or hours.
+//! What a run shows from outside (which error, which event, which kind of frame) is noted as a *feature*, and inputs that
+//! show a new one are kept and damaged further. A region of the program that is passed is one too, where it was built to
+//! count them ([`Coverage`]). All randomness follows from a number. `docs/security.md` says how to go on for minutes or hours.
 
 mod corpus;
+mod coverage;
 mod decoders;
 mod features;
 mod nodes;
@@ -12,6 +13,7 @@ mod numbers;
 mod run;
 
 pub use corpus::{Corpus, hex, unhex};
+pub use coverage::Coverage;
 pub use decoders::{DECODERS, samples};
 pub use features::Features;
 pub use nodes::{Broken, drive, programs};

@@ -1,11 +1,13 @@
 //! Runs targets on inputs, and finds new inputs.
 
-use crate::{Corpus, Features, Numbers, Target};
+use crate::{Corpus, Coverage, Features, Numbers, Target};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-/// Most inputs of a target that are kept.
+/// Most inputs of a target that are damaged further.
 const MOST_KEPT: usize = 140;
+/// As many where the program counts its regions, which tell more inputs apart.
+const MOST_KEPT_BY_COVERAGE: usize = 2_000;
 /// Most attempts to make a finding shorter.
 const REDUCTIONS: usize = 400;
 
@@ -70,18 +72,25 @@ pub struct Campaign {
     pool: Vec<Vec<u8>>,
     seen: Features,
     runs: u64,
+    coverage: Option<Coverage>,
 }
 
 impl Campaign {
-    /// Begins with the target's corpus and `seeds`; what shows nothing new is left out.
+    /// Begins with the target's corpus and `seeds`; what shows nothing new is left out. With `coverage` the regions that
+    /// a run passes are among what it shows.
     ///
     /// # Errors
     /// When one of them breaks something.
-    pub fn new(target: Target, seeds: Vec<Vec<u8>>, seed: u64) -> Result<Campaign, Box<Finding>> {
-        let mut campaign =
-            Campaign { target, numbers: Numbers(seed), pool: Vec::new(), seen: Features::default(), runs: 0 };
+    pub fn new(
+        target: Target,
+        seeds: Vec<Vec<u8>>,
+        seed: u64,
+        coverage: Option<Coverage>,
+    ) -> Result<Campaign, Box<Finding>> {
+        let (numbers, seen) = (Numbers(seed), Features::default());
+        let mut campaign = Campaign { target, numbers, pool: Vec::new(), seen, runs: 0, coverage };
         for input in Corpus::of(target.name).inputs().into_iter().chain(seeds) {
-            match attempt(&target, &input) {
+            match campaign.attempt(&input) {
                 Ok(features) if campaign.seen.learn(&features) => campaign.pool.push(input),
                 Ok(_) => {}
                 Err(_) => return Err(Box::new(campaign.finding(&input))),
@@ -99,14 +108,15 @@ impl Campaign {
     /// The first finding.
     pub fn search(&mut self, time: Duration) -> Result<(), Box<Finding>> {
         let end = Instant::now() + time;
+        let most = if self.coverage.is_some() { MOST_KEPT_BY_COVERAGE } else { MOST_KEPT };
         while Instant::now() < end {
             self.runs += 1;
             let sample = self.numbers.below(self.pool.len());
             let other = self.numbers.below(self.pool.len());
             let mut input = self.numbers.damaged(&self.pool[sample], &self.pool[other]);
             input.truncate(self.target.longest);
-            match attempt(&self.target, &input) {
-                Ok(features) if self.seen.learn(&features) && self.pool.len() < MOST_KEPT => {
+            match self.attempt(&input) {
+                Ok(features) if self.seen.learn(&features) && self.pool.len() < most => {
                     self.pool.push(input);
                 }
                 Ok(_) => {}
@@ -114,6 +124,15 @@ impl Campaign {
             }
         }
         Ok(())
+    }
+
+    fn attempt(&mut self, input: &[u8]) -> Result<Features, Failed> {
+        let unread = |error: std::io::Error| Failed(format!("the counters can't be read: {error}"));
+        let Some(coverage) = &mut self.coverage else { return attempt(&self.target, input) };
+        coverage.begin().map_err(unread)?;
+        let mut features = attempt(&self.target, input)?;
+        coverage.end(&mut features).map_err(unread)?;
+        Ok(features)
     }
 
     fn finding(&self, input: &[u8]) -> Finding {
@@ -135,5 +154,23 @@ impl Campaign {
     /// Inputs that showed something new.
     pub fn pool(&self) -> &[Vec<u8>] {
         &self.pool
+    }
+
+    /// The inputs that between them show most: what shows nothing that shorter ones don't is left out, and of the others
+    /// those that add least, beyond `most`.
+    pub fn best(&mut self, most: usize) -> Vec<Vec<u8>> {
+        let mut inputs = self.pool.clone();
+        inputs.sort_by_key(Vec::len);
+        let mut seen = Features::default();
+        let mut best = Vec::new();
+        for input in inputs {
+            let Ok(features) = self.attempt(&input) else { continue };
+            let gain = seen.unseen(&features);
+            if seen.learn(&features) {
+                best.push((gain, input));
+            }
+        }
+        best.sort_by_key(|(gain, _)| std::cmp::Reverse(*gain));
+        best.into_iter().take(most).map(|(_, input)| input).collect()
     }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 use std::time::{Duration, Instant};
-use strait_fuzz::{Campaign, Corpus, Target, attempt, hex, samples, targets};
+use strait_fuzz::{Campaign, Corpus, Coverage, Target, attempt, hex, samples, targets};
 
 /// For which `STRAIT_FUZZ_SECONDS` stands when it is not set.
 const SECONDS: u64 = 12;
@@ -36,10 +36,12 @@ fn bytes_that_nobody_chose_break_no_decoder_and_no_two_nodes() {
     let only = std::env::var("STRAIT_FUZZ_TARGET").ok();
     let mut results = Vec::new();
     let mut findings = Vec::new();
+    let coverage = || Coverage::of_this_process().expect("the counters are read");
+    let regions = coverage().map(|counters| counters.regions());
     for target in all.into_iter().filter(|target| only.as_deref().is_none_or(|only| only == target.name)) {
         let corpus = Corpus::of(target.name);
         let start = Instant::now();
-        let searched = Campaign::new(target, samples(target.name), seed).map(|mut campaign| {
+        let searched = Campaign::new(target, samples(target.name), seed, coverage()).map(|mut campaign| {
             let left = share(&target, total, decoders).saturating_sub(start.elapsed());
             let result = campaign.search(left);
             (campaign, result.err())
@@ -50,20 +52,20 @@ fn bytes_that_nobody_chose_break_no_decoder_and_no_two_nodes() {
             println!("{}: {}\n  {}", finding.target, finding.what, hex(&finding.input));
             findings.push(finding);
         }
-        let Some(campaign) = campaign else { continue };
+        let Some(mut campaign) = campaign else { continue };
         results.push(json!({
             "target": target.name, "inputs": campaign.runs(), "features": campaign.features(),
             "kept": campaign.pool().len(),
         }));
         if std::env::var_os("STRAIT_FUZZ_KEEP").is_some() {
-            corpus.keep(campaign.pool()).expect("the corpus is written");
+            corpus.keep(&campaign.best(Corpus::MOST)).expect("the corpus is written");
         }
     }
     let found: Vec<_> = findings
         .iter()
         .map(|one| json!({ "target": one.target, "what": one.what, "input": hex(&one.input) }))
         .collect();
-    let result = json!({ "seed": seed, "targets": results, "findings": found });
+    let result = json!({ "seed": seed, "counted_regions": regions, "targets": results, "findings": found });
     println!("{result:#}");
     if let Some(path) = std::env::var_os("STRAIT_PROOF_RESULT") {
         std::fs::write(path, result.to_string()).expect("the result is written");
