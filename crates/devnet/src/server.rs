@@ -7,6 +7,7 @@ use crate::node::Node;
 use crate::rpc;
 use alloy_consensus::TxEip1559;
 use alloy_primitives::TxKind;
+use futures_util::future::BoxFuture;
 use jsonrpsee::server::middleware::http::HostFilterLayer;
 use jsonrpsee::server::{BatchRequestConfig, Server, ServerConfig, ServerHandle};
 use std::net::SocketAddr;
@@ -45,33 +46,35 @@ impl Devnet {
     ///
     /// # Errors
     /// When the address is taken; see [`DevnetError`].
-    pub async fn start(config: DevnetConfig) -> Result<Devnet, DevnetError> {
-        if matches!(config.mining, Mining::Interval(interval) if interval.is_zero()) {
-            return Err(DevnetError::NoInterval);
-        }
-        let listen = |source| DevnetError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let node = Arc::new(chain(&config)?);
-        match config.mining {
-            Mining::Instant => node.set_instant(true),
-            Mining::Interval(interval) => drop(node.interval.send_replace(Some(interval))),
-            Mining::Manual => {}
-        }
-        let limits = ServerConfig::builder()
-            .max_request_body_size(MAX_REQUEST_BYTES)
-            .max_response_body_size(MAX_ANSWER_BYTES)
-            .set_batch_request_config(BatchRequestConfig::Limit(MAX_BATCH))
-            .max_connections(MAX_CONNECTIONS)
-            .set_id_provider(rpc::subscribe::HexIds::default())
-            .build();
-        let builder = Server::builder()
-            .set_config(limits)
-            .set_http_middleware(tower::ServiceBuilder::new().layer(known_hosts(address)));
-        let server = builder.build_from_tcp(listener.into_std().map_err(listen)?).map_err(listen)?;
-        let server = server.start(rpc::methods(Arc::clone(&node))?);
-        let miner = tokio::spawn(mine_at_intervals(Arc::clone(&node)));
-        Ok(Devnet { node, address, server, miner })
+    pub fn start(config: DevnetConfig) -> BoxFuture<'static, Result<Devnet, DevnetError>> {
+        Box::pin(async move {
+            if matches!(config.mining, Mining::Interval(interval) if interval.is_zero()) {
+                return Err(DevnetError::NoInterval);
+            }
+            let listen = |source| DevnetError::Listen { address: config.listen, source };
+            let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+            let address = listener.local_addr().map_err(listen)?;
+            let node = Arc::new(chain(&config)?);
+            match config.mining {
+                Mining::Instant => node.set_instant(true),
+                Mining::Interval(interval) => drop(node.interval.send_replace(Some(interval))),
+                Mining::Manual => {}
+            }
+            let limits = ServerConfig::builder()
+                .max_request_body_size(MAX_REQUEST_BYTES)
+                .max_response_body_size(MAX_ANSWER_BYTES)
+                .set_batch_request_config(BatchRequestConfig::Limit(MAX_BATCH))
+                .max_connections(MAX_CONNECTIONS)
+                .set_id_provider(rpc::subscribe::HexIds::default())
+                .build();
+            let builder = Server::builder()
+                .set_config(limits)
+                .set_http_middleware(tower::ServiceBuilder::new().layer(known_hosts(address)));
+            let server = builder.build_from_tcp(listener.into_std().map_err(listen)?).map_err(listen)?;
+            let server = server.start(rpc::methods(Arc::clone(&node))?);
+            let miner = tokio::spawn(mine_at_intervals(Arc::clone(&node)));
+            Ok(Devnet { node, address, server, miner })
+        })
     }
 
     /// Where it listens.
@@ -120,11 +123,13 @@ impl Devnet {
     }
 
     /// Stops answering, and waits until the port is free.
-    pub async fn shutdown(self) {
-        self.miner.abort();
-        // It has stopped already if this fails.
-        self.server.stop().ok();
-        self.server.clone().stopped().await;
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.miner.abort();
+            // It has stopped already if this fails.
+            self.server.stop().ok();
+            self.server.clone().stopped().await;
+        })
     }
 }
 

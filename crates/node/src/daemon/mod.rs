@@ -21,6 +21,7 @@ use crate::service::{ChainNode, Service};
 use crate::transport::{Listener, PeerAddress};
 use crate::{Node, SystemClock, SystemRng};
 use chain::RpcParts;
+use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,51 +64,53 @@ impl Daemon {
     ///
     /// # Errors
     /// What stands in the way, with the next step. Nothing runs then.
-    pub async fn start(daemon: DaemonConfig) -> Result<Daemon, DaemonError> {
-        let config = &daemon.config;
-        if config.chains.is_empty() {
-            return Err(DaemonError::NoChain);
-        }
-        let lock = lock::HomeLock::take(&config.home)?;
-        let mut notes = Vec::new();
-        let mut chains = Vec::new();
-        for (name, section) in &config.chains {
-            let account = daemon.accounts.get(name).unwrap_or(&daemon.signer);
-            let parts = RpcParts::new(config, name, section, account.clone())?;
-            let (chain, note) = chain::connect(parts).await?;
-            notes.extend(note);
-            chains.push((name, section, account.address(), chain));
-        }
-        let listener = parts::listener(config).await?;
-        let addresses = parts::addresses(config, daemon.signer.address(), listener.as_ref());
-        let towers = parts::towers(config).await?;
-        let mut nodes: Vec<ChainNode> = Vec::new();
-        for (name, section, account, chain) in chains {
-            match parts::node(&daemon, name, section, (account, chain), listener.clone(), towers.clone())
-                .await
-            {
-                Ok(node) => nodes.push(node),
-                Err(error) => {
-                    // Those that run already are stopped like any other.
-                    for started in nodes {
-                        started.node.shutdown().await;
+    pub fn start(daemon: DaemonConfig) -> BoxFuture<'static, Result<Daemon, DaemonError>> {
+        Box::pin(async move {
+            let config = &daemon.config;
+            if config.chains.is_empty() {
+                return Err(DaemonError::NoChain);
+            }
+            let lock = lock::HomeLock::take(&config.home)?;
+            let mut notes = Vec::new();
+            let mut chains = Vec::new();
+            for (name, section) in &config.chains {
+                let account = daemon.accounts.get(name).unwrap_or(&daemon.signer);
+                let parts = RpcParts::new(config, name, section, account.clone())?;
+                let (chain, note) = chain::connect(parts).await?;
+                notes.extend(note);
+                chains.push((name, section, account.address(), chain));
+            }
+            let listener = parts::listener(config).await?;
+            let addresses = parts::addresses(config, daemon.signer.address(), listener.as_ref());
+            let towers = parts::towers(config).await?;
+            let mut nodes: Vec<ChainNode> = Vec::new();
+            for (name, section, account, chain) in chains {
+                match parts::node(&daemon, name, section, (account, chain), listener.clone(), towers.clone())
+                    .await
+                {
+                    Ok(node) => nodes.push(node),
+                    Err(error) => {
+                        // Those that run already are stopped like any other.
+                        for started in nodes {
+                            started.node.shutdown().await;
+                        }
+                        return Err(error);
                     }
-                    return Err(error);
                 }
             }
-        }
-        let service = Service::start(parts::service(&daemon, nodes, addresses.clone())).await?;
-        let server = match serve(config, &service).await {
-            Ok(server) => server,
-            Err(error) => {
-                service.shutdown().await;
-                return Err(error);
+            let service = Service::start(parts::service(&daemon, nodes, addresses.clone())).await?;
+            let server = match serve(config, &service).await {
+                Ok(server) => server,
+                Err(error) => {
+                    service.shutdown().await;
+                    return Err(error);
+                }
+            };
+            for node in service.nodes() {
+                config.node.peers.iter().for_each(|peer| node.add_peer(peer.clone()));
             }
-        };
-        for node in service.nodes() {
-            config.node.peers.iter().for_each(|peer| node.add_peer(peer.clone()));
-        }
-        Ok(Daemon { service, server, listener, addresses, notes, _lock: lock })
+            Ok(Daemon { service, server, listener, addresses, notes, _lock: lock })
+        })
     }
 
     /// Where peers reach this node; empty if it only dials.
@@ -141,12 +144,14 @@ impl Daemon {
     }
 
     /// Stops cleanly: first nobody can ask for anything new, then the nodes end with all that they accepted on disk.
-    pub async fn stop(self) {
-        self.server.stop().await;
-        self.service.shutdown().await;
-        if let Some(listener) = &self.listener {
-            listener.shutdown().await;
-        }
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.server.stop().await;
+            self.service.shutdown().await;
+            if let Some(listener) = &self.listener {
+                listener.shutdown().await;
+            }
+        })
     }
 }
 

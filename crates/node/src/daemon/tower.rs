@@ -5,6 +5,7 @@ use super::{DaemonConfig, DaemonError, figures, lock, parts};
 use crate::config::{ChainSection, Confirmations};
 use crate::transport::{Limits, Listen, Listener, TowerAddress};
 use crate::{Watchtower, WatchtowerConfig};
+use futures_util::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use strait_engine::ports::Chain;
@@ -35,47 +36,49 @@ impl TowerDaemon {
     ///
     /// # Errors
     /// What stands in the way, with the next step. Nothing runs then.
-    pub async fn start(daemon: &DaemonConfig) -> Result<TowerDaemon, DaemonError> {
-        let config = &daemon.config;
-        if config.chains.is_empty() {
-            return Err(DaemonError::NoChain);
-        }
-        let lock = lock::HomeLock::take(&config.home)?;
-        let (mut chains, mut notes) = (Vec::new(), Vec::new());
-        for (name, section) in &config.chains {
-            let account = daemon.accounts.get(name).unwrap_or(&daemon.signer);
-            let connecting = RpcParts::new(config, name, section, account.clone())?;
-            let (chain, note) = chain::connect(connecting).await?;
-            notes.extend(note);
-            chains.push((name, section, chain));
-        }
-        let listener = parts::listener(config).await?.ok_or(DaemonError::TowerListensNowhere)?;
-        let addresses = parts::addresses(config, daemon.signer.address(), Some(&listener));
-        let mut towers = Vec::new();
-        for (name, section, chain) in chains {
-            match start_one(daemon, name, section, chain, listener.clone()).await {
-                Ok(tower) => towers.push((name.clone(), tower)),
-                Err(error) => {
-                    for (_, started) in towers {
-                        started.shutdown().await;
+    pub fn start(daemon: &DaemonConfig) -> BoxFuture<'_, Result<TowerDaemon, DaemonError>> {
+        Box::pin(async move {
+            let config = &daemon.config;
+            if config.chains.is_empty() {
+                return Err(DaemonError::NoChain);
+            }
+            let lock = lock::HomeLock::take(&config.home)?;
+            let (mut chains, mut notes) = (Vec::new(), Vec::new());
+            for (name, section) in &config.chains {
+                let account = daemon.accounts.get(name).unwrap_or(&daemon.signer);
+                let connecting = RpcParts::new(config, name, section, account.clone())?;
+                let (chain, note) = chain::connect(connecting).await?;
+                notes.extend(note);
+                chains.push((name, section, chain));
+            }
+            let listener = parts::listener(config).await?.ok_or(DaemonError::TowerListensNowhere)?;
+            let addresses = parts::addresses(config, daemon.signer.address(), Some(&listener));
+            let mut towers = Vec::new();
+            for (name, section, chain) in chains {
+                match start_one(daemon, name, section, chain, listener.clone()).await {
+                    Ok(tower) => towers.push((name.clone(), tower)),
+                    Err(error) => {
+                        for (_, started) in towers {
+                            started.shutdown().await;
+                        }
+                        return Err(error);
                     }
-                    return Err(error);
                 }
             }
-        }
-        let addresses = addresses.into_iter().map(TowerAddress::new).collect();
-        let mut daemon = TowerDaemon { towers, listener, addresses, notes, figures: None, _lock: lock };
-        if let Some(listen) = config.tower.metrics {
-            let towers = daemon.towers.iter().map(|(_, tower)| tower.clone()).collect();
-            match figures::serve(listen, towers).await {
-                Ok(served) => daemon.figures = Some(served),
-                Err(error) => {
-                    daemon.stop().await;
-                    return Err(error);
+            let addresses = addresses.into_iter().map(TowerAddress::new).collect();
+            let mut daemon = TowerDaemon { towers, listener, addresses, notes, figures: None, _lock: lock };
+            if let Some(listen) = config.tower.metrics {
+                let towers = daemon.towers.iter().map(|(_, tower)| tower.clone()).collect();
+                match figures::serve(listen, towers).await {
+                    Ok(served) => daemon.figures = Some(served),
+                    Err(error) => {
+                        daemon.stop().await;
+                        return Err(error);
+                    }
                 }
             }
-        }
-        Ok(daemon)
+            Ok(daemon)
+        })
     }
 
     /// Where Prometheus finds its figures.
@@ -113,14 +116,16 @@ impl TowerDaemon {
     }
 
     /// Stops cleanly.
-    pub async fn stop(self) {
-        if let Some((_, task)) = self.figures {
-            task.abort();
-        }
-        for (_, tower) in self.towers {
-            tower.shutdown().await;
-        }
-        self.listener.shutdown().await;
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if let Some((_, task)) = self.figures {
+                task.abort();
+            }
+            for (_, tower) in self.towers {
+                tower.shutdown().await;
+            }
+            self.listener.shutdown().await;
+        })
     }
 }
 

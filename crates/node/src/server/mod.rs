@@ -20,6 +20,7 @@ pub use config::{ServerConfig, ServerError, ServerLimits};
 pub use guarded::Guarded;
 pub use tokens::{Token, Tokens, TokensError};
 
+use futures_util::future::BoxFuture;
 use metrics::Metrics;
 use readiness::Readiness;
 use std::net::SocketAddr;
@@ -68,31 +69,33 @@ impl ApiServer {
     ///
     /// # Errors
     /// When the address cannot be listened on, or would take unencrypted connections from other machines.
-    pub async fn start(
+    pub fn start(
         config: ServerConfig,
         api: Arc<dyn Api>,
         events: Arc<dyn Subscribe>,
         tokens: Tokens,
-    ) -> Result<ApiServer, ServerError> {
-        config.check()?;
-        let address = config.listen;
-        let failed = |source| ServerError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let local_addr = listener.local_addr().map_err(failed)?;
-        let shared = Arc::new(Shared {
-            calls: Arc::new(Semaphore::new(config.limits.max_calls)),
-            guarded: Guarded::new(api.clone(), tokens.clone()),
-            metrics: Metrics::new(api.clone(), config.nodes.clone()),
-            readiness: Readiness::new(api, config.nodes.clone(), config.directories.clone()),
-            config,
-            events,
-            tokens,
-            shutdown: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-        });
-        shared.tasks.spawn(accept::accept(shared.clone(), listener));
-        shared.tasks.spawn(sweep(shared.clone()));
-        Ok(ApiServer { local_addr, shared })
+    ) -> BoxFuture<'static, Result<ApiServer, ServerError>> {
+        Box::pin(async move {
+            config.check()?;
+            let address = config.listen;
+            let failed = |source| ServerError::Listen { address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let local_addr = listener.local_addr().map_err(failed)?;
+            let shared = Arc::new(Shared {
+                calls: Arc::new(Semaphore::new(config.limits.max_calls)),
+                guarded: Guarded::new(api.clone(), tokens.clone()),
+                metrics: Metrics::new(api.clone(), config.nodes.clone()),
+                readiness: Readiness::new(api, config.nodes.clone(), config.directories.clone()),
+                config,
+                events,
+                tokens,
+                shutdown: CancellationToken::new(),
+                tasks: TaskTracker::new(),
+            });
+            shared.tasks.spawn(accept::accept(shared.clone(), listener));
+            shared.tasks.spawn(sweep(shared.clone()));
+            Ok(ApiServer { local_addr, shared })
+        })
     }
 
     /// Where it listens.
@@ -101,12 +104,14 @@ impl ApiServer {
     }
 
     /// Takes nothing new, tells subscribers, and waits up to ten seconds for what is under way.
-    pub async fn stop(self) {
-        self.shared.shutdown.cancel();
-        self.shared.tasks.close();
-        if tokio::time::timeout(STOP_PATIENCE, self.shared.tasks.wait()).await.is_err() {
-            tracing::warn!("the API server stopped before all calls had ended");
-        }
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.shared.shutdown.cancel();
+            self.shared.tasks.close();
+            if tokio::time::timeout(STOP_PATIENCE, self.shared.tasks.wait()).await.is_err() {
+                tracing::warn!("the API server stopped before all calls had ended");
+            }
+        })
     }
 }
 

@@ -37,6 +37,7 @@ use crate::transport::PeerAddress;
 use crate::{Node, NodeError};
 use database::Database;
 use events::{Log, Pump};
+use futures_util::future::BoxFuture;
 use registry::{Known, Registry};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,16 +108,18 @@ impl Service {
     ///
     /// # Errors
     /// When the database cannot be used, or the nodes do not fit together. The nodes are stopped then.
-    pub async fn start(config: ServiceConfig) -> Result<Arc<Service>, ServiceError> {
-        let nodes: Vec<_> = config.nodes.iter().map(|chain| chain.node.clone()).collect();
-        let started = Service::start_over(config).await;
-        if started.is_err() {
-            // They hold files and ports.
-            for node in nodes {
-                node.shutdown().await;
+    pub fn start(config: ServiceConfig) -> BoxFuture<'static, Result<Arc<Service>, ServiceError>> {
+        Box::pin(async move {
+            let nodes: Vec<_> = config.nodes.iter().map(|chain| chain.node.clone()).collect();
+            let started = Service::start_over(config).await;
+            if started.is_err() {
+                // They hold files and ports.
+                for node in nodes {
+                    node.shutdown().await;
+                }
             }
-        }
-        started
+            started
+        })
     }
 
     async fn start_over(config: ServiceConfig) -> Result<Arc<Service>, ServiceError> {
@@ -164,29 +167,33 @@ impl Service {
     }
 
     /// Stops the nodes cleanly, then the service: what was accepted is durable, all events are written.
-    pub async fn shutdown(&self) {
-        self.chores.abort();
-        for chain in &self.core.nodes {
-            chain.node.clone().shutdown().await;
-        }
-        for pump in self.take_pumps() {
-            drop(pump.await);
-        }
-        self.core.log.end();
-        self.core.database.close().await;
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.chores.abort();
+            for chain in &self.core.nodes {
+                chain.node.clone().shutdown().await;
+            }
+            for pump in self.take_pumps() {
+                drop(pump.await);
+            }
+            self.core.log.end();
+            self.core.database.close().await;
+        })
     }
 
     /// Stops nodes and service like a crash: nothing more is written or sent.
-    pub async fn kill(&self) {
-        self.chores.abort();
-        self.core.database.kill().await;
-        for pump in self.take_pumps() {
-            pump.abort();
-        }
-        for chain in &self.core.nodes {
-            chain.node.clone().kill().await;
-        }
-        self.core.log.end();
+    pub fn kill(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.chores.abort();
+            self.core.database.kill().await;
+            for pump in self.take_pumps() {
+                pump.abort();
+            }
+            for chain in &self.core.nodes {
+                chain.node.clone().kill().await;
+            }
+            self.core.log.end();
+        })
     }
 
     fn take_pumps(&self) -> Vec<JoinHandle<()>> {

@@ -31,6 +31,7 @@ pub use watchtower::{Watchtower, WatchtowerConfig};
 use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use chain_thread::Task;
 use engine_thread::{Message, Parts};
+use futures_util::future::BoxFuture;
 use shared::{Questions, Shared};
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
@@ -123,62 +124,64 @@ impl Node {
     ///
     /// # Errors
     /// When the store belongs to another chain or key, or the address cannot be listened on.
-    pub async fn start(
+    pub fn start(
         config: NodeConfig,
         chain: Box<dyn Chain>,
         mut store: Box<dyn Store>,
-    ) -> Result<Node, StartError> {
-        let domain = Domain::new(chain.chain_id(), chain.adjudicator());
-        let network_config = network_config(&config, domain);
-        let towers_config = NetworkConfig { listen: Listen::Off, ..network_config.clone() };
-        // Whatever else is taken: peers do not choose where this node's money goes.
-        let policy = Policy { payout: Some(config.payout), ..config.policy };
-        let mut engine = Engine::recover(
-            domain,
-            config.signer.clone(),
-            policy,
-            config.settings,
-            store.as_ref(),
-            config.restored,
-        )?;
-        engine.set_alarms(config.alarms);
-        for (app, error) in engine.set_rules(config.rules) {
-            tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
-        }
-        let signers: Vec<_> = config.towers.iter().map(TowerAddress::signer).collect();
-        engine.recover_towers(&signers, store.as_ref())?;
-        let invoices = Arc::new(InvoiceBook::default());
-        engine.set_invoices(invoices.clone());
-        let clock = SystemClock::start();
-        // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
-        let first_effects = match engine.round(clock.now_ms()) {
-            Some(staged) => staged.commit(store.as_mut())?,
-            None => Vec::new(),
-        };
-        let (network, events) = Network::start(network_config).await?;
-        let (to_towers, tower_events) = Network::start(towers_config).await?;
-        let shared = Arc::new(Shared::new(config.capacity));
-        let known = engine.known_blocks();
-        let parts = Parts { chain, store, known, poll: config.poll, clock, first_effects };
-        let (threads, to_engine, chain_tasks) =
-            spawn_threads(engine, parts, &network, Some(to_towers.clone()), &shared)?;
-        tokio::spawn(hang_up(shared.clone(), network.clone(), to_engine.clone()));
-        tokio::spawn(forward(events, to_engine.clone()));
-        tokio::spawn(towers::forward(tower_events, to_engine.clone()));
-        Ok(Node {
-            shared,
-            engine: to_engine,
-            chain: chain_tasks,
-            network,
-            towers: OwnTowers::new(to_towers, config.towers),
-            threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
-            signer: config.signer.address(),
-            domain,
-            rng: Arc::new(Mutex::new(config.rng)),
-            questions: Arc::new(Questions::new()),
-            invoices,
-            poll: config.poll,
-            stale_after: config.alarms.stale_after,
+    ) -> BoxFuture<'static, Result<Node, StartError>> {
+        Box::pin(async move {
+            let domain = Domain::new(chain.chain_id(), chain.adjudicator());
+            let network_config = network_config(&config, domain);
+            let towers_config = NetworkConfig { listen: Listen::Off, ..network_config.clone() };
+            // Whatever else is taken: peers do not choose where this node's money goes.
+            let policy = Policy { payout: Some(config.payout), ..config.policy };
+            let mut engine = Engine::recover(
+                domain,
+                config.signer.clone(),
+                policy,
+                config.settings,
+                store.as_ref(),
+                config.restored,
+            )?;
+            engine.set_alarms(config.alarms);
+            for (app, error) in engine.set_rules(config.rules) {
+                tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
+            }
+            let signers: Vec<_> = config.towers.iter().map(TowerAddress::signer).collect();
+            engine.recover_towers(&signers, store.as_ref())?;
+            let invoices = Arc::new(InvoiceBook::default());
+            engine.set_invoices(invoices.clone());
+            let clock = SystemClock::start();
+            // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
+            let first_effects = match engine.round(clock.now_ms()) {
+                Some(staged) => staged.commit(store.as_mut())?,
+                None => Vec::new(),
+            };
+            let (network, events) = Network::start(network_config).await?;
+            let (to_towers, tower_events) = Network::start(towers_config).await?;
+            let shared = Arc::new(Shared::new(config.capacity));
+            let known = engine.known_blocks();
+            let parts = Parts { chain, store, known, poll: config.poll, clock, first_effects };
+            let (threads, to_engine, chain_tasks) =
+                spawn_threads(engine, parts, &network, Some(to_towers.clone()), &shared)?;
+            tokio::spawn(hang_up(shared.clone(), network.clone(), to_engine.clone()));
+            tokio::spawn(forward(events, to_engine.clone()));
+            tokio::spawn(towers::forward(tower_events, to_engine.clone()));
+            Ok(Node {
+                shared,
+                engine: to_engine,
+                chain: chain_tasks,
+                network,
+                towers: OwnTowers::new(to_towers, config.towers),
+                threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
+                signer: config.signer.address(),
+                domain,
+                rng: Arc::new(Mutex::new(config.rng)),
+                questions: Arc::new(Questions::new()),
+                invoices,
+                poll: config.poll,
+                stale_after: config.alarms.stale_after,
+            })
         })
     }
 
@@ -237,20 +240,24 @@ impl Node {
     }
 
     /// Stops cleanly: what was accepted is durable, snapshots are renewed.
-    pub async fn shutdown(self) {
-        drop(self.engine.send(Message::Shutdown));
-        join(&self.threads, &self.shared).await;
-        self.network.shutdown().await;
-        self.towers.network.shutdown().await;
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            drop(self.engine.send(Message::Shutdown));
+            join(&self.threads, &self.shared).await;
+            self.network.shutdown().await;
+            self.towers.network.shutdown().await;
+        })
     }
 
     /// Stops like a crash: nothing more is written or sent, and the store is released.
-    pub async fn kill(self) {
-        self.shared.stop();
-        drop(self.engine.send(Message::Shutdown));
-        self.network.shutdown().await;
-        self.towers.network.shutdown().await;
-        join(&self.threads, &self.shared).await;
+    pub fn kill(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.shared.stop();
+            drop(self.engine.send(Message::Shutdown));
+            self.network.shutdown().await;
+            self.towers.network.shutdown().await;
+            join(&self.threads, &self.shared).await;
+        })
     }
 }
 

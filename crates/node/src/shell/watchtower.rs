@@ -4,6 +4,7 @@ use super::chain_thread::Task;
 use super::engine_thread::{self, Message};
 use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, mailbox, spawn_threads};
 use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
+use futures_util::future::BoxFuture;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -54,42 +55,44 @@ impl Watchtower {
     ///
     /// # Errors
     /// When the store belongs to another chain, or the address cannot be listened on.
-    pub async fn start(
+    pub fn start(
         config: WatchtowerConfig,
         chain: Box<dyn Chain>,
         mut store: Box<dyn Store>,
-    ) -> Result<Watchtower, StartError> {
-        let domain = Domain::new(chain.chain_id(), chain.adjudicator());
-        let mut tower = Tower::recover(domain, config.signer.clone(), config.tower, store.as_ref())?;
-        let clock = SystemClock::start();
-        let first_effects = match tower.round(strait_engine::ports::Clock::now_ms(&clock)) {
-            Some(staged) => staged.commit(store.as_mut())?,
-            None => Vec::new(),
-        };
-        let signer = config.signer.address();
-        let (network, events) = Network::start(NetworkConfig {
-            listen: config.listen,
-            payout: signer,
-            signer: config.signer,
-            domain,
-            allow_plain_remote: config.allow_plain_remote,
-            limits: config.limits,
-        })
-        .await?;
-        let shared = Arc::new(Shared::new(Capacity::default()));
-        let known = tower.known_blocks();
-        let parts = engine_thread::Parts { chain, store, known, poll: config.poll, clock, first_effects };
-        let (threads, to_tower, chain_tasks) = spawn_threads(tower, parts, &network, None, &shared)?;
-        tokio::spawn(hang_up(shared.clone(), network.clone(), to_tower.clone()));
-        tokio::spawn(super::threads::forward(events, to_tower.clone()));
-        Ok(Watchtower {
-            shared,
-            tower: to_tower,
-            _chain: chain_tasks,
-            network,
-            threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
-            signer,
-            domain,
+    ) -> BoxFuture<'static, Result<Watchtower, StartError>> {
+        Box::pin(async move {
+            let domain = Domain::new(chain.chain_id(), chain.adjudicator());
+            let mut tower = Tower::recover(domain, config.signer.clone(), config.tower, store.as_ref())?;
+            let clock = SystemClock::start();
+            let first_effects = match tower.round(strait_engine::ports::Clock::now_ms(&clock)) {
+                Some(staged) => staged.commit(store.as_mut())?,
+                None => Vec::new(),
+            };
+            let signer = config.signer.address();
+            let (network, events) = Network::start(NetworkConfig {
+                listen: config.listen,
+                payout: signer,
+                signer: config.signer,
+                domain,
+                allow_plain_remote: config.allow_plain_remote,
+                limits: config.limits,
+            })
+            .await?;
+            let shared = Arc::new(Shared::new(Capacity::default()));
+            let known = tower.known_blocks();
+            let parts = engine_thread::Parts { chain, store, known, poll: config.poll, clock, first_effects };
+            let (threads, to_tower, chain_tasks) = spawn_threads(tower, parts, &network, None, &shared)?;
+            tokio::spawn(hang_up(shared.clone(), network.clone(), to_tower.clone()));
+            tokio::spawn(super::threads::forward(events, to_tower.clone()));
+            Ok(Watchtower {
+                shared,
+                tower: to_tower,
+                _chain: chain_tasks,
+                network,
+                threads: Arc::new(tokio::sync::Mutex::new(Some(threads))),
+                signer,
+                domain,
+            })
         })
     }
 
@@ -153,17 +156,21 @@ impl Watchtower {
     }
 
     /// Stops cleanly.
-    pub async fn shutdown(self) {
-        drop(self.tower.send(Message::Shutdown));
-        super::threads::join(&self.threads, &self.shared).await;
-        self.network.shutdown().await;
+    pub fn shutdown(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            drop(self.tower.send(Message::Shutdown));
+            super::threads::join(&self.threads, &self.shared).await;
+            self.network.shutdown().await;
+        })
     }
 
     /// Stops like a crash: nothing more is written or sent, and the store is released.
-    pub async fn kill(self) {
-        self.shared.stop();
-        drop(self.tower.send(Message::Shutdown));
-        self.network.shutdown().await;
-        super::threads::join(&self.threads, &self.shared).await;
+    pub fn kill(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            self.shared.stop();
+            drop(self.tower.send(Message::Shutdown));
+            self.network.shutdown().await;
+            super::threads::join(&self.threads, &self.shared).await;
+        })
     }
 }

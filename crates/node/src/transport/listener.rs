@@ -9,6 +9,7 @@ use super::message::{Rejection, Role};
 use super::network::Shared;
 use super::registry::lock;
 use super::tls::{self, TlsIdentity};
+use futures_util::future::BoxFuture;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -68,20 +69,22 @@ impl Listener {
     ///
     /// # Errors
     /// When the address cannot be listened on, or no certificate can be made.
-    pub async fn start(config: ListenerConfig) -> Result<Listener, NetworkError> {
-        let ListenerConfig { address, tls, allow_plain_remote, limits } = config;
-        limits.check()?;
-        let tls = match tls {
-            Some(identity) => identity,
-            None => TlsIdentity::self_signed()?,
-        };
-        let failed = |source| NetworkError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        let door = Arc::new(Door::new(limits, Some(tls), allow_plain_remote));
-        let stop = Arc::new(door.shutdown.clone().drop_guard());
-        door.tasks.spawn(listen(Arc::clone(&door), listener));
-        Ok(Listener { door, local, _stop: stop })
+    pub fn start(config: ListenerConfig) -> BoxFuture<'static, Result<Listener, NetworkError>> {
+        Box::pin(async move {
+            let ListenerConfig { address, tls, allow_plain_remote, limits } = config;
+            limits.check()?;
+            let tls = match tls {
+                Some(identity) => identity,
+                None => TlsIdentity::self_signed()?,
+            };
+            let failed = |source| NetworkError::Listen { address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let local = listener.local_addr().map_err(failed)?;
+            let door = Arc::new(Door::new(limits, Some(tls), allow_plain_remote));
+            let stop = Arc::new(door.shutdown.clone().drop_guard());
+            door.tasks.spawn(listen(Arc::clone(&door), listener));
+            Ok(Listener { door, local, _stop: stop })
+        })
     }
 
     /// Where it listens, with the port that the system chose.
@@ -90,10 +93,12 @@ impl Listener {
     }
 
     /// Stops, and waits until the port is free.
-    pub async fn shutdown(&self) {
-        self.door.shutdown.cancel();
-        self.door.tasks.close();
-        self.door.tasks.wait().await;
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.door.shutdown.cancel();
+            self.door.tasks.close();
+            self.door.tasks.wait().await;
+        })
     }
 
     /// Gives a network the connections of its chain.

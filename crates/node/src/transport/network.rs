@@ -10,6 +10,7 @@ use super::listener::{Listener, ListenerConfig};
 use super::outbox::Overflow;
 use super::registry::Registry;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use strait_protocol::MAX_FRAME_BYTES;
@@ -60,31 +61,35 @@ impl Network {
     ///
     /// # Errors
     /// See [`NetworkError`].
-    pub async fn start(config: NetworkConfig) -> Result<(Network, NetworkEvents), NetworkError> {
-        config.limits.check()?;
-        let own = match config.listen {
-            Listen::At(address) => {
-                let NetworkConfig { allow_plain_remote, limits, .. } = config;
-                Some(
-                    Listener::start(ListenerConfig { address, tls: None, allow_plain_remote, limits })
-                        .await?,
-                )
+    pub fn start(
+        config: NetworkConfig,
+    ) -> BoxFuture<'static, Result<(Network, NetworkEvents), NetworkError>> {
+        Box::pin(async move {
+            config.limits.check()?;
+            let own = match config.listen {
+                Listen::At(address) => {
+                    let NetworkConfig { allow_plain_remote, limits, .. } = config;
+                    Some(
+                        Listener::start(ListenerConfig { address, tls: None, allow_plain_remote, limits })
+                            .await?,
+                    )
+                }
+                Listen::Off | Listen::On(_) => None,
+            };
+            let is_own = own.is_some();
+            let listener = match &config.listen {
+                Listen::On(shared) => Some(shared.clone()),
+                Listen::Off | Listen::At(_) => own,
+            };
+            let (shared, events) = Shared::new(config);
+            if let Some(listener) = &listener {
+                listener.join(&shared)?;
             }
-            Listen::Off | Listen::On(_) => None,
-        };
-        let is_own = own.is_some();
-        let listener = match &config.listen {
-            Listen::On(shared) => Some(shared.clone()),
-            Listen::Off | Listen::At(_) => own,
-        };
-        let (shared, events) = Shared::new(config);
-        if let Some(listener) = &listener {
-            listener.join(&shared)?;
-        }
-        let local = listener.as_ref().map(Listener::local_addr);
-        let stop = Arc::new(shared.shutdown.clone().drop_guard());
-        shared.tasks.spawn(close_on_shutdown(Arc::clone(&shared), listener, is_own));
-        Ok((Network { shared, local, _stop: stop }, events))
+            let local = listener.as_ref().map(Listener::local_addr);
+            let stop = Arc::new(shared.shutdown.clone().drop_guard());
+            shared.tasks.spawn(close_on_shutdown(Arc::clone(&shared), listener, is_own));
+            Ok((Network { shared, local, _stop: stop }, events))
+        })
     }
 
     /// Where this network listens, with the port that the system chose.
@@ -170,10 +175,12 @@ impl Network {
 
     /// Stops listening and dialling, ends all connections, and waits until all is done (about a second at most).
     /// What was queued before still goes out in that time.
-    pub async fn shutdown(&self) {
-        self.shared.shutdown.cancel();
-        self.shared.tasks.wait().await;
-        self.shared.events.end();
+    pub fn shutdown(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            self.shared.shutdown.cancel();
+            self.shared.tasks.wait().await;
+            self.shared.events.end();
+        })
     }
 
     /// What the network's tasks share.

@@ -5,6 +5,7 @@ mod http;
 mod tls;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use reqwest::Url;
 use serde_json::value::RawValue;
 use std::net::IpAddr;
@@ -96,24 +97,26 @@ impl Client {
     /// # Errors
     /// [`ErrorCode::NodeUnreachable`], [`ErrorCode::Unauthorized`], [`ErrorCode::TokenExpired`], or
     /// [`ErrorCode::InvalidAddress`].
-    pub async fn connect(url: &str, token: &str) -> Result<Client, ApiError> {
-        Client::with(ClientConfig::new(url, token)).await
+    pub fn connect(url: &str, token: &str) -> BoxFuture<'static, Result<Client, ApiError>> {
+        Client::with(ClientConfig::new(url, token))
     }
 
     /// Like [`Client::connect`].
     ///
     /// # Errors
     /// As there.
-    pub async fn with(config: ClientConfig) -> Result<Client, ApiError> {
-        let url = address(&config)?;
-        let tls = tls::config()?;
-        let http = http::client(&config, &tls)?;
-        let client = Client(Arc::new(Shared { config, url, http, tls: Arc::new(tls) }));
-        match client.node_info(Nothing {}).await {
-            Ok(_) => Ok(client),
-            Err(error) if http::is_of_another(&error) => Err(client.0.is_another(&error)),
-            Err(error) => Err(error),
-        }
+    pub fn with(config: ClientConfig) -> BoxFuture<'static, Result<Client, ApiError>> {
+        Box::pin(async move {
+            let url = address(&config)?;
+            let tls = tls::config()?;
+            let http = http::client(&config, &tls)?;
+            let client = Client(Arc::new(Shared { config, url, http, tls: Arc::new(tls) }));
+            match client.node_info(Nothing {}).await {
+                Ok(_) => Ok(client),
+                Err(error) if http::is_of_another(&error) => Err(client.0.is_another(&error)),
+                Err(error) => Err(error),
+            }
+        })
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 pub use chain::ChainSetup;
 pub use error::NodeError;
 
+use futures_util::future::BoxFuture;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -121,65 +122,67 @@ impl NodeBuilder {
     ///
     /// # Errors
     /// When the data is in use or of another key or chain, a chain cannot be reached, or an address is taken.
-    pub async fn start(self) -> Result<Node, NodeError> {
-        let clock: AnyClock = Arc::new(SystemClock::start());
-        private_directory(&self.directory)?;
-        let tokens = Tokens::open(self.directory.join("tokens.db"), clock.clone(), Box::new(SystemRng))?;
-        let mut nodes: Vec<ChainNode> = Vec::new();
-        let listener = match self.listen {
-            None => None,
-            Some(address) => {
-                let (allow_plain_remote, limits) = (self.allow_plain_remote, self.limits);
-                let config = ListenerConfig { address, tls: None, allow_plain_remote, limits };
-                Some(Listener::start(config).await.map_err(StartError::Network)?)
-            }
-        };
-        for chain in self.chains {
-            let config = NodeConfig {
-                signer: Arc::new(self.key.clone()),
-                listen: listener.clone().map_or(Listen::Off, Listen::On),
-                payout: chain.payout_address(),
-                allow_plain_remote: self.allow_plain_remote,
-                limits: self.limits,
-                policy: chain.policy.clone(),
-                capacity: Default::default(),
-                settings: chain.settings.clone(),
-                poll: chain.poll,
-                alarms: chain.alarms,
-                restored: self.restored,
-                rng: Box::new(SystemRng),
-                rules: Arc::new(strait_app::EvmApps),
-                towers: Vec::new(),
+    pub fn start(self) -> BoxFuture<'static, Result<Node, NodeError>> {
+        Box::pin(async move {
+            let clock: AnyClock = Arc::new(SystemClock::start());
+            private_directory(&self.directory)?;
+            let tokens = Tokens::open(self.directory.join("tokens.db"), clock.clone(), Box::new(SystemRng))?;
+            let mut nodes: Vec<ChainNode> = Vec::new();
+            let listener = match self.listen {
+                None => None,
+                Some(address) => {
+                    let (allow_plain_remote, limits) = (self.allow_plain_remote, self.limits);
+                    let config = ListenerConfig { address, tls: None, allow_plain_remote, limits };
+                    Some(Listener::start(config).await.map_err(StartError::Network)?)
+                }
             };
-            match chain.start(&self.directory, config).await {
-                Ok(node) => nodes.push(node),
-                Err(error) => {
-                    // What runs already holds files and ports.
-                    for started in nodes {
-                        started.node.shutdown().await;
+            for chain in self.chains {
+                let config = NodeConfig {
+                    signer: Arc::new(self.key.clone()),
+                    listen: listener.clone().map_or(Listen::Off, Listen::On),
+                    payout: chain.payout_address(),
+                    allow_plain_remote: self.allow_plain_remote,
+                    limits: self.limits,
+                    policy: chain.policy.clone(),
+                    capacity: Default::default(),
+                    settings: chain.settings.clone(),
+                    poll: chain.poll,
+                    alarms: chain.alarms,
+                    restored: self.restored,
+                    rng: Box::new(SystemRng),
+                    rules: Arc::new(strait_app::EvmApps),
+                    towers: Vec::new(),
+                };
+                match chain.start(&self.directory, config).await {
+                    Ok(node) => nodes.push(node),
+                    Err(error) => {
+                        // What runs already holds files and ports.
+                        for started in nodes {
+                            started.node.shutdown().await;
+                        }
+                        return Err(error);
                     }
-                    return Err(error);
                 }
             }
-        }
-        let mut addresses = self.addresses;
-        if let (true, Some(listener)) = (addresses.is_empty(), &listener) {
-            let at = listener.local_addr();
-            addresses.extend(PeerAddress::new(self.key.address(), &at.ip().to_string(), at.port()).ok());
-        }
-        let service = Service::start(ServiceConfig {
-            nodes,
-            signer: Arc::new(self.key),
-            assets: self.assets,
-            addresses: addresses.clone(),
-            database: self.directory.join("service.db"),
-            restored: self.restored,
-            retention: self.retention,
-            clock,
-            rng: Box::new(SystemRng),
+            let mut addresses = self.addresses;
+            if let (true, Some(listener)) = (addresses.is_empty(), &listener) {
+                let at = listener.local_addr();
+                addresses.extend(PeerAddress::new(self.key.address(), &at.ip().to_string(), at.port()).ok());
+            }
+            let service = Service::start(ServiceConfig {
+                nodes,
+                signer: Arc::new(self.key),
+                assets: self.assets,
+                addresses: addresses.clone(),
+                database: self.directory.join("service.db"),
+                restored: self.restored,
+                retention: self.retention,
+                clock,
+                rng: Box::new(SystemRng),
+            })
+            .await?;
+            Ok(Node { service, tokens, addresses, listener, server: None })
         })
-        .await?;
-        Ok(Node { service, tokens, addresses, listener, server: None })
     }
 }
 
@@ -232,27 +235,32 @@ impl Node {
     ///
     /// # Errors
     /// When the address is taken, or would send tokens unencrypted.
-    pub async fn serve(&mut self, mut config: ServerConfig) -> Result<SocketAddr, NodeError> {
-        if let Some(before) = self.server.take() {
-            before.stop().await;
-        }
-        config.nodes = self.service.nodes().cloned().collect();
-        let server =
-            ApiServer::start(config, self.service.clone(), self.service.clone(), self.tokens.clone()).await?;
-        let address = server.local_addr();
-        self.server = Some(server);
-        Ok(address)
+    pub fn serve(&mut self, mut config: ServerConfig) -> BoxFuture<'_, Result<SocketAddr, NodeError>> {
+        Box::pin(async move {
+            if let Some(before) = self.server.take() {
+                before.stop().await;
+            }
+            config.nodes = self.service.nodes().cloned().collect();
+            let server =
+                ApiServer::start(config, self.service.clone(), self.service.clone(), self.tokens.clone())
+                    .await?;
+            let address = server.local_addr();
+            self.server = Some(server);
+            Ok(address)
+        })
     }
 
     /// Stops cleanly: what was accepted is durable when this returns.
-    pub async fn stop(self) {
-        if let Some(server) = self.server {
-            server.stop().await;
-        }
-        self.service.shutdown().await;
-        if let Some(listener) = self.listener {
-            listener.shutdown().await;
-        }
+    pub fn stop(self) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            if let Some(server) = self.server {
+                server.stop().await;
+            }
+            self.service.shutdown().await;
+            if let Some(listener) = self.listener {
+                listener.shutdown().await;
+            }
+        })
     }
 }
 
