@@ -2,8 +2,8 @@
 // Writes vectors/*.json with viem; vectors/README.md describes them. `--check` compares instead of writing.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { keccak256, sha256, toHex } from "viem";
-import { privateKeyToAddress } from "viem/accounts";
+import { concat, getContractAddress, keccak256, numberToHex, parseSignature, serializeCompactSignature, sha256, signatureToCompactSignature, toHex } from "viem";
+import { privateKeyToAccount, privateKeyToAddress } from "viem/accounts";
 import * as lib from "./lib.mjs";
 
 const OUT = join(lib.ROOT, "..", "vectors");
@@ -233,6 +233,32 @@ for (const { chainId, adjudicator } of DOMAINS) {
   });
 }
 
+/** An integer as borsh writes it: little-endian. */
+const little = (number, size) => concat(numberToHex(number, { size }).slice(2).match(/../g).reverse().map((byte) => `0x${byte}`));
+
+/** The first payment of a channel on the embedded chain, signed as a wallet signs typed data: the whole message as a node takes it. */
+const payments = [];
+{
+  const [payer, payee] = ["01", "02"].map((byte) => privateKeyToAccount(`0x${byte.repeat(32)}`));
+  const deployer = privateKeyToAddress(keccak256(toHex("development chain deployer")));
+  const [chainId, adjudicator] = [31337, getContractAddress({ from: deployer, nonce: 0n })];
+  const params = { ...base, signer0: payer.address, payout0: address("b0"), signer1: payee.address, payout1: address("b1") };
+  const channelId = lib.channelId(chainId, adjudicator, params);
+  const [amount, memo] = [250n, toHex("coffee")];
+  // One operation, the payment: first asset, amount, no invoice, memo.
+  const operations = concat([little(1, 4), "0x00", "0x00", little(amount, 16), "0x00", little((memo.length - 2) / 2, 4), memo]);
+  // The writer is participant 0, who has paid nothing before.
+  const history = keccak256(concat([lib.ZERO32, "0x00", little(0, 8), operations]));
+  const message = { channelId, ...blank(params.assets), version: 1n, history, allocations: [{ ...flat, delta0: -amount, delta1: amount }] };
+  const typed = { domain: lib.domainOf(chainId, adjudicator), types: lib.TYPES, primaryType: "State", message };
+  const wallet = parseSignature(await payer.signTypedData(typed));
+  const signature = serializeCompactSignature(signatureToCompactSignature(wallet));
+  const zero = lib.structHash("State", { channelId, ...blank(params.assets) });
+  // Version of the format; a channel's message; an update of version 0.
+  const frame = concat(["0x01", "0x02", channelId, "0x01", little(0, 8), zero, little(1, 8), operations, signature]);
+  payments.push({ name: "the first, of 0", chainId, adjudicator, params, channelId, amount, digest: lib.digest(typed.domain, "State", message), signature, frame });
+}
+
 /** What the adjudicator decides by and others must know. */
 const constants = [
   ["gas of a question to an app", 1_000_000],
@@ -248,7 +274,7 @@ const text = (value) =>
 const check = process.argv.includes("--check");
 let stale = false;
 mkdirSync(OUT, { recursive: true });
-for (const [name, value] of Object.entries({ channels, states, disputes, locks, children, apps, moves, child_disputes: childDisputes, constants })) {
+for (const [name, value] of Object.entries({ channels, states, disputes, locks, children, apps, moves, child_disputes: childDisputes, payments, constants })) {
   const file = join(OUT, `${name}.json`);
   if (!check) {
     writeFileSync(file, text(value));

@@ -231,7 +231,22 @@ impl AssetNames {
             Some(_) => AmountMistake::NotInChannel(unit.to_owned()),
             None => AmountMistake::UnknownAsset(unit.to_owned()),
         };
-        mistake.hint(self.example("0.05", among))
+        let hint = match (&among.assets, among.chain) {
+            (Some(assets), Some(chain)) => {
+                format!("it holds {}; {}", self.held(chain, assets), self.example("0.05", among))
+            }
+            _ => self.example("0.05", among),
+        };
+        mistake.hint(hint)
+    }
+
+    /// A channel's assets, the coin with its units.
+    fn held(&self, chain: u64, assets: &[Address]) -> String {
+        let name = |asset: &Address| {
+            let symbol = self.symbol(chain, *asset);
+            if asset.is_zero() { format!("{symbol} (also written in ether, gwei or wei)") } else { symbol }
+        };
+        assets.iter().map(name).collect::<Vec<_>>().join(" and ")
     }
 
     fn example(&self, number: &str, among: &Among) -> String {

@@ -127,6 +127,8 @@ catalogue! {
     NoRoute = -32050, "no_route", Caller, "open a channel with the payee, or deposit into the one that exists";
     /// The peer's deposit is missing or too small.
     AwaitingDeposit = -32051, "awaiting_deposit", Peer, "wait for the peer's deposit and its confirmations, or take the money out with `strait channel dispute`";
+    /// This node's deposit is below what the peer demands.
+    DepositTooSmall = -32053, "deposit_too_small", Caller, "`strait channel deposit` puts in what is missing; `strait channel close` takes out what is there, with the peer's word";
     /// Locks stand in the way of a close.
     LocksPending = -32052, "locks_pending", Caller, "settle or cancel the pending locks, or wait for their expiry; `strait channel show` lists them";
 

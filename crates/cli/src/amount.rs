@@ -206,6 +206,8 @@ mod tests {
         {
             assert!(read(text, &among).is_err_and(|error| error.contains("does not hold")), "{text}");
         }
+        let told = Assets::new(&node_info()).read("1 ETH", &among).expect_err("another").render(false, false);
+        assert!(told.contains("it holds USDC"), "{told}");
     }
 
     #[test]

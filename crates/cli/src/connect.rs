@@ -19,6 +19,7 @@ const DEFAULT_URL: &str = "127.0.0.1:4041";
 /// # Errors
 /// When none answers, or it does not take the token.
 pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
+    refuse_missing(global)?;
     let url = url(global)?;
     let token = token(global)?;
     let mut config = ClientConfig::new(&url, token.as_deref().unwrap_or_default());
@@ -44,6 +45,18 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     let mut context = Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json));
     context.home = global.home().ok();
     Ok(context)
+}
+
+/// Without a home that was asked for, nothing says which node is meant: the one at the default address may be another.
+fn refuse_missing(global: &Global) -> Result<(), Failure> {
+    match &global.home {
+        Some(home) if !home.is_dir() && (global.url.is_none() || global.token.is_none()) => {
+            Err(Failure::usage(format!("there is no home directory {}", home.display())).hint(
+                "correct --home or STRAIT_HOME; `strait init` makes a home, --url with --token needs none",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a node answered, in the terms of the command line: amounts as people write them, and where the token came from.
@@ -145,6 +158,15 @@ mod tests {
         let told = explained(&global(None), &Fake::new(false).context(), error.into()).await.to_string();
         assert!(told.contains("2 USDC a day") && told.contains("0.6 USDC were asked for"), "{told}");
         assert!(!told.contains("000"), "{told}");
+    }
+
+    #[test]
+    fn a_home_that_is_not_there_is_named() {
+        let mistyped = global(None);
+        let told = refuse_missing(&mistyped).expect_err("no such directory").render(false, false);
+        assert!(told.contains("/srv/store") && told.contains("--home"), "{told}");
+        let url = Some("127.0.0.1:4041".to_owned());
+        refuse_missing(&Global { url, ..global(Some("x")) }).expect("all is said without it");
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! `strait doctor`: what is wrong with the set-up, before it costs money.
 
+use crate::channel::is_empty;
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::init::connect;
@@ -9,17 +10,19 @@ use crate::restore::{DATABASE, RESTORED};
 use crate::text::{duration, short, time};
 use clap::Args;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use strait_api::{ChannelInfo, Phase};
+use strait_api::{ChannelInfo, Channels, PeerInfo, Peers, Phase, Towers};
 use strait_chain::rpc::{ConnectError, RpcChain, SqliteJournal};
 use strait_node::config::{CONFIG_FILE, ChainSection, Config, without_secrets};
 use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
 use strait_node::keystore;
 use strait_node::service::LAST_BACKUP;
+use strait_node::transport::{PeerAddress, TowerAddress};
 use strait_types::{Address, Amount, U256};
 
 /// Less free space than this is a warning, a tenth of it a failure.
@@ -32,8 +35,8 @@ const OLD_HEAD: u64 = 900;
 /// How long the node's API may take to answer, and how many bytes it may say.
 const API_PATIENCE: Duration = Duration::from_secs(10);
 const MOST_OF_AN_ANSWER: u64 = 16 << 20;
-/// How long a tower may take to answer.
-const TOWER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a tower or peer may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// An older backup is a warning.
 const OLD_BACKUP: Duration = Duration::from_secs(7 * 24 * 3_600);
@@ -217,9 +220,13 @@ fn check_node(config: &Config, findings: &mut Findings) {
         Ok(missing) if missing.is_empty() => findings.add(Level::Ok, WHAT, "it is ready"),
         Ok(missing) => missing.into_iter().for_each(|text| findings.add(Level::Fail, WHAT, text)),
     }
-    match ask_channels(config) {
-        Ok(channels) => check_restored(&channels, findings),
+    match ask_api::<Channels>(config, "strait_channel_list", &json!({"limit": 1_000})) {
+        Ok(found) => check_restored(&found.channels, findings),
         Err(error) => findings.add(Level::Warn, "channels", format!("they cannot be looked at: {error}")),
+    }
+    match ask_api::<Peers>(config, "strait_peer_list", &json!({})) {
+        Ok(found) => check_peers(&found.peers, findings),
+        Err(error) => findings.add(Level::Warn, "peers", format!("they cannot be looked at: {error}")),
     }
 }
 
@@ -227,7 +234,9 @@ fn check_node(config: &Config, findings: &mut Findings) {
 fn check_restored(channels: &[ChannelInfo], findings: &mut Findings) {
     let waiting: Vec<&ChannelInfo> = channels
         .iter()
-        .filter(|info| info.phase == Phase::Open && (info.is_restoring || info.is_peer_restoring))
+        .filter(|info| {
+            info.phase == Phase::Open && (info.is_restoring || info.is_peer_restoring) && !is_empty(info)
+        })
         .collect();
     let Some(latest) = waiting.iter().map(|info| info.restoring_until).max() else { return };
     let until = latest.map_or_else(String::new, |until| format!("the chain is past {} and ", time(until)));
@@ -244,12 +253,38 @@ fn ask_ready(config: &Config) -> std::io::Result<Vec<String>> {
     Ok(serde_json::from_str::<Ready>(&ask(config, "GET /ready", "")?)?.missing)
 }
 
-/// The newest channels.
-fn ask_channels(config: &Config) -> std::io::Result<Vec<ChannelInfo>> {
-    let call =
-        json!({"jsonrpc": "2.0", "id": 1, "method": "strait_channel_list", "params": {"limit": 1_000}});
-    let answer: Value = serde_json::from_str(&ask(config, "POST /", &call.to_string())?)?;
-    Ok(serde_json::from_value(answer["result"]["channels"].clone())?)
+/// What a method of the running node's API gives.
+fn ask_api<T: DeserializeOwned>(config: &Config, method: &str, params: &Value) -> std::io::Result<T> {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+    let mut answer: Value = serde_json::from_str(&ask(config, "POST /", &call.to_string())?)?;
+    Ok(serde_json::from_value(answer["result"].take())?)
+}
+
+/// Peers with channels that are away: where they are looked for, and whether anybody is there.
+fn check_peers(peers: &[PeerInfo], findings: &mut Findings) {
+    let away = peers.iter().filter(|peer| peer.channels > 0 && peer.connected_on.is_empty());
+    for PeerInfo { signer, address, channels, .. } in away {
+        let place = address.as_ref().and_then(|address| address.parse::<PeerAddress>().ok());
+        let found = match &place {
+            None => "its address is not known here, so that it has to connect by itself; `strait peer add` names one".to_owned(),
+            Some(place) if is_reached(place) => {
+                format!("something answers at {}, where it is dialled; the log says why it is not taken for the peer", place.authority())
+            }
+            Some(place) => format!(
+                "nothing answers at {}, where it is dialled; if it is elsewhere: strait peer add strait://{signer}@HOST:PORT",
+                place.authority()
+            ),
+        };
+        let text = format!("not connected, with {channels} channel(s): {found}");
+        findings.add(Level::Warn, format!("peer {}", short(signer)), text);
+    }
+}
+
+/// Whether anything listens there.
+fn is_reached(place: &PeerAddress) -> bool {
+    let found = (place.host(), place.port()).to_socket_addrs();
+    let addresses = found.map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    addresses.iter().any(|at| TcpStream::connect_timeout(at, PATIENCE).is_ok())
 }
 
 /// The body of an answer of the node's API.
@@ -334,22 +369,43 @@ fn check_backup(config: &Config, findings: &mut Findings) {
 /// Without channels there is nothing to guard.
 fn check_towers(config: &Config, findings: &mut Findings) {
     let is_used = config.chains.keys().any(|name| config.chain_directory(name).join(DATABASE).exists());
-    if config.node.towers.is_empty() && is_used {
-        let text =
-            "no watchtower defends the channels while this node is off; name one or two in node.towers";
+    let towers = towers(config);
+    if towers.is_empty() && is_used {
+        let text = "no watchtower defends the channels while this node is off; name one or two in node.towers, or with `strait tower add`";
         findings.add(Level::Warn, "watchtowers", text);
     }
-    for tower in &config.node.towers {
-        let what = format!("watchtower {}", tower.signer());
+    for (tower, problem) in towers {
         let place = tower.place();
-        let found = (place.host(), place.port()).to_socket_addrs();
-        let addresses = found.map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-        let reached = addresses.iter().any(|at| TcpStream::connect_timeout(at, TOWER_PATIENCE).is_ok());
-        let level = if reached { Level::Ok } else { Level::Warn };
-        let text =
-            if reached { "answers" } else { "does not answer; ask its operator, and use a second one" };
-        findings.add(level, what, format!("{} {text}", place.authority()));
+        let (level, text) = match problem {
+            Some(problem) => (Level::Warn, problem),
+            None if is_reached(place) => (Level::Ok, "answers".to_owned()),
+            None => (Level::Warn, "does not answer; ask its operator, and use a second one".to_owned()),
+        };
+        findings.add(
+            level,
+            format!("watchtower {}", tower.signer()),
+            format!("{} {text}", place.authority()),
+        );
     }
+}
+
+/// The towers of the configuration, and those that a running node was told besides, with what it says is wrong.
+fn towers(config: &Config) -> Vec<(TowerAddress, Option<String>)> {
+    let asked = is_running(&config.home).then(|| ask_api::<Towers>(config, "strait_tower_list", &json!({})));
+    let Some(Ok(found)) = asked else {
+        return config.node.towers.iter().map(|tower| (tower.clone(), None)).collect();
+    };
+    let mut towers: Vec<(TowerAddress, Option<String>)> = Vec::new();
+    for tower in found.towers {
+        let Ok(address) = tower.address.parse::<TowerAddress>() else { continue };
+        let problem = tower.problem.or(tower.refusal);
+        // One stands there once for each chain.
+        match towers.iter_mut().find(|(known, _)| known.signer() == address.signer()) {
+            Some((_, known)) => *known = known.take().or(problem),
+            None => towers.push((address, problem)),
+        }
+    }
+    towers
 }
 
 fn check_chain(config: &Config, name: &str, chain: &ChainSection, findings: &mut Findings) {
@@ -466,6 +522,31 @@ mod tests {
     use crate::testing::channel_info;
 
     #[test]
+    fn a_peer_that_is_away_is_told_with_the_address_that_is_dialled() {
+        let socket = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = socket.local_addr().expect("bound").port();
+        let signer = Address::repeat_byte(0x99);
+        let peer = |address: Option<String>, connected_on: Vec<u64>| PeerInfo {
+            signer,
+            address,
+            connected_on,
+            channels: 1,
+        };
+        let at = Some(format!("strait://{signer}@127.0.0.1:{port}"));
+        let told = |peer: PeerInfo| {
+            let mut findings = Findings::default();
+            check_peers(&[peer], &mut findings);
+            findings.0.pop().map(|found| found.text).unwrap_or_default()
+        };
+        assert_eq!(told(peer(at.clone(), vec![1])), "", "it is there");
+        assert!(told(peer(at.clone(), Vec::new())).contains("something answers"));
+        drop(socket);
+        let gone = told(peer(at, Vec::new()));
+        assert!(gone.contains(&format!("nothing answers at 127.0.0.1:{port}")), "{gone}");
+        assert!(told(peer(None, Vec::new())).contains("strait peer add"));
+    }
+
+    #[test]
     fn channels_that_wait_after_a_restore_are_named_with_the_time() {
         let waiting =
             ChannelInfo { is_restoring: true, restoring_until: Some(1_700_000_000), ..channel_info(0xab) };
@@ -482,8 +563,10 @@ mod tests {
         check_restored(&[of_peer], &mut findings);
         let text = &findings.0[0].text;
         assert!(text.contains("in 0xeeeeeeee until both have signed again"), "{text}");
+        let mut empty = ChannelInfo { is_restoring: true, version: 0, ..channel_info(0xef) };
+        empty.balances.iter_mut().for_each(|balance| balance.deposited = Amount::ZERO);
         let mut none = Findings::default();
-        check_restored(&[channel_info(0xcd)], &mut none);
+        check_restored(&[channel_info(0xcd), empty], &mut none);
         assert!(none.0.is_empty());
     }
 }

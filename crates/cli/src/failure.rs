@@ -64,7 +64,10 @@ impl Exit {
             | ErrorCode::ChainStale
             | ErrorCode::NotIncluded => Exit::Chain,
             ErrorCode::NodeUnreachable => Exit::Unreachable,
-            ErrorCode::InsufficientBalance | ErrorCode::NoRoute | ErrorCode::InvoiceNotPayable => Exit::Money,
+            ErrorCode::InsufficientBalance
+            | ErrorCode::DepositTooSmall
+            | ErrorCode::NoRoute
+            | ErrorCode::InvoiceNotPayable => Exit::Money,
             ErrorCode::InvalidParams
             | ErrorCode::UnknownChain
             | ErrorCode::UnknownChannel
@@ -177,6 +180,28 @@ impl Failure {
     /// The same in other words.
     pub(crate) fn in_words(self, message: String) -> Failure {
         Failure { message, ..self }
+    }
+
+    /// Of an order whose answer is lost, or after which the node is gone: how it is repeated without being done twice.
+    pub(crate) fn repeatable(self, key: Option<&str>) -> Failure {
+        let of = |codes: &[ErrorCode]| codes.iter().any(|code| code.name() == self.code);
+        let is_lost = of(&[
+            ErrorCode::NoAnswer,
+            ErrorCode::IdempotencyPending,
+            ErrorCode::Stopping,
+            ErrorCode::StoreFailed,
+            ErrorCode::Internal,
+        ]);
+        let hint = match key {
+            Some(key) if is_lost || of(&[ErrorCode::NodeUnreachable]) => {
+                format!("it may have been done: repeat it with --key {key}, which does it once")
+            }
+            None if is_lost => {
+                "it may have been done: look with `strait channel list` before you repeat it; with --key a repetition does it once".into()
+            }
+            _ => return self,
+        };
+        self.hint(hint)
     }
 
     /// The next step.
@@ -292,6 +317,23 @@ mod tests {
         let json: serde_json::Value =
             serde_json::from_str(&Failure::local("the disk is full").render(true, false)).expect("JSON");
         assert!(json["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()));
+    }
+
+    #[test]
+    fn what_may_have_been_done_says_how_to_repeat_it() {
+        let of = |code, key| {
+            let failure = Failure::from(ApiError::new(code, "cut off")).repeatable(key);
+            failure.render(false, false)
+        };
+        for code in [ErrorCode::NoAnswer, ErrorCode::NodeUnreachable, ErrorCode::Stopping] {
+            assert!(of(code, Some("rent")).contains("repeat it with --key rent"), "{code:?}");
+        }
+        assert!(of(ErrorCode::NoAnswer, None).contains("before you repeat it"));
+        for (code, key) in
+            [(ErrorCode::InsufficientBalance, Some("rent")), (ErrorCode::NodeUnreachable, None)]
+        {
+            assert!(!of(code, key).contains("may have been done"), "{code:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(crate) async fn run(context: &Context) -> Result<(), Failure> {
     context.out.result(&info, |out| {
         let mut pairs = vec![("version", info.version.clone()), ("signer", info.signer.to_string())];
         pairs.extend(info.addresses.iter().map(|address| ("address", address.clone())));
-        pairs.push(("up since", text::duration(info.uptime)));
+        pairs.push(("up for", text::duration(info.uptime)));
         let mut blocks = vec![out.pairs(&pairs)];
         blocks.extend(info.chains.iter().map(|chain| out.pairs(&chain_pairs(&info, chain))));
         let header = ["ASSET", "CHAIN", "DECIMALS", "ADDRESS"];

@@ -105,6 +105,14 @@ struct Found {
 /// # Errors
 /// When something is in the way; what was made until then stays and does no harm.
 pub(crate) fn run(global: &Global, args: &InitArgs, out: &Output) -> Result<(), Failure> {
+    set_up(global, args, out, "node")
+}
+
+/// Makes a home; `then`: the command that runs in it.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn set_up(global: &Global, args: &InitArgs, out: &Output, then: &str) -> Result<(), Failure> {
     let home = global.home()?;
     let file = home.join(CONFIG_FILE);
     if file.exists() {
@@ -144,8 +152,8 @@ pub(crate) fn run(global: &Global, args: &InitArgs, out: &Output) -> Result<(), 
             None => "strait".to_owned(),
         };
         let next = match args.dev_key {
-            Some(_) => format!("next: {strait} node"),
-            None => format!("next: send the key's address some of the chain's coin for gas and deposits; then {strait} doctor, and {strait} node"),
+            Some(_) => format!("next: {strait} {then}"),
+            None => format!("next: send the key's address some of the chain's coin for gas and deposits; then {strait} doctor, and {strait} {then}"),
         };
         format!("{text}\n\n{next}")
     })

@@ -142,7 +142,9 @@ pub(crate) async fn create(context: &Context, args: CreateArgs) -> Result<(), Fa
         expires_in: args.expires_in,
         idempotency_key: args.key,
     };
-    let made = context.api.invoice_create(request).await?;
+    let key = request.idempotency_key.clone();
+    let made = context.api.invoice_create(request).await;
+    let made = made.map_err(|error| Failure::from(error).repeatable(key.as_deref()))?;
     let id = short(made.terms.id);
     let until = time(made.terms.expires);
     let amount = assets.write(made.terms.chain_id, made.terms.asset, made.terms.amount);

@@ -51,8 +51,8 @@ pub(crate) fn duration(seconds: u64) -> String {
 /// # Errors
 /// Says how to write it.
 pub(crate) fn parse_duration(text: &str) -> Result<u64, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
+    if text.parse::<u64>().is_ok() {
+        return Err(format!("{text} of what? write it as 90s, 30m, 24h or 7d"));
     }
     humantime::parse_duration(text)
         .map(|duration| duration.as_secs())
@@ -104,7 +104,7 @@ mod tests {
         }
         assert_eq!(parse_duration("24h"), Ok(86_400));
         assert_eq!(parse_duration("1h 30m"), Ok(5_400));
-        assert_eq!(parse_duration("90"), Ok(90));
+        assert!(parse_duration("90").is_err_and(|text| text.contains("of what")), "thirty may be days");
         assert!(parse_duration("soon").is_err_and(|text| text.contains("24h")));
     }
 }

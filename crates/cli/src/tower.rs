@@ -83,7 +83,7 @@ enum TowerCommand {
 /// Why it does not start, or why it stopped.
 pub(crate) fn run(global: &Global, args: &TowerArgs, out: &Output) -> Result<(), Failure> {
     match &args.command {
-        Some(TowerCommand::Init(args)) => init::run(global, args, out),
+        Some(TowerCommand::Init(args)) => init::set_up(global, args, out, "tower --client SIGNER"),
         // They ask a node.
         Some(TowerCommand::List { .. } | TowerCommand::Add { .. } | TowerCommand::Remove { .. }) => Ok(()),
         None => watch(global, &args.run, out),

@@ -180,7 +180,9 @@ impl Engine {
     }
 
     pub(crate) fn deposit(&mut self, token: Token, channel: ChannelId, asset: AssetIndex, amount: Amount) {
+        let is_leaving = self.channels.get(&channel).is_some_and(|entry| entry.channel.is_leaving());
         match self.plan_deposit(channel, asset, amount) {
+            Ok(_) if is_leaving => self.fail(token, EngineError::Leaving),
             Ok((allowance, call)) => {
                 if let Some(entry) = self.channels.get_mut(&channel) {
                     entry.write_opening(channel, &mut self.batch, &mut self.unfunded);

@@ -152,6 +152,9 @@ impl Engine {
         if self.cursor != before {
             self.after_blocks(now_ms);
         }
+        if self.head_number() >= followed.head.number {
+            self.judge_towers();
+        }
     }
 
     fn rollback(&mut self, now_ms: u64, to: u64) {

@@ -493,6 +493,11 @@ pub enum EngineError {
     /// The channel takes no deposits any more.
     #[error("the channel is closed on chain and takes no deposit; open another one")]
     Closed,
+    /// The user has ordered a dispute.
+    #[error(
+        "a dispute of the channel was ordered, and what is put in now comes back only at its end; open another one"
+    )]
+    Leaving,
     /// A deposit for a child channel.
     #[error(
         "a child channel holds what its parent has locked for it, and takes no deposit; pay within it instead"

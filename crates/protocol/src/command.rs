@@ -99,6 +99,18 @@ pub enum CommandError {
         "the peer has not deposited the minimum that this node demands, or its deposit lacks confirmations; wait for it, or force-close the channel"
     )]
     AwaitingDeposit,
+    /// Our deposit is below what the peer demands.
+    #[error(
+        "the peer signs nothing in this channel before {demanded} are deposited, and {deposited} count, in the asset's smallest unit; deposit more, or close the channel"
+    )]
+    DepositDemanded {
+        /// Of which asset.
+        asset: AssetIndex,
+        /// In the smallest unit.
+        demanded: Amount,
+        /// What counts of ours.
+        deposited: Amount,
+    },
     /// Breaks a rule of the protocol by itself.
     #[error("refused: {0}")]
     Rule(Rule),

@@ -8,7 +8,7 @@ use crate::operations::Operations;
 use crate::position::Position;
 use crate::rule::Rule;
 use borsh::{BorshDeserialize, BorshSerialize};
-use strait_types::{B256, ChannelId, ChannelParams, Side, Signature, Version};
+use strait_types::{Amount, B256, ChannelId, ChannelParams, Side, Signature, Version};
 
 /// Version of the wire format.
 pub const WIRE_VERSION: u8 = 1;
@@ -119,6 +119,12 @@ pub enum Body {
         dispute: u16,
         /// The sender's signature.
         signature: Signature,
+    },
+    /// What the receiver must have deposited before the sender signs anything beyond the channel's close. Sent before
+    /// `Sync` on every connect while it is not there.
+    Demand {
+        /// By the channel's assets in order, in the smallest unit; assets beyond the list have no minimum.
+        deposits: Vec<Amount>,
     },
 }
 

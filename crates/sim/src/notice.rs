@@ -79,6 +79,7 @@ impl World {
             Body::Rebase { version, .. } => format!("rebase {version}"),
             Body::Fault { rule } => format!("fault {rule:?}"),
             Body::OfferFinish { version, .. } => format!("offer the end at {version}"),
+            Body::Demand { deposits } => format!("demands {deposits:?}"),
             Body::Resume { dispute, .. } => format!("resume after dispute {dispute}"),
         };
         self.note(format_args!("{from} -> {to} {channel:?} {text}"));

@@ -2,25 +2,23 @@
 
 use alloy_primitives::B256;
 use borsh::{BorshDeserialize, BorshSerialize};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;
 
 /// Identifies a channel: a hash over chain, adjudicator and [`crate::ChannelParams`].
-#[derive(
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    BorshSerialize,
-    BorshDeserialize,
-    Serialize,
-    Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, BorshSerialize, BorshDeserialize, Serialize)]
 #[serde(transparent)]
 pub struct ChannelId(pub B256);
+
+impl<'de> Deserialize<'de> for ChannelId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ChannelId, D::Error> {
+        let id = <B256 as Deserialize>::deserialize(deserializer);
+        // Whoever sends the shortened id of a table should hear what is missing.
+        id.map(ChannelId).map_err(|error| {
+            serde::de::Error::custom(format!("a channel's id is 0x and 64 hex digits, not less: {error}"))
+        })
+    }
+}
 
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -184,6 +184,9 @@ pub struct ChannelInfo {
     pub link: Link,
     /// A final state is agreed and waits for the chain.
     pub is_closing: bool,
+    /// This node was told to dispute the channel, and the chain does not show it yet.
+    #[serde(default)]
+    pub is_dispute_ordered: bool,
     /// The withdrawal or close that is agreed and waits for the chain; until it has ended, no other can be asked for.
     #[serde(default)]
     pub under_way: Option<UnderWay>,
@@ -270,6 +273,11 @@ pub struct Balance {
     #[serde(default)]
     #[schemars(with = "String")]
     pub peer_leaving: Amount,
+    /// What the peer demands this node to deposit in all before it takes or makes payments in the channel, while less than that
+    /// counts; zero: nothing more.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub demanded: Amount,
 }
 
 /// A withdrawal or close that is agreed and waits for the chain.

@@ -40,7 +40,7 @@ pub struct HistoryPrune {
     /// Of which channel; not one with an app.
     #[schemars(with = "String")]
     pub channel: ChannelId,
-    /// Versions before this one are forgotten, as far as the node needs them no more.
+    /// Versions before this one are forgotten, as far as the node needs them no more; at most the newest plus 1.
     pub before: u64,
 }
 

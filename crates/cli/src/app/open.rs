@@ -166,10 +166,11 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
             deltas: vec![["0".into(), "0".into()]],
             data: Bytes::from(start.data),
         },
-        idempotency_key: args.key,
+        idempotency_key: args.key.clone(),
     };
     let opened =
-        context.api.app_open(request).await.map_err(|error| reasons::named(context, args.game.app, error))?;
+        context.api.app_open(request).await.map_err(|error| reasons::named(context, args.game.app, error));
+    let opened = opened.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
     context.out.result(&opened, |_| {
         let channel = opened.channel.channel;
         let start = match opened.channel.parent {

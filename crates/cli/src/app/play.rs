@@ -92,8 +92,8 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
         AppPosition { writer: args.writer.unwrap_or(1 - info.side.min(1)), deltas, data: Bytes::from(data) };
     let line = context.out.wait("waiting for the peer");
     let request = AppMove { channel: info.channel, next, idempotency_key: args.key.clone() };
-    let moved =
-        context.api.app_move(request).await.map_err(|error| reasons::named(context, info.app, error))?;
+    let moved = context.api.app_move(request).await.map_err(|error| reasons::named(context, info.app, error));
+    let moved = moved.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
     drop(line);
     context.out.result(&moved, |_| format!("moved: version {}", moved.version))
 }

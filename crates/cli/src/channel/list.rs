@@ -44,6 +44,7 @@ impl From<PhaseName> for Phase {
 pub(super) fn phase(info: &ChannelInfo) -> &'static str {
     match info.phase {
         Phase::Open if info.is_closing => "closing",
+        Phase::Open if info.is_dispute_ordered => "leaving",
         Phase::Open if info.declined.is_some() => "declined",
         Phase::Open if info.is_restoring => "restoring",
         Phase::Open if info.is_peer_restoring => "peer restoring",

@@ -13,6 +13,7 @@ mod watch;
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, Subcommand};
+use strait_api::{Balance, ChannelInfo};
 
 /// Options of `strait channel`.
 #[derive(Args, Debug)]
@@ -68,4 +69,13 @@ pub(crate) async fn run(context: &Context, args: ChannelArgs) -> Result<(), Fail
         ChannelCommand::Approve(args) => proposals::approve(context, args).await,
         ChannelCommand::Reject(args) => proposals::reject(context, args).await,
     }
+}
+
+/// Whether nobody has put anything in: there is nothing in it to wait for, or to lose.
+pub(crate) fn is_empty(info: &ChannelInfo) -> bool {
+    let is_zero = |balance: &Balance| {
+        let Balance { deposited, peer_deposited, arriving, peer_arriving, .. } = *balance;
+        [deposited, peer_deposited, arriving, peer_arriving].iter().all(|amount| amount.is_zero())
+    };
+    info.version == 0 && info.parent.is_none() && info.balances.iter().all(is_zero)
 }

@@ -71,6 +71,11 @@ async fn begin<'a>(
 }
 
 pub(super) async fn deposit(context: &Context, args: DepositArgs) -> Result<(), Failure> {
+    let key = args.movement.key.clone();
+    put_in(context, args).await.map_err(|failure| failure.repeatable(key.as_deref()))
+}
+
+async fn put_in(context: &Context, args: DepositArgs) -> Result<(), Failure> {
     let (info, read, request) = args.movement.read(context).await?;
     let follow = begin(context, args.wait, &info).await?;
     let line = context.out.wait("sending the deposit");
@@ -105,6 +110,11 @@ pub(super) async fn deposit(context: &Context, args: DepositArgs) -> Result<(), 
 }
 
 pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<(), Failure> {
+    let key = args.movement.key.clone();
+    take_out(context, args).await.map_err(|failure| failure.repeatable(key.as_deref()))
+}
+
+async fn take_out(context: &Context, args: WithdrawArgs) -> Result<(), Failure> {
     let (info, read, request) = args.movement.read(context).await?;
     let follow = begin(context, args.wait, &info).await?;
     let line = context.out.wait("asking the peer");

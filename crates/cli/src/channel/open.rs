@@ -60,6 +60,11 @@ pub(super) struct OpenArgs {
 }
 
 pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure> {
+    let key = args.key.clone();
+    open(context, args).await.map_err(|failure| failure.repeatable(key.as_deref()))
+}
+
+async fn open(context: &Context, args: OpenArgs) -> Result<(), Failure> {
     let wait = args.wait;
     let request = request(context, args).await?;
     let deposit = request.deposit.clone();
@@ -106,7 +111,9 @@ fn print(
 ) -> Result<(), Failure> {
     let info = &opened.channel;
     context.out.result(opened, |out| {
+        let demands = info.balances.iter().any(|balance| !balance.demanded.is_zero());
         let next = match (info.can_pay, has_deposit) {
+            (_, false) if demands => "it can be paid over once what the peer demands is deposited".to_owned(),
             _ if info.declined.is_some() => "the peer does not take it".to_owned(),
             (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
             (false, true) => {

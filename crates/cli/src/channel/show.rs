@@ -56,6 +56,8 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
     pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
     blocks.extend(declined(info));
+    blocks.extend(demanded(info, assets));
+    blocks.extend(ordered(info));
     blocks.extend(info.under_way.as_ref().map(under_way));
     blocks.extend(info.dispute.as_ref().map(dispute));
     blocks.extend(restoring(info));
@@ -113,6 +115,29 @@ fn declined(info: &ChannelInfo) -> Option<String> {
     ))
 }
 
+/// That the peer wants more in it, and what it takes.
+fn demanded(info: &ChannelInfo, assets: &Assets) -> Option<String> {
+    let short_of = info.balances.iter().find(|balance| !balance.demanded.is_zero())?;
+    let demanded = assets.write(info.chain_id, short_of.asset, short_of.demanded);
+    let missing = short_of.demanded.checked_sub(short_of.deposited).unwrap_or(short_of.demanded);
+    let missing = missing.checked_sub(short_of.arriving).filter(|missing| !missing.is_zero());
+    let next = match missing {
+        Some(missing) => format!(
+            "`strait channel deposit {} \"{}\"` puts in what is missing",
+            short(info.channel),
+            assets.write(info.chain_id, short_of.asset, missing)
+        ),
+        None => "what is missing is on its way".into(),
+    };
+    Some(format!("the peer demands a deposit of {demanded} before it takes or makes payments: {next}"))
+}
+
+/// That a dispute was ordered which the chain does not show.
+fn ordered(info: &ChannelInfo) -> Option<String> {
+    let text = "a dispute was ordered by this node and is on its way to the chain; nothing is paid or deposited any more";
+    info.is_dispute_ordered.then(|| text.into())
+}
+
 /// What both agreed to and the chain has not done.
 fn under_way(under_way: &UnderWay) -> String {
     let what = if under_way.is_close { "the close" } else { "a withdrawal" };
@@ -130,7 +155,11 @@ fn under_way(under_way: &UnderWay) -> String {
 /// What a restore waits for, and until when.
 fn restoring(info: &ChannelInfo) -> Option<String> {
     let leave = "if the peer never signs, `strait channel dispute` takes the money out";
+    let is_empty = super::is_empty(info);
     match (info.is_restoring, info.is_peer_restoring, info.restoring_until) {
+        (true, ..) | (_, true, _) if is_empty => Some(
+            "restored from a backup: nobody has deposited anything, so that nothing is lost and nothing waits; once a deposit is in, both sign again before the first payment".into(),
+        ),
         (true, _, Some(until)) => Some(format!(
             "restored from a backup: payments go on when the chain is past {} and the peer has signed; {leave}",
             time(until)
@@ -206,6 +235,10 @@ mod tests {
             super::text(&info, context.assets().await.expect("assets"), &context.out)
                 .contains("2023-11-14T22:13:20Z")
         );
+        (info.version, info.balances) = (0, info.balances.split_off(1));
+        info.balances[0].deposited = Amount::ZERO;
+        let empty = super::text(&info, context.assets().await.expect("assets"), &context.out);
+        assert!(empty.contains("nobody has deposited anything"), "{empty}");
         for part in ["brought by the peer", "version 4", "2023-11-14T22:13:20Z", amount.as_str(), "0x0707"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
@@ -243,6 +276,15 @@ mod tests {
         let declined = ChannelInfo { declined: Some("closed on Sundays".into()), ..channel_info(0xab) };
         let text = super::text(&declined, assets, &context.out);
         for part in ["declined, ", "closed on Sundays", "strait channel dispute 0xabababab"] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        let ordered = ChannelInfo { is_dispute_ordered: true, can_pay: false, ..channel_info(0xab) };
+        let text = super::text(&ordered, assets, &context.out);
+        assert!(text.contains("leaving, ") && text.contains("a dispute was ordered"), "{text}");
+        let mut short_of = ChannelInfo { can_pay: false, ..channel_info(0xab) };
+        short_of.balances[1].demanded = Amount::from(250_000_000);
+        let text = super::text(&short_of, assets, &context.out);
+        for part in ["demands a deposit of 250 USDC", "strait channel deposit 0xabababab \"150 USDC\""] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         let closed = ChannelInfo { phase: Phase::Closed, ..channel_info(0xab) };

@@ -61,6 +61,8 @@ pub(super) struct Total {
     pub(super) withdrawn: [Amount; 2],
     /// Against the deposits, after all that was agreed; negative: owed.
     pub(super) change: [String; 2],
+    /// The same where the bill begins: what was agreed before came to this.
+    pub(super) change_before: [String; 2],
 }
 
 /// Replays a bill and checks all that it says.
@@ -87,6 +89,7 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         Some(bytes) => read_start(bytes, id, params.assets.len()).map_err(|what| format!("start: {what}"))?,
     };
     let pruned_through = start.state.version.0;
+    let before: Vec<_> = start.state.allocations.iter().map(|allocation| allocation.delta).collect();
     let mut bill = Bill::resume(side, start.payments, start.locks_added);
     let mut replay = Replay::new(&params, side, start);
     let mut totals: Vec<Total> = params.assets.iter().copied().map(Total::new).collect();
@@ -109,7 +112,8 @@ fn check(proof: &HistoryProof) -> Result<Verified, String> {
         format!("latest: the records lead to version {version}, and never to the state that both signed")
     })?;
     let state = &replay.confirmed().state;
-    for (total, allocation) in totals.iter_mut().zip(&state.allocations) {
+    for ((total, allocation), before) in totals.iter_mut().zip(&state.allocations).zip(before) {
+        total.change_before = before.map(|delta| delta.to_string());
         total.change = allocation.delta.map(|delta| delta.to_string());
         total.withdrawn = allocation.withdrawn.map(|units| Amount::new(units).unwrap_or_default());
     }
@@ -190,7 +194,14 @@ fn check_latest(
 impl Total {
     fn new(asset: Address) -> Total {
         let zero = [Amount::ZERO; 2];
-        Total { asset, payments: [0; 2], paid: zero, withdrawn: zero, change: Default::default() }
+        Total {
+            asset,
+            payments: [0; 2],
+            paid: zero,
+            withdrawn: zero,
+            change: Default::default(),
+            change_before: Default::default(),
+        }
     }
 }
 

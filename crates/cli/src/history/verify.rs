@@ -78,16 +78,32 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
     let rows = verified.totals.iter().flat_map(|total| {
         let write = |amount| assets.write(verified.chain_id, total.asset, amount);
         [0, 1].map(|side| {
-            vec![
+            let mut row = vec![
                 who(side).to_owned(),
                 total.payments[side].to_string(),
                 write(total.paid[side]),
                 write(total.withdrawn[side]),
-            ]
+            ];
+            if verified.pruned_through > 0 {
+                let written = |change| signed(change, |amount| write(amount));
+                row.extend([written(&total.change_before[side]), written(&total.change[side])]);
+            }
+            row
         })
     });
-    let table = out.table(&["SIDE", "PAYMENTS", "PAID", "WITHDRAWN"], rows.collect::<Vec<_>>());
+    let mut heads = vec!["SIDE", "PAYMENTS", "PAID", "WITHDRAWN"];
+    if verified.pruned_through > 0 {
+        heads.extend(["AT THE BEGIN", "AT THE END"]);
+    }
+    let table = out.table(&heads, rows.collect::<Vec<_>>());
     format!("{HOLDS}\n\n{}\n\n{table}{}", out.pairs(&pairs), notes(verified))
+}
+
+/// A change against the deposits, with its sign.
+fn signed(change: &str, write: impl Fn(Amount) -> String) -> String {
+    let change: i128 = change.parse().unwrap_or_default();
+    let amount = write(Amount::new(change.unsigned_abs()).unwrap_or(Amount::MAX));
+    format!("{}{amount}", if change < 0 { "-" } else { "+" })
 }
 
 const HOLDS: &str = "the bill holds: every signature and hash is right";
@@ -125,7 +141,7 @@ fn notes(verified: &Verified) -> String {
     let mut text = String::new();
     if verified.pruned_through > 0 {
         text.push_str(&format!(
-            "\n\nit begins after version {}: the exporter's node has forgotten what was agreed before, whose payments are in no\nsum here; the balances with which it begins are covered by the signatures on what follows",
+            "\n\nit begins after version {}: the exporter's node has forgotten what was agreed before, whose payments are in no\nsum here. Begin and end are each side's balance against its deposits; the signatures on what follows cover both",
             verified.pruned_through
         ));
     }

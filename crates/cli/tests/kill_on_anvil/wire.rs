@@ -141,6 +141,7 @@ fn signatures(sender: Side, body: Body) -> Vec<(Side, u64, Signature)> {
         | Body::Answer { .. }
         | Body::Fault { .. }
         | Body::OfferFinish { .. }
-        | Body::Resume { .. } => Vec::new(),
+        | Body::Resume { .. }
+        | Body::Demand { .. } => Vec::new(),
     }
 }

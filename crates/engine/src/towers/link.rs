@@ -54,6 +54,8 @@ pub(crate) struct Link {
     pub(crate) told: BTreeSet<ChannelId>,
     /// Channels of which it holds less than it has signed for.
     pub(crate) lost: BTreeMap<ChannelId, Version>,
+    /// Channels of which it lacks what it signed for, with that version and the one that it holds: a fault unless they are closed.
+    pub(crate) suspects: BTreeMap<ChannelId, (Version, Version)>,
     is_told: bool,
     /// Hand-overs since `window_ms`.
     count: u32,

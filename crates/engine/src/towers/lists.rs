@@ -88,7 +88,8 @@ impl Engine {
         }
     }
 
-    /// What the tower signed for and does not hold any more is handed over again, and the operator is told.
+    /// What the tower signed for and does not hold any more is handed over again. Whether that is a fault is judged later: a
+    /// tower forgets what is closed, and this node may not have followed the chain so far.
     fn find_lost(&mut self, now_ms: u64, tower: Address) {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
         let told = std::mem::take(&mut link.told);
@@ -96,13 +97,30 @@ impl Engine {
         let missing = link.held.keys().filter(|channel| !told.contains(*channel));
         lost.extend(missing.map(|channel| (*channel, Version::ZERO)).collect::<Vec<_>>());
         for (channel, version) in lost {
-            // A tower forgets what is closed; so does this node, a little earlier or later.
             let Some(mark) = self.towers.marks.get(&channel).copied() else { continue };
             let Some(link) = self.towers.links.get_mut(&tower) else { return };
             let Some(receipt) = link.held.remove(&channel) else { continue };
             link.want(now_ms, channel, &mark);
-            let what = format!("it signed for version {} and holds version {version}", receipt.version);
-            self.effects.push(Effect::Notify(Notice::TowerFault { tower, channel: Some(channel), what }));
+            link.suspects.insert(channel, (receipt.version, version));
+        }
+    }
+
+    /// The chain is followed to its head: what a tower lacks of channels that live on, it has lost, and the operator is told.
+    pub(crate) fn judge_towers(&mut self) {
+        let channels = &self.channels;
+        let lives = |id: &ChannelId| {
+            channels.get(id).is_some_and(|entry| entry.channel.guard_mark().version > Version::ZERO)
+        };
+        for (tower, link) in &mut self.towers.links {
+            for (channel, (signed, holds)) in std::mem::take(&mut link.suspects) {
+                if self.fetching.contains(&channel) {
+                    link.suspects.insert(channel, (signed, holds));
+                } else if lives(&channel) {
+                    let what = format!("it signed for version {signed} and holds version {holds}");
+                    let notice = Notice::TowerFault { tower: *tower, channel: Some(channel), what };
+                    self.effects.push(Effect::Notify(notice));
+                }
+            }
         }
     }
 

@@ -27,4 +27,5 @@ mod tower_lies;
 mod tower_lines;
 mod tower_quotas;
 mod tower_world;
+mod wallet;
 mod world;

@@ -60,11 +60,9 @@ fn nothing_is_signed_for_a_peer_below_the_minimum_deposit_and_all_flows_above_it
     let channel = open(&mut world, 0, 0, 1, 1);
     deposit(&mut world, 0, channel, 999);
     let early = world.pay(0, channel, 10);
-    world.settle();
-    assert!(world.outcome(0, early).is_none(), "it is held");
-    world.pass(300_000);
-    let refused = world.outcome(0, early).expect("it was refused in time").expect_err("not paid");
-    assert!(refused.contains("below the minimum"), "{refused}");
+    let refused = world.outcome(0, early).expect("at once").expect_err("not paid");
+    assert!(refused.contains("before 1000 are deposited, and 999 count"), "{refused}");
+    assert_eq!((world.own(0, channel), world.own(1, channel)), (999, 0), "both books agree");
     assert_eq!(world.own(1, channel), 0);
     deposit(&mut world, 1, channel, 500);
     let own = world.pay(1, channel, 1);
@@ -85,20 +83,18 @@ fn an_opener_that_gives_us_the_first_word_pays_nothing_either() {
     let channel = open(&mut world, 0, 1, 0, 1);
     deposit(&mut world, 0, channel, 1);
     let token = world.pay(0, channel, 1);
-    world.settle();
-    assert!(world.outcome(0, token).is_none(), "it is held");
-    world.pass(120_000);
     assert!(matches!(world.outcome(0, token), Some(Err(_))), "{:?}", world.outcome(0, token));
     assert_eq!(world.own(1, channel), 0);
     // The pen alone is had once, not again and again.
-    let version = world.nodes[1].engine.view(channel).expect("known").version;
     let peer = world.signer(0);
+    let mut versions = Vec::new();
     for _ in 0..10 {
         let bytes = Frame::Channel { channel, body: Body::RequestPen }.encode();
         world.input(1, Input::Frame { peer, bytes }).expect("commits");
         world.settle();
+        versions.push(world.nodes[1].engine.view(channel).expect("known").version);
     }
-    assert_eq!(world.nodes[1].engine.view(channel).expect("known").version, version);
+    assert_eq!(versions[1..], vec![versions[0]; 9]);
 }
 
 #[test]
@@ -139,8 +135,73 @@ fn the_minimum_outlives_a_restart() {
     world.disconnect(0, 1);
     world.connect(0, 1);
     let token = world.pay(0, channel, 10);
+    let refused = world.outcome(0, token).expect("at once").expect_err("not paid");
+    assert!(refused.contains("before 1000 are deposited"), "{refused}");
+}
+
+/// Says to the first node what the second demands.
+fn demand(world: &mut World, channel: ChannelId, deposits: &[u64]) {
+    let deposits = deposits.iter().copied().map(Amount::from).collect();
+    let bytes = Frame::Channel { channel, body: Body::Demand { deposits } }.encode();
+    let peer = world.signer(1);
+    world.input(0, Input::Frame { peer, bytes }).expect("commits");
+}
+
+#[test]
+fn a_payment_below_the_minimum_by_a_node_that_was_not_told_is_held_and_refused_in_time() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 999);
+    demand(&mut world, channel, &[]);
+    let early = world.pay(0, channel, 10);
     world.settle();
-    assert!(world.outcome(0, token).is_none(), "it is held");
+    assert!(world.outcome(0, early).is_none(), "it is held");
+    world.pass(300_000);
+    let refused = world.outcome(0, early).expect("it was refused in time").expect_err("not paid");
+    assert!(refused.contains("below the minimum"), "{refused}");
+    assert_eq!((world.own(0, channel), world.own(1, channel)), (999, 0));
+}
+
+#[test]
+fn a_demand_is_met_by_a_deposit_that_counts_and_forgotten() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    let demanded = |world: &World| world.nodes[0].engine.view(channel).expect("known").demanded;
+    assert_eq!(demanded(&world), [Amount::from(1_000)]);
+    deposit(&mut world, 0, channel, 1_000);
+    assert_eq!(demanded(&world), []);
+    let token = world.pay(0, channel, 10);
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "{:?}", world.outcome(0, token));
+    world.disconnect(0, 1);
+    world.connect(0, 1);
+    assert_eq!(demanded(&world), [], "what is met is not said again");
+}
+
+#[test]
+fn a_demand_of_more_assets_than_there_are_is_no_demand() {
+    let mut world = world(Policy::default());
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 10);
+    demand(&mut world, channel, &[0, 7]);
+    let token = world.pay(0, channel, 10);
+    world.settle();
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "{:?}", world.outcome(0, token));
+}
+
+#[test]
+fn nothing_is_deposited_once_a_dispute_is_ordered() {
+    let mut world = world(Policy::default());
+    let channel = open(&mut world, 0, 0, 1, 1);
+    deposit(&mut world, 0, channel, 10);
+    let token = world.token();
+    world.input(0, Input::Command { token, channel, command: Command::ForceClose }).expect("commits");
+    assert!(world.nodes[0].engine.view(channel).expect("known").leaving);
+    let token = world.token();
+    let late = Input::Deposit { token, channel, asset: AssetIndex(0), amount: Amount::from(5) };
+    world.input(0, late).expect("commits");
+    let refused = world.outcome(0, token).expect("at once").expect_err("not made");
+    assert!(refused.contains("dispute of the channel was ordered"), "{refused}");
 }
 
 #[test]

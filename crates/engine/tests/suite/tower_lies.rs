@@ -5,7 +5,7 @@ use crate::world::World;
 use std::collections::VecDeque;
 use strait_engine::tower::{ClientFrame, Receipt, TowerFrame};
 use strait_engine::{Input, Notice, TowerEffect, TowerInput};
-use strait_protocol::Guarded;
+use strait_protocol::{Command, Guarded};
 use strait_types::{ChannelId, Domain, Signature, Version};
 
 struct Scene {
@@ -134,6 +134,8 @@ fn a_tower_that_holds_less_than_it_signed_for_is_found_out_and_gets_it_again() {
         scene.connect_again();
         scene.say(&TowerFrame::Held { receipts, more: false });
         scene.world.pass(200);
+        assert_eq!(scene.faults(), before, "the chain may tell why");
+        scene.world.follow();
         assert_eq!(scene.faults(), before + 1);
         let again = scene.kept();
         assert_eq!(again.version(), Version(2));
@@ -141,6 +143,25 @@ fn a_tower_that_holds_less_than_it_signed_for_is_found_out_and_gets_it_again() {
         scene.say(&TowerFrame::Kept(again));
         assert_eq!(scene.acknowledged(), Some(2));
     }
+}
+
+/// The node comes back and hears from the tower before it has read on in the chain.
+#[test]
+fn a_tower_that_has_forgotten_what_is_closed_is_not_blamed() {
+    let mut scene = scene();
+    scene.pay();
+    let guarded = scene.kept();
+    let receipt = scene.receipt(&guarded);
+    scene.say(&TowerFrame::Kept(receipt));
+    let (token, channel) = (scene.world.token(), scene.channel);
+    scene.world.input(0, Input::Command { token, channel, command: Command::Close }).expect("commits");
+    scene.world.settle();
+    scene.connect_again();
+    scene.say(&TowerFrame::Held { receipts: Vec::new(), more: false });
+    scene.world.pass(200);
+    scene.world.follow();
+    assert_eq!(scene.world.nodes[1].engine.view(channel).expect("known").phase, "closed");
+    assert_eq!(scene.faults(), 0);
 }
 
 #[test]

@@ -127,10 +127,10 @@ impl Core {
                 .hint("the chain gives both back what they have put in; open another one"));
         }
         // In a dispute nothing could be done with it until it comes back at the end.
-        if info.is_closing || info.phase != Phase::Open {
+        if info.is_closing || info.is_dispute_ordered || info.phase != Phase::Open {
             let message = format!("the channel {} takes no deposit", known.id);
             let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
-            return Err(explain(error, &info, self.now()));
+            return Err(explain(error, &info));
         }
         if let Some(reason) = &info.declined {
             let message = format!("the peer declines the channel {}: {reason}", known.id);
@@ -212,6 +212,12 @@ impl Core {
         let agreed = self.with_peer(known, |node| node.command(known.id, command.clone())).await;
         let agreed = match agreed.map_err(|error| self.of_money(error, known.chain, asset)) {
             Ok(agreed) => agreed,
+            // A payment is not what was asked for.
+            Err(error) if error.code == ErrorCode::InsufficientBalance => {
+                return Err(error.hint(
+                    "withdraw less; what is in locks, or on its way in, can be taken out when it is free",
+                ));
+            }
             Err(error) => return Err(self.explained(known, error).await),
         };
         match agreed {
@@ -252,18 +258,21 @@ impl Core {
 
     /// Says of an error what the channel's own state tells: until when it waits, or how it ended.
     pub(crate) async fn explained(&self, known: &Known, error: ApiError) -> ApiError {
+        if error.code == ErrorCode::PeerOffline {
+            return self.away(known, error);
+        }
         let codes = [ErrorCode::ChannelRestoring, ErrorCode::ChannelNotOpen, ErrorCode::ChannelBusy];
         if !codes.contains(&error.code) {
             return error;
         }
         // What cannot be looked at is told as it is.
         let Ok(info) = self.show(known.id).await else { return error };
-        explain(error, &info, self.now())
+        explain(error, &info)
     }
 
     pub(crate) async fn dispute(&self, id: ChannelId) -> Result<Nothing, ApiError> {
         let known = self.known(id).await?;
-        refuse_needless(&self.show(id).await?, &known, self.now())?;
+        refuse_needless(&self.show(id).await?, &known)?;
         if let Some(short) = self.hindrance(&known, Calls::Dispute).await?.filter(|error| !is_away(error)) {
             return Err(short);
         }
@@ -287,12 +296,12 @@ fn is_away(error: &ApiError) -> bool {
 
 /// Refuses to go to the chain with a channel whose end is on its way there. A game in dispute may go on; to leave it is an order
 /// of its own.
-fn refuse_needless(info: &ChannelInfo, known: &Known, now: u64) -> Result<(), ApiError> {
+fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
     let refusal = |message: String| ApiError::new(ErrorCode::ChannelNotOpen, message);
     let id = known.id;
     match (info.phase, &info.dispute, &info.under_way) {
         (Phase::Open, _, Some(end)) if end.is_close => {
-            Err(explain(refusal(String::new()), info, now).hint(format!(
+            Err(explain(refusal(String::new()), info).hint(format!(
                 "wait for it; if the chain has not taken it by {} of its time, the channel can be disputed",
                 date(end.until)
             )))
@@ -308,21 +317,24 @@ fn refuse_needless(info: &ChannelInfo, known: &Known, now: u64) -> Result<(), Ap
                 date(dispute.deadline)
             )))
         }
-        (Phase::Settled | Phase::Closed, ..) => Err(explain(refusal(String::new()), info, now)),
+        (Phase::Settled | Phase::Closed, ..) => Err(explain(refusal(String::new()), info)),
         _ => Ok(()),
     }
 }
 
-fn explain(error: ApiError, info: &ChannelInfo, now: u64) -> ApiError {
+fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
     let id = info.channel;
     match (error.code, info.phase) {
         (ErrorCode::ChannelRestoring, _) => match info.restoring_until {
-            Some(until) if until > now => {
-                let minutes = until.saturating_sub(now).div_ceil(60);
-                let message = format!("{}; that takes at least {minutes} minutes more", error.message);
+            Some(until) => {
+                let message = format!(
+                    "{}; payments go on after {} of chain time at the earliest",
+                    error.message,
+                    date(until)
+                );
                 ApiError { message, ..error }
             }
-            _ => error,
+            None => error,
         },
         (ErrorCode::ChannelBusy, Phase::Open) => match &info.under_way {
             Some(under_way) => busy(error, id, under_way),
@@ -332,6 +344,11 @@ fn explain(error: ApiError, info: &ChannelInfo, now: u64) -> ApiError {
             message: format!("the channel {id} is closing: the end is agreed and goes to the chain"),
             ..error
         },
+        (ErrorCode::ChannelNotOpen, Phase::Open) if info.is_dispute_ordered => ApiError {
+            message: format!("a dispute of the channel {id} was ordered, and is on its way to the chain"),
+            ..error
+        }
+        .hint("`strait channel show` tells how it goes on; open another channel for what comes after"),
         (ErrorCode::ChannelNotOpen, Phase::Disputed) => {
             ApiError { message: format!("the channel {id} is in dispute on the chain"), ..error }
                 .hint("`strait channel show` says until when; then it is paid, and another one can be opened")

@@ -33,7 +33,7 @@ pub(crate) fn phase(phase: &ChainPhase) -> Phase {
     }
 }
 
-fn balance(view: &BalanceView) -> Balance {
+fn balance(view: &BalanceView, demanded: Amount) -> Balance {
     Balance {
         asset: view.asset,
         own: free(view.own),
@@ -48,6 +48,7 @@ fn balance(view: &BalanceView) -> Balance {
         peer_withdrawn: amount(view.drawn[1]),
         leaving: amount(view.withdrawn[0].saturating_sub(view.drawn[0])),
         peer_leaving: amount(view.withdrawn[1].saturating_sub(view.drawn[1])),
+        demanded,
     }
 }
 
@@ -97,7 +98,13 @@ pub(crate) fn channel_info(
     };
     let phase = if channel.is_over() { Phase::Closed } else { phase(&facts.phase) };
     let has_money = view.balances.iter().any(|balance| balance.own > 0);
-    let is_usable = phase == Phase::Open && !view.closing && !view.restoring && !view.peer_restoring;
+    let is_usable = phase == Phase::Open
+        && !view.closing
+        && !view.leaving
+        && !view.restoring
+        && !view.peer_restoring
+        && view.demanded.is_empty();
+    let demanded = view.demanded.iter().copied().chain(std::iter::repeat(Amount::ZERO));
     ChannelInfo {
         channel: known.id,
         chain_id,
@@ -111,12 +118,18 @@ pub(crate) fn channel_info(
         app: Some(known.params.app).filter(|app| !app.is_zero()),
         link,
         is_closing: view.closing,
+        is_dispute_ordered: view.leaving,
         under_way: view.execution.as_ref().map(under_way),
         declined,
         is_restoring: view.restoring,
         restoring_until: view.rebase_after,
         is_peer_restoring: view.peer_restoring,
-        balances: view.balances.iter().map(balance).collect(),
+        balances: view
+            .balances
+            .iter()
+            .zip(demanded)
+            .map(|(view, demanded)| balance(view, demanded))
+            .collect(),
         version: view.version.0,
         history: view.history,
         withdrawn_version: facts.withdrawn.0,

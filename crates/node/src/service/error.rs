@@ -51,6 +51,9 @@ impl Core {
                 let message = format!("the balance is {}", self.written(&shortage));
                 ApiError::new(ErrorCode::InsufficientBalance, message).shortage(shortage)
             }
+            NodeError::Command(CommandError::DepositDemanded { demanded, deposited, .. }) => {
+                self.demanded(chain_id, asset, *demanded, *deposited)
+            }
             NodeError::Engine(EngineError::Chain(ChainError::NotEnoughGasMoney {
                 account,
                 balance,
@@ -65,6 +68,28 @@ impl Core {
             }
             _ => error.into(),
         }
+    }
+
+    /// That the peer demands more than is deposited.
+    pub(crate) fn demanded(
+        &self,
+        chain_id: u64,
+        asset: Address,
+        needed: Amount,
+        balance: Amount,
+    ) -> ApiError {
+        let write = |amount| self.assets.write(chain_id, asset, amount);
+        let message = format!(
+            "the peer demands a deposit of {} before it takes or makes payments in this channel; {} are deposited and confirmed",
+            write(needed),
+            write(balance)
+        );
+        ApiError::new(ErrorCode::DepositTooSmall, message).shortage(Shortage {
+            chain_id,
+            asset,
+            balance,
+            needed,
+        })
     }
 
     /// Such as `0.5 ETH, 2 ETH are needed`.
@@ -83,6 +108,7 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::NotOpen => ErrorCode::ChannelNotOpen,
         CommandError::Restoring => ErrorCode::ChannelRestoring,
         CommandError::AwaitingDeposit => ErrorCode::AwaitingDeposit,
+        CommandError::DepositDemanded { .. } => ErrorCode::DepositTooSmall,
         CommandError::Rule(rule) => return of_rule(*rule, error.to_string()),
         // The peer has not yet seen that our withdrawal or its own is over.
         CommandError::PeerRefused(Rule::ExecutionPending) => ErrorCode::ChannelBusy,
@@ -217,7 +243,7 @@ fn of_engine(error: &EngineError) -> ApiError {
         EngineError::UnknownApp(_) | EngineError::Rules(_) => ErrorCode::PolicyRefused,
         EngineError::Start | EngineError::ChildDeposit => ErrorCode::InvalidParams,
         EngineError::ZeroAmount => ErrorCode::InvalidAmount,
-        EngineError::Closed => ErrorCode::ChannelNotOpen,
+        EngineError::Closed | EngineError::Leaving => ErrorCode::ChannelNotOpen,
         EngineError::Chain(error) => return of_chain(error),
     };
     ApiError::new(code, error.to_string())
@@ -257,6 +283,14 @@ mod tests {
             (CommandError::NotOpen, ErrorCode::ChannelNotOpen),
             (CommandError::Restoring, ErrorCode::ChannelRestoring),
             (CommandError::AwaitingDeposit, ErrorCode::AwaitingDeposit),
+            (
+                CommandError::DepositDemanded {
+                    asset: strait_types::AssetIndex(0),
+                    demanded: Amount::from(2_u64),
+                    deposited: Amount::from(1_u64),
+                },
+                ErrorCode::DepositTooSmall,
+            ),
             (CommandError::Rule(Rule::LockExpiry), ErrorCode::InvalidParams),
             (CommandError::Rule(Rule::Overflow), ErrorCode::InvalidAmount),
             (CommandError::Rule(Rule::LocksPending), ErrorCode::LocksPending),
@@ -281,6 +315,7 @@ mod tests {
             (EngineError::Rule(Rule::UnknownAsset), ErrorCode::UnknownAsset),
             (EngineError::ZeroAmount, ErrorCode::InvalidAmount),
             (EngineError::Closed, ErrorCode::ChannelNotOpen),
+            (EngineError::Leaving, ErrorCode::ChannelNotOpen),
             chain(ChainError::Unreachable("x".into()), ErrorCode::ChainUnreachable),
             chain(ChainError::Reverts { reason: "x".into() }, ErrorCode::TransactionReverts),
             chain(

@@ -14,6 +14,7 @@ use std::time::Duration;
 use strait_api::{
     ApiError, AppOpen, AssetAmount, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, Shortage,
 };
+use strait_engine::Engine;
 use strait_protocol::AppStart;
 use strait_types::{Address, Amount, AssetIndex, B256, ChannelId, ChannelParams, Participant, Side, U256};
 
@@ -124,19 +125,15 @@ impl Core {
         if let Peer::At(address) = peer {
             self.keep_peer(address).await?;
         }
-        let mut refusal = None;
         let id = match start {
-            None => {
-                let id = chain.node.open(params.clone(), chain.settings.clone()).await?;
-                refusal = self.refusal(chain, id, peer.signer(), deposits).await?;
-                id
-            }
+            None => chain.node.open(params.clone(), chain.settings.clone()).await?,
             Some(start) => {
                 let id = chain.node.open_app(params.clone(), start, chain.settings.clone()).await?;
                 self.await_player(chain, id).await?;
                 id
             }
         };
+        let refusal = self.refusal(chain, id, &params, deposits).await?;
         let known = self.registry.add(index, id, params, Side::Zero, None);
         let mut results = Vec::with_capacity(deposits.len());
         for (asset, amount) in deposits {
@@ -152,24 +149,31 @@ impl Core {
         Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
     }
 
-    /// What a connected peer says that does not take the channel: money that is put in nevertheless comes back only by a
-    /// dispute. Where nobody answers the opener has given the payout itself, and knows what it does.
+    /// Why nothing is put in: a connected peer does not take the channel, or demands more than is to be put in. Such money comes
+    /// back only by a dispute, or does nothing. Where nobody answers the opener has given the payout itself, and knows what it does.
     async fn refusal(
         &self,
         chain: &ChainNode,
         id: ChannelId,
-        peer: Address,
+        params: &ChannelParams,
         deposits: &[(AssetIndex, Amount)],
     ) -> Result<Option<DepositResult>, ApiError> {
+        let peer = params.participant(Side::One).signer;
         let mut looks = tokio::time::interval(CONNECTION_LOOK);
         for _ in 0..CONNECTION_LOOKS {
             let is_connected = chain.node.payout_of(peer).is_some();
             if deposits.is_empty() || !is_connected {
                 return Ok(None);
             }
-            match chain.node.query(move |engine| engine.answer_to_offer(id)).await? {
-                Some(Ok(())) => return Ok(None),
-                Some(Err(reason)) => {
+            let look = move |engine: &Engine| {
+                let demanded = engine.channel(id).map(|channel| channel.demanded().to_vec());
+                Some((engine.answer_to_offer(id)?, demanded.unwrap_or_default()))
+            };
+            match chain.node.query(look).await? {
+                Some((Ok(()), demanded)) => {
+                    return Ok(self.shortfall(chain, id, params, (deposits, &demanded)));
+                }
+                Some((Err(reason), _)) => {
                     return Ok(Some(DepositResult::Failed {
                         code: ErrorCode::PeerRefused,
                         message: format!(
@@ -186,6 +190,34 @@ impl Core {
             }
         }
         Ok(None)
+    }
+
+    /// The peer's demand that the deposits do not meet.
+    fn shortfall(
+        &self,
+        chain: &ChainNode,
+        id: ChannelId,
+        params: &ChannelParams,
+        (deposits, demanded): (&[(AssetIndex, Amount)], &[Amount]),
+    ) -> Option<DepositResult> {
+        let chain_id = chain.node.domain().chain_id();
+        for (index, (asset, demanded)) in params.assets.iter().zip(demanded).enumerate() {
+            let given = deposits.iter().find(|(asset, _)| asset.index() == index);
+            let given = given.map_or(Amount::ZERO, |(_, amount)| *amount);
+            if given < *demanded {
+                let write = |amount| self.assets.write(chain_id, *asset, amount);
+                let demanded = write(*demanded);
+                return Some(DepositResult::Failed {
+                    code: ErrorCode::DepositTooSmall,
+                    message: format!(
+                        "the peer demands a deposit of {demanded} before it takes or makes payments, and nothing was put in of the {} asked for",
+                        write(given)
+                    ),
+                    hint: format!("strait channel deposit {id} \"{demanded}\""),
+                });
+            }
+        }
+        None
     }
 
     /// Waits until the peer has taken a game. A stake that is put in before comes back only by a dispute.
@@ -251,6 +283,7 @@ impl Core {
         let Peer::At(address) = peer else { return Ok(()) };
         let signer = address.signer();
         let is_new = chain.node.peer_status(signer).is_none();
+        self.check_move(address).await?;
         chain.node.add_peer(address.clone());
         let mut looks = tokio::time::interval(CONNECTION_LOOK);
         for _ in 0..CONNECTION_LOOKS {

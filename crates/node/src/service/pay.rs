@@ -101,7 +101,8 @@ impl Core {
                     if error.code == ErrorCode::Stopping {
                         stopped = Some(error.clone());
                     }
-                    failed(error)
+                    let is_away = error.code == ErrorCode::PeerOffline;
+                    failed(if is_away { self.away(known, error) } else { error })
                 }
             });
         }

@@ -1,5 +1,6 @@
 //! The peers that this node dials and opens channels with.
 
+use super::registry::Known;
 use super::{ChainNode, Core, DatabaseError};
 use crate::transport::{PeerAddress, PeerStatus};
 use rusqlite::OptionalExtension;
@@ -47,6 +48,7 @@ impl Core {
             let message = format!("{address} is this node itself");
             return Err(ApiError::new(ErrorCode::InvalidAddress, message));
         }
+        self.check_move(address).await?;
         let (signer, text) = (address.signer(), address.to_string());
         let stored = self.database.write(move |db| {
             db.prepare_cached(
@@ -57,6 +59,49 @@ impl Core {
         stored.await?;
         self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone()));
         Ok(())
+    }
+
+    /// A known peer is dialled elsewhere only if it is there: a mistyped port must not cut its channels off at its next restart.
+    pub(super) async fn check_move(&self, address: &PeerAddress) -> Result<(), ApiError> {
+        let signer = address.signer();
+        let Some(known) = self.address_of(signer).filter(|known| known != address) else { return Ok(()) };
+        let mut failure = None;
+        for chain in &self.nodes {
+            match chain.node.try_peer(address).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = Some(error),
+            }
+        }
+        let Some(failure) = failure else { return Ok(()) };
+        let message = format!(
+            "the peer {signer} is not reached at {address}, so that it is still dialled at {known}: {failure}"
+        );
+        Err(ApiError::new(ErrorCode::PeerOffline, message).hint(format!(
+            "correct the address, or name the peer by {signer} alone. If it has moved and is away: `strait peer remove {signer}`, then `strait peer add` with the new address"
+        )))
+    }
+
+    /// Where a peer is dialled.
+    pub(super) fn address_of(&self, signer: Address) -> Option<PeerAddress> {
+        self.nodes.iter().find_map(|chain| chain.node.address_of(signer))
+    }
+
+    /// Says of a peer that is away where it is looked for, and why it is not found.
+    pub(super) fn away(&self, known: &Known, error: ApiError) -> ApiError {
+        let peer = known.peer();
+        let Some(address) = self.address_of(peer) else {
+            let message = format!("{}; this node does not know where it is, and waits for it", error.message);
+            return ApiError { message, ..error }
+                .hint("`strait peer add strait://SIGNER@HOST:PORT` names the address; its operator finds it with `strait info`");
+        };
+        let status = self.node(known).ok().and_then(|node| node.peer_status(peer));
+        let failure = match status {
+            Some(PeerStatus::Retrying(failure)) => format!(": {failure}"),
+            _ => String::new(),
+        };
+        let message = format!("{}; it is dialled at {address}{failure}", error.message);
+        ApiError { message, ..error }
+            .hint("correct the address with `strait peer add` if it is another; repeat when the peer is back, or dispute if it never is")
     }
 
     pub(crate) async fn forget_peer(&self, signer: Address) -> Result<(), ApiError> {

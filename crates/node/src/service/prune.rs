@@ -101,6 +101,13 @@ impl Core {
             return Err(ApiError::new(ErrorCode::InvalidParams, message)
                 .hint("prune channels for payments; those have all but a little of what is kept"));
         }
+        let newest = self.show(known.id).await?.version;
+        if request.before > newest.saturating_add(1) {
+            let message =
+                format!("there is no version {} of {}: the newest is {newest}", request.before, known.id);
+            return Err(ApiError::new(ErrorCode::InvalidParams, message)
+                .hint("`strait history` shows the versions; nothing was forgotten"));
+        }
         let _one = self.pruning.one.lock().await;
         self.pruning.read_on(&known).await;
         let limit = self.needed_from(known.id).await?;

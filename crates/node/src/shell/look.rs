@@ -2,7 +2,7 @@
 
 use super::chain_thread::Task;
 use super::{Node, NodeError};
-use crate::transport::PeerStatus;
+use crate::transport::{DialError, PeerAddress, PeerStatus};
 use std::time::{Duration, Instant};
 use strait_chain::costs;
 use strait_chain::plan::missing_approvals;
@@ -196,6 +196,19 @@ impl Node {
     /// How it stands with a peer; `None`: not connected, and not told to connect.
     pub fn peer_status(&self, peer: Address) -> Option<PeerStatus> {
         self.network.status(peer)
+    }
+
+    /// Where a peer that was added is dialled.
+    pub fn address_of(&self, peer: Address) -> Option<PeerAddress> {
+        self.network.address_of(peer)
+    }
+
+    /// Tries once whether a peer is at an address, beside the one that is kept.
+    ///
+    /// # Errors
+    /// Why it is not reached there.
+    pub async fn try_peer(&self, address: &PeerAddress) -> Result<(), DialError> {
+        self.network.try_peer(address).await
     }
 
     /// Ends the connection with a peer. One that was added is dialled again, ever more rarely if this repeats.

@@ -90,7 +90,7 @@ fn report(failed: &watch::Sender<LastFailure>, address: &PeerAddress, error: Dia
 }
 
 /// One attempt. Gives the connection that it started, or the one that took precedence.
-async fn dial(
+pub(super) async fn dial(
     shared: &Arc<Shared>,
     address: &PeerAddress,
     stop: &CancellationToken,

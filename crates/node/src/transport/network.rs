@@ -3,10 +3,11 @@
 use super::address::PeerAddress;
 use super::config::{Limits, Listen, NetworkConfig, NetworkError};
 use super::dial;
-use super::error::DialError;
+use super::error::{DialError, HandshakeError};
 use super::event::{DisconnectReason, EventSender, NetworkEvents, event_queue};
 use super::handshake::Identity;
 use super::listener::{Listener, ListenerConfig};
+use super::message::Rejection;
 use super::outbox::Overflow;
 use super::registry::Registry;
 use bytes::Bytes;
@@ -104,6 +105,26 @@ impl Network {
         if known != Some(true) {
             dial::keep(&self.shared, address);
         }
+    }
+
+    /// Tries once whether the peer is at an address, beside the one that is kept. A connection that comes of it is as good as
+    /// any other.
+    ///
+    /// # Errors
+    /// Why it is not reached there.
+    pub async fn try_peer(&self, address: &PeerAddress) -> Result<(), DialError> {
+        match dial::dial(&self.shared, address, &CancellationToken::new()).await {
+            // It has one with us already, and says so.
+            Ok(_) | Err(DialError::Handshake(HandshakeError::Rejected(Rejection::AlreadyConnected))) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Where a peer that was added is dialled.
+    pub fn address_of(&self, peer: Address) -> Option<PeerAddress> {
+        self.shared.registry.kept(peer, |keeper| keeper.address.clone())
     }
 
     /// Dials a peer that was added and is not connected at once, instead of after the pause that has grown meanwhile. Who

@@ -3,7 +3,7 @@
 use crate::world::{ETHER, World, event, many, soon};
 use strait_api::{
     Api, AssetAmount, ChannelList, ChannelMove, ChannelOpen, ChannelRef, DepositResult, ErrorCode, Event,
-    HistoryEntry, HistoryQuery, Link, Nothing, PayResult, Phase,
+    HistoryEntry, HistoryQuery, Link, Nothing, PayResult, PeerAdd, Phase,
 };
 use strait_node::NodeConfig;
 use strait_node::service::Retention;
@@ -177,4 +177,81 @@ async fn nothing_is_put_into_a_channel_that_the_peers_operator_has_not_approved(
     let deposit = ChannelMove { channel, asset: None, amount, idempotency_key: None };
     soon("the deposit", alice.service.channel_deposit(deposit)).await.expect("on its way");
     alice.until(channel, |info| info.balances[0].own == amount).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deposit_below_what_the_peer_demands_is_not_made_and_no_payment_hangs() {
+    let world = World::new();
+    let minimum = Amount::from(ETHER);
+    let careful = |config: &mut NodeConfig| {
+        config.policy.min_deposits.insert(Address::ZERO, minimum);
+    };
+    let bob = world.serve(2, world.node_with(2, careful).await, Retention::default()).await;
+    let alice = world.start(1).await;
+    let half = Amount::from(ETHER / 2);
+    let deposit = vec![AssetAmount { asset: Address::ZERO, amount: half }];
+    let request = ChannelOpen { deposit, ..ChannelOpen::new(bob.address()) };
+    let opened = soon("the opening", alice.service.channel_open(request)).await.expect("offered");
+    let channel = opened.channel.channel;
+    let [DepositResult::Failed { code, message, hint }] = &opened.deposits[..] else {
+        panic!("{:?}", opened.deposits);
+    };
+    assert_eq!(*code, ErrorCode::DepositTooSmall, "{message}");
+    assert!(message.contains("demands a deposit of 1 ETH") && hint.contains("\"1 ETH\""), "{message} {hint}");
+    let part = |amount| ChannelMove { channel, asset: None, amount, idempotency_key: None };
+    soon("the deposit", alice.service.channel_deposit(part(half))).await.expect("on its way");
+    let info = alice.until(channel, |info| info.balances[0].own == half).await;
+    assert!(!info.can_pay && info.balances[0].demanded == minimum, "{info:?}");
+    let refused = soon("the answer", alice.pay(channel, 1, "early")).await.expect_err("too little");
+    assert_eq!(refused.code, ErrorCode::DepositTooSmall, "{refused}");
+    assert!(refused.message.contains("1 ETH") && refused.message.contains("0.5 ETH"), "{refused}");
+    soon("the deposit", alice.service.channel_deposit(part(half))).await.expect("on its way");
+    alice.until(channel, |info| info.can_pay).await;
+    soon("the payment", alice.pay(channel, 1, "now")).await.expect("paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dispute_that_is_ordered_is_shown_at_once_and_nothing_more_is_put_in() {
+    let world = World::new();
+    let (alice, _bob, channel) = world.pair().await;
+    let disputing = alice.service.channel_dispute(ChannelRef { channel });
+    soon("the order", disputing).await.expect("ordered");
+    let amount = Amount::from(ETHER);
+    let deposit = ChannelMove { channel, asset: None, amount, idempotency_key: None };
+    let late = soon("the answer", alice.service.channel_deposit(deposit)).await.expect_err("too late");
+    assert_eq!(late.code, ErrorCode::ChannelNotOpen, "{late}");
+    let info = alice.show(channel).await.expect("known");
+    assert!(!info.can_pay && (info.is_dispute_ordered || info.phase == Phase::Disputed), "{info:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_peers_address_gives_way_only_to_one_where_the_peer_is() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let known = bob.address();
+    // Bound, so that nobody else takes it, and never listening to a peer.
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let nowhere = socket.local_addr().expect("bound");
+    let (signer, _) = known.split_once('@').expect("an address");
+    let mistyped = format!("{signer}@{nowhere}");
+    let add = PeerAdd { address: mistyped.clone() };
+    let refused = soon("the answer", alice.service.peer_add(add)).await.expect_err("nobody is there");
+    assert_eq!(refused.code, ErrorCode::PeerOffline, "{refused}");
+    assert!(refused.message.contains(&mistyped) && refused.message.contains(&known), "{refused}");
+    let open = ChannelOpen::new(mistyped.clone());
+    let refused = soon("the answer", alice.service.channel_open(open)).await.expect_err("nobody is there");
+    assert!(refused.message.contains(&known), "{refused}");
+    let peers = alice.service.peer_list(Nothing {}).await.expect("listed").peers;
+    assert_eq!(peers[0].address.as_deref(), Some(known.as_str()));
+    // Its own address, written otherwise, is one where it is.
+    let other_name = known.replace("127.0.0.1", "localhost");
+    let add = PeerAdd { address: other_name.clone() };
+    soon("the answer", alice.service.peer_add(add)).await.expect("it is there");
+    let peers = alice.service.peer_list(Nothing {}).await.expect("listed").peers;
+    assert_eq!(peers[0].address.as_deref(), Some(other_name.as_str()));
+    soon("the shutdown", bob.service.shutdown()).await;
+    alice.until(channel, |info| info.link == Link::Down).await;
+    let away = soon("the answer", alice.pay(channel, 1, "away")).await.expect_err("nobody is there");
+    assert_eq!(away.code, ErrorCode::PeerOffline, "{away}");
+    assert!(away.message.contains(&other_name), "{away}");
 }

@@ -23,6 +23,12 @@ async fn prune(party: &Party, channel: ChannelId, before: u64) -> HistoryPruned 
     soon("the pruning", party.service.history_prune(request)).await.expect("pruned")
 }
 
+/// As far as it may.
+async fn prune_all(party: &Party, channel: ChannelId) -> HistoryPruned {
+    let newest = party.show(channel).await.expect("known").version;
+    prune(party, channel, newest + 1).await
+}
+
 fn keyed(channel: ChannelId, memo: &str) -> Pay {
     Pay { idempotency_key: Some(memo.into()), ..payment(channel, 5, memo) }
 }
@@ -54,7 +60,12 @@ async fn what_is_left_goes_on_as_if_nothing_were_missing() {
     assert!(error.message.contains("pruned") && error.hint.contains("without a cursor"), "{error}");
 
     // All that there is, then a crash: nothing is told twice, counted anew or missed.
-    let all = prune(&alice, channel, u64::MAX).await;
+    let newest = alice.show(channel).await.expect("known").version;
+    let beyond = HistoryPrune { channel, before: newest + 2 };
+    let refused = soon("the answer", alice.service.history_prune(beyond)).await.expect_err("a slip");
+    assert_eq!(refused.code, ErrorCode::InvalidParams, "{refused}");
+    assert!(refused.message.contains(&format!("the newest is {newest}")), "{refused}");
+    let all = prune(&alice, channel, newest + 1).await;
     assert_eq!(all.before, first.version);
     assert_eq!(all.through, alice.show(channel).await.expect("known").version);
     bob.pay(channel, 1, "late").await.expect("paid");
@@ -80,12 +91,12 @@ async fn nothing_is_forgotten_that_a_key_is_decided_by() {
     alice.until(channel, |info| info.can_pay).await;
     world.change(1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
 
-    prune(&alice, channel, u64::MAX).await;
+    prune_all(&alice, channel).await;
     let again = soon("the repetition", alice.service.pay(keyed(channel, "tea"))).await.expect("decided");
     assert_eq!((again.number, again.was_paid_before), (paid.number, true));
     bob.until(channel, |info| info.payments_received == 22).await;
     // Now that it is decided, nobody needs it any more.
-    let pruned = prune(&alice, channel, u64::MAX).await;
+    let pruned = prune_all(&alice, channel).await;
     assert!(pruned.through > paid.version, "{pruned:?}");
     assert_eq!(soon("a third", alice.service.pay(keyed(channel, "tea"))).await, Ok(again));
 }

@@ -74,7 +74,7 @@ impl Channel {
     }
 
     /// It is to be resolved by the chain: by the user's order, or because its parent is.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub fn is_leaving(&self) -> bool {
         self.durable.force_close || self.is_child() && self.volatile.standing == Standing::Leaving
     }
 

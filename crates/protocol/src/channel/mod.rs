@@ -4,6 +4,7 @@ mod app;
 mod apply;
 mod child;
 mod children;
+mod demand;
 mod finish;
 mod forced;
 mod guard;
@@ -269,6 +270,8 @@ struct Work {
     /// Ends of locks that the peer would not have unasked; tried again after the next connect.
     contested: Vec<Operation>,
     intent: Option<Intent>,
+    /// What the peer demands as our deposit, while that does not count.
+    demanded: Vec<Amount>,
     next_proposal: u64,
     acknowledge_due: bool,
     pen_asked: bool,
@@ -316,6 +319,7 @@ impl Work {
         failing: Vec::new(),
         contested: Vec::new(),
         intent: None,
+        demanded: Vec::new(),
         next_proposal: 0,
         acknowledge_due: false,
         pen_asked: false,
@@ -410,6 +414,9 @@ impl Channel {
         let is_admitted = self.is_admitted() && !self.is_unfunded();
         if !is_admitted && (command != Command::Close || self.knows_nothing_of_chain()) {
             return Err(CommandError::AwaitingDeposit);
+        }
+        if command != Command::Close {
+            self.check_demand()?;
         }
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
@@ -528,6 +535,7 @@ impl Channel {
         self.tell_finish_again();
         self.volatile.progress_ms = ctx.now_ms;
         self.volatile.sync_retries = 0;
+        self.tell_demand(out);
         // The two do not begin a child at the same time.
         self.send_sync(ctx, self.is_child(), out);
     }
@@ -537,6 +545,7 @@ impl Channel {
         self.volatile.link = Link::Down;
         self.volatile.held = None;
         self.volatile.peer_restoring = false;
+        self.volatile.demanded = Vec::new();
         self.fail_waiting(&CommandError::PeerOffline, out);
     }
 
@@ -573,6 +582,7 @@ impl Channel {
             Body::OfferFinish { version, outcome } => {
                 self.on_finish_offered(FinishOffer { version, outcome }, out);
             }
+            Body::Demand { deposits } => self.on_demand(deposits, out),
             Body::Resume { dispute, signature } => self.on_resume(ctx, dispute, signature, out),
             Body::Propose { id, operation } => self.on_propose(ctx, id, operation, out),
             Body::Answer { id, refused } => self.on_answer(id, refused, out),
@@ -633,6 +643,7 @@ impl Channel {
         if matches!(self.durable.chain.counted().phase, Phase::Settled(_) | Phase::Closed) {
             self.resolve_by_chain(out);
         }
+        self.note_demand_met();
         self.retry_held(ctx, out);
     }
 

@@ -110,6 +110,10 @@ pub struct ChannelView {
     pub peer_restoring: bool,
     /// A final state is agreed and waits for the chain.
     pub closing: bool,
+    /// The user has ordered a dispute that the chain does not show.
+    pub leaving: bool,
+    /// What the peer demands to be deposited by us in all before it signs anything, by asset in order; empty: nothing more.
+    pub demanded: Vec<Amount>,
     /// What both agreed to and waits for the chain; until it has ended there is no other.
     pub execution: Option<ExecutionView>,
     /// The app, in a channel with one.
@@ -161,6 +165,8 @@ impl Channel {
             rebase_after: self.volatile.rebase_after.filter(|_| self.durable.restore.is_some()),
             peer_restoring: self.volatile.peer_restoring,
             closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
+            leaving: self.is_leaving() && self.durable.chain.head().phase == Phase::Open,
+            demanded: self.demanded().to_vec(),
             execution: self.execution_view(),
             app: self.app_view(),
         }

@@ -126,6 +126,11 @@ impl Channel {
         if !self.volatile.queue.is_empty() && self.is_unfunded() {
             self.fail_payments(&CommandError::AwaitingDeposit, out);
         }
+        if !self.volatile.queue.is_empty()
+            && let Err(error) = self.check_demand()
+        {
+            self.fail_payments(&error, out);
+        }
         if !self.is_writer() {
             self.ask_for_pen(ctx, out);
             return Ok(());

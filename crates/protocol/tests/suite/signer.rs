@@ -69,7 +69,8 @@ impl Seen {
             | Body::Answer { .. }
             | Body::Fault { .. }
             | Body::OfferFinish { .. }
-            | Body::Resume { .. } => {}
+            | Body::Resume { .. }
+            | Body::Demand { .. } => {}
         }
     }
 }

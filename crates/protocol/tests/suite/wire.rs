@@ -99,6 +99,7 @@ fn bodies() -> Vec<(&'static str, Body)> {
             },
         ),
         ("fault", Body::Fault { rule: Rule::BadSignature }),
+        ("demand", Body::Demand { deposits: vec![amount(5), amount(0)] }),
     ]
 }
 

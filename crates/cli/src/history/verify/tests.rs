@@ -269,7 +269,18 @@ fn a_pruned_bill_proves_what_is_left_and_says_where_it_begins() {
     assert_eq!(verified.totals[0].paid, [20, 5].map(Amount::from));
     assert_eq!(verified.totals[0].change, ["-116", "116"], "with what is forgotten");
     let page = Page::new(false, None);
-    assert!(report(&verified, &page.out, &Assets::default()).contains("it begins after version 2"));
+    let text = report(&verified, &page.out, &Assets::default());
+    let write = |units: u64| {
+        Assets::default().write(verified.chain_id, verified.totals[0].asset, Amount::from(units))
+    };
+    // A lock of 50 was pending where it begins.
+    let (begin, end) = (write(151), write(116));
+    let ours = [format!("-{begin}"), format!("-{end}"), format!("+{end}")];
+    for part in
+        ["it begins after version 2", "AT THE BEGIN"].into_iter().chain(ours.iter().map(String::as_str))
+    {
+        assert!(text.contains(part), "{part} is missing in {text}");
+    }
 
     let bytes = proof.start.clone().expect("a start");
     let changed = (0..bytes.len()).map(|at| {

@@ -1,0 +1,52 @@
+//! What the peer demands to be deposited before it signs anything: told on every connect, so that nothing is written that it
+//! would only hold and refuse.
+
+use super::{Channel, Outputs};
+use crate::command::CommandError;
+use crate::message::Body;
+use crate::rule::Rule;
+use strait_types::{Amount, AssetIndex};
+
+impl Channel {
+    /// Tells the peer what we demand. It comes before our `Sync`, so that the peer knows it before it may write.
+    pub(super) fn tell_demand(&self, out: &mut Outputs) {
+        let deposits = &self.durable.settings.peer_deposit;
+        if !self.is_child() && !self.is_admitted() && deposits.iter().any(|amount| !amount.is_zero()) {
+            out.messages.push(Body::Demand { deposits: deposits.clone() });
+        }
+    }
+
+    pub(super) fn on_demand(&mut self, deposits: Vec<Amount>, out: &mut Outputs) {
+        if deposits.len() > self.durable.params.assets.len() || self.is_child() {
+            out.fault(Rule::Unexpected);
+            return;
+        }
+        self.volatile.demanded = deposits;
+        self.note_demand_met();
+    }
+
+    /// Once our deposits count, nothing of it is left to be remembered.
+    pub(super) fn note_demand_met(&mut self) {
+        if !self.volatile.demanded.is_empty() && self.check_demand().is_ok() {
+            self.volatile.demanded = Vec::new();
+        }
+    }
+
+    /// Whether our deposits that count reach what the peer demands.
+    pub(super) fn check_demand(&self) -> Result<(), CommandError> {
+        let side = self.durable.side.index();
+        let counted = self.durable.chain.counted().deposits.iter().map(|pair| pair[side]);
+        for (asset, (demanded, deposited)) in (0_u8..).zip(self.volatile.demanded.iter().zip(counted)) {
+            if deposited < *demanded {
+                let asset = AssetIndex(asset);
+                return Err(CommandError::DepositDemanded { asset, demanded: *demanded, deposited });
+            }
+        }
+        Ok(())
+    }
+
+    /// What the peer demands of each asset and has not got, by the channel's assets in order; empty: nothing.
+    pub fn demanded(&self) -> &[Amount] {
+        &self.volatile.demanded
+    }
+}
