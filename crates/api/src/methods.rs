@@ -169,6 +169,8 @@ methods! {
     Admin proposal_approve(ChannelRef) -> ChannelInfo;
     #[doc = "Refuses a proposed channel."]
     Admin proposal_reject(ProposalReject) -> Nothing;
+    /// Takes back what was rejected, or approved and not opened since: the peer's next offer is asked about anew.
+    Admin proposal_reconsider(ChannelRef) -> Nothing;
 
     #[doc = "Keeps the code of an app, which then can be played in channels if the policy lists it, and deployed in a dispute."]
     Admin app_install(AppInstall) -> InstalledApp;

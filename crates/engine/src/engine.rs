@@ -211,6 +211,7 @@ impl Engine {
             }
             Input::Approve { token, channel } => self.approve(now_ms, token, channel),
             Input::Reject { token, channel, reason } => self.reject(token, channel, reason),
+            Input::Reconsider { token, channel } => self.reconsider(token, channel),
             Input::Deposit { token, channel, asset, amount } => self.deposit(token, channel, asset, amount),
             Input::Followed(followed) => self.on_followed(now_ms, &followed),
             Input::ChannelEvents { channel, through, blocks } => {

@@ -90,6 +90,13 @@ pub enum Input {
         /// The operator's words to the peer; empty: a sentence that says just that. Words beyond 256 bytes are cut off.
         reason: String,
     },
+    /// The user takes back what was approved and not used up, or rejected.
+    Reconsider {
+        /// Comes back with the answer.
+        token: Token,
+        /// Which offer.
+        channel: ChannelId,
+    },
     /// The chain was followed from [`crate::Engine::known_blocks`].
     Followed(Followed),
     /// The answer to [`Effect::FetchEvents`].
@@ -357,6 +364,13 @@ pub enum Notice {
         /// Which.
         channel: ChannelId,
     },
+    /// What the operator had said of an offer is forgotten: the next one is asked about.
+    Reconsidered {
+        /// The command.
+        token: Token,
+        /// Which.
+        channel: ChannelId,
+    },
     /// The peer does not take a channel; told once for each reason. It is offered again, more and more rarely.
     Declined {
         /// Which.
@@ -457,6 +471,9 @@ pub enum EngineError {
     /// No such channel waits.
     #[error("no channel {0} waits for approval; the peer may have to offer it again")]
     NotProposed(ChannelId),
+    /// Nothing was said of it, or it is used up.
+    #[error("nothing is decided of {0}, or it was opened since; a channel that is open can be closed")]
+    NotDecided(ChannelId),
     /// The peer does not take the channel.
     #[error("the peer declines the channel: {0}; it is offered again by itself")]
     Declined(String),

@@ -213,6 +213,27 @@ impl Engine {
         self.effects.push(Effect::Notify(Notice::Rejected { token, channel: id }));
     }
 
+    /// Forgets what the operator has said of an offer and is not used up: the peer's next one is asked about anew.
+    pub(crate) fn reconsider(&mut self, token: Token, id: ChannelId) {
+        if self.proposals.decision(id).is_none() {
+            self.fail(token, EngineError::NotDecided(id));
+            return;
+        }
+        self.proposals.change(&mut self.batch, |decisions| {
+            decisions.rejected.retain(|(rejected, _)| *rejected != id);
+            decisions.approved.retain(|approved| *approved != id);
+        });
+        self.effects.push(Effect::Notify(Notice::Reconsidered { token, channel: id }));
+    }
+
+    /// Offers of which the operator has spoken, and that is not used up: with the reason of a rejection, oldest first, then those
+    /// that may be opened once.
+    pub fn decisions(&self) -> impl Iterator<Item = (ChannelId, Option<&str>)> {
+        let Decisions { rejected, approved } = &self.proposals.decisions;
+        let rejected = rejected.iter().map(|(id, reason)| (*id, Some(reason.as_str())));
+        rejected.chain(approved.iter().map(|id| (*id, None)))
+    }
+
     /// Channels that wait for the operator's approval, by id.
     pub fn proposals(&self) -> impl Iterator<Item = (ChannelId, &Proposal)> {
         self.proposals.waiting.iter().map(|(id, proposal)| (*id, proposal))

@@ -409,6 +409,21 @@ pub struct SignedState {
 pub struct Proposals {
     /// Oldest first.
     pub proposals: Vec<Proposal>,
+    /// What was decided and can be taken back with `proposal_reconsider`.
+    #[serde(default)]
+    pub decided: Vec<DecidedProposal>,
+}
+
+/// An offer of which the operator has spoken, and that was not opened since.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct DecidedProposal {
+    /// Its id.
+    #[schemars(with = "String")]
+    pub channel: ChannelId,
+    /// On which chain.
+    pub chain_id: u64,
+    /// What the peer is told of a rejection; absent: it may be opened once.
+    pub rejection: Option<String>,
 }
 
 /// A channel that a peer proposes.

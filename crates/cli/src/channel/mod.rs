@@ -49,6 +49,8 @@ enum ChannelCommand {
     Approve(proposals::ApproveArgs),
     /// Refuses a proposed channel.
     Reject(proposals::RejectArgs),
+    /// Takes back what was rejected, or approved and not opened since: the peer's next offer is asked about anew.
+    Reconsider(proposals::ReconsiderArgs),
 }
 
 /// Runs it.
@@ -68,6 +70,7 @@ pub(crate) async fn run(context: &Context, args: ChannelArgs) -> Result<(), Fail
         ChannelCommand::Proposals(args) => proposals::list(context, args).await,
         ChannelCommand::Approve(args) => proposals::approve(context, args).await,
         ChannelCommand::Reject(args) => proposals::reject(context, args).await,
+        ChannelCommand::Reconsider(args) => proposals::reconsider(context, args).await,
     }
 }
 

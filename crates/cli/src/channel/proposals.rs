@@ -1,14 +1,14 @@
-//! `strait channel proposals`, `approve` and `reject`.
+//! `strait channel proposals`, `approve`, `reject` and `reconsider`.
 
 use super::show;
 use crate::amount::Assets;
 use crate::context::{Context, pick};
 use crate::failure::Failure;
 use crate::output::note;
-use crate::text::{duration, short};
+use crate::text::{duration, one_line, short};
 use clap::Args;
 use serde_json::json;
-use strait_api::{ChannelRef, Nothing, Proposal, ProposalReject};
+use strait_api::{ChannelRef, DecidedProposal, Nothing, Proposal, ProposalReject};
 use strait_app::Fields;
 use strait_types::ChannelId;
 
@@ -41,6 +41,15 @@ pub(super) struct RejectArgs {
     reason: String,
 }
 
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  strait channel reconsider 0x1a2b\n\n`strait channel proposals` lists what can be taken back. A channel that is open is left by `strait channel close`."
+)]
+pub(super) struct ReconsiderArgs {
+    /// Its id, or the first digits.
+    channel: String,
+}
+
 pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Failure> {
     let waiting = context.api.proposal_list(Nothing {}).await?;
     let assets = context.assets().await?;
@@ -52,11 +61,21 @@ pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Failur
         }
     }
     context.out.result(&value, |out| {
-        if waiting.proposals.is_empty() {
-            return "nothing waits for approval".into();
+        let mut blocks: Vec<_> =
+            waiting.proposals.iter().map(|of| out.pairs(&pairs(of, assets, &args.fields))).collect();
+        if blocks.is_empty() {
+            blocks.push("nothing waits for approval".into());
         }
-        let blocks = waiting.proposals.iter().map(|of| out.pairs(&pairs(of, assets, &args.fields)));
-        blocks.collect::<Vec<_>>().join("\n\n")
+        if !waiting.decided.is_empty() {
+            let row = |of: &DecidedProposal| {
+                let said = of.rejection.as_ref().map_or("approved, not opened yet".into(), |reason| {
+                    format!("rejected: {}", one_line(reason))
+                });
+                vec![short(of.channel), assets.chain_name(of.chain_id), said]
+            };
+            blocks.push(out.table(&["DECIDED", "CHAIN", "SAID"], waiting.decided.iter().map(row)));
+        }
+        blocks.join("\n\n")
     })
 }
 
@@ -114,6 +133,14 @@ pub(super) async fn reject(context: &Context, args: RejectArgs) -> Result<(), Fa
     context.out.result(&done, |_| format!("{} is refused", short(channel)))
 }
 
+pub(super) async fn reconsider(context: &Context, args: ReconsiderArgs) -> Result<(), Failure> {
+    let decided = context.api.proposal_list(Nothing {}).await?.decided;
+    let channels = decided.iter().map(|decided| decided.channel);
+    let channel = pick("decision", &args.channel, channels, ChannelId::to_string)?;
+    let done = context.api.proposal_reconsider(ChannelRef { channel }).await?;
+    context.out.result(&done, |_| format!("{} is asked about when the peer offers it again", short(channel)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +164,26 @@ mod tests {
             .expect("refused");
         let asked = &seen.asked("strait_proposal_reject")[0];
         assert_eq!(asked, &json!({"channel": channel_info(0xcd).channel, "reason": "no"}));
+    }
+
+    #[tokio::test]
+    async fn what_was_decided_is_listed_and_taken_back() {
+        let decided = |id: u8, rejection: Option<&str>| json!({"channel": channel_info(id).channel, "chain_id": MAINNET, "rejection": rejection});
+        let listed =
+            json!({"proposals": [], "decided": [decided(0xcd, Some("not today")), decided(0xef, None)]});
+        let (context, seen) = Fake::new(false)
+            .on("strait_proposal_list", move |_| Ok(listed.clone()))
+            .on("strait_proposal_reconsider", |_| Ok(json!({})))
+            .start();
+        list(&context, ListArgs { fields: Fields::default() }).await.expect("listed");
+        for part in ["nothing waits", "0xcdcdcdcd", "rejected: not today", "approved, not opened yet"] {
+            assert!(seen.text().contains(part), "{part} is missing in {}", seen.text());
+        }
+        reconsider(&context, ReconsiderArgs { channel: "0xcdcd".into() }).await.expect("taken back");
+        assert_eq!(
+            seen.asked("strait_proposal_reconsider")[0],
+            json!({"channel": channel_info(0xcd).channel})
+        );
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ use super::report::Exited;
 use crate::failure::Failure;
 use crate::output::Wait;
 use crate::text::{short, time};
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use strait_node::transport::Listen;
 use strait_node::{Node, NodeConfig, NodeError, SystemRng};
 use strait_protocol::{Command, Phase, Settings};
 use strait_store::SqliteStore;
-use strait_types::{Address, ChannelId, SigningKey};
+use strait_types::{Address, ChannelId, SigningKey, Version};
 
 /// How often the chain is asked for new blocks.
 const POLL: Duration = Duration::from_secs(2);
@@ -31,6 +32,8 @@ pub(super) struct Leaving {
     /// Block that was newest when it began.
     head: u64,
     channels: Vec<ChannelId>,
+    /// The versions that the backup holds.
+    held: HashMap<ChannelId, Version>,
     /// Nothing of them is on chain.
     empty: Vec<ChannelId>,
     /// Closed and paid before this began.
@@ -82,6 +85,7 @@ impl Leaving {
         let node =
             Node::start(node_config, Box::new(chain), Box::new(store)).await.map_err(Failure::local)?;
         let channels = node.channels().await.map_err(Failure::local)?;
+        let held = channels.iter().map(|view| (view.id, view.version)).collect();
         let channels = channels.into_iter().map(|view| view.id).collect();
         let name = name.to_owned();
         let (empty, closed, closed_note) = (Vec::new(), Vec::new(), directory.join("closed-before.json"));
@@ -93,6 +97,7 @@ impl Leaving {
             urls,
             head,
             channels,
+            held,
             empty,
             closed,
             closed_note,
@@ -151,7 +156,10 @@ impl Leaving {
             waits.extend(match facts.phase {
                 Phase::Open => Some(format!("{place} is brought to the chain")),
                 Phase::Disputed { deadline, .. } => {
-                    Some(format!("{place} can be paid after {} of chain time", time(deadline)))
+                    let recorded = facts.recorded.as_ref().map_or(Version::ZERO, |state| state.version);
+                    let held = self.held.get(channel).copied().unwrap_or(Version::ZERO);
+                    let answer = answered(recorded, held);
+                    Some(format!("{place} can be paid after {} of chain time{answer}", time(deadline)))
                 }
                 Phase::Settled(_) => Some(format!("{place} is paid but for its locks")),
                 Phase::Closed => None,
@@ -188,6 +196,16 @@ impl Leaving {
     }
 }
 
+/// That what is paid in the end is not what the backup says.
+fn answered(recorded: Version, held: Version) -> String {
+    if recorded <= held {
+        return String::new();
+    }
+    format!(
+        "; the peer, or a tower, has shown version {recorded}, newer than {held} of the backup: that is what will be paid"
+    )
+}
+
 /// The chain and the contract that a store was made for.
 fn domain(store: &SqliteStore) -> Result<Option<(u64, Address)>, Failure> {
     let Some(bytes) = store.meta(DOMAIN).map_err(Failure::local)? else { return Ok(None) };
@@ -196,4 +214,17 @@ fn domain(store: &SqliteStore) -> Result<Option<(u64, Address)>, Failure> {
     let (chain_id, adjudicator) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
     let adjudicator = Address::try_from(adjudicator).map_err(|_| damaged())?;
     Ok(Some((u64::from_be_bytes(*chain_id), adjudicator)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_newer_state_than_the_backups_is_told() {
+        assert_eq!(answered(Version(4), Version(4)), "");
+        assert_eq!(answered(Version::ZERO, Version(4)), "");
+        let told = answered(Version(7), Version(4));
+        assert!(told.contains("version 7") && told.contains("4 of the backup"), "{told}");
+    }
 }

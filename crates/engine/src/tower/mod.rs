@@ -230,7 +230,8 @@ impl Tower {
             | Input::Command { token, .. }
             | Input::Deposit { token, .. }
             | Input::Approve { token, .. }
-            | Input::Reject { token, .. } => {
+            | Input::Reject { token, .. }
+            | Input::Reconsider { token, .. } => {
                 let error = crate::input::EngineError::NoChannels;
                 self.effects.push(Effect::Notify(Notice::Failed { token, error }));
             }

@@ -92,6 +92,30 @@ fn a_game_that_is_rejected_is_not_asked_about_again() {
 }
 
 #[test]
+fn what_the_operator_said_can_be_taken_back_until_it_is_used_up() {
+    let (mut world, parent) = World::careful_parent();
+    let new = game(&world, 5);
+    world.refused(parent, &new);
+    let id = world.waiting()[0];
+    world.decide(|token| Input::Reject { token, channel: id, reason: String::new() });
+    assert!(world.refused(parent, &new).contains("puts in unasked"));
+    let said = |world: &World| world.nodes[1].engine.decisions().map(|(id, _)| id).collect::<Vec<_>>();
+    for is_first in [true, false] {
+        assert_eq!(said(&world), [id]);
+        let token = world.decide(|token| Input::Reconsider { token, channel: id });
+        assert!(world.nodes[1].notices.contains(&Notice::Reconsidered { token, channel: id }));
+        assert_eq!(said(&world), []);
+        assert!(world.refused(parent, &new).contains("is asked to approve it"), "it is asked about anew");
+        if is_first {
+            world.decide(|token| Input::Approve { token, channel: id });
+        }
+    }
+    let token = world.decide(|token| Input::Reconsider { token, channel: id });
+    let error = world.outcome(1, token).expect("answered").expect_err("nothing is decided");
+    assert!(error.contains("nothing is decided"), "{error}");
+}
+
+#[test]
 fn an_approval_is_used_up_by_the_agreement_and_not_by_a_lost_answer() {
     let (mut world, parent) = World::careful_parent();
     let new = game(&world, 5);

@@ -81,6 +81,10 @@ impl Api for Service {
         self.core.reject(request.channel, request.reason).await
     }
 
+    async fn proposal_reconsider(&self, request: ChannelRef) -> Result<Nothing, ApiError> {
+        self.core.reconsider(request.channel).await
+    }
+
     async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
         self.core.app_install(request).await
     }

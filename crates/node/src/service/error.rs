@@ -229,7 +229,7 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
 fn of_engine(error: &EngineError) -> ApiError {
     let code = match error {
         EngineError::UnknownChannel(_) => ErrorCode::UnknownChannel,
-        EngineError::NotProposed(_) => ErrorCode::UnknownProposal,
+        EngineError::NotProposed(_) | EngineError::NotDecided(_) => ErrorCode::UnknownProposal,
         EngineError::Declined(_) => {
             return ApiError::new(ErrorCode::PeerRefused, error.to_string())
                 .hint("ask the peer's operator, or open another one with its terms; `strait channel dispute` takes a deposit back");

@@ -3,7 +3,9 @@
 use super::apps::shown;
 use super::{ChainNode, Core};
 use std::time::Duration;
-use strait_api::{ApiError, ChainInfo, ChannelInfo, NodeInfo, Nothing, Proposal, Proposals, ProposedGame};
+use strait_api::{
+    ApiError, ChainInfo, ChannelInfo, DecidedProposal, NodeInfo, Nothing, Proposal, Proposals, ProposedGame,
+};
 use strait_protocol::start_id;
 use strait_types::{ChannelId, Side};
 
@@ -88,7 +90,8 @@ impl Core {
             }
         }
         proposals.sort_by_key(|(since, _)| *since);
-        Ok(Proposals { proposals: proposals.into_iter().map(|(_, proposal)| proposal).collect() })
+        let proposals = proposals.into_iter().map(|(_, proposal)| proposal).collect();
+        Ok(Proposals { proposals, decided: self.decisions().await? })
     }
 
     fn proposal(&self, chain_id: u64, channel: ChannelId, waiting: strait_engine::Proposal) -> Proposal {
@@ -144,5 +147,32 @@ impl Core {
             chain.node.reject(id, reason).await?;
         }
         Ok(Nothing {})
+    }
+
+    pub(crate) async fn reconsider(&self, id: ChannelId) -> Result<Nothing, ApiError> {
+        let mut last = self.nodes.last();
+        for chain in &self.nodes {
+            if chain.node.decisions().await?.iter().any(|(decided, _)| *decided == id) {
+                last = Some(chain);
+            }
+        }
+        if let Some(chain) = last {
+            chain.node.reconsider(id).await?;
+        }
+        Ok(Nothing {})
+    }
+
+    async fn decisions(&self) -> Result<Vec<DecidedProposal>, ApiError> {
+        let mut decided = Vec::new();
+        for chain in &self.nodes {
+            let chain_id = chain.node.domain().chain_id();
+            let decisions = chain.node.decisions().await?.into_iter();
+            decided.extend(decisions.map(|(channel, rejection)| DecidedProposal {
+                channel,
+                chain_id,
+                rejection,
+            }));
+        }
+        Ok(decided)
     }
 }

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use strait_engine::ports::{ChainError, Store, Transport};
-use strait_engine::{Effect, Notice, Staged, TowerEffect};
+use strait_engine::{Effect, Notice, Staged, SubmissionKey, TowerEffect};
 use strait_types::ChannelId;
 
 /// How often it is logged that a call still fails for the same reason.
@@ -142,6 +142,9 @@ fn log(notice: &Notice) {
         }
         Notice::Declined { channel, reason } => {
             tracing::warn!(%channel, %reason, "the peer declines a channel; it is offered again by itself, and a dispute takes a deposit back");
+        }
+        Notice::Included { key: SubmissionKey::Call(key), transaction, success: true, .. } => {
+            tracing::info!(channel = %key.channel, call = key.name, %transaction, "the chain has taken a call for a channel");
         }
         Notice::CallFailed { channel, call, error } => {
             tracing::warn!(%channel, call, %error, "a call was not sent; if it is still needed it is tried again");

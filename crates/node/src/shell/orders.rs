@@ -98,9 +98,30 @@ impl Node {
     pub async fn reject(&self, channel: ChannelId, reason: String) -> Result<(), NodeError> {
         let receiver = self.ask(|token| Input::Reject { token, channel, reason });
         match self.shared.answer(receiver).await? {
-            Answer::Rejected => Ok(()),
+            Answer::Decided => Ok(()),
             _ => Err(NodeError::Mismatch),
         }
+    }
+
+    /// Takes back what was approved and not used up, or rejected: the peer's next offer is asked about anew.
+    ///
+    /// # Errors
+    /// When nothing is decided of it.
+    pub async fn reconsider(&self, channel: ChannelId) -> Result<(), NodeError> {
+        let receiver = self.ask(|token| Input::Reconsider { token, channel });
+        match self.shared.answer(receiver).await? {
+            Answer::Decided => Ok(()),
+            _ => Err(NodeError::Mismatch),
+        }
+    }
+
+    /// What was decided of offers and is not used up, with the reason of a rejection.
+    ///
+    /// # Errors
+    /// When the node has stopped.
+    pub async fn decisions(&self) -> Result<Vec<(ChannelId, Option<String>)>, NodeError> {
+        self.query(|engine| engine.decisions().map(|(id, reason)| (id, reason.map(str::to_owned))).collect())
+            .await
     }
 
     /// Channels that peers offer and that wait for approval, by id.

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub(crate) enum Answer {
     Opened(ChannelId),
-    Rejected,
+    Decided,
     Installed(Address),
     Submitted(TxHash),
     Done(Outcome),
@@ -164,7 +164,9 @@ fn answers_in(notice: &Notice) -> impl Iterator<Item = (Token, Answer)> {
         Notice::Opened { token: Some(token), channel } => Some((*token, Answer::Opened(*channel))),
         Notice::Installed { token, app } => Some((*token, Answer::Installed(*app))),
         Notice::Approved { token, channel } => Some((*token, Answer::Opened(*channel))),
-        Notice::Rejected { token, .. } => Some((*token, Answer::Rejected)),
+        Notice::Rejected { token, .. } | Notice::Reconsidered { token, .. } => {
+            Some((*token, Answer::Decided))
+        }
         Notice::Submitted { token, transaction } => Some((*token, Answer::Submitted(*transaction))),
         Notice::Failed { token, error } => Some((*token, failed(error.clone()))),
         _ => None,

@@ -310,6 +310,7 @@ impl Pump {
             | Notice::Failed { .. }
             | Notice::Approved { .. }
             | Notice::Rejected { .. }
+            | Notice::Reconsidered { .. }
             | Notice::Installed { .. }
             | Notice::Included { .. }
             | Notice::NotIncluded { .. }
