@@ -85,7 +85,7 @@ fn report(verified: &Verified, out: &Output, assets: &Assets) -> String {
                 write(total.withdrawn[side]),
             ];
             if verified.pruned_through > 0 {
-                let written = |change| signed(change, |amount| write(amount));
+                let written = |change| signed(change, write);
                 row.extend([written(&total.change_before[side]), written(&total.change[side])]);
             }
             row
