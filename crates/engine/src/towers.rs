@@ -32,6 +32,8 @@ pub struct HandoverConfig {
     pub patience_ms: u64,
     /// Milliseconds that a tower may be without a channel's newest state before the operator is told.
     pub behind_after_ms: u64,
+    /// Most channels that a tower may say to hold beyond those that this node knows: it may have lost all of its own.
+    pub most_forgotten: usize,
 }
 
 impl Default for HandoverConfig {
@@ -42,6 +44,7 @@ impl Default for HandoverConfig {
             per_second: 500,
             patience_ms: 15_000,
             behind_after_ms: 60_000,
+            most_forgotten: 100_000,
         }
     }
 }

@@ -16,8 +16,9 @@ impl Guard {
 }
 
 impl Tower {
-    /// Notes a channel that has become known here.
-    pub(super) fn note_family(&mut self, guard: &Guard) {
+    /// Notes a guard that has become known here.
+    pub(super) fn note_guard(&mut self, guard: &Guard) {
+        self.holdings.insert((guard.client, guard.channel.id()));
         if let Some((parent, _)) = guard.origin() {
             self.families.entry((guard.client, parent)).or_default().insert(guard.channel.id());
         }
@@ -29,9 +30,10 @@ impl Tower {
         self.families.get(&(client, parent)).is_some_and(|children| children.len() >= MAX_LOCKS)
     }
 
-    /// Forgets a channel in its client's families; returns its children, which are over with it.
-    pub(super) fn leave_family(&mut self, guard: &Guard) -> BTreeSet<ChannelId> {
+    /// Forgets a guard, and the channel in its client's families; returns its children, which are over with it.
+    pub(super) fn drop_guard(&mut self, guard: &Guard) -> BTreeSet<ChannelId> {
         let id = guard.channel.id();
+        self.holdings.remove(&(guard.client, id));
         if let Some((parent, _)) = guard.origin()
             && let Some(children) = self.families.get_mut(&(guard.client, parent))
         {

@@ -5,7 +5,7 @@ use super::{Tower, context};
 use crate::chain::{CURSOR_KEY, Cursor, Step};
 use crate::input::{Effect, Notice};
 use crate::ports::{Block, BlockRef, Followed};
-use strait_protocol::{ChainDelta, Outputs, Surroundings};
+use strait_protocol::{ChainAction, ChainDelta, Outputs, Surroundings};
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{B256, ChannelId};
 
@@ -242,7 +242,7 @@ impl Tower {
             let ctx = context(&self.domain, &self.cursor, now_ms, guard, &signer, around);
             deadlines.push(guard.channel.deadlines(&ctx));
             for action in guard.channel.wanted(&ctx) {
-                let is_lower = matches!(action, strait_protocol::ChainAction::Respond(..));
+                let is_lower = matches!(action, ChainAction::Respond(..));
                 if is_lower && !watched.is_best(guard) || !watched.is_time(guard, &action, &when) {
                     continue;
                 }
@@ -252,7 +252,8 @@ impl Tower {
                     continue;
                 }
                 let usage = self.usage.entry(guard.client).or_default();
-                if !is_new || usage.call(now_ms, &self.config.quotas) {
+                let can_wait = matches!(action, ChainAction::Settle(_) | ChainAction::Unlock(_));
+                if !is_new || usage.call(now_ms, &self.config.quotas, can_wait) {
                     wanted.push((guard.client, call));
                 } else {
                     let client = guard.client;

@@ -6,7 +6,7 @@ use super::guard::{Guard, size_of};
 use crate::input::Effect;
 use std::ops::Bound;
 use strait_protocol::{FrameError, Guarded, Phase};
-use strait_types::{Address, ChannelId, Side};
+use strait_types::{Address, B256, ChannelId, Side};
 
 impl Tower {
     pub(super) fn on_request(&mut self, now_ms: u64, client: Address, frame: ClientFrame) {
@@ -45,15 +45,17 @@ impl Tower {
     }
 
     fn on_list(&mut self, client: Address, after: Option<ChannelId>) {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let held = self.watched.range((from, Bound::Unbounded));
+        let least = (client, ChannelId(B256::ZERO));
+        let from = after.map_or(Bound::Included(least), |after| Bound::Excluded((client, after)));
+        let held = self.holdings.range((from, Bound::Unbounded)).take_while(|(holder, _)| *holder == client);
         let mut receipts: Vec<_> = held
-            .filter_map(|(_, watched)| watched.of(client))
+            .filter_map(|(_, channel)| self.watched.get(channel)?.of(client))
             .map(|guard| guard.receipt.clone())
             .take(MAX_RECEIPTS + 1)
             .collect();
         let more = receipts.len() > MAX_RECEIPTS;
         receipts.truncate(MAX_RECEIPTS);
+        self.usage.entry(client).or_default().listed(receipts.len());
         self.send(client, &TowerFrame::Held { receipts, more });
     }
 
@@ -136,7 +138,7 @@ impl Tower {
                 let chain = other.unwrap_or_else(|| guarded.blank_chain());
                 let guard = Guard::new(id, (client, side), guarded, receipt, settings, chain);
                 self.count(client, 1, bytes);
-                self.note_family(&guard);
+                self.note_guard(&guard);
                 self.watched.entry(id).or_default().guards.push(guard);
             }
         }
@@ -160,7 +162,7 @@ impl Tower {
                 self.fetching.remove(&id);
                 self.attention.remove(&id);
             }
-            over.extend(self.leave_family(&guard));
+            over.extend(self.drop_guard(&guard));
             self.count(client, -1, -i128::from(guard.bytes));
             self.changed.insert(id);
         }

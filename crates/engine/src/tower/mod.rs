@@ -66,6 +66,8 @@ pub struct Tower {
     config: TowerConfig,
     // Ordered, so that a seed replays exactly.
     watched: BTreeMap<ChannelId, Watched>,
+    /// Every guard, by client: what one holds is found without looking at all others'.
+    holdings: BTreeSet<(Address, ChannelId)>,
     /// Children that are guarded, by client and parent: what one says of a family is nothing to another.
     families: BTreeMap<(Address, ChannelId), BTreeSet<ChannelId>>,
     usage: BTreeMap<Address, Usage>,
@@ -112,6 +114,7 @@ impl Tower {
             signer,
             config,
             watched: BTreeMap::new(),
+            holdings: BTreeSet::new(),
             families: BTreeMap::new(),
             usage: BTreeMap::new(),
             total_bytes: 0,
@@ -165,7 +168,7 @@ impl Tower {
             self.fetching.insert(id);
         }
         for guard in &watched.guards {
-            self.note_family(guard);
+            self.note_guard(guard);
         }
         self.watched.insert(id, watched);
         self.touched.insert(id);

@@ -23,7 +23,8 @@ pub struct Quotas {
     pub bytes: u64,
     /// Most requests of one client in a second, on average; as many as ten times that may come at once.
     pub requests_per_second: u32,
-    /// Most transactions for one client in a day: who has two keys can make disputes with itself.
+    /// Most transactions for one client in a day: who has two keys can make disputes with itself. Settling and unlocking,
+    /// which can wait, take no more than half of them.
     pub calls_per_day: u32,
     /// Most bytes of all clients together.
     pub total_bytes: u64,
@@ -54,6 +55,8 @@ impl Quotas {
 const DAY_MS: u64 = 24 * 3_600 * 1_000;
 /// Requests that may come at once, as a multiple of those in a second.
 const BURST: u64 = 10;
+/// Receipts of a list that cost as much as one request.
+const RECEIPTS_A_REQUEST: usize = 10;
 
 /// What a client has used.
 #[derive(Clone, Debug, Default)]
@@ -86,12 +89,20 @@ impl Usage {
         }
     }
 
-    /// Counts a transaction; `false`: the day's are used up.
-    pub(super) fn call(&mut self, now_ms: u64, quotas: &Quotas) -> bool {
+    /// Counts what a list costs beyond the request for it.
+    pub(super) fn listed(&mut self, receipts: usize) {
+        let requests = u64::try_from(receipts / RECEIPTS_A_REQUEST).unwrap_or(u64::MAX);
+        self.tokens = self.tokens.saturating_sub(requests.saturating_mul(1_000));
+    }
+
+    /// Counts a transaction; `false`: the day's are used up. Half of them are kept for what is lost when it comes late, so
+    /// that nobody who makes for many settlements keeps an answer from being given.
+    pub(super) fn call(&mut self, now_ms: u64, quotas: &Quotas, can_wait: bool) -> bool {
         if now_ms.saturating_sub(self.day_ms) >= DAY_MS {
             (self.day_ms, self.calls) = (now_ms, 0);
         }
-        let may = self.calls < quotas.calls_per_day;
+        let all = quotas.calls_per_day;
+        let may = self.calls < if can_wait { all.div_ceil(2) } else { all };
         self.calls = self.calls.saturating_add(u32::from(may));
         may
     }
@@ -116,12 +127,35 @@ mod tests {
     }
 
     #[test]
+    fn long_lists_cost_more_than_short_ones() {
+        let quotas = Quotas { requests_per_second: 20, ..Quotas::default() };
+        let mut usage = Usage::default();
+        let mut lists = |receipts| {
+            let mut ask = || usage.request(1_000, &quotas).map(|()| usage.listed(receipts));
+            (0..1_000).filter(|_| ask().is_ok()).count()
+        };
+        assert_eq!(lists(990), 2, "99 and 1 of 200 each");
+        assert_eq!(lists(0), 0);
+    }
+
+    #[test]
     fn transactions_are_counted_by_the_day() {
         let quotas = Quotas { calls_per_day: 2, ..Quotas::default() };
         let mut usage = Usage::default();
         let at = 1_800_000_000_000;
-        assert_eq!([0, 1, 2].map(|_| usage.call(at, &quotas)), [true, true, false]);
-        assert!(!usage.call(at + DAY_MS - 1, &quotas));
-        assert!(usage.call(at + DAY_MS, &quotas));
+        assert_eq!([0, 1, 2].map(|_| usage.call(at, &quotas, false)), [true, true, false]);
+        assert!(!usage.call(at + DAY_MS - 1, &quotas, false));
+        assert!(usage.call(at + DAY_MS, &quotas, false));
+    }
+
+    #[test]
+    fn what_can_wait_leaves_half_of_the_transactions_to_what_cannot() {
+        let quotas = Quotas { calls_per_day: 4, ..Quotas::default() };
+        let mut usage = Usage::default();
+        let at = 1_800_000_000_000;
+        let mut calls = |can_wait| [0, 1, 2].map(|_| usage.call(at, &quotas, can_wait));
+        assert_eq!(calls(true), [true, true, false]);
+        assert_eq!(calls(false), [true, true, false]);
+        assert!(usage.call(at + DAY_MS, &quotas, true), "the next day is another day");
     }
 }

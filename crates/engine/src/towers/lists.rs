@@ -34,7 +34,7 @@ impl Engine {
     pub(crate) fn on_held(&mut self, now_ms: u64, tower: Address, receipts: Vec<Receipt>, more: bool) {
         let (domain, own) = (self.domain, self.signer());
         let Some(link) = self.towers.links.get(&tower) else { return };
-        let last = link.listed_to;
+        let (last, told) = (link.listed_to, link.told.len());
         let is_past = |receipt: &Receipt| last.is_some_and(|last| receipt.channel <= last);
         if link.is_asked_twice && (link.is_listed || receipts.first().is_some_and(is_past)) {
             // The late answer to a question that was asked again.
@@ -43,8 +43,11 @@ impl Engine {
         let ids = last.into_iter().chain(receipts.iter().map(|receipt| receipt.channel)).collect::<Vec<_>>();
         let ascends = ids.windows(2).all(|pair| pair[0] < pair[1]);
         let is_signed = |receipt: &Receipt| receipt.verify(&domain, tower, own).is_ok();
-        if !ascends || (more && receipts.is_empty()) || !receipts.iter().all(is_signed) {
-            self.distrust(tower, None, "a list of receipts that it did not sign, or without order".into());
+        let most = self.channels.len().saturating_add(self.towers.config.most_forgotten);
+        let is_endless = told.saturating_add(receipts.len()) > most || (more && receipts.is_empty());
+        if !ascends || is_endless || !receipts.iter().all(is_signed) {
+            let what = "a list of receipts that it did not sign, without order or without end";
+            self.distrust(tower, None, what.into());
             return;
         }
         let to = receipts.last().map(|receipt| receipt.channel).or(last);

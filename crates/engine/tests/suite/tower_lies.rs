@@ -4,7 +4,7 @@ use crate::tower_world::{Watch, open_to_all};
 use crate::world::World;
 use std::collections::VecDeque;
 use strait_engine::tower::{ClientFrame, Receipt, TowerFrame};
-use strait_engine::{Input, Notice, TowerEffect, TowerInput};
+use strait_engine::{HandoverConfig, Input, Notice, TowerEffect, TowerInput};
 use strait_protocol::{Command, Guarded};
 use strait_types::{ChannelId, Domain, Signature, Version};
 
@@ -202,6 +202,29 @@ fn a_list_without_order_or_end_is_not_followed() {
     scene.say(&TowerFrame::Held { receipts: vec![receipt.clone()], more: true });
     scene.say(&TowerFrame::Held { receipts: vec![receipt], more: true });
     assert_eq!(scene.faults(), 3);
+    scene.pay();
+}
+
+#[test]
+fn a_list_of_made_up_channels_ends() {
+    let mut scene = scene();
+    scene.pay();
+    let mut made_up = scene.kept();
+    let config = HandoverConfig { most_forgotten: 30, ..HandoverConfig::default() };
+    scene.world.nodes[1].engine.set_handovers(config);
+    scene.connect_again();
+    let mut receipts = Vec::new();
+    for nonce in 100..140 {
+        made_up.params.nonce = nonce;
+        receipts.push(scene.receipt(&made_up));
+    }
+    receipts.sort_by_key(|receipt| receipt.channel);
+    for (page, faults) in receipts.chunks(10).zip([0, 0, 0, 1]) {
+        scene.say(&TowerFrame::Held { receipts: page.to_vec(), more: true });
+        assert_eq!(scene.faults(), faults);
+    }
+    let is_hung_up = |(_, effect): &(usize, TowerEffect)| matches!(effect, TowerEffect::Disconnect { .. });
+    assert!(scene.world.to_towers.iter().any(is_hung_up));
     scene.pay();
 }
 
