@@ -156,6 +156,15 @@ fn run_all(task: &Many, cores: usize) -> (Report, Vec<Failure>) {
     results.into_inner().unwrap_or_default()
 }
 
+/// What this process has taken of its cores so far, which other programs on the machine make no longer. Linux tells it in
+/// hundredths of a second.
+fn cpu_seconds() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after_name) = text.rsplit_once(") ")?;
+    let mut ticks = after_name.split(' ').skip(11).map_while(|field| field.parse::<u64>().ok());
+    Some(ticks.next()?.saturating_add(ticks.next()?) / 100)
+}
+
 fn write_counts(path: &Path, report: &Report, failures: &[Failure]) -> std::io::Result<()> {
     let mut counts: Map<String, Value> = Map::new();
     for ((group, name), count) in &report.counts {
@@ -166,6 +175,7 @@ fn write_counts(path: &Path, report: &Report, failures: &[Failure]) -> std::io::
     let failed = |failure: &Failure| json!({ "seed": failure.seed, "property": failure.property.to_string(), "what": failure.what });
     let result = json!({
         "passed": report.runs,
+        "cpu_seconds": cpu_seconds(),
         "counts": counts,
         "kinds": KINDS.iter().map(of).collect::<Vec<_>>(),
         "failures": failures.iter().map(failed).collect::<Vec<_>>(),

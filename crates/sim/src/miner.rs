@@ -143,6 +143,7 @@ impl World {
             AdjudicatorEvent::Closed { channel, .. } => {
                 // The final state is the last word, whatever was recorded before.
                 self.recorded.remove(channel);
+                self.closed.insert(*channel);
                 ("closed", None)
             }
             AdjudicatorEvent::Settled { .. } => ("settled", None),

@@ -7,7 +7,7 @@ use crate::mutation::Mutation;
 use crate::players::{ILLEGAL, INSTALLATION};
 use crate::world::World;
 use strait_engine::Notice;
-use strait_protocol::{Body, ChainNews, CommandError, Event, Frame, Outcome, Token};
+use strait_protocol::{Body, ChainNews, CommandError, Event, Frame, Outcome, Position, Token};
 use strait_types::{Address, ChannelId};
 
 impl World {
@@ -196,7 +196,11 @@ impl World {
         // The chain's word is as good as the peer's.
         let recorded =
             self.recorded.get(&channel).and_then(|hash| Some(book?.positions.get(hash)?.state.version));
-        Property::DurableBeforeSent.check(confirmed >= Some(*version) || recorded >= Some(*version), || {
+        let is_end = |position: &Position| position.state.is_final && position.state.version == *version;
+        let is_closed =
+            self.closed.contains(&channel) && book.is_some_and(|book| book.positions.values().any(is_end));
+        let is_so = confirmed >= Some(*version) || recorded >= Some(*version) || is_closed;
+        Property::DurableBeforeSent.check(is_so, || {
             format!("a caller is told of version {version}, the journal has {confirmed:?} confirmed")
         })
     }

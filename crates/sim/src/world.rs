@@ -54,6 +54,8 @@ pub(crate) struct World {
     pub(crate) signed: Signed,
     /// The last state that the contract has recorded of each channel.
     pub(crate) recorded: BTreeMap<ChannelId, B256>,
+    /// Those that the contract has closed by a final state.
+    pub(crate) closed: BTreeSet<ChannelId>,
     /// The same of each game, as the canonical chain has it.
     pub(crate) last_states: BTreeMap<ChannelId, State>,
     /// There is a channel with a game, or may be.
@@ -108,6 +110,7 @@ impl World {
             calls: Calls::default(),
             signed: Signed::default(),
             recorded: BTreeMap::new(),
+            closed: BTreeSet::new(),
             last_states: BTreeMap::new(),
             plays: plan.children > 0 || plan.channels.iter().any(|channel| channel.game.is_some()),
             sent: BTreeMap::new(),

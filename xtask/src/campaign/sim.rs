@@ -39,6 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         "revision": revision,
         "seeds": [arguments.start, arguments.start.saturating_add(arguments.seeds).saturating_sub(1)],
         "seconds": seconds,
+        "cpu_seconds": run["cpu_seconds"],
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "result": if outcome.is_ok() && rare.is_empty() { "passed" } else { "failed" },
         "least": least,
