@@ -4,7 +4,7 @@ use super::lean::Lean;
 use super::outcome::Ticket;
 use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Volatile};
 use crate::message::Update;
-use crate::onchain::ChainView;
+use crate::onchain::{ChainView, Phase};
 use crate::position::{NumberedLock, Position, Violation, sha256};
 use crate::record::Record;
 use crate::settings::Settings;
@@ -196,6 +196,7 @@ impl Channel {
     /// Returns the pendings that the accepted version confirms along with itself.
     pub(super) fn apply_accepted(&mut self, update: &Update, position: Position) -> Vec<Pending> {
         let writer = self.durable.side.other();
+        let recorded = self.recorded_locks();
         self.note_execution(&position, writer, Some(update.signature));
         self.note_openings(&update.operations);
         if self.durable.agreed.as_ref().is_some_and(|agreed| update.operations.contains(agreed)) {
@@ -207,7 +208,7 @@ impl Channel {
             peer_signature: Some(update.signature),
             writer,
         };
-        self.forget_refused_locks();
+        self.forget_refused_locks(recorded);
         let confirmed = std::mem::take(&mut self.durable.pending).into();
         self.forget_preimages();
         self.forget_openings();
@@ -217,6 +218,7 @@ impl Channel {
     /// Returns what is confirmed, oldest first.
     pub(super) fn apply_confirmed(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
         let mut confirmed = Vec::new();
+        let recorded = self.recorded_locks();
         while self.durable.pending.front().is_some_and(|pending| pending.update.version <= version) {
             confirmed.extend(self.durable.pending.pop_front());
         }
@@ -238,7 +240,7 @@ impl Channel {
                 // A rebase repeats a state that is no longer the best.
                 self.durable.restore = Some(Restore { rebase: None });
             }
-            self.forget_refused_locks();
+            self.forget_refused_locks(recorded);
         }
         self.forget_preimages();
         self.forget_openings();
@@ -298,9 +300,24 @@ impl Channel {
         });
     }
 
-    fn forget_refused_locks(&mut self) {
-        if !self.durable.refused_locks.is_empty() {
-            self.durable.refused_locks.clear();
+    /// The lists of what the chain has recorded in a dispute: whatever both sign later, it may be by these that it unlocks.
+    pub(super) fn recorded_locks(&self) -> Vec<Vec<NumberedLock>> {
+        let mut recorded: Vec<Vec<NumberedLock>> = Vec::new();
+        for facts in [self.durable.chain.head(), self.durable.chain.counted()] {
+            let Some(state) = facts.recorded.as_ref().filter(|_| facts.phase != Phase::Open) else {
+                continue;
+            };
+            let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
+            let mut fitting = lists.filter(|list| !list.is_empty() && list_hash(list) == state.locks_hash);
+            recorded.extend(fitting.next().filter(|list| !recorded.contains(list)).cloned());
+        }
+        recorded
+    }
+
+    /// Forgets the lists that can't come to the chain any more.
+    pub(super) fn forget_refused_locks(&mut self, recorded: Vec<Vec<NumberedLock>>) {
+        if self.durable.refused_locks != recorded {
+            self.durable.refused_locks = recorded;
         }
     }
 

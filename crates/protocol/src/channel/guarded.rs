@@ -97,6 +97,7 @@ impl Channel {
         let side = self.durable.side;
         let SignedPosition { position, signatures } = &guarded.latest;
         let hash = position.state.hash();
+        let recorded = self.recorded_locks();
         self.durable.pending = guarded.next.iter().map(|next| pending(position, hash, next)).collect();
         self.durable.preimages = guarded.preimages.iter().map(|known| (sha256(*known), *known)).collect();
         self.durable.confirmed = Confirmed {
@@ -105,6 +106,7 @@ impl Channel {
             peer_signature: Some(signatures[side.other().index()]),
             writer: side.other(),
         };
+        self.forget_refused_locks(recorded);
     }
 
     /// Whether something may rest on a child that was opened in a version, for all that a tower knows of its parent: the

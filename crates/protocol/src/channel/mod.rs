@@ -198,7 +198,7 @@ struct Rare {
     /// Why the peer's version was refused, so that a lost refusal is repeated in the same words.
     refusal: Option<Violation>,
     /// Lock lists of versions that we signed and the peer says it refused: should it bring one of them to the
-    /// chain, we must know what to unlock.
+    /// chain, we must know what to unlock. And those of what the chain has recorded, when both signed more since.
     refused_locks: Vec<Vec<NumberedLock>>,
     execution: Option<Execution>,
     agreed: Option<Operation>,

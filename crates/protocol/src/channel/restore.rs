@@ -244,7 +244,13 @@ impl Channel {
         let SignedPosition { position, signatures: [zero, one] } = latest;
         let (writer, peer) =
             (self.durable.side.other(), if self.durable.side == Side::Zero { one } else { zero });
+        let recorded = self.recorded_locks();
         let rolled_back = self.take_pending();
+        for list in recorded {
+            if !self.durable.refused_locks.contains(&list) {
+                self.durable.refused_locks.push(list);
+            }
+        }
         self.durable.restore = Some(Restore { rebase: None });
         self.durable.execution = None;
         self.note_execution(&position, writer, Some(peer));
@@ -261,6 +267,7 @@ impl Channel {
 
     /// Returns what was in flight, oldest first.
     pub(super) fn apply_rebased(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
+        let recorded = self.recorded_locks();
         let position = if self.version() == version {
             self.durable.confirmed.position.clone()
         } else {
@@ -275,7 +282,7 @@ impl Channel {
         };
         self.durable.restore = None;
         self.durable.signed_high = self.durable.signed_high.max(version);
-        self.durable.refused_locks.clear();
+        self.forget_refused_locks(recorded);
         let in_flight = std::mem::take(&mut self.durable.pending).into();
         self.forget_openings();
         in_flight

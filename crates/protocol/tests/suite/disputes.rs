@@ -263,6 +263,42 @@ fn a_lock_comes_back_from_a_version_that_the_peer_kept_to_itself() {
 }
 
 #[test]
+fn what_the_peer_signs_when_all_is_over_makes_no_list_forgotten_that_the_chain_unlocks_by() {
+    for is_settled in [false, true] {
+        let mut world = World::funded(100, 100);
+        let expiry = world.chain.time() + 3 * PERIOD;
+        world.lock(Side::Zero, 40, SECRET, expiry);
+        world.run();
+        let shown = world.latest(Side::Zero).unwrap();
+        world.lock(Side::Zero, 10, B256::repeat_byte(0x5f), expiry);
+        let Some(Body::Update(update)) = world.intercept(Side::Zero).pop() else { panic!("an update") };
+        let position = shown.position.next(update.version, &update.operations, &mut |_, _| Ok(())).unwrap();
+        let signature = world.sign(Side::One, &position.state);
+        world.challenge(Side::One, Some(&shown));
+        world.muted.insert(Side::One);
+        world.mine();
+        let late = Body::Acknowledge { version: update.version, signature };
+        if is_settled {
+            finish(&mut world);
+            world.inject(Side::Zero, late);
+        } else {
+            // Too late for an answer to be mined.
+            world.muted.insert(Side::Zero);
+            world.inject(Side::Zero, late);
+            world.mine_after(PERIOD + 1);
+            world.muted.remove(&Side::Zero);
+            world.mine_many(4);
+        }
+        assert_eq!(world.chain.state().status, Status::Settled);
+        world.crash(Side::Zero);
+        world.mine_at(expiry + 1);
+        world.mine_many(2);
+        assert_eq!(world.chain.state().status, Status::Closed, "settled before: {is_settled}");
+        assert_eq!(world.chain.state().paid_out, [[100, 100]]);
+    }
+}
+
+#[test]
 fn a_command_ends_by_what_the_chain_pays() {
     let (mut world, token, _) = disowned_lock(false);
     assert_eq!(world.ended(token), None);
