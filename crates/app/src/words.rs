@@ -50,15 +50,45 @@ impl Fields {
         if values.starts_with("0x") {
             return encode(&self.0, &Value::from(values));
         }
-        let values =
-            serde_json::from_str(values).map_err(|error| format!("`{values}` is no JSON: {error}"))?;
+        let values = serde_json::from_str(&quoted(values))
+            .map_err(|error| format!("`{values}` is no JSON: {error}"))?;
         encode(&self.0, &values)
     }
 
     /// Field by field, or in hexadecimal when the data are of another length.
     pub fn show(&self, data: &[u8]) -> String {
-        show(&self.0, data)
+        let shown = show(&self.0, data);
+        if self.is_empty() || self.named(data).is_some() {
+            return shown;
+        }
+        format!(
+            "{shown} (the fields do not fit: they are {} bytes long, and the data {})",
+            self.len().saturating_mul(32),
+            data.len()
+        )
     }
+}
+
+/// JSON in which whole numbers that are too long to be one there are texts, as fields take them.
+fn quoted(json: &str) -> String {
+    let mut written = String::with_capacity(json.len());
+    let mut rest = json;
+    let mut in_text = false;
+    while let Some(first) = rest.chars().next() {
+        let part = |is_in: fn(&char) -> bool| rest.chars().take_while(is_in).count();
+        let is_number = !in_text && (first.is_ascii_digit() || first == '-');
+        let length = match first {
+            _ if is_number => part(|c| c.is_ascii_digit() || matches!(c, '-' | '+' | '.' | 'e' | 'E')),
+            '\\' if in_text => rest.chars().take(2).map(char::len_utf8).sum(),
+            _ => first.len_utf8(),
+        };
+        in_text ^= first == '"';
+        let (taken, after) = rest.split_at(length);
+        let is_long = is_number && length > 19 && !taken.contains(['.', 'e', 'E']);
+        written.push_str(&if is_long { format!("\"{taken}\"") } else { taken.to_owned() });
+        rest = after;
+    }
+    written
 }
 
 /// A field of the app data's structure.
@@ -100,7 +130,8 @@ impl Field {
                 }
             }
         };
-        Some(Field { name: name.trim().to_owned(), of })
+        let name = name.trim();
+        (!name.contains(char::is_whitespace)).then(|| Field { name: name.to_owned(), of })
     }
 
     fn word(&self, value: &Value) -> Result<B256, String> {
@@ -199,6 +230,9 @@ fn words<'a>(fields: &'a [Field], data: &'a [u8]) -> Option<impl Iterator<Item =
 fn wrong(text: &str) -> String {
     match text.split_once(' ') {
         Some((short @ ("uint" | "int"), name)) => format!("`{text}`: write {short}256 {name}"),
+        Some((_, name)) if name.trim().contains(char::is_whitespace) => {
+            format!("`{text}`: a comma is missing between two fields, `TYPE NAME, TYPE NAME`")
+        }
         _ => format!(
             "`{text}` is no `TYPE NAME`, of a type that fills one word: uint8 to uint256, int8 to int256, bool, address, bytes1 to bytes32; an enum is a uint8"
         ),
@@ -230,7 +264,15 @@ mod tests {
         let fields = Fields::read("uint128 stake, uint8 sticks").expect("fields");
         let data = fields.encode("[100, 5]").expect("they fit");
         assert_eq!(fields.show(&data), "stake 100, sticks 5");
-        assert_eq!(fields.encode(&fields.show(&[1])), Ok(vec![1]), "hexadecimal goes through");
+        assert_eq!(fields.encode("0x01"), Ok(vec![1]), "hexadecimal goes through");
+        assert!(fields.show(&[1]).starts_with("0x01 (the fields do not fit"));
+        let long = fields.encode("[20000000000000000000, \"5\"]").expect("more than 64 bits");
+        assert_eq!(fields.show(&long), "stake 20000000000000000000, sticks 5");
+        assert_eq!(
+            quoted(r#"["a\"12345678901234567890", -5, 1.0]"#),
+            r#"["a\"12345678901234567890", -5, 1.0]"#
+        );
+        assert!(Fields::read("uint128 stake uint8 sticks").expect_err("one").contains("comma"));
         assert!(fields.encode("[100]").is_err() && fields.encode("five").is_err());
         assert!(Fields::read("uint8").is_err());
         assert!(Fields::read("uint x").expect_err("short").contains("uint256 x"));

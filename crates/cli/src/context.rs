@@ -131,7 +131,7 @@ pub(crate) fn pick<T>(
 fn lists(what: &str) -> String {
     match what {
         "proposal" => "strait channel proposals".into(),
-        "commitment" => "strait app commit".into(),
+        "commitment" => "strait app reveal".into(),
         _ => format!("strait {what} list"),
     }
 }

@@ -5,9 +5,9 @@ use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{BlockRef, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use strait_protocol::{AppStart, NoRules, Refused, Rules, RulesProvider, Token};
+use strait_protocol::{AppMove, AppStart, NoRules, Refused, Rule, Rules, RulesProvider, Token};
 use strait_types::abi::app::app_address;
-use strait_types::{Address, ChannelId, ChannelParams, Version};
+use strait_types::{Address, Amount, ChannelId, ChannelParams, Version};
 
 /// Name in the store of the list of apps; the code of each has a name of its own.
 const LIST_KEY: &str = "apps";
@@ -79,8 +79,16 @@ impl Apps {
         let rules = app.rules.as_ref().ok_or(EngineError::Rules(Refused::Unsupported))?;
         start.check(params).map_err(EngineError::Rule)?;
         let state = start.state(id, params).map_err(EngineError::Rule)?;
-        rules.verdict(&state)?;
-        Ok(())
+        let verdict = rules.verdict(&state)?;
+        // The chain pays what is there: who wins would get less than the rules say, and be told so by nobody.
+        let covers = |(stakes, deltas): (&[Amount; 2], &[i128; 2])| {
+            (0..2).all(|i| stakes[i].signed().checked_add(deltas[i]).is_some_and(|left| left >= 0))
+        };
+        if start.stakes.iter().zip(&verdict).all(covers) {
+            Ok(())
+        } else {
+            Err(EngineError::Rule(Rule::StakeTooLow))
+        }
     }
 
     /// Whether the chain has an app's code, if it has told.
@@ -110,6 +118,11 @@ impl Engine {
         self.apps.installed.keys().copied()
     }
 
+    /// Whether the operator lets an app be played.
+    pub fn takes_app(&self, app: Address) -> bool {
+        self.policy.apps.contains(&app)
+    }
+
     /// What an app's participants 0 and 1 get, per asset, if its newest state is the last word: what the app says, or the
     /// state itself where the app says nothing that counts. `None` before the start, and where no rules can be asked.
     pub fn verdict(&self, channel: ChannelId) -> Option<Vec<[i128; 2]>> {
@@ -125,6 +138,14 @@ impl Engine {
         }
         let rules = self.apps.installed.get(&channel.params().app)?.rules.as_ref()?;
         Some(rules.verdict(&state).unwrap_or_else(|_| own()))
+    }
+
+    /// What the app would give participants 0 and 1, per asset, if the next move led there and were the last. `None` where
+    /// nothing counts: there is no such move, or no such verdict.
+    pub fn verdict_after(&self, channel: ChannelId, next: &AppMove) -> Option<Vec<[i128; 2]>> {
+        let channel = &self.channels.get(&channel)?.channel;
+        let rules = self.apps.installed.get(&channel.params().app)?.rules.as_ref()?;
+        rules.verdict(&channel.after_move(next)?).ok()
     }
 
     pub(crate) fn install(&mut self, token: Token, runtime: Vec<u8>) {

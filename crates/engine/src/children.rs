@@ -89,12 +89,15 @@ impl Families {
 
 impl Engine {
     /// Judges a child that our user opens, where the reason can be told in more words than a rule has.
-    pub(crate) fn check_new_child(&self, new: &NewChild) -> Result<(), EngineError> {
+    pub(crate) fn check_new_child(&self, parent: ChannelId, new: &NewChild) -> Result<(), EngineError> {
         let Some((app, _)) = new.app else { return Ok(()) };
         if !self.policy.apps.contains(&app) {
             return Err(PolicyError::App(app).into());
         }
-        if self.apps.installed.contains_key(&app) { Ok(()) } else { Err(EngineError::UnknownApp(app)) }
+        let parent = self.channels.get(&parent).ok_or(EngineError::UnknownChannel(parent))?;
+        let opening = parent.channel.opening_of(new).map_err(EngineError::Rule)?;
+        let Some(start) = opening.start() else { return Ok(()) };
+        self.apps.judge_start(opening.id(&self.domain), &opening.params, &start)
     }
 
     /// Lets a channel and its parent or children know of each other, after anything that may have changed one of them.

@@ -238,7 +238,7 @@ impl Engine {
             }
             Some((peer, _)) => {
                 if let Command::OpenChild(new) = &command
-                    && let Err(error) = self.check_new_child(new)
+                    && let Err(error) = self.check_new_child(channel, new)
                 {
                     self.fail(token, error);
                     return;

@@ -17,10 +17,9 @@ const PER_PEER: usize = 16;
 /// Decisions that are remembered, so that the operator is not asked again.
 const REMEMBERED: usize = 4_096;
 /// What a peer is told while its channel waits.
-const WAITS: &str =
-    "the operator of this node is asked to approve the channel; it is taken then without a new offer";
+const WAITS: &str = "its operator is asked to approve the channel; it is taken then without a new offer";
 /// What a peer is told afterwards, when the operator says nothing else.
-const REJECTED: &str = "the operator of this node has rejected the channel";
+const REJECTED: &str = "its operator has rejected the channel";
 /// Where the decisions are stored.
 const DECISIONS_KEY: &str = "decisions";
 

@@ -60,7 +60,8 @@ pub enum Command {
         /// What participant 0 and 1 gain or lose, per asset.
         outcome: Vec<[i128; 2]>,
     },
-    /// Plays on by the chain's clock, because the peer stalls. The channel lives on when the peer comes back.
+    /// Plays on by the chain's clock, because the peer stalls, or is away on our turn. The channel lives on when the peer
+    /// comes back.
     Dispute,
 }
 
@@ -124,8 +125,13 @@ pub enum CommandError {
     #[error("{0}; look at the app's rules and the channel's state")]
     App(#[from] Refused),
     /// The other side is to move.
-    #[error("it is the peer's turn; if it does not move, `dispute` makes it")]
+    #[error("it is the peer's turn")]
     NotYourTurn,
+    /// A dispute would be one against ourselves.
+    #[error(
+        "it is this node's own turn, and the peer is there: the chain's clock would run against this node"
+    )]
+    YourTurn,
     /// Our last move is not decided.
     #[error("the last move awaits the peer or the chain; wait for its end")]
     MoveInFlight,

@@ -110,6 +110,11 @@ pub enum Record {
         /// What we demand.
         settings: Settings,
     },
+    /// An app stands as it does since then, so that a restart does not give the peer its time anew.
+    Turn {
+        /// By this node's clock, milliseconds since the Unix epoch.
+        since_ms: u64,
+    },
 }
 
 impl Record {

@@ -163,4 +163,7 @@ pub enum Rule {
     /// The payee takes no payment for an invoice any more.
     #[error("the payee takes nothing more for this invoice: it is paid, taken back, or its time is over")]
     InvoiceOver = 45,
+    /// The app's verdict on its start is more than is put in.
+    #[error("the app would give more than what is put in: the stakes are lower than the one in its data")]
+    StakeTooLow = 46,
 }

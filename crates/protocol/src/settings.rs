@@ -30,7 +30,8 @@ pub struct Settings {
     #[serde(default)]
     pub peer_deposit: Vec<Amount>,
     /// Seconds that a peer may take for a move, for the acknowledgement of one, or for its signature on a rebase after a
-    /// restore, before the chain is asked; 0 leaves that to the user. Counted anew after a restart.
+    /// restore, before the chain is asked; 0 leaves that to the user. For a move it is counted from when the app came to stand
+    /// as it does, across restarts, and an hour at least after each start.
     #[serde(default = "default_patience")]
     pub move_patience: u64,
 }

@@ -74,7 +74,7 @@ pub(crate) async fn play(
                     deltas: texts(&next.deltas),
                     data: next.data.encode().into(),
                 };
-                node.app_move(AppMove { channel, next, idempotency_key: None }).await?;
+                node.app_move(AppMove { channel, next, accept_less: false, idempotency_key: None }).await?;
             }
             Err(illegal) => println!("{illegal}"),
         }

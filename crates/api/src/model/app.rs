@@ -23,6 +23,9 @@ pub struct InstalledApp {
     /// Its address, which code and adjudicator decide on; it needn't be deployed.
     #[schemars(with = "String")]
     pub app: Address,
+    /// Whether it is played here: `policy.apps` lists it.
+    #[serde(default)]
+    pub is_taken: bool,
 }
 
 /// The apps whose code this node holds.
@@ -91,6 +94,9 @@ pub struct AppMove {
     pub channel: ChannelId,
     /// Where it leads.
     pub next: AppPosition,
+    /// Moves there even if the app would then give this node more than the peer has put in, which is all that the chain pays.
+    #[serde(default)]
+    pub accept_less: bool,
     /// Makes a repetition move no second time; at most 128 bytes, kept for 7 days.
     #[serde(default)]
     pub idempotency_key: Option<String>,
@@ -135,6 +141,9 @@ pub struct AppInfo {
     pub stakes: Vec<[Amount; 2]>,
     /// Where it stands; before both have deposited, where it is to start.
     pub position: AppPosition,
+    /// Whether play has ended: by what both signed, or by the chain.
+    #[serde(default)]
+    pub is_over: bool,
     /// Whether this node is to move.
     pub our_turn: bool,
     /// Whether this node's last move awaits the peer or the chain.

@@ -223,8 +223,21 @@ pub struct ChannelInfo {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub parent: Option<ChannelId>,
+    /// Of a channel within another one that the chain has decided: what it came to lies in that one still.
+    #[serde(default)]
+    pub awaits_parent: Option<AwaitsParent>,
     /// The dispute, while there is one.
     pub dispute: Option<Dispute>,
+}
+
+/// What the chain has decided of a child lies in its parent until both sign that there, or the chain pays the parent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AwaitsParent {
+    /// Where the parent stands on chain.
+    pub phase: Phase,
+    /// When this node goes to the chain with the parent if the peer has not signed by then, Unix seconds of chain time, by
+    /// `chains.NAME.settings.move_patience`; absent: not by itself, or it has.
+    pub leaves_at: Option<u64>,
 }
 
 /// One asset of a channel.
@@ -330,6 +343,17 @@ pub struct ChildInfo {
     /// What the peer has put in.
     #[schemars(with = "String")]
     pub peer_stake: Amount,
+    /// What this node gets of it, once it has come to that: by what both signed, or by what the chain decided.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub gets: Option<Amount>,
+    /// What the peer gets of it.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub peer_gets: Option<Amount>,
+    /// When this node goes to the chain if the peer has not signed by then what that has decided, Unix seconds of chain time.
+    #[serde(default)]
+    pub leaves_at: Option<u64>,
 }
 
 /// A dispute.

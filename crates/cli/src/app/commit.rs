@@ -32,8 +32,8 @@ pub(super) struct CommitArgs {
     after_help = "Examples:\n  strait app reveal 0x1a2b\n  strait app reveal 0x1a2b --json | jq -c .values"
 )]
 pub(super) struct RevealArgs {
-    /// What `strait app commit` printed, or the first digits.
-    commitment: String,
+    /// What `strait app commit` printed, or the first digits; absent: lists what there is, hidden.
+    commitment: Option<String>,
 }
 
 fn directory(home: &Path) -> PathBuf {
@@ -47,6 +47,10 @@ pub(super) fn commit(home: &Path, args: &CommitArgs, out: &Output) -> Result<(),
         values.push(json!(random()?));
     }
     let data = args.fields.encode(&Value::from(values.clone()).to_string()).map_err(Failure::usage)?;
+    if !args.fields.ends_with_word() {
+        let text = "there is no random last field (bytes32 salt): whoever can guess the values learns them from the hash";
+        crate::output::note(out.is_json(), text);
+    }
     let commitment = keccak256(&data);
     let path = directory(home).join(format!("{commitment}.json"));
     let hidden = json!({
@@ -103,7 +107,15 @@ pub(super) fn reveal(home: &Path, args: &RevealArgs, out: &Output) -> Result<(),
         let name = entry.ok()?.file_name().into_string().ok()?;
         Some(name.strip_suffix(".json")?.to_owned())
     });
-    let id = crate::context::pick("commitment", &args.commitment, found, String::clone)?;
+    let Some(commitment) = &args.commitment else {
+        let mut all: Vec<String> = found.collect();
+        all.sort();
+        return out.result(&json!({ "commitments": all }), |_| match &all[..] {
+            [] => "no commitments; `strait app commit` makes one".into(),
+            all => all.join("\n"),
+        });
+    };
+    let id = crate::context::pick("commitment", commitment, found, String::clone)?;
     let path = directory.join(format!("{id}.json"));
     let unread = |error: String| Failure::local(format!("{} cannot be read: {error}", path.display()));
     let text = fs::read_to_string(&path).map_err(|error| unread(error.to_string()))?;
@@ -161,9 +173,11 @@ mod tests {
         assert_eq!((data.len(), data[31]), (64, 2));
         assert_eq!(one["commitment"], json!(keccak256(&data)));
         let commitment = one["commitment"].as_str().expect("text")[..14].to_owned();
-        let shown = printed(|out| reveal(home.path(), &RevealArgs { commitment }, out));
+        let shown = printed(|out| reveal(home.path(), &RevealArgs { commitment: Some(commitment) }, out));
+        let all = printed(|out| reveal(home.path(), &RevealArgs { commitment: None }, out));
+        assert!(all["commitments"].as_array().is_some_and(|all| all.contains(&shown["commitment"])));
         assert_eq!(shown, one);
-        let none = RevealArgs { commitment: "0x00000000".into() };
+        let none = RevealArgs { commitment: Some("0x00000000".into()) };
         reveal(home.path(), &none, &Output::new(true)).expect_err("there is none");
     }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::output::{confirm, note};
 use crate::text::short;
 use clap::Args;
-use strait_api::{AppFinish, AppInfo, ChannelInfo};
+use strait_api::{AppFinish, AppInfo, Balance, ChannelInfo};
 use strait_types::Amount;
 
 #[derive(Args, Debug)]
@@ -52,31 +52,8 @@ pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failu
     let play = look(context, info.channel).await?;
     let assets = context.assets().await?;
     let outcome = args.wanted.outcome(&info, &play, assets)?;
-    let json = context.out.is_json();
-    note(
-        json,
-        &format!(
-            "proposes to end the app, in addition to what each put in: {}",
-            told(&outcome, &info, assets)
-        ),
-    );
-    let doubts = doubts(&args.wanted, &outcome, &info, &play, assets)?;
-    if let Some(doubt) = &doubts.asked {
-        if args.yes {
-            note(json, doubt);
-        } else {
-            confirm(&format!("{doubt}\nPropose it all the same? [y/N] "), "an end by which this node loses")?;
-        }
-    }
-    doubts.told.iter().for_each(|doubt| note(json, doubt));
-    if play.offer.as_ref() != Some(&outcome) {
-        note(
-            json,
-            &format!(
-                "waits until the peer asks for the same: strait app finish {} --accept\nCtrl-C ends the waiting, not the proposal",
-                short(info.channel)
-            ),
-        );
+    if !play.is_over {
+        propose(context, &args, &outcome, (&info, &play, assets))?;
     }
     let line = context.out.wait("waiting for the peer to ask for the same");
     let request = AppFinish { channel: info.channel, outcome, idempotency_key: args.key };
@@ -88,6 +65,68 @@ pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failu
     })
 }
 
+/// Says what is proposed, and asks where it is less than could be had.
+fn propose(
+    context: &Context,
+    args: &FinishArgs,
+    outcome: &Outcome,
+    (info, play, assets): (&ChannelInfo, &AppInfo, &Assets),
+) -> Result<(), Failure> {
+    check_covered(outcome, info, assets)?;
+    let json = context.out.is_json();
+    note(
+        json,
+        &format!("proposes to end the app, in addition to what each put in: {}", told(outcome, info, assets)),
+    );
+    let doubts = doubts(&args.wanted, outcome, info, play, assets)?;
+    if let Some(doubt) = &doubts.asked {
+        if args.yes {
+            note(json, doubt);
+        } else {
+            confirm(&format!("{doubt}\nPropose it all the same? [y/N] "), "an end by which this node loses")?;
+        }
+    }
+    doubts.told.iter().for_each(|doubt| note(json, doubt));
+    if play.offer.as_ref() != Some(outcome) {
+        note(
+            json,
+            &format!(
+                "waits until the peer asks for the same: strait app finish {} --accept\nCtrl-C ends the waiting, not the proposal",
+                short(info.channel)
+            ),
+        );
+    }
+    Ok(())
+}
+
+/// Nobody can lose more than it has put in.
+fn check_covered(outcome: &Outcome, info: &ChannelInfo, assets: &Assets) -> Result<(), Failure> {
+    let ours = gains(outcome, info.side)?;
+    for (gain, balance) in ours.iter().zip(&info.balances) {
+        let (who, there, lost) = if *gain > 0 {
+            ("the peer has", balance.peer_deposited, *gain)
+        } else {
+            ("this node has", balance.deposited, gain.saturating_neg())
+        };
+        if lost > there.signed() {
+            let there = assets.write(info.chain_id, balance.asset, there);
+            return Err(Failure::usage(format!("{who} put in {there}, and can lose no more"))
+                .hint("name an end within what both have put in: --we-gain, --we-lose or --even"));
+        }
+    }
+    Ok(())
+}
+
+/// What a verdict comes to where more would be lost by it than is put in.
+fn clipped(verdict: &Outcome, info: &ChannelInfo) -> Result<Outcome, Failure> {
+    let ours = gains(verdict, info.side)?;
+    let clip = |(gain, balance): (&i128, &Balance)| {
+        let gain = (*gain).clamp(-balance.deposited.signed(), balance.peer_deposited.signed());
+        by_participant(gain, info.side)
+    };
+    Ok(ours.iter().zip(&info.balances).map(clip).collect())
+}
+
 impl WantedArgs {
     fn is_named(&self) -> bool {
         self.accept || self.even || !self.we_gain.is_empty() || !self.we_lose.is_empty()
@@ -95,7 +134,9 @@ impl WantedArgs {
 
     fn outcome(&self, info: &ChannelInfo, play: &AppInfo, assets: &Assets) -> Result<Outcome, Failure> {
         if self.accept {
-            return play.offer.clone().ok_or_else(|| {
+            // The same command once more joins what is agreed.
+            let agreed = play.verdict.as_ref().filter(|_| play.is_over);
+            return play.offer.as_ref().or(agreed).cloned().ok_or_else(|| {
                 Failure::usage("the peer offers no end").hint("`strait app show` tells when it does")
             });
         }
@@ -104,10 +145,11 @@ impl WantedArgs {
             return Ok(vec![["0".into(), "0".into()]; info.balances.len()]);
         }
         if !self.is_named() {
-            return play.verdict.clone().ok_or_else(|| {
+            let verdict = play.verdict.as_ref().ok_or_else(|| {
                 Failure::usage("the app gives no verdict here: play has not started, or this node does not have its code")
                     .hint("say what this node gains or loses, with --we-gain, --we-lose or --even")
-            });
+            })?;
+            return if play.is_over { Ok(verdict.clone()) } else { clipped(verdict, info) };
         }
         let mut gains = vec![0_i128; info.balances.len()];
         let named =
@@ -154,7 +196,7 @@ fn doubts(
             ..Doubts::default()
         });
     };
-    let given = gains(verdict, info.side)?;
+    let given = gains(&clipped(verdict, info)?, info.side)?;
     let as_it_stands = || format!("if nobody moves any more, the app gives: {}", told(verdict, info, assets));
     Ok(if ours.iter().zip(&given).any(|(ours, given)| ours < given) {
         Doubts {
@@ -226,7 +268,11 @@ mod tests {
             "position": {"writer": 1, "deltas": [["0", "0"], ["0", "0"]], "data": "0x"}, "our_turn": false,
             "in_flight": false, "deadline": null, "offer": offer, "proposed": null, "verdict": verdict});
         Fake::new(false)
-            .on("strait_channel_show", move |_| Ok(json!(ChannelInfo { side, ..channel_info(0xab) })))
+            .on("strait_channel_show", move |_| {
+                let mut info = ChannelInfo { side, ..channel_info(0xab) };
+                info.balances.iter_mut().for_each(|balance| balance.peer_deposited = balance.deposited);
+                Ok(json!(info))
+            })
             .on("strait_app_show", move |_| Ok(play.clone()))
             .on("strait_app_finish", |_| Ok(json!({"version": 4})))
     }
@@ -273,6 +319,29 @@ mod tests {
         let (context, seen) = fake(0, &json!([["-5", "5"], ["0", "0"]])).start();
         run(&context, args(&[])).await.expect_err("nobody to ask");
         assert!(seen.asked("strait_app_finish").is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_more_than_is_put_in() {
+        // One USDC more than the peer has.
+        let beyond = json!([["1000", "-1000"], ["101000000", "-101000000"]]);
+        let all = json!([["1000", "-1000"], ["100000000", "-100000000"]]);
+        assert_eq!(asked(fake(0, &beyond), &[]).await, all, "what the chain would pay");
+        let (context, seen) = fake(0, &beyond).start();
+        let failure = run(&context, args(&["--we-gain", "101 USDC"])).await.expect_err("it can't be had");
+        assert!(failure.render(false, false).contains("the peer has put in 100 USDC"));
+        assert!(seen.asked("strait_app_finish").is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_agreed_is_joined_without_a_question() {
+        let ended = fake(1, &json!(null)).on("strait_app_show", |_| {
+            Ok(json!({"channel": channel_info(0xab).channel, "app": Address::repeat_byte(7), "side": 1, "version": 4,
+                "stakes": [], "position": {"writer": 1, "deltas": [["5", "-5"], ["0", "0"]], "data": "0x"},
+                "our_turn": false, "is_over": true, "in_flight": false, "deadline": null, "offer": null,
+                "verdict": [["5", "-5"], ["0", "0"]]}))
+        });
+        assert_eq!(asked(ended, &["--accept"]).await, json!([["5", "-5"], ["0", "0"]]));
     }
 
     #[test]

@@ -3,13 +3,15 @@
 mod check;
 mod commit;
 mod finish;
+pub(crate) mod names;
 mod new;
 mod open;
 mod play;
-mod reasons;
 mod run;
 mod state;
 mod watch;
+
+pub(crate) use state::awaits;
 
 use crate::command::Global;
 use crate::context::Context;

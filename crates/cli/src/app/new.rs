@@ -29,19 +29,28 @@ pub(crate) struct NewArgs {
 #[derive(Clone, Debug)]
 struct Name(String);
 
+/// Words of Rust and Solidity, crates, and what the project's own code is called.
+const TAKEN: &str = "as async await box break const continue crate dyn else enum extern false fn for gen if impl in let loop \
+    macro match mod move mut pub ref return self static struct super trait true try type typeof union unsafe use where while \
+    yield abstract become do final override priv unsized virtual contract library interface event error mapping state types \
+    iapp heap take start code test core std alloc illegal";
+
 fn name(text: &str) -> Result<Name, String> {
     let mut parts = text.split('-');
     let is_part = |part: &str| {
         part.starts_with(|first: char| first.is_ascii_lowercase())
             && part.chars().all(|other| other.is_ascii_lowercase() || other.is_ascii_digit())
     };
-    let is_taken =
-        ["strait", "heap", "take", "start", "code", "test", "core", "std", "illegal"].contains(&text);
-    if parts.all(is_part) && !is_taken && text.len() <= 40 {
-        Ok(Name(text.to_owned()))
-    } else {
-        Err("a name begins with a small letter, has small letters, digits and single hyphens, such as `my-game`".into())
+    if !parts.all(is_part) || text.len() > 40 {
+        return Err("a name begins with a small letter, has small letters, digits and single hyphens, such as `my-game`".into());
     }
+    let is_taken = TAKEN.split(' ').any(|taken| taken == text);
+    if is_taken || text == "strait" || text.starts_with("strait-") {
+        return Err(format!(
+            "`{text}` means something else in Rust, Solidity or Strait; choose another name, such as `my-{text}`"
+        ));
+    }
+    Ok(Name(text.to_owned()))
 }
 
 impl Name {

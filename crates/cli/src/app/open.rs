@@ -1,8 +1,8 @@
 //! `strait app install`, `list` and `open`.
 
 use super::fields;
+use super::names;
 use super::play::side;
-use super::reasons;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -17,11 +17,14 @@ use strait_types::{Address, Bytes, Side};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app install artifact.json\n  strait app install artifact.json --chain mainnet --json | jq -r .app\n\nIt can be played once `policy.apps` of the configuration lists its address."
+    after_help = "Examples:\n  strait app install artifact.json\n  strait app install artifact.json --fields \"uint128 stake, uint8 sticks\"\n  strait app install artifact.json --chain mainnet --json | jq -r .app\n\nIt can be played once `policy.apps` of the configuration lists its address."
 )]
 pub(super) struct InstallArgs {
     /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.
     artifact: PathBuf,
+    /// Types and names of the app data's fields, which `show`, `move` and others need not be told then.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    fields: String,
     /// On which chain, by name or number; needed when the node has several.
     #[arg(long)]
     chain: Option<String>,
@@ -31,18 +34,31 @@ pub(super) async fn install(context: &Context, args: &InstallArgs) -> Result<(),
     let artifact = super::read(&args.artifact)?;
     let code = super::code_of(&artifact, &args.artifact)?;
     super::warn_of(&code, &context.out);
+    Fields::read(&args.fields).map_err(Failure::usage)?;
     let runtime = code.runtime().clone();
     let chain = context.assets().await?.chain(args.chain.as_deref())?;
     let installed = context.api.app_install(AppInstall { chain_id: Some(chain), runtime }).await?;
-    reasons::keep(context, installed.app, &artifact);
+    let title = args.artifact.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    names::keep(context, installed.app, &artifact, &title, &args.fields);
     context.out.result(&installed, |_| installed.app.to_string())
 }
 
 pub(super) async fn list(context: &Context) -> Result<(), Failure> {
     let listed = context.api.app_list(Nothing {}).await?;
     context.out.result(&listed, |out| {
-        let row = |app: &strait_api::InstalledApp| vec![app.chain_id.to_string(), app.app.to_string()];
-        out.table(&["chain", "app"], listed.apps.iter().map(row))
+        if listed.apps.is_empty() {
+            return "no apps; `strait app install` gives the node one".into();
+        }
+        let row = |app: &strait_api::InstalledApp| {
+            let taken = if app.is_taken { "yes" } else { "no: add it to policy.apps" };
+            vec![
+                app.chain_id.to_string(),
+                app.app.to_string(),
+                names::title(context, app.app),
+                taken.to_owned(),
+            ]
+        };
+        out.table(&["CHAIN", "APP", "INSTALLED FROM", "PLAYED"], listed.apps.iter().map(row))
     })
 }
 
@@ -82,8 +98,9 @@ impl GameArgs {
         Ok((own, peers))
     }
 
-    fn start(&self) -> Result<AppMove, Failure> {
-        let data = self.fields.encode(&self.data).map_err(Failure::usage)?;
+    fn start(&self, context: &Context) -> Result<AppMove, Failure> {
+        let fields = names::fields(context, Some(self.app), &self.fields);
+        let data = fields.encode(&self.data).map_err(Failure::usage)?;
         let writer = if self.writer == 0 { Side::Zero } else { Side::One };
         Ok(AppMove { writer, deltas: vec![[0, 0]], data })
     }
@@ -105,7 +122,7 @@ pub(super) async fn start(context: &Context, args: &StartArgs) -> Result<(), Fai
     let assets = context.assets().await?;
     let chain = assets.chain(args.chain.as_deref())?;
     let (own, peers) = args.game.stakes(assets, &Among::chain(Some(chain)))?;
-    let start = start_id(args.game.app, [own.amount, peers.amount], &args.game.start()?);
+    let start = start_id(args.game.app, [own.amount, peers.amount], &args.game.start(context)?);
     context.out.result(&json!({ "start": start }), |_| start.to_string())
 }
 
@@ -145,7 +162,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     };
     let among = Among::chain(Some(chain));
     let (own, peers) = args.game.stakes(assets, &among)?;
-    let start = args.game.start()?;
+    let start = args.game.start(context)?;
     let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
         Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
     })?;
@@ -169,7 +186,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         idempotency_key: args.key.clone(),
     };
     let opened =
-        context.api.app_open(request).await.map_err(|error| reasons::named(context, args.game.app, error));
+        context.api.app_open(request).await.map_err(|error| names::named(context, args.game.app, error));
     let opened = opened.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
     context.out.result(&opened, |_| {
         let channel = opened.channel.channel;

@@ -1,12 +1,13 @@
 //! `strait app show`, `move` and `claim`.
 
 use super::fields;
-use super::reasons;
+use super::names;
 use super::state::pairs;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::text::short;
+use crate::output::note;
+use crate::text::{duration, short, time};
 use clap::Args;
 use serde_json::{Value, json};
 use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
@@ -49,6 +50,9 @@ pub(super) struct MoveArgs {
     /// asset [default: as before].
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     gain: Vec<String>,
+    /// Moves even if the app would then give this node more than the peer has put in, which is all that is ever paid.
+    #[arg(long)]
+    accept_less: bool,
     /// Makes a repetition move no second time.
     #[arg(long)]
     key: Option<String>,
@@ -79,29 +83,63 @@ pub(super) async fn show(context: &Context, args: &ShowArgs) -> Result<(), Failu
     let channel = context.channel(&args.channel).await?;
     let info = look(context, channel.channel).await?;
     let assets = context.assets().await?;
-    let value = with_fields(json!(info), &info.position, &args.fields);
-    context.out.result(&value, |out| out.pairs(&pairs(&info, &channel, assets, &args.fields)))
+    let fields = names::fields(context, Some(info.app), &args.fields);
+    let value = with_fields(json!(info), &info.position, &fields);
+    context.out.result(&value, |out| out.pairs(&pairs(&info, &channel, assets, &fields)))
 }
 
 pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failure> {
     let channel = context.channel(&args.channel).await?;
     let info = look(context, channel.channel).await?;
-    let deltas = deltas(&args.gain, info.position.deltas, &channel, context.assets().await?)?;
-    let data = args.fields.encode(&args.data).map_err(Failure::usage)?;
+    let deltas = deltas(&args.gain, info.position.deltas.clone(), &channel, context.assets().await?)?;
+    let fields = names::fields(context, Some(info.app), &args.fields);
+    let data = fields.encode(&args.data).map_err(Failure::usage)?;
+    if let Some(when) = by_the_chain(&info, &channel) {
+        note(context.out.is_json(), &when);
+    }
     let next =
         AppPosition { writer: args.writer.unwrap_or(1 - info.side.min(1)), deltas, data: Bytes::from(data) };
     let line = context.out.wait("waiting for the peer");
-    let request = AppMove { channel: info.channel, next, idempotency_key: args.key.clone() };
-    let moved = context.api.app_move(request).await.map_err(|error| reasons::named(context, info.app, error));
+    let request = AppMove {
+        channel: info.channel,
+        next,
+        accept_less: args.accept_less,
+        idempotency_key: args.key.clone(),
+    };
+    let moved = context.api.app_move(request).await.map_err(|error| names::named(context, info.app, error));
     let moved = moved.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
     drop(line);
     context.out.result(&moved, |_| format!("moved: version {}", moved.version))
 }
 
+/// How a move is made while the chain has the game.
+fn by_the_chain(info: &AppInfo, channel: &ChannelInfo) -> Option<String> {
+    let dispute = channel.dispute.as_ref().filter(|_| info.our_turn)?;
+    // Before the first period is over it takes no move.
+    let brought = if info.deadline.is_some_and(|last| last > dispute.deadline) {
+        format!(
+            "at {} of chain time, when the period is over in which states can be shown",
+            time(dispute.deadline)
+        )
+    } else {
+        "with the next blocks".to_owned()
+    };
+    Some(format!(
+        "the chain has the game: the move is signed now, and the node brings it {brought}; keep the node running\nCtrl-C ends the waiting, not the move"
+    ))
+}
+
 pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Failure> {
-    let channel = context.channel(&args.channel).await?.channel;
+    let info = context.channel(&args.channel).await?;
+    let channel = info.channel;
     let done = context.api.app_claim(ChannelRef { channel }).await?;
-    context.out.result(&done, |_| format!("{} goes to the chain; keep the node running", short(channel)))
+    let period = duration(info.challenge_duration.into());
+    context.out.result(&done, |_| {
+        format!(
+            "{} goes to the chain: for {period} of chain time newer states can be shown, then whoever is to move has another {period}; keep the node running",
+            short(channel)
+        )
+    })
 }
 
 /// The gains so far with those that are named; of every other asset they stay.

@@ -3,9 +3,9 @@
 use super::finish::told;
 use crate::amount::Assets;
 use crate::text::{short, time};
-use strait_api::{AppInfo, Balance, ChannelInfo, Phase};
+use strait_api::{AppInfo, AwaitsParent, Balance, ChannelInfo, Phase};
 use strait_app::Fields;
-use strait_types::Amount;
+use strait_types::{Amount, ChannelId};
 
 /// What is known of a game, line by line.
 pub(super) fn pairs(
@@ -34,7 +34,8 @@ pub(super) fn pairs(
     }
     pairs.push(("so far", gains(&info.position.deltas)));
     let mover = if info.position.writer == info.side { "if we do not move" } else { "if it does not move" };
-    pairs.extend(info.verdict.as_ref().map(|verdict| (mover, gains(verdict))));
+    let judged = |verdict| format!("{}{}", gains(verdict), beyond(verdict, info, channel, assets));
+    pairs.extend(info.verdict.as_ref().map(|verdict| (mover, judged(verdict))));
     pairs.extend(
         info.claims_at.map(|at| ("claimed by itself", format!("{}, if the peer has not moved", time(at)))),
     );
@@ -64,6 +65,11 @@ fn outcome(info: &AppInfo, channel: &ChannelInfo) -> Vec<[String; 2]> {
 /// Whose turn it is, and how it is taken.
 fn turn(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
     let id = short(info.channel);
+    if let Some(waits) =
+        channel.awaits_parent.zip(channel.parent).map(|(waits, parent)| awaits(waits, parent))
+    {
+        return format!("nobody's: the game is over; {waits}");
+    }
     if is_paid(channel) {
         return "nobody's: the game is over, and both have got their part".into();
     }
@@ -77,14 +83,51 @@ fn turn(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
     if info.in_flight {
         return "our move awaits the peer or the chain".into();
     }
-    let until =
-        info.deadline.map(|deadline| format!(", until {} of chain time, or the app judges", time(deadline)));
+    let until = info.deadline.map(|deadline| {
+        let shown =
+            channel.dispute.as_ref().map(|dispute| dispute.deadline).filter(|shown| *shown < deadline);
+        let from = shown.map(|shown| format!(", brought to the chain from {} on", time(shown)));
+        format!("{}, until {} of chain time, or the app judges", from.unwrap_or_default(), time(deadline))
+    });
     let until = until.unwrap_or_default();
     if info.our_turn {
-        format!("ours{until}: strait app move {id} DATA")
+        format!("ours{until}: strait app move {id} DATA, or strait app finish {id} when all is played")
     } else {
-        format!("the peer's{until}")
+        format!("the peer's{until}; when all is played: strait app finish {id}")
     }
+}
+
+/// That a child's end lies in its parent, and how it comes from there.
+pub(crate) fn awaits(waits: AwaitsParent, parent: ChannelId) -> String {
+    let parent = short(parent);
+    let lies = format!("what the chain gave both lies in the channel {parent}");
+    match (waits.phase, waits.leaves_at) {
+        (Phase::Open, Some(at)) => format!(
+            "{lies} until the peer signs it there; if it does not, the node goes to the chain with {parent} after {} of chain time, and `strait channel dispute {parent}` does so at once",
+            time(at)
+        ),
+        (Phase::Open, None) => {
+            format!(
+                "{lies} until the peer signs it there; if it never does, `strait channel dispute {parent}` takes it out"
+            )
+        }
+        _ => format!("{lies}, which is before the chain: it is paid with that"),
+    }
+}
+
+/// That a verdict is more than can be paid.
+fn beyond(verdict: &[[String; 2]], info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
+    let of = |(pair, balance): (&[String; 2], &Balance)| {
+        let there = |side: u8| if side == info.side { balance.deposited } else { balance.peer_deposited };
+        let loss = |side: u8| pair.get(usize::from(side))?.parse::<i128>().ok()?.checked_neg();
+        let lacks = |side: &u8| loss(*side).is_some_and(|loss| loss > there(*side).signed());
+        let most = there([0, 1].into_iter().find(lacks)?);
+        Some(format!(
+            " (more than is put in: {} at most is paid)",
+            assets.write(channel.chain_id, balance.asset, most)
+        ))
+    };
+    verdict.iter().zip(&channel.balances).find_map(of).unwrap_or_default()
 }
 
 /// What is missing before play begins.
@@ -169,7 +212,18 @@ mod tests {
             &forced,
             &["turn: ours, until 2023-11-14T22:13:20Z of chain time, or the app judges: strait app move"],
         );
-        has(&shown(&json!({"our_turn": false}), |_| ()), &["turn: the peer's\n"]);
+        let shown_until = shown(&json!({"deadline": 1_700_003_600, "our_turn": false}), |channel| {
+            let dispute =
+                json!({"recorded": 3, "deadline": 1_700_000_000, "is_ours": true, "is_answered": true});
+            channel.dispute = serde_json::from_value(dispute).expect("a dispute");
+        });
+        let when =
+            "the peer's, brought to the chain from 2023-11-14T22:13:20Z on, until 2023-11-14T23:13:20Z";
+        has(&shown_until, &[when]);
+        has(
+            &shown(&json!({"our_turn": false}), |_| ()),
+            &["turn: the peer's; when all is played: strait app finish 0xabababab\n"],
+        );
         let offers = json!({"offer": [["-10", "10"]], "proposed": [["10", "-10"]]});
         let text = shown(&offers, |_| ());
         has(
@@ -191,6 +245,34 @@ mod tests {
                 "0.0000000000000005 ETH of the peer's (it is on its way)",
             ],
         );
+    }
+
+    #[test]
+    fn a_verdict_beyond_what_is_put_in_is_told() {
+        let text = shown(&json!({"verdict": [["2000", "-2000"]]}), |channel| {
+            channel.balances[0].peer_deposited = Amount::from(500);
+        });
+        has(&text, &["(more than is put in: 0.0000000000000005 ETH at most is paid)"]);
+        let text = shown(&json!({"verdict": [["500", "-500"]]}), |channel| {
+            channel.balances[0].peer_deposited = Amount::from(500);
+        });
+        assert!(!text.contains("more than is put in"), "{text}");
+    }
+
+    #[test]
+    fn what_the_chain_decided_is_not_called_paid_while_it_lies_in_the_parent() {
+        let decided = |leaves_at: Option<u64>, phase: Phase| {
+            shown(&json!({"our_turn": false}), |channel| {
+                channel.phase = Phase::Closed;
+                channel.parent = Some(channel_info(0xcd).channel);
+                channel.awaits_parent = Some(AwaitsParent { phase, leaves_at });
+            })
+        };
+        let text = decided(Some(1_700_000_000), Phase::Open);
+        has(&text, &["after 2023-11-14T22:13:20Z of chain time", "strait channel dispute 0xcdcdcdcd"]);
+        assert!(!text.contains("got their part"), "{text}");
+        has(&decided(None, Phase::Open), &["if it never does, `strait channel dispute 0xcdcdcdcd`"]);
+        has(&decided(None, Phase::Disputed), &["is before the chain"]);
     }
 
     #[test]

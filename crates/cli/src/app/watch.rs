@@ -41,7 +41,8 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
     let looked = context.channel(&args.channel).await?;
     let assets = context.assets().await?;
     let goes_on = args.after.is_some();
-    let mut watch = Watch { context, fields: &args.fields, channel: looked, assets };
+    let fields = super::names::fields(context, looked.app, &args.fields);
+    let mut watch = Watch { context, fields: &fields, channel: looked, assets };
     let mut follow = Follow::start(context, Some(watch.channel.channel), args.after).await?;
     if !goes_on {
         watch.before().await?;

@@ -75,8 +75,9 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::DeadlineInDanger { deadline, left, .. } => {
             format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
         }
-        // Of a child that the channel above it took over, the chain knows nothing.
-        Event::PhaseChanged { phase: Phase::Closed } => "is closed, and both have got their part".into(),
+        Event::PhaseChanged { phase: Phase::Closed } => {
+            "is closed: what it came to is paid, or lies in the channel that it was opened in".into()
+        }
         Event::PhaseChanged { phase } => format!("is {} on chain", phase_name(*phase)),
         Event::Reorganised => "the chain took events back".into(),
         Event::Rebased { version } => format!("both signed again after the restore, version {version}"),

@@ -51,6 +51,7 @@ pub(super) fn phase(info: &ChannelInfo) -> &'static str {
         Phase::Open => "open",
         Phase::Disputed => "disputed",
         Phase::Settled => "settled",
+        Phase::Closed if info.awaits_parent.is_some() => "decided",
         Phase::Closed => "closed",
     }
 }
@@ -58,6 +59,7 @@ pub(super) fn phase(info: &ChannelInfo) -> &'static str {
 /// What a closed channel came to is no longer in it.
 pub(super) fn held(info: &ChannelInfo, amount: String) -> String {
     match info.phase {
+        Phase::Closed if info.awaits_parent.is_some() => format!("{amount} decided"),
         Phase::Closed => format!("{amount} paid"),
         _ => amount,
     }

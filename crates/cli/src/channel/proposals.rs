@@ -55,14 +55,15 @@ pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Failur
     let assets = context.assets().await?;
     let mut value = json!(waiting);
     for (index, proposal) in waiting.proposals.iter().enumerate() {
-        let named = proposal.game.as_ref().and_then(|game| args.fields.named(&game.start.data));
+        let fields = fields_of(context, proposal, &args.fields);
+        let named = proposal.game.as_ref().and_then(|game| fields.named(&game.start.data));
         if let Some(named) = named {
             value["proposals"][index]["game"]["start"]["fields"] = named;
         }
     }
     context.out.result(&value, |out| {
-        let mut blocks: Vec<_> =
-            waiting.proposals.iter().map(|of| out.pairs(&pairs(of, assets, &args.fields))).collect();
+        let shown = |of| out.pairs(&pairs(of, assets, &fields_of(context, of, &args.fields)));
+        let mut blocks: Vec<_> = waiting.proposals.iter().map(shown).collect();
         if blocks.is_empty() {
             blocks.push("nothing waits for approval".into());
         }
@@ -77,6 +78,10 @@ pub(super) async fn list(context: &Context, args: ListArgs) -> Result<(), Failur
         }
         blocks.join("\n\n")
     })
+}
+
+fn fields_of(context: &Context, proposal: &Proposal, given: &Fields) -> Fields {
+    crate::app::names::fields(context, proposal.game.as_ref().map(|game| game.app), given)
 }
 
 /// All that an operator says yes to.

@@ -55,6 +55,8 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
     pairs.extend(info.app.map(|app| ("plays", format!("{app}; strait app show {}", short(info.channel)))));
     pairs.extend(info.parent.map(|parent| ("opened in", parent.to_string())));
     let mut blocks = vec![out.pairs(&pairs), balances(info, assets, out)];
+    let waits = info.awaits_parent.zip(info.parent).map(|(waits, parent)| crate::app::awaits(waits, parent));
+    blocks.extend(waits);
     blocks.extend(declined(info));
     blocks.extend(demanded(info, assets));
     blocks.extend(ordered(info));
@@ -68,9 +70,13 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
     if !info.children.is_empty() {
         let rows = info.children.iter().map(|child| {
             let write = |amount| assets.write(info.chain_id, child.asset, amount);
-            vec![short(child.channel), write(child.stake), write(child.peer_stake)]
+            let [ours, theirs] =
+                [child.gets, child.peer_gets].map(|gets| gets.map_or_else(String::new, write));
+            let by_itself = child.leaves_at.map(time).unwrap_or_default();
+            vec![short(child.channel), write(child.stake), write(child.peer_stake), ours, theirs, by_itself]
         });
-        blocks.push(out.table(&["CHILD", "OURS", "THEIRS"], rows));
+        let header = ["CHILD", "OURS IN", "THEIRS IN", "OURS OUT", "THEIRS OUT", "TO THE CHAIN AT"];
+        blocks.push(out.table(&header, rows));
     }
     blocks.join("\n\n")
 }

@@ -53,11 +53,12 @@ pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failur
     // From before the first page on, so that nothing is missed.
     let follow =
         if args.follow { Some(Follow::start(context, Some(channel.channel), None).await?) } else { None };
+    let fields = crate::app::names::fields(context, channel.app, &args.fields);
     let mut printer = Printer {
         context,
         channel: &channel,
         csv: args.csv,
-        fields: &args.fields,
+        fields: &fields,
         lines: args.follow,
         is_first: true,
     };

@@ -125,6 +125,42 @@ fn a_node_does_not_wait_for_a_staller_for_ever() {
 }
 
 #[test]
+fn patience_does_not_begin_anew_with_each_start() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.silence(1);
+    let claims_at = world.app(0, id).claims_at;
+    for minutes in [360, 360, 360, 330] {
+        world.elapse(minutes * 60);
+        world.restart(0);
+    }
+    assert!(!world.news(0).iter().any(|news| matches!(news, ChainNews::Challenged { .. })), "{claims_at:?}");
+    world.elapse(45 * 60);
+    let now = world.now / 1_000;
+    let again = world.app(0, id).claims_at.expect("a time");
+    assert!(
+        claims_at.is_some_and(|at| at < now) && again > now && again <= now + 3_600,
+        "{claims_at:?} {again}"
+    );
+    world.elapse(2 * PERIOD + 2 * 3_600);
+    assert_eq!(world.payouts(), [2 * STAKE, 0]);
+}
+
+#[test]
+fn nobody_lets_the_chains_clock_run_against_itself_while_the_peer_is_there() {
+    let (mut world, id) = World::game(5);
+    let token = world.command(0, id, Command::Dispute);
+    assert!(world.outcome(0, token).expect("ended").expect_err("refused").contains("own turn"));
+    let token = world.command(1, id, Command::Dispute);
+    assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Disputing)));
+    // Without the peer nothing can be moved but on chain.
+    let (mut world, id) = World::game(5);
+    world.disconnect(0, 1);
+    let token = world.command(0, id, Command::Dispute);
+    assert_eq!(world.outcome(0, token), Some(Ok(Outcome::Disputing)));
+}
+
+#[test]
 fn forced_moves_are_answered_to_the_end() {
     let (mut world, id) = World::game(5);
     world.take(0, id, 1);

@@ -36,7 +36,7 @@ fn has_verdict(mode: u8) -> bool {
 
 /// Rules of nodes that take any code and any move.
 #[derive(Clone, Copy, Debug)]
-struct Anything;
+pub(crate) struct Anything;
 
 impl RulesProvider for Anything {
     fn load(&self, _: Address, _: Address, _: &[u8]) -> Result<Arc<dyn Rules>, Refused> {

@@ -204,7 +204,7 @@ fn a_game_is_played_unasked_only_from_a_start_that_the_operator_named() {
     let others = [
         with_app(&lost, heap(Side::One, 0)),
         with_app(&fair, heap(Side::One, 5)),
-        NewChild { stakes: [Amount::from(1), Amount::from(STAKE)], ..fair.clone() },
+        NewChild { stakes: [STAKE, 2 * STAKE].map(Amount::from), ..fair.clone() },
         game(&world, 4),
     ];
     for other in others {
@@ -216,6 +216,20 @@ fn a_game_is_played_unasked_only_from_a_start_that_the_operator_named() {
     // Who opens a game has looked at it.
     let own = game(&world, 4);
     world.child(1, parent, own);
+}
+
+#[test]
+fn a_game_by_which_more_could_be_won_than_is_put_in_does_not_start() {
+    let (mut world, parent) = World::parent();
+    let new = NewChild { stakes: [STAKE - 1, STAKE].map(Amount::from), ..game(&world, 5) };
+    let token = world.open_child(0, parent, new.clone());
+    assert!(world.refusal(0, token).contains("lower than the one in its data"), "its own opener says so");
+    // And so does the peer of one that does not ask its app.
+    let node = &mut world.nodes[0];
+    node.engine.set_rules(std::sync::Arc::new(crate::apps_hostile::Anything));
+    let token = world.open_child(0, parent, new);
+    assert!(world.refusal(0, token).contains("lower than the one in its data"));
+    assert!(world.view(1, parent).children.is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use strait_engine::ports::{Chain, TxRequest};
 use strait_protocol::{ChainNews, Command, Signer as _};
 use strait_types::abi::calls;
 use strait_types::abi::child::{Challenger, Child, Shown};
-use strait_types::{Bytes, ChannelId, Side, State, U256};
+use strait_types::{Amount, Bytes, ChannelId, Side, State, U256};
 
 pub(crate) const PERIOD: u64 = 24 * 3_600;
 
@@ -41,6 +41,44 @@ fn a_staller_loses_and_whoever_is_left_alone_takes_the_parent_along() {
     assert_eq!([0, 1].map(|node| world.own(node, child)), [i128::from(2 * STAKE), 0], "as the chain judged");
     for (call, count) in [("challenge", 2), ("settle", 2), ("unlock", 1)] {
         assert_eq!(world.calls(0, call), count, "{call}");
+    }
+}
+
+/// Blocks come while this machine's clock hardly moves.
+fn mine_ahead(world: &mut World, seconds: u64) {
+    let chain = world.nodes[0].port.chain().clone();
+    for _ in 0..seconds / 3_600 {
+        chain.with(|chain| {
+            chain.advance(3_600);
+            chain.mine();
+        });
+        world.pass(10);
+        world.follow();
+    }
+}
+
+#[test]
+fn the_parent_follows_by_the_chains_time_once_the_peer_had_a_moment() {
+    for restarts in [false, true] {
+        let (mut world, parent, child) = stalled();
+        world.silence(1);
+        world.command(0, child, Command::Dispute);
+        mine_ahead(&mut world, 2 * PERIOD + 3 * 3_600);
+        let [held] = &world.view(0, parent).children[..] else { panic!("it is not taken over") };
+        assert_eq!(held.outcome, Some([2 * STAKE, 0].map(Amount::from)), "what the chain gave");
+        let decided = held.leaves_at.expect("a time") - PERIOD;
+        let now = world.nodes[0].port.chain().with(|chain| chain.now());
+        assert!(decided <= now && decided + 3 * 3_600 >= now, "{decided} {now}");
+        mine_ahead(&mut world, PERIOD);
+        if restarts {
+            world.restart(0);
+            world.follow();
+        }
+        assert_eq!(world.view(0, parent).phase, "open", "a peer that is on its way is waited for");
+        // No further block is needed, and what the chain's clock has counted stays.
+        world.pass(120_000);
+        mine_ahead(&mut world, PERIOD + 4 * 3_600);
+        assert_eq!(world.payouts(), WON, "{restarts}");
     }
 }
 

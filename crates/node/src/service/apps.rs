@@ -7,7 +7,7 @@ use crate::NodeError;
 use std::sync::Arc;
 use strait_api::{
     Agreed, ApiError, AppFinish, AppInfo, AppInstall, AppMove, AppMoved, AppPosition, AssetAmount, ErrorCode,
-    InstalledApp, InstalledApps, Nothing,
+    InstalledApp, InstalledApps, Nothing, Phase,
 };
 use strait_protocol::{self as protocol, AppStart, Command, Operation, Outcome};
 use strait_types::{Amount, ChannelId, ChannelParams, Side};
@@ -16,15 +16,19 @@ impl Core {
     pub(crate) async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
         let (_, chain) = self.chain(request.chain_id)?;
         let app = chain.node.install_app(request.runtime.to_vec()).await?;
-        Ok(InstalledApp { chain_id: chain.node.domain().chain_id(), app })
+        let is_taken = chain.node.query(move |engine| engine.takes_app(app)).await?;
+        Ok(InstalledApp { chain_id: chain.node.domain().chain_id(), app, is_taken })
     }
 
     pub(crate) async fn app_list(&self) -> Result<InstalledApps, ApiError> {
         let mut apps = Vec::new();
         for chain in &self.nodes {
             let chain_id = chain.node.domain().chain_id();
-            let installed = chain.node.apps().await?;
-            apps.extend(installed.into_iter().map(|app| InstalledApp { chain_id, app }));
+            let installed = chain.node.query(move |engine| {
+                let app = |app| InstalledApp { chain_id, app, is_taken: engine.takes_app(app) };
+                engine.apps().map(app).collect::<Vec<_>>()
+            });
+            apps.extend(installed.await?);
         }
         apps.sort_unstable_by_key(|installed| (installed.chain_id, installed.app));
         Ok(InstalledApps { apps })
@@ -38,6 +42,7 @@ impl Core {
                 ErrorCode::InvalidParams,
                 format!("the channel {id} has no app; it is one for payments"),
             )
+            .hint("`strait channel show` shows it; `strait app open --in` opens a game in it")
         })?;
         let start = self.node(&known)?.query(move |engine| engine.channel(id)?.app_start().cloned()).await?;
         let AppStart { stakes, first } = start.ok_or(NodeError::Mismatch)?;
@@ -49,6 +54,7 @@ impl Core {
                 data: view.state.app_data,
             },
         };
+        let is_over = view.state.is_final || self.show(id).await?.phase == Phase::Closed;
         Ok(AppInfo {
             channel: id,
             app: view.app,
@@ -56,6 +62,7 @@ impl Core {
             version: view.state.version.0,
             stakes,
             position: shown(last),
+            is_over,
             our_turn: view.our_turn,
             in_flight: view.in_flight,
             deadline: view.deadline,
@@ -69,13 +76,54 @@ impl Core {
     pub(crate) async fn app_move(self: &Arc<Core>, mut request: AppMove) -> Result<AppMoved, ApiError> {
         let known = self.known(request.channel).await?;
         let next = position(&request.next)?;
-        let Some(key) = request.idempotency_key.take() else { return self.move_now(&known, next).await };
+        let accept_less = request.accept_less;
+        let Some(key) = request.idempotency_key.take() else {
+            return self.move_now(&known, next, accept_less).await;
+        };
         let keyed = Keyed::new(self, &key, "app_move", &request, Some(&known))?;
         let intention = self.intention(&known, vec![Operation::Move(next.clone())], false).await?;
-        self.once(keyed, intention, |core| async move { core.move_now(&known, next).await }).await
+        self.once(keyed, intention, move |core| async move { core.move_now(&known, next, accept_less).await })
+            .await
     }
 
-    async fn move_now(&self, known: &Known, next: protocol::AppMove) -> Result<AppMoved, ApiError> {
+    /// Whether what the app would give this node after a move is there.
+    async fn check_covered(&self, known: &Known, next: protocol::AppMove) -> Result<(), ApiError> {
+        let id = known.id;
+        let after = self.node(known)?.query(move |engine| {
+            let verdict = engine.verdict_after(id, &next)?;
+            Some((verdict, engine.view(id)?.balances))
+        });
+        let Some((verdict, balances)) = after.await? else { return Ok(()) };
+        for (deltas, balance) in verdict.iter().zip(&balances) {
+            let (gain, there) = (deltas[known.side as usize], balance.deposited[1]);
+            let Some(gain) = u128::try_from(gain).ok().and_then(Amount::new).filter(|gain| *gain > there)
+            else {
+                continue;
+            };
+            let chain_id = self.chain_id(known.chain);
+            let write = |amount| self.assets.write(chain_id, balance.asset, amount);
+            return Err(ApiError::new(
+                ErrorCode::AwaitingDeposit,
+                format!(
+                    "after this move the app gives this node {}, and the peer has put in {}: no more than that is ever paid",
+                    write(gain),
+                    write(there)
+                ),
+            )
+            .hint("nothing was sent; end the game instead (`strait app finish`) and open one with the stake that its data say, or accept less (`--accept-less`)"));
+        }
+        Ok(())
+    }
+
+    async fn move_now(
+        &self,
+        known: &Known,
+        next: protocol::AppMove,
+        accept_less: bool,
+    ) -> Result<AppMoved, ApiError> {
+        if !accept_less {
+            self.check_covered(known, next.clone()).await?;
+        }
         let moved = self.with_peer(known, |node| node.play(known.id, next.clone())).await;
         match moved.map_err(of_move)? {
             Outcome::Moved { version } => Ok(AppMoved { version: version.0 }),

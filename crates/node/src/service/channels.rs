@@ -47,7 +47,9 @@ impl Core {
                 let info = |known: &Arc<Known>| {
                     let channel = engine.channel(known.id)?;
                     let declined = engine.answer_to_offer(known.id).and_then(Result::err);
-                    Some((known.id, channel_info(known, chain_id, &channel, declined)))
+                    let parent = channel.parent().and_then(|parent| engine.channel(parent));
+                    let info = channel_info(known, chain_id, &channel, parent.as_deref(), declined);
+                    Some((known.id, info))
                 };
                 wanted.iter().filter_map(info).collect::<Vec<_>>()
             });
@@ -358,6 +360,13 @@ fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
             ..error
         }
         .hint("open another one; the node resolves the locks"),
+        (ErrorCode::ChannelNotOpen, Phase::Closed) if info.awaits_parent.is_some() => {
+            let message = format!(
+                "the channel {id} is closed: the chain has decided it, and what it gave lies in the channel that it was opened in"
+            );
+            ApiError { message, ..error }
+                .hint("the peer signs it there, or the node goes to the chain with that channel, too; `strait channel show` tells when, `strait channel dispute` of that channel does it now")
+        }
         (ErrorCode::ChannelNotOpen, Phase::Closed) => {
             ApiError { message: format!("the channel {id} is closed, and both are paid"), ..error }
                 .hint("nothing is left to do; open another one to go on")

@@ -2,9 +2,12 @@
 
 use super::registry::Known;
 use strait_api::{
-    ApiError, Balance, ChannelInfo, ChildInfo, Dispute, ErrorCode, Link, LockInfo, Phase, UnderWay,
+    ApiError, AwaitsParent, Balance, ChannelInfo, ChildInfo, Dispute, ErrorCode, Link, LockInfo, Phase,
+    UnderWay,
 };
-use strait_protocol::{BalanceView, Channel, ChildView, ExecutionView, LockView, Phase as ChainPhase};
+use strait_protocol::{
+    BalanceView, Channel, ChildView, ExecutionView, LockView, Phase as ChainPhase, Standing,
+};
 use strait_types::{Address, Amount, AssetIndex};
 
 /// Text of a memo: as it is when it is text, else `0x` and hex.
@@ -65,7 +68,16 @@ fn lock(known: &Known, view: &LockView) -> LockInfo {
 
 fn child(known: &Known, view: &ChildView) -> ChildInfo {
     let [stake, peer_stake] = view.stakes;
-    ChildInfo { channel: view.child, asset: known.asset(view.asset), stake, peer_stake }
+    let gets = |side: usize| view.outcome.map(|outcome| outcome[side]);
+    ChildInfo {
+        channel: view.child,
+        asset: known.asset(view.asset),
+        stake,
+        peer_stake,
+        gets: gets(0),
+        peer_gets: gets(1),
+        leaves_at: view.leaves_at,
+    }
 }
 
 fn under_way(view: &ExecutionView) -> UnderWay {
@@ -73,11 +85,19 @@ fn under_way(view: &ExecutionView) -> UnderWay {
     UnderWay { version: version.0, is_close: closes, is_ours: ours, is_on_chain, until }
 }
 
-/// A channel as clients see it; `declined`: why the peer does not take it.
+/// What the chain has decided of a child and its parent has not taken over.
+fn awaits_parent(child: &Channel, parent: Option<&Channel>) -> Option<AwaitsParent> {
+    let is_held = matches!(child.standing(), Standing::Locked | Standing::Leaving);
+    let parent = parent.filter(|_| is_held && child.facts().phase == ChainPhase::Closed)?;
+    Some(AwaitsParent { phase: phase(&parent.facts().phase), leaves_at: parent.leaves_at(child.id()) })
+}
+
+/// A channel as clients see it, with its parent if it has one; `declined`: why the peer does not take it.
 pub(crate) fn channel_info(
     known: &Known,
     chain_id: u64,
     channel: &Channel,
+    parent: Option<&Channel>,
     declined: Option<String>,
 ) -> ChannelInfo {
     let view = channel.view();
@@ -138,6 +158,7 @@ pub(crate) fn channel_info(
         locks: view.locks.iter().map(|view| lock(known, view)).collect(),
         children: view.children.iter().map(|view| child(known, view)).collect(),
         parent: view.parent,
+        awaits_parent: awaits_parent(channel, parent),
         dispute,
     }
 }

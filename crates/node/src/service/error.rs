@@ -126,6 +126,10 @@ fn of_command(error: &CommandError) -> ApiError {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("wait for the peer's move (`strait app watch`); `strait app claim` lets the chain's clock run against it");
         }
+        CommandError::YourTurn => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("move (`strait app move`), or agree on an end (`strait app finish`); `strait channel dispute` leaves the game as it stands");
+        }
         CommandError::MoveInFlight | CommandError::AwaitingChain => {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app show` tells when the last move is decided; then move again");
@@ -166,6 +170,12 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         | Rule::StakeTooHigh
         | Rule::UnknownStart
         | Rule::AwaitsApproval => ErrorCode::PolicyRefused,
+        Rule::StakeTooLow => {
+            return with_hint(
+                ErrorCode::InvalidParams,
+                "put in what the app's data say, or let the data say what is put in",
+            );
+        }
         Rule::ChildTerms | Rule::WrongOutcome => ErrorCode::InvalidParams,
         Rule::Restoring => ErrorCode::ChannelRestoring,
         Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,

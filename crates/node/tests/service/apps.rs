@@ -8,13 +8,14 @@ use strait_api::{
     ChannelOpen, ChannelRef, ErrorCode, Event, EventRecord, EventStream, HistoryEntry, HistoryLine,
     HistoryQuery, Link, Nothing, Phase,
 };
-use strait_app::{AppData as _, NativeRules as _, Position};
+use strait_app::{AppCode, AppData, NativeRules as _, Position};
 use strait_engine::Starts;
+use strait_examples::fair_exchange::{self, FairExchange, Reveal};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
 use strait_node::NodeConfig;
 use strait_node::service::Retention;
 use strait_node::transport::{Limits, Listen};
-use strait_types::{Address, Amount, ChannelId, Side};
+use strait_types::{Address, Amount, B256, ChannelId, Side};
 
 const STAKE: u128 = 1_000;
 
@@ -49,7 +50,7 @@ async fn turn(party: &Party, channel: ChannelId) -> Position<Heap> {
     }
 }
 
-fn wire(position: &Position<Heap>) -> AppPosition {
+fn wire<D: AppData>(position: &Position<D>) -> AppPosition {
     AppPosition {
         writer: position.writer as u8,
         deltas: position.deltas.iter().map(|pair| pair.map(|delta| delta.to_string())).collect(),
@@ -65,7 +66,7 @@ async fn take(party: &Party, channel: ChannelId, sticks: u8) {
 
 async fn taking(party: &Party, channel: ChannelId, sticks: u8, key: Option<&str>) -> AppMove {
     let next = Sticks.play(&turn(party, channel).await, &Take(sticks)).expect("allowed");
-    AppMove { channel, next: wire(&next), idempotency_key: key.map(str::to_owned) }
+    AppMove { channel, next: wire(&next), accept_less: false, idempotency_key: key.map(str::to_owned) }
 }
 
 /// Both ask for the same end.
@@ -88,7 +89,11 @@ async fn finish_by(
 
 /// Gives both the app's code; its address.
 async fn install(parties: [&Party; 2]) -> Address {
-    let runtime = sticks::code().expect("fit").runtime().clone();
+    install_code(parties, &sticks::code().expect("fit")).await
+}
+
+async fn install_code(parties: [&Party; 2], code: &AppCode) -> Address {
+    let runtime = code.runtime().clone();
     let mut app = Address::ZERO;
     for party in parties {
         let request = AppInstall { chain_id: None, runtime: runtime.clone() };
@@ -147,7 +152,7 @@ async fn a_game_is_opened_played_and_paid() {
         let none = Position { writer: Side::One, ..before };
         alice
             .service
-            .app_move(AppMove { channel, next: wire(&none), idempotency_key: None })
+            .app_move(AppMove { channel, next: wire(&none), accept_less: false, idempotency_key: None })
             .await
             .expect_err("no move")
     };
@@ -182,7 +187,12 @@ async fn a_game_is_opened_played_and_paid() {
     assert_eq!(again.version, agreed.version);
     let over = alice.service.app_finish(slip).await.expect_err("it is over");
     assert_eq!(over.code, ErrorCode::ChannelNotOpen);
-    let next = AppMove { channel, next: wire(&sticks::start(STAKE, 5, 1)), idempotency_key: None };
+    let next = AppMove {
+        channel,
+        next: wire(&sticks::start(STAKE, 5, 1)),
+        accept_less: false,
+        idempotency_key: None,
+    };
     let over = bob.service.app_move(next).await.expect_err("it is over");
     assert!(over.code == ErrorCode::ChannelNotOpen && over.message.contains("the game is over"), "{over}");
     let paid =
@@ -191,6 +201,34 @@ async fn a_game_is_opened_played_and_paid() {
         paid.map(|wei| wei.to::<u128>()),
         [u128::from(10 * ETHER) + STAKE, u128::from(10 * ETHER) - STAKE]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_not_shown_for_a_price_that_is_not_there() {
+    let world = World::new();
+    let (alice, bob, parent) = world.pair().await;
+    let app = install_code([&alice, &bob], &fair_exchange::code().expect("fit")).await;
+    let key = B256::repeat_byte(7);
+    // Bob sells for 50, and alice has put in 20.
+    let start = fair_exchange::start(Side::One, 50, fair_exchange::key_hash(key), vec![[0, 0]]);
+    let request = AppOpen {
+        parent: Some(parent),
+        peer_stake: vec![Amount::ZERO],
+        start: wire(&start),
+        ..five_sticks(app, String::new(), Amount::from(20))
+    };
+    let channel = soon("the opening", alice.service.app_open(request)).await.expect("opened").channel.channel;
+    until(&bob, channel, |info| info.our_turn && !info.in_flight).await;
+    let next = wire(&FairExchange.play(&start, &Reveal(key)).expect("the key"));
+    let reveal = AppMove { channel, next, accept_less: false, idempotency_key: None };
+    let refused = soon("the answer", bob.service.app_move(reveal.clone())).await.expect_err("not for 20");
+    assert!(
+        refused.code == ErrorCode::AwaitingDeposit && refused.message.contains("no more than that"),
+        "{refused}"
+    );
+    assert_eq!(show(&bob, channel).await.version, 1, "nothing was sent");
+    let less = AppMove { accept_less: true, ..reveal };
+    assert_eq!(soon("the move", bob.service.app_move(less)).await.expect("moved").version, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,11 @@ impl World {
         self.chain.with(|chain| code.address(chain.adjudicator()))
     }
 
+    fn sale(&self) -> Address {
+        let code = strait_examples::fair_exchange::code().expect("fit to be an app");
+        self.chain.with(|chain| code.address(chain.adjudicator()))
+    }
+
     /// A node alone, over what its last life left.
     pub(crate) async fn node(&self, index: u8) -> Node {
         self.node_with(index, |_| ()).await
@@ -134,7 +139,7 @@ impl World {
                 ..Limits::default()
             },
             policy: Policy {
-                apps: vec![self.sticks()],
+                apps: vec![self.sticks(), self.sale()],
                 stakes: [(Address::ZERO, Amount::from(ETHER))].into(),
                 starts: Starts::Any,
                 ..Policy::default()

@@ -2,7 +2,7 @@
 
 use super::read::Verdict;
 use super::{Channel, Context, Link, Outputs, Pending, Queued};
-use crate::app::{AppStart, AppView, check_deltas};
+use crate::app::{AppMove, AppStart, AppView, check_deltas};
 use crate::command::{CommandError, Event, Outcome, Token};
 use crate::message::Update;
 use crate::onchain::Phase;
@@ -16,6 +16,9 @@ use crate::signer::SignerError;
 use borsh::{BorshDeserialize, BorshSerialize};
 use strait_types::{ChannelId, ChannelParams, Side, Signature, State, Version};
 
+/// What the peer has at least after a start of this node, milliseconds, unless it has less altogether.
+const RETURN_MS: u64 = 3_600_000;
+
 /// What a channel with an app keeps beside what every channel keeps.
 #[derive(Clone, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
 pub(super) struct AppPart {
@@ -26,11 +29,13 @@ pub(super) struct AppPart {
     pub(super) is_refused: bool,
     /// The peer signed to end the dispute of this number.
     pub(super) resume: Option<(u16, Signature)>,
+    /// Since when it stands as it does, milliseconds.
+    pub(super) turn_ms: Option<u64>,
 }
 
 impl AppPart {
     pub(super) fn new(start: AppStart) -> AppPart {
-        AppPart { start, dispute: None, is_refused: false, resume: None }
+        AppPart { start, dispute: None, is_refused: false, resume: None, turn_ms: None }
     }
 }
 
@@ -86,7 +91,12 @@ impl Channel {
         Ok(())
     }
 
-    pub(super) fn begin_dispute(&mut self, token: Token, out: &mut Outputs) -> Result<(), CommandError> {
+    pub(super) fn begin_dispute(
+        &mut self,
+        ctx: &Context<'_>,
+        token: Token,
+        out: &mut Outputs,
+    ) -> Result<(), CommandError> {
         let confirmed = &self.durable.confirmed.position.state;
         if self.is_paid_out() {
             return Err(CommandError::AppOver);
@@ -96,6 +106,10 @@ impl Channel {
         }
         if confirmed.version == Version::ZERO && !self.is_child() {
             return Err(CommandError::NotStarted);
+        }
+        // The chain's clock would run against ourselves. Without the peer there is no other way to move.
+        if self.volatile.link == Link::Up && self.is_our_turn() && !ctx.halted {
+            return Err(CommandError::YourTurn);
         }
         self.want_dispute(out);
         out.done(Some(token), Ok(Outcome::Disputing));
@@ -208,7 +222,7 @@ impl Channel {
         let step = if may_write { self.step_app(ctx, &queued.operation) } else { Err(CommandError::NotOpen) };
         match step {
             Ok(position) => {
-                self.volatile.turn_ms = Some(ctx.now_ms);
+                self.begin_turn(ctx, out);
                 self.write_one(ctx, queued, position, out)?;
                 if ends {
                     self.end_written();
@@ -335,17 +349,46 @@ impl Channel {
         if patience == 0 || is_ordered || !self.is_peers_turn() {
             return None;
         }
-        // After a start the first tick sets the time from which it counts.
-        Some(self.volatile.turn_ms.map_or(0, |since| since.saturating_add(patience)))
+        // After a start the first tick sets the time from which it counts. The peer's user could not move while we were away.
+        let Some(seen) = self.volatile.turn_ms else { return Some(0) };
+        let since = self.durable.app.as_ref().and_then(|app| app.turn_ms).unwrap_or(seen);
+        Some(since.saturating_add(patience).max(seen.saturating_add(patience.min(RETURN_MS))))
     }
 
     pub(super) fn watch_turn(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
         let Some(end) = self.patience_ends() else { return };
-        if self.volatile.turn_ms.is_none() {
+        let is_known = self.durable.app.as_ref().is_some_and(|app| app.turn_ms.is_some());
+        if !is_known {
+            self.begin_turn(ctx, out);
+        } else if self.volatile.turn_ms.is_none() {
             self.volatile.turn_ms = Some(ctx.now_ms);
         } else if end <= ctx.now_ms {
             self.want_dispute(out);
         }
+    }
+
+    /// From now on whoever is to move takes its time.
+    pub(super) fn begin_turn(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        let Some(app) = &mut self.durable.app else { return };
+        app.turn_ms = Some(ctx.now_ms);
+        self.volatile.turn_ms = Some(ctx.now_ms);
+        out.records.push(Record::Turn { since_ms: ctx.now_ms });
+    }
+
+    fn is_our_turn(&self) -> bool {
+        let state = &self.head().state;
+        state.version > Version::ZERO
+            && !state.is_final
+            && self.durable.pending.is_empty()
+            && state.writer == self.durable.side
+    }
+
+    /// The state that a move of whoever is to move would lead to, whatever the app says of it; `None` where it can't be one.
+    pub fn after_move(&self, next: &AppMove) -> Option<State> {
+        let base = self.head();
+        let operations = [Operation::Move(next.clone())].into();
+        let next = base.next(base.state.version.next()?, &operations, &mut |_, _| Ok(()));
+        next.ok().map(|position| position.state)
     }
 
     /// The app at a glance.
@@ -356,10 +399,7 @@ impl Channel {
         Some(AppView {
             app: self.durable.params.app,
             start: app.start.clone(),
-            our_turn: state.version > Version::ZERO
-                && !state.is_final
-                && self.durable.pending.is_empty()
-                && state.writer == self.durable.side,
+            our_turn: self.is_our_turn(),
             in_flight: !self.durable.pending.is_empty(),
             deadline: self.last_word(facts),
             claims_at: self.patience_ends().filter(|end| *end > 0).map(|end| end.div_ceil(1_000)),

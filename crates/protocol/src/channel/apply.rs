@@ -165,6 +165,7 @@ impl Channel {
         match record {
             Record::Dispute { number } => app.dispute = Some(*number),
             Record::MoveRefused => app.is_refused = true,
+            Record::Turn { since_ms } => app.turn_ms = Some(*since_ms),
             Record::Resume { dispute, signature } => app.resume = Some((*dispute, *signature)),
             _ => {}
         }

@@ -8,7 +8,6 @@ use crate::onchain::{Phase, Settlement};
 use crate::operation::Operation;
 use crate::position::NumberedLock;
 use crate::rule::Rule;
-use crate::settings::Settings;
 use std::collections::BTreeSet;
 use strait_types::{Amount, AssetIndex, ChannelId, ChannelParams, Lock, LockKind, MAX_LOCKS, Side, Version};
 
@@ -31,6 +30,8 @@ pub(super) struct Told {
     outcome: ChildOutcome,
     /// Since when the peer could take it over from the chain in the life of this process, milliseconds.
     since: Option<u64>,
+    /// It has had a moment for that.
+    has_waited: bool,
 }
 
 impl Channel {
@@ -41,6 +42,14 @@ impl Channel {
     /// Participant 0 of the parent plays index 1 of a child that this side opens.
     fn flips(&self) -> bool {
         self.durable.side == Side::One
+    }
+
+    /// A child as it would be opened, for whoever judges its terms.
+    ///
+    /// # Errors
+    /// When the channel has no such asset.
+    pub fn opening_of(&self, new: &NewChild) -> Result<ChildOpening, Rule> {
+        new.opening(self.as_parent(), self.durable.side, Version::ZERO)
     }
 
     pub(super) fn begin_child(
@@ -187,7 +196,8 @@ impl Channel {
             Some(outcome) => {
                 let counts = outcome.on_chain_at.is_some() && outcome.is_agreed;
                 let since = before.and_then(|told| told.since).unwrap_or(ctx.now_ms);
-                let told = Told { outcome, since: counts.then_some(since) };
+                let has_waited = before.is_some_and(|told| told.has_waited);
+                let told = Told { outcome, since: counts.then_some(since), has_waited };
                 self.volatile.outcomes.insert(child, told);
             }
             None => {
@@ -292,16 +302,15 @@ impl Channel {
     /// Whether the peer has taken too long to take over what the chain has of a child: by the chain's time, so that it
     /// does not begin anew with each start of this node, and after it had a moment since the start.
     fn is_closing_late(&self, ctx: &Context<'_>) -> bool {
-        let Settings { move_patience, hold_timeout_ms, .. } = *self.durable.settings;
+        let move_patience = self.durable.settings.move_patience;
         let is_leaving = self.durable.force_close || self.durable.chain.head().phase != Phase::Open;
         if move_patience == 0 || is_leaving || self.volatile.outcomes.is_empty() {
             return false;
         }
         let is_late = |entry: &NumberedLock| {
-            let Told { outcome, since } = self.volatile.outcomes.get(&ChannelId(entry.lock.reference))?;
-            let (at, since) = (outcome.on_chain_at?, (*since)?);
-            let has_waited = ctx.now_ms.saturating_sub(since) >= hold_timeout_ms;
-            Some(has_waited && at.saturating_add(move_patience) <= ctx.head_time)
+            let told = self.volatile.outcomes.get(&ChannelId(entry.lock.reference))?;
+            let at = told.outcome.on_chain_at.filter(|_| told.has_waited)?;
+            Some(at.saturating_add(move_patience) <= ctx.head_time)
         };
         let locks = &self.durable.confirmed.position.locks;
         locks.iter().filter(|entry| entry.lock.kind == LockKind::Channel).filter_map(is_late).any(|late| late)
@@ -309,9 +318,31 @@ impl Channel {
 
     /// A peer that let the chain decide a child, and does not take over what it decided, leaves nothing but the chain.
     pub(super) fn watch_closings(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
+        let moment = self.durable.settings.hold_timeout_ms;
+        if !self.volatile.outcomes.is_empty() {
+            for told in self.volatile.outcomes.values_mut() {
+                told.has_waited |= told.since.is_some_and(|since| ctx.now_ms.saturating_sub(since) >= moment);
+            }
+        }
         if self.is_closing_late(ctx) {
             self.leave(out);
         }
+    }
+
+    /// When a moment is over in which the peer could have taken over what the chain decided, milliseconds.
+    pub(super) fn closing_moment_ends(&self) -> Option<u64> {
+        let waiting = self.volatile.outcomes.values().filter(|told| !told.has_waited);
+        let moment = self.durable.settings.hold_timeout_ms;
+        waiting.filter_map(|told| Some(told.since?.saturating_add(moment))).min()
+    }
+
+    /// When this side goes to the chain if the peer has not taken over by then what that decided of a child: Unix seconds,
+    /// by the chain's time.
+    pub fn leaves_at(&self, child: ChannelId) -> Option<u64> {
+        let patience = Some(self.durable.settings.move_patience).filter(|patience| *patience > 0)?;
+        let at = self.told_of(child)?.on_chain_at?;
+        let is_leaving = self.durable.force_close || self.durable.chain.head().phase != Phase::Open;
+        (!is_leaving).then(|| at.saturating_add(patience))
     }
 
     /// In child channels, in the smallest unit.

@@ -174,7 +174,7 @@ impl Channel {
         let state = recorded.clone();
         out.records.push(Record::Forced(Box::new(state.clone())));
         let overtaken = self.apply_forced(state.clone());
-        self.volatile.turn_ms = Some(ctx.now_ms);
+        self.begin_turn(ctx, out);
         let mut is_ours = false;
         for Pending { hash, tickets, .. } in overtaken {
             let counts = hash == self.durable.confirmed.hash;

@@ -85,7 +85,7 @@ impl Channel {
         if !guarded.params.app.is_zero() && !channel.has_app() {
             // It is long behind; what counts is signed.
             let start = AppStart { stakes: Vec::new(), first: AppMove::of(&guarded.latest.position.state) };
-            channel.durable.app = Some(AppPart { start, dispute: None, is_refused: false, resume: None });
+            channel.durable.app = Some(AppPart::new(start));
         }
         channel.durable.chain = chain;
         channel.renew(guarded);

@@ -299,7 +299,7 @@ struct Work {
     offered: Option<Offered>,
     /// When we agreed to the end of an app, milliseconds.
     agreed_ms: Option<u64>,
-    /// Since when an app stands as it does, milliseconds.
+    /// Since when an app stands as it does for all that this process has seen, milliseconds.
     turn_ms: Option<u64>,
     /// The peer has connected since the running dispute began.
     came_back: bool,
@@ -395,7 +395,7 @@ impl Channel {
             (true, Command::Close) if self.head().state.version == Version::ZERO => {
                 self.begin_finish(ctx, token, vec![[0, 0]; self.durable.params.assets.len()], out)
             }
-            (true, Command::Dispute) => self.begin_dispute(token, out),
+            (true, Command::Dispute) => self.begin_dispute(ctx, token, out),
             (true, _) => Err(CommandError::Rule(Rule::Unsupported)),
             (false, command) => self.payment_command(ctx, token, command),
         }
@@ -407,6 +407,9 @@ impl Channel {
         token: Token,
         command: Command,
     ) -> Result<(), CommandError> {
+        if matches!(command, Command::Move(_) | Command::Finish { .. } | Command::Dispute) {
+            return Err(CommandError::Rule(Rule::Unsupported));
+        }
         self.check_usable()?;
         if self.is_child() && !matches!(command, Command::Pay(_) | Command::Close) {
             return Err(CommandError::Rule(Rule::Unsupported));
@@ -434,10 +437,8 @@ impl Channel {
             Command::Withdraw { asset, amount } => self.begin_withdraw(token, asset, amount),
             Command::OpenChild(new) => self.begin_child(ctx, token, *new),
             Command::Close => self.begin_close(token),
-            Command::ForceClose => Ok(()),
-            Command::Move(_) | Command::Finish { .. } | Command::Dispute => {
-                Err(CommandError::Rule(Rule::Unsupported))
-            }
+            // Taken care of before.
+            Command::ForceClose | Command::Move(_) | Command::Finish { .. } | Command::Dispute => Ok(()),
         }
     }
 
@@ -618,7 +619,7 @@ impl Channel {
         match event {
             AdjudicatorEvent::Challenged { .. } => self.volatile.came_back = false,
             AdjudicatorEvent::Resumed { .. } if self.has_app() => {
-                self.volatile.turn_ms = Some(ctx.now_ms);
+                self.begin_turn(ctx, out);
                 if self.volatile.link != Link::Down {
                     self.volatile.link = Link::Syncing;
                     self.volatile.progress_ms = ctx.now_ms;

@@ -144,11 +144,11 @@ impl Channel {
     fn accept(&mut self, ctx: &Context<'_>, update: Update, position: Position, out: &mut Outputs) {
         self.count_for_invoices(ctx, &update.operations);
         self.tell_received(&update, out);
-        self.volatile.turn_ms = Some(ctx.now_ms);
         let confirmed = self.apply_accepted(&update, position);
         tell_play(&confirmed, out);
         out.events.extend(play_event(&update.operations, &self.durable.confirmed.position.state, false));
         out.records.push(Record::Accepted(update));
+        self.begin_turn(ctx, out);
         self.complete(confirmed, out);
         self.volatile.acknowledge_due = true;
         self.volatile.progress_ms = ctx.now_ms;

@@ -37,7 +37,8 @@ impl Channel {
         let held = self.volatile.held.as_ref().filter(|_| !self.has_app());
         let held = held.map(|held| held.since.saturating_add(settings.hold_timeout_ms));
         let retry = self.awaits_peer().then_some(retry);
-        [retry, held, self.patience_ends(), self.rebase_patience_ends()].into_iter().flatten().min()
+        let patience = [self.patience_ends(), self.closing_moment_ends(), self.rebase_patience_ends()];
+        [retry, held].into_iter().chain(patience).flatten().min()
     }
 
     /// A peer that has many channels to synchronise is asked less and less often for each. What a restored side waits for

@@ -67,6 +67,10 @@ pub struct ChildView {
     pub asset: AssetIndex,
     /// What we and the peer have put in, in the smallest unit.
     pub stakes: [Amount; 2],
+    /// What we and the peer get of it, once it has come to that: by what both signed, or by what the chain decided.
+    pub outcome: Option<[Amount; 2]>,
+    /// See [`Channel::leaves_at`].
+    pub leaves_at: Option<u64>,
 }
 
 /// A channel at a glance.
@@ -193,10 +197,18 @@ impl Channel {
         let locks = self.head().locks.iter().map(|entry| &entry.lock);
         let children = locks.filter(|lock| lock.kind == LockKind::Channel);
         children
-            .map(|lock| ChildView {
-                child: ChannelId(lock.reference),
-                asset: lock.asset,
-                stakes: [lock.amounts[side.index()], lock.amounts[side.other().index()]],
+            .map(|lock| {
+                let child = ChannelId(lock.reference);
+                let order = |pair: [Amount; 2]| [pair[side.index()], pair[side.other().index()]];
+                // Of the child's participants, who may be ours the other way round.
+                let flipped = |[zero, one]: [Amount; 2]| if lock.flip { [one, zero] } else { [zero, one] };
+                ChildView {
+                    child,
+                    asset: lock.asset,
+                    stakes: order(lock.amounts),
+                    outcome: self.told_of(child).map(|told| order(flipped(told.amounts))),
+                    leaves_at: self.leaves_at(child),
+                }
             })
             .collect()
     }

@@ -402,8 +402,8 @@ impl Channel {
             return;
         }
         self.volatile.progress_ms = ctx.now_ms;
-        self.volatile.turn_ms = Some(ctx.now_ms);
         out.records.push(Record::Confirmed { version, signature });
+        self.begin_turn(ctx, out);
         let confirmed = self.apply_confirmed(version, signature);
         super::app::tell_play(&confirmed, out);
         self.complete(confirmed, out);

@@ -139,7 +139,7 @@ impl Book {
                 self.pending.clear();
                 self.confirm(hash, None);
             }
-            Record::Dispute { .. } | Record::MoveRefused | Record::Resume { .. } => {}
+            Record::Dispute { .. } | Record::MoveRefused | Record::Resume { .. } | Record::Turn { .. } => {}
             Record::Chain(_) | Record::Restored | Record::Rebasing { .. } | Record::ExecutionOver => {}
         }
         Ok(())

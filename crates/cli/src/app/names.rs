@@ -1,5 +1,5 @@
-//! The names that an app's author gave to its errors. The node holds the code alone, so `strait app install` keeps them in
-//! the home directory of the command line.
+//! The names that an app's author gave to its errors and its data. The node holds the code alone, so `strait app install`
+//! keeps them in the home directory of the command line.
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use strait_api::ApiError;
-use strait_app::Reasons;
+use strait_app::{Fields, Reasons};
 use strait_types::{Address, Bytes};
 
 /// In front of what an app reverted with, in the node's words.
@@ -17,24 +17,43 @@ fn file(home: &Path, app: Address) -> PathBuf {
     home.join("apps").join(format!("{app}.json"))
 }
 
-/// Keeps what an artifact says of errors. Without it they are shown as bytes, so that nothing fails.
-pub(super) fn keep(context: &Context, app: Address, artifact: &str) {
+/// Keeps what an artifact says of errors, and what its data's fields are called; `fields` that are not given stay as they
+/// were. Without it errors and data are shown as bytes, so that nothing fails.
+pub(super) fn keep(context: &Context, app: Address, artifact: &str, title: &str, fields: &str) {
     let Some(home) = &context.home else { return };
+    let before = kept(context, app);
+    let fields = Some(fields).filter(|fields| !fields.is_empty());
+    let fields = fields.or_else(|| before.as_ref()?["fields"].as_str()).unwrap_or_default();
     let Ok(artifact) = serde_json::from_str::<Value>(artifact) else { return };
     let is_error = |item: &&Value| item["type"] == "error";
     let errors: Vec<&Value> = artifact["abi"].as_array().into_iter().flatten().filter(is_error).collect();
     let path = file(home, app);
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     // A home that cannot be written to, or none at all, is no reason to refuse an app.
-    drop(written.and_then(|()| fs::write(path, json!({ "abi": errors }).to_string())));
+    let names = json!({ "title": title, "abi": errors, "fields": fields });
+    drop(written.and_then(|()| fs::write(path, names.to_string())));
+}
+
+fn kept(context: &Context, app: Address) -> Option<Value> {
+    let text = fs::read_to_string(file(context.home.as_ref()?, app)).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// The fields of an app's data: as they are given, else as they were at its installation.
+pub(crate) fn fields(context: &Context, app: Option<Address>, given: &Fields) -> Fields {
+    let known = || Fields::read(kept(context, app?)?["fields"].as_str()?).ok();
+    if given.is_empty() { known().unwrap_or_default() } else { given.clone() }
+}
+
+/// What an app is called here.
+pub(super) fn title(context: &Context, app: Address) -> String {
+    kept(context, app).and_then(|kept| Some(kept["title"].as_str()?.to_owned())).unwrap_or_default()
 }
 
 /// What the node said of an app's refusal, with the error's name.
 pub(super) fn named(context: &Context, app: Address, error: ApiError) -> Failure {
     let Some((before, bytes, after)) = reverted(&error.message) else { return error.into() };
-    let kept = context.home.as_ref().and_then(|home| fs::read_to_string(file(home, app)).ok());
-    let abi = kept.and_then(|kept| serde_json::from_str::<Value>(&kept).ok());
-    let Some(abi) = abi else {
+    let Some(abi) = kept(context, app) else {
         let hint = format!(
             "{}; `strait app install ARTIFACT` with this home tells the names of the app's errors",
             error.hint
@@ -77,7 +96,10 @@ mod tests {
         assert!(named(&context, app, refused()).render(false, false).contains("strait app install"));
         let abi =
             json!({"abi": [{"type": "error", "name": "NotYourTurn", "inputs": []}, {"type": "function"}]});
-        keep(&context, app, &abi.to_string());
+        keep(&context, app, &abi.to_string(), "Mine", "uint8 hand");
+        keep(&context, app, &abi.to_string(), "Mine", "");
+        assert_eq!(fields(&context, Some(app), &Fields::default()).show(&[0; 32]), "hand 0");
+        assert_eq!(title(&context, app), "Mine");
         let told = named(&context, app, refused()).to_string();
         assert_eq!(told, "validTransition reverted: NotYourTurn; look at the app's rules");
         let other = ApiError::new(ErrorCode::InvalidParams, "validTransition reverted: the column is full");
