@@ -148,8 +148,8 @@ impl Channel {
         tell_play(&confirmed, out);
         out.events.extend(play_event(&update.operations, &self.durable.confirmed.position.state, false));
         out.records.push(Record::Accepted(update));
-        self.begin_turn(ctx, out);
         self.complete(confirmed, out);
+        self.begin_turn(ctx, out);
         self.volatile.acknowledge_due = true;
         self.volatile.progress_ms = ctx.now_ms;
         if self.is_writer() {

@@ -403,10 +403,10 @@ impl Channel {
         }
         self.volatile.progress_ms = ctx.now_ms;
         out.records.push(Record::Confirmed { version, signature });
-        self.begin_turn(ctx, out);
         let confirmed = self.apply_confirmed(version, signature);
         super::app::tell_play(&confirmed, out);
         self.complete(confirmed, out);
+        self.begin_turn(ctx, out);
     }
 
     pub(super) fn on_refusal(&mut self, ctx: &Context<'_>, refusal: &Refusal, out: &mut Outputs) {
