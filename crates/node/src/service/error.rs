@@ -170,12 +170,6 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         | Rule::StakeTooHigh
         | Rule::UnknownStart
         | Rule::AwaitsApproval => ErrorCode::PolicyRefused,
-        Rule::StakeTooLow => {
-            return with_hint(
-                ErrorCode::InvalidParams,
-                "put in what the app's data say, or let the data say what is put in",
-            );
-        }
         Rule::ChildTerms | Rule::WrongOutcome => ErrorCode::InvalidParams,
         Rule::Restoring => ErrorCode::ChannelRestoring,
         Rule::DepositTooSmall => ErrorCode::AwaitingDeposit,
@@ -199,7 +193,7 @@ fn of_rule(rule: Rule, message: String) -> ApiError {
         Rule::LockExpiry => {
             return with_hint(ErrorCode::InvalidParams, "choose an expiry further away, but within a week");
         }
-        Rule::UnevenMove | Rule::AppDataTooLong | Rule::IllegalMove => {
+        Rule::UnevenMove | Rule::AppDataTooLong | Rule::IllegalMove | Rule::StakeTooLow => {
             return with_hint(ErrorCode::InvalidParams, "look at the app's rules and the channel's state");
         }
         Rule::Finished => ErrorCode::ChannelNotOpen,
