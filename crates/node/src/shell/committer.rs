@@ -83,12 +83,7 @@ impl Committer {
                 Effect::Send { peer, frame } => self.transport.send(peer, frame),
                 Effect::Notify(notice) => notices.push(notice),
                 // The chain's thread ends only with the node.
-                Effect::Submit(submission) => {
-                    if let SubmissionKey::Call(call) = submission.key {
-                        tracing::info!(channel = %call.channel, call = call.name, "a call goes to the chain");
-                    }
-                    drop(self.chain.send(Task::Submit(submission)));
-                }
+                Effect::Submit(submission) => drop(self.chain.send(Task::Submit(submission))),
                 Effect::FetchEvents { channel, .. } => drop(self.chain.send(Task::Fetch(channel))),
                 Effect::LookUp { channel, hashes } => drop(self.chain.send(Task::LookUp(channel, hashes))),
                 Effect::FindCode { app } => drop(self.chain.send(Task::FindCode(app))),
