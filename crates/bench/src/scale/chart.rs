@@ -14,11 +14,7 @@ type Line<'a> = (&'a str, RGBColor, Vec<(f64, f64)>);
 pub(super) fn draw(report: &Report, directory: &Path) -> Result<()> {
     let sizes = &report.sizes;
     let by_channels: [Line<'_>; 2] = [
-        (
-            "CPU of a payment",
-            BLUE,
-            sizes.iter().map(|at| (at.channels as f64, at.cpu_us_per_payment)).collect(),
-        ),
+        ("CPU of a payment", BLUE, sizes.iter().map(|at| (at.channels as f64, at.cost_growth)).collect()),
         (
             "memory of a channel",
             RED,

@@ -28,6 +28,8 @@ const LARGE: u64 = 0;
 const SMALL: u64 = 1;
 /// Of the one that only pays.
 const PAYING: u64 = 2;
+/// Of the one that has only the first size's channels.
+const FIRST: u64 = 3;
 /// Channels over which payments are made to compare sizes.
 const FEW: u64 = 1_000;
 /// Memo of a payment, in bytes.
@@ -116,6 +118,9 @@ impl Bench<'_> {
         let empty = hub.used()?;
         let mut sizes = Vec::new();
         let mut opened = 0;
+        let first = self.arguments.channels.first().copied().unwrap_or_default();
+        let mut small = self.start(FIRST)?;
+        self.open(&mut small, 0, first)?;
         for &channels in &self.arguments.channels {
             eprintln!("{channels} channels");
             let began = Instant::now();
@@ -128,10 +133,9 @@ impl Bench<'_> {
             let started = hub.used()?;
             let connect_seconds = self.connect(&mut hub, channels)?;
             let connected = hub.used()?;
-            let paid =
-                self.rounds(|seed| hub.pay(channels, FEW.min(channels), self.arguments.payments, seed))?;
+            let (paid, cost_growth) = self.pay_in_turn((&mut hub, channels), (&mut small, first))?;
             let seconds = [open_seconds, hub.start_seconds, connect_seconds];
-            sizes.push(AtSize::new(channels, seconds, [&empty, &started, &connected], paid));
+            sizes.push(AtSize::new(channels, seconds, [&empty, &started, &connected], (paid, cost_growth)));
         }
         let small_share = self.compare(&mut hub, opened)?;
         drop(hub);
@@ -174,12 +178,22 @@ impl Bench<'_> {
         Ok((steps, pruned))
     }
 
-    fn rounds(&self, mut measure: impl FnMut(u64) -> Result<Paid>) -> Result<Paid> {
-        let paid = (0..self.arguments.rounds.max(1)).map(&mut measure).collect::<Result<Vec<_>>>()?;
-        Ok(Paid {
-            per_second: median(paid.iter().map(|paid| paid.per_second)),
-            cpu_us: median(paid.iter().map(|paid| paid.cpu_us)),
-        })
+    /// Payments over a few channels, with their CPU time as a multiple of that in a node that has only the first size's.
+    /// The nodes take turns, since a machine that others use is never the same for long.
+    fn pay_in_turn(&self, large: (&mut Hub, u64), small: (&mut Hub, u64)) -> Result<(Paid, f64)> {
+        let ((large, channels), (small, first)) = (large, small);
+        let payments = self.arguments.payments;
+        let (mut paid, mut growth) = (Vec::new(), Vec::new());
+        for seed in 0..self.arguments.rounds.max(1) {
+            let of_small = small.pay(first, FEW.min(first), payments, seed)?;
+            let of_large = large.pay(channels, FEW.min(channels), payments, seed)?;
+            growth.push(of_large.cpu_us / of_small.cpu_us);
+            paid.push(of_large);
+        }
+        let median_of = |figure: fn(&Paid) -> f64| median(paid.iter().map(figure));
+        let paid =
+            Paid { per_second: median_of(|paid| paid.per_second), cpu_us: median_of(|paid| paid.cpu_us) };
+        Ok((paid, median(growth.into_iter())))
     }
 
     /// Starts a node over what it left on disk.

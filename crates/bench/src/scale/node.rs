@@ -7,6 +7,7 @@ use crate::party::{Stream, orders, pay, say};
 use crate::talk::Usage;
 use crate::usage::{Counters, figure};
 use anyhow::{Context as _, Result};
+use std::collections::HashSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
@@ -56,7 +57,7 @@ pub(super) async fn run(setup: &str) -> Result<()> {
             }
             Order::Pay { channels, over, payments, seed } => {
                 let chosen: Vec<_> =
-                    (0..over).map(|index| measured.id(random(seed, index) % channels)).collect();
+                    choose(seed, channels, over).into_iter().map(|number| measured.id(number)).collect();
                 let stream =
                     Stream { node: &measured.node, channels: &chosen, in_flight: IN_FLIGHT, aloud: false };
                 Said::Ran(pay(&stream, |_, started| started < payments).await?)
@@ -171,9 +172,20 @@ fn is_usable(view: &ChannelView) -> bool {
     view.link == "up" && view.balances.iter().all(|of| of.deposited[0] > Amount::ZERO)
 }
 
+/// So many different numbers below `below` in random order, or all of them. Different ones, since who draws some twice
+/// pays over fewer channels, of a few more than of many.
+fn choose(seed: u64, below: u64, many: u64) -> Vec<u64> {
+    let mut drawn = HashSet::new();
+    (0..)
+        .map(|index| random(seed << 32 | index) % below)
+        .filter(|number| drawn.insert(*number))
+        .take(usize::try_from(many.min(below)).unwrap_or(usize::MAX))
+        .collect()
+}
+
 /// Numbers that look random, the same in every run (SplitMix64).
-fn random(seed: u64, index: u64) -> u64 {
-    let mixed = seed.wrapping_add(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+fn random(index: u64) -> u64 {
+    let mixed = index.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^ (mixed >> 31)
@@ -182,4 +194,20 @@ fn random(seed: u64, index: u64) -> u64 {
 /// Bytes of the files in a directory.
 fn size(directory: &Path) -> Result<u64> {
     std::fs::read_dir(directory)?.map(|entry| Ok(entry?.metadata()?.len())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_chosen_once_each() {
+        for (below, many) in [(1_000, 1_000), (1_000_000, 1_000), (10, 1_000)] {
+            let chosen = choose(7, below, many);
+            let different: HashSet<_> = chosen.iter().collect();
+            assert_eq!(different.len() as u64, many.min(below));
+            assert_eq!(chosen.len(), different.len());
+            assert_ne!(chosen, choose(8, below, many), "each round has its own");
+        }
+    }
 }
