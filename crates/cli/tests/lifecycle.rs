@@ -489,7 +489,10 @@ fn a_node_restored_from_a_backup_goes_on_with_what_both_signed() {
         assert_eq!(error["code"], "channel_restoring", "{error}");
     }
     let (_, error) = customer.fails(&["pay", &channel, "0.05 ether"]);
-    assert!(error["message"].as_str().is_some_and(|text| text.contains("of chain time at the earliest")), "{error}");
+    assert!(
+        error["message"].as_str().is_some_and(|text| text.contains("of chain time at the earliest")),
+        "{error}"
+    );
     // What both signed may still be executed for a time that is agreed; it passes first.
     rpc(url, "evm_increaseTime", json!([3 * 3_600]));
     let info = customer.wait(&channel, "the rebase", |info| info["can_pay"] == true);
