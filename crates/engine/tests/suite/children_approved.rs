@@ -1,5 +1,6 @@
 //! What a peer would open in a payment channel, put before the operator.
 
+use crate::apps::STAKE;
 use crate::children::game;
 use crate::world::{World, policy, recover_with};
 use strait_engine::ports::Store;
@@ -139,7 +140,7 @@ fn an_approval_is_used_up_by_the_agreement_and_not_by_a_lost_answer() {
 fn what_the_operator_has_said_holds_after_a_restart() {
     let (mut world, parent) = World::careful_parent();
     let [wanted, unwanted] =
-        [game(&world, 5), NewChild { stakes: [1, 1].map(Amount::from), ..game(&world, 5) }];
+        [game(&world, 5), NewChild { stakes: [2 * STAKE; 2].map(Amount::from), ..game(&world, 5) }];
     world.refused(parent, &wanted);
     let id = world.waiting()[0];
     world.start_again(false);
