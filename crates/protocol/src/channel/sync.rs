@@ -60,6 +60,10 @@ impl Channel {
             && let Some(signature) = sync.signature
             && self.durable.pending.iter().any(|pending| pending.update.version == sync.confirmed)
         {
+            if self.is_too_early_to_confirm(ctx) {
+                // Asked again until the chain is read.
+                return;
+            }
             self.on_acknowledge(ctx, sync.confirmed, signature, out);
         }
         let own = self.durable.confirmed.position.state.version;

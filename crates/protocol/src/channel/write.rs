@@ -389,7 +389,7 @@ impl Channel {
         if version <= self.durable.confirmed.position.state.version {
             return;
         }
-        if self.finish_rebase(ctx, version, signature, out) {
+        if self.finish_rebase(ctx, version, signature, out) || self.is_too_early_to_confirm(ctx) {
             return;
         }
         let Some(pending) = self.durable.pending.iter().find(|pending| pending.update.version == version)
@@ -409,7 +409,16 @@ impl Channel {
         self.begin_turn(ctx, out);
     }
 
+    /// While the chain is not read we do not know by which state it has settled: a countersignature would make us forget that
+    /// state's locks, which nobody else may know. The peer sends it again when it gets the update again.
+    pub(super) fn is_too_early_to_confirm(&self, ctx: &Context<'_>) -> bool {
+        self.is_chain_stale(ctx) && self.positions().any(|position| !position.locks.is_empty())
+    }
+
     pub(super) fn on_refusal(&mut self, ctx: &Context<'_>, refusal: &Refusal, out: &mut Outputs) {
+        if refusal.signature.is_some() && self.is_too_early_to_confirm(ctx) {
+            return;
+        }
         if let Some(signature) = refusal.signature {
             self.on_acknowledge(ctx, refusal.confirmed, signature, out);
         }

@@ -264,7 +264,7 @@ fn a_lock_comes_back_from_a_version_that_the_peer_kept_to_itself() {
 
 #[test]
 fn what_the_peer_signs_when_all_is_over_makes_no_list_forgotten_that_the_chain_unlocks_by() {
-    for is_settled in [false, true] {
+    for when in ["challenged", "settled", "away"] {
         let mut world = World::funded(100, 100);
         let expiry = world.chain.time() + 3 * PERIOD;
         world.lock(Side::Zero, 40, SECRET, expiry);
@@ -276,9 +276,15 @@ fn what_the_peer_signs_when_all_is_over_makes_no_list_forgotten_that_the_chain_u
         let signature = world.sign(Side::One, &position.state);
         world.challenge(Side::One, Some(&shown));
         world.muted.insert(Side::One);
-        world.mine();
+        if when == "away" {
+            let later = world.chain.time() + PERIOD / 2;
+            world.now_ms = later * 1_000;
+            world.chain.mine(later);
+        } else {
+            world.mine();
+        }
         let late = Body::Acknowledge { version: update.version, signature };
-        if is_settled {
+        if when == "settled" {
             finish(&mut world);
             world.inject(Side::Zero, late);
         } else {
@@ -293,7 +299,7 @@ fn what_the_peer_signs_when_all_is_over_makes_no_list_forgotten_that_the_chain_u
         world.crash(Side::Zero);
         world.mine_at(expiry + 1);
         world.mine_many(2);
-        assert_eq!(world.chain.state().status, Status::Closed, "settled before: {is_settled}");
+        assert_eq!(world.chain.state().status, Status::Closed, "{when}");
         assert_eq!(world.chain.state().paid_out, [[100, 100]]);
     }
 }
