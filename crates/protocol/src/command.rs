@@ -95,6 +95,11 @@ pub enum CommandError {
         "the chain was reorganised so deeply that deposits may be gone; nothing of value moves until this node has read the channels' events anew, which it does by itself"
     )]
     Halted,
+    /// The chain was not read for long, and there are locks.
+    #[error(
+        "the chain was not read for a quarter of the challenge period, and money is locked in this channel; nothing is signed until the chain is read again"
+    )]
+    ChainUnread,
     /// The peer's deposit is below what we demand.
     #[error(
         "the peer has not deposited the minimum that this node demands, or its deposit lacks confirmations; wait for it, or force-close the channel"

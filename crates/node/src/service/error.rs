@@ -115,7 +115,7 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::PeerRefused(Rule::InvoiceOver) => ErrorCode::InvoiceNotPayable,
         CommandError::PeerRefused(_) => ErrorCode::PeerRefused,
         CommandError::Busy => ErrorCode::ChannelBusy,
-        CommandError::Halted => ErrorCode::ChainStale,
+        CommandError::Halted | CommandError::ChainUnread => ErrorCode::ChainStale,
         CommandError::Signer(_) => ErrorCode::KeyUnavailable,
         CommandError::App(Refused::Unfit(_) | Refused::Unsupported) => ErrorCode::PolicyRefused,
         CommandError::App(Refused::Illegal | Refused::NoAnswer(_)) => {

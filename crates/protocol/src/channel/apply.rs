@@ -197,7 +197,7 @@ impl Channel {
     /// Returns the pendings that the accepted version confirms along with itself.
     pub(super) fn apply_accepted(&mut self, update: &Update, position: Position) -> Vec<Pending> {
         let writer = self.durable.side.other();
-        let recorded = self.recorded_locks();
+        let disputed = self.disputed_locks();
         self.note_execution(&position, writer, Some(update.signature));
         self.note_openings(&update.operations);
         if self.durable.agreed.as_ref().is_some_and(|agreed| update.operations.contains(agreed)) {
@@ -209,7 +209,7 @@ impl Channel {
             peer_signature: Some(update.signature),
             writer,
         };
-        self.forget_refused_locks(recorded);
+        self.forget_refused_locks(disputed);
         let confirmed = std::mem::take(&mut self.durable.pending).into();
         self.forget_preimages();
         self.forget_openings();
@@ -219,7 +219,7 @@ impl Channel {
     /// Returns what is confirmed, oldest first.
     pub(super) fn apply_confirmed(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
         let mut confirmed = Vec::new();
-        let recorded = self.recorded_locks();
+        let disputed = self.disputed_locks();
         while self.durable.pending.front().is_some_and(|pending| pending.update.version <= version) {
             confirmed.extend(self.durable.pending.pop_front());
         }
@@ -241,7 +241,7 @@ impl Channel {
                 // A rebase repeats a state that is no longer the best.
                 self.durable.restore = Some(Restore { rebase: None });
             }
-            self.forget_refused_locks(recorded);
+            self.forget_refused_locks(disputed);
         }
         self.forget_preimages();
         self.forget_openings();
@@ -315,10 +315,29 @@ impl Channel {
         recorded
     }
 
+    /// The lists by which the chain may settle in a dispute that goes on: that of any version the peer has, which it may show until the
+    /// end, and not only of the newest.
+    pub(super) fn disputed_locks(&self) -> Vec<Vec<NumberedLock>> {
+        let mut disputed: Vec<Vec<NumberedLock>> = Vec::new();
+        if [self.durable.chain.head(), self.durable.chain.counted()]
+            .iter()
+            .all(|facts| facts.phase == Phase::Open)
+        {
+            return disputed;
+        }
+        let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
+        for list in lists.filter(|list| !list.is_empty()) {
+            if !disputed.contains(list) {
+                disputed.push(list.clone());
+            }
+        }
+        disputed
+    }
+
     /// Forgets the lists that can't come to the chain any more.
-    pub(super) fn forget_refused_locks(&mut self, recorded: Vec<Vec<NumberedLock>>) {
-        if self.durable.refused_locks != recorded {
-            self.durable.refused_locks = recorded;
+    pub(super) fn forget_refused_locks(&mut self, kept: Vec<Vec<NumberedLock>>) {
+        if self.durable.refused_locks != kept {
+            self.durable.refused_locks = kept;
         }
     }
 

@@ -388,6 +388,9 @@ impl Channel {
         if ctx.halted {
             return Err(CommandError::Halted);
         }
+        if self.is_too_early_to_confirm(ctx) {
+            return Err(CommandError::ChainUnread);
+        }
         match (self.has_app(), command) {
             (true, Command::Move(next)) => self.app_command(ctx, token, Operation::Move(next)),
             (true, Command::Finish { outcome }) => self.begin_finish(ctx, token, outcome, out),

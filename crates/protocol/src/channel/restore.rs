@@ -267,7 +267,7 @@ impl Channel {
 
     /// Returns what was in flight, oldest first.
     pub(super) fn apply_rebased(&mut self, version: Version, signature: Signature) -> Vec<Pending> {
-        let recorded = self.recorded_locks();
+        let disputed = self.disputed_locks();
         let position = if self.version() == version {
             self.durable.confirmed.position.clone()
         } else {
@@ -282,7 +282,7 @@ impl Channel {
         };
         self.durable.restore = None;
         self.durable.signed_high = self.durable.signed_high.max(version);
-        self.forget_refused_locks(recorded);
+        self.forget_refused_locks(disputed);
         let in_flight = std::mem::take(&mut self.durable.pending).into();
         self.forget_openings();
         in_flight

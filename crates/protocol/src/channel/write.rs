@@ -120,6 +120,9 @@ impl Channel {
 
     /// Writes what waits, as long as the window has room.
     pub(super) fn write(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
+        if self.is_too_early_to_confirm(ctx) {
+            return Ok(());
+        }
         if self.durable.execution.as_ref().is_some_and(|execution| execution.is_final) {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
@@ -412,11 +415,14 @@ impl Channel {
     /// While the chain is not read we do not know by which state it has settled: a countersignature would make us forget that
     /// state's locks, which nobody else may know. The peer sends it again when it gets the update again.
     pub(super) fn is_too_early_to_confirm(&self, ctx: &Context<'_>) -> bool {
-        self.is_chain_stale(ctx) && self.positions().any(|position| !position.locks.is_empty())
+        (ctx.halted || self.is_chain_stale(ctx))
+            && self.positions().any(|position| !position.locks.is_empty())
     }
 
     pub(super) fn on_refusal(&mut self, ctx: &Context<'_>, refusal: &Refusal, out: &mut Outputs) {
-        if refusal.signature.is_some() && self.is_too_early_to_confirm(ctx) {
+        let confirms =
+            refusal.signature.is_some() && refusal.confirmed > self.durable.confirmed.position.state.version;
+        if confirms && self.is_too_early_to_confirm(ctx) {
             return;
         }
         if let Some(signature) = refusal.signature {

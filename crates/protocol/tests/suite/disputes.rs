@@ -305,6 +305,39 @@ fn what_the_peer_signs_when_all_is_over_makes_no_list_forgotten_that_the_chain_u
 }
 
 #[test]
+fn a_version_between_that_the_peer_shows_at_the_last_moment_leaves_its_locks_known() {
+    let mut world = World::funded(100, 100);
+    let expiry = world.chain.time() + 3 * PERIOD;
+    world.lock(Side::Zero, 40, SECRET, expiry);
+    world.run();
+    let shown = world.latest(Side::Zero).unwrap();
+    world.lock(Side::Zero, 10, B256::repeat_byte(0x5f), expiry);
+    let Some(Body::Update(second)) = world.intercept(Side::Zero).pop() else { panic!("an update") };
+    world.lock(Side::Zero, 5, B256::repeat_byte(0x60), expiry);
+    let Some(Body::Update(third)) = world.intercept(Side::Zero).pop() else { panic!("another") };
+    let between = shown.position.next(second.version, &second.operations, &mut |_, _| Ok(())).unwrap();
+    let newest = between.next(third.version, &third.operations, &mut |_, _| Ok(())).unwrap();
+    let [by_one, late] = [&between, &newest].map(|position| world.sign(Side::One, &position.state));
+    world.challenge(Side::One, Some(&shown));
+    world.muted.extend(Side::BOTH);
+    world.mine();
+    world.inject(Side::Zero, Body::Acknowledge { version: third.version, signature: late });
+    let previous = world.node(Side::One).channel.facts().record();
+    let signatures = [second.signature, by_one];
+    let action = ChainAction::Respond(Box::new(between.state), signatures, previous);
+    world.chain.waiting.push(Transaction::Call(action));
+    world.mine();
+    world.mine_after(PERIOD + 1);
+    world.muted.remove(&Side::Zero);
+    world.mine_many(4);
+    assert_eq!(world.chain.state().status, Status::Settled);
+    world.mine_at(expiry + 1);
+    world.mine_many(2);
+    assert_eq!(world.chain.state().status, Status::Closed);
+    assert_eq!(world.chain.state().paid_out, [[100, 100]]);
+}
+
+#[test]
 fn a_command_ends_by_what_the_chain_pays() {
     let (mut world, token, _) = disowned_lock(false);
     assert_eq!(world.ended(token), None);
