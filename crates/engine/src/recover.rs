@@ -43,7 +43,7 @@ pub enum EngineRecoverError {
     },
     /// A tower's record in a format of another release.
     #[error(
-        "what this tower holds of channel {0} was written by another release; start it with that release, or give this one an empty home: its clients hand everything over again"
+        "what this tower holds of channel {0} was written by another release; start it with that release, or move its database away and keep its key: its clients hand everything over again when they connect, and are not guarded before"
     )]
     OtherTowerFormat(ChannelId),
     /// Another chain or adjudicator.
