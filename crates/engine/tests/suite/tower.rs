@@ -351,7 +351,7 @@ fn a_record_of_another_format_is_refused_and_never_misread() {
     // Before records said their format they began with the number of guards.
     for record in [vec![1, 0, 0, 0], vec![2, 0, 0, 0], vec![4, 1, 0, 0, 0]] {
         let error = watch.start_with(channel, record).expect_err("refused").to_string();
-        assert!(error.contains("written by another release") && error.contains("an empty home"), "{error}");
+        assert!(error.contains("written by another release") && error.contains("keep its key"), "{error}");
     }
     let error = watch.start_with(channel, vec![3, 1, 0, 0, 0]).expect_err("damaged").to_string();
     assert!(!error.contains("another release"), "{error}");
