@@ -125,7 +125,7 @@ fn declined(info: &ChannelInfo) -> Option<String> {
 fn demanded(info: &ChannelInfo, assets: &Assets) -> Option<String> {
     let short_of = info.balances.iter().find(|balance| !balance.demanded.is_zero())?;
     let demanded = assets.write(info.chain_id, short_of.asset, short_of.demanded);
-    let missing = short_of.demanded.checked_sub(short_of.deposited).unwrap_or(short_of.demanded);
+    let missing = short_of.demanded.checked_sub(short_of.deposited).unwrap_or_default();
     let missing = missing.checked_sub(short_of.arriving).filter(|missing| !missing.is_zero());
     let next = match missing {
         Some(missing) => format!(

@@ -86,12 +86,12 @@ impl Core {
             .await
     }
 
-    /// Whether what the app would give this node after a move is there.
+    /// Whether what the app would give this node after a move is there. Once the chain's clock runs, not to move costs more.
     async fn check_covered(&self, known: &Known, next: protocol::AppMove) -> Result<(), ApiError> {
         let id = known.id;
         let after = self.node(known)?.query(move |engine| {
-            let verdict = engine.verdict_after(id, &next)?;
-            Some((verdict, engine.view(id)?.balances))
+            let view = engine.view(id).filter(|view| view.phase == "open")?;
+            Some((engine.verdict_after(id, &next)?, view.balances))
         });
         let Some((verdict, balances)) = after.await? else { return Ok(()) };
         for (deltas, balance) in verdict.iter().zip(&balances) {

@@ -166,7 +166,7 @@ impl Core {
                 return Ok(None);
             }
             let look = move |engine: &Engine| {
-                let demanded = engine.channel(id).map(|channel| channel.demanded().to_vec());
+                let demanded = engine.channel(id).map(|channel| channel.demanded());
                 Some((engine.answer_to_offer(id)?, demanded.unwrap_or_default()))
             };
             match chain.node.query(look).await? {

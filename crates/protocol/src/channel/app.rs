@@ -352,6 +352,8 @@ impl Channel {
         // After a start the first tick sets the time from which it counts. The peer's user could not move while we were away.
         let Some(seen) = self.volatile.turn_ms else { return Some(0) };
         let since = self.durable.app.as_ref().and_then(|app| app.turn_ms).unwrap_or(seen);
+        // A clock that was ahead when it was written must not switch this off.
+        let since = since.min(seen);
         Some(since.saturating_add(patience).max(seen.saturating_add(patience.min(RETURN_MS))))
     }
 

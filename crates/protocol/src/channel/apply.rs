@@ -301,28 +301,21 @@ impl Channel {
         });
     }
 
-    /// The lists of what the chain has recorded in a dispute: whatever both sign later, it may be by these that it unlocks.
+    /// Those of [`Channel::disputed_locks`] that the chain has recorded.
     pub(super) fn recorded_locks(&self) -> Vec<Vec<NumberedLock>> {
-        let mut recorded: Vec<Vec<NumberedLock>> = Vec::new();
-        for facts in [self.durable.chain.head(), self.durable.chain.counted()] {
-            let Some(state) = facts.recorded.as_ref().filter(|_| facts.phase != Phase::Open) else {
-                continue;
-            };
-            let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);
-            let mut fitting = lists.filter(|list| !list.is_empty() && list_hash(list) == state.locks_hash);
-            recorded.extend(fitting.next().filter(|list| !recorded.contains(list)).cloned());
-        }
-        recorded
+        let facts = [self.durable.chain.head(), self.durable.chain.counted()];
+        let recorded = facts.map(|facts| facts.recorded.as_ref().map(|state| state.locks_hash));
+        let mut lists = self.disputed_locks();
+        lists.retain(|list| recorded.contains(&Some(list_hash(list))));
+        lists
     }
 
     /// The lists by which the chain may settle in a dispute that goes on: that of any version the peer has, which it may show until the
     /// end, and not only of the newest.
     pub(super) fn disputed_locks(&self) -> Vec<Vec<NumberedLock>> {
         let mut disputed: Vec<Vec<NumberedLock>> = Vec::new();
-        if [self.durable.chain.head(), self.durable.chain.counted()]
-            .iter()
-            .all(|facts| facts.phase == Phase::Open)
-        {
+        let facts = [self.durable.chain.head(), self.durable.chain.counted()];
+        if facts.iter().all(|facts| facts.phase == Phase::Open) {
             return disputed;
         }
         let lists = self.positions().map(|position| &position.locks).chain(&self.durable.refused_locks);

@@ -34,19 +34,31 @@ impl Channel {
 
     /// Whether our deposits that count reach what the peer demands.
     pub(super) fn check_demand(&self) -> Result<(), CommandError> {
-        let side = self.durable.side.index();
-        let counted = self.durable.chain.counted().deposits.iter().map(|pair| pair[side]);
-        for (asset, (demanded, deposited)) in (0_u8..).zip(self.volatile.demanded.iter().zip(counted)) {
-            if deposited < *demanded {
-                let asset = AssetIndex(asset);
-                return Err(CommandError::DepositDemanded { asset, demanded: *demanded, deposited });
+        match self.short_of().next() {
+            Some((asset, demanded, deposited)) => {
+                Err(CommandError::DepositDemanded { asset, demanded, deposited })
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// What the peer demands of each asset and has not got, by the channel's assets in order; empty: nothing.
-    pub fn demanded(&self) -> &[Amount] {
-        &self.volatile.demanded
+    /// Assets of which too little is there: what is demanded of each, and what counts.
+    fn short_of(&self) -> impl Iterator<Item = (AssetIndex, Amount, Amount)> {
+        let side = self.durable.side.index();
+        let counted = self.durable.chain.counted().deposits.iter().map(move |pair| pair[side]);
+        let assets = (0_u8..).map(AssetIndex).zip(self.volatile.demanded.iter().copied().zip(counted));
+        let assets = assets.map(|(asset, (demanded, deposited))| (asset, demanded, deposited));
+        assets.filter(|(_, demanded, deposited)| deposited < demanded)
+    }
+
+    /// What the peer demands of each asset of which it has too little, by the channel's assets in order; empty: nothing.
+    pub fn demanded(&self) -> Vec<Amount> {
+        let mut all = vec![Amount::ZERO; self.volatile.demanded.len()];
+        for (asset, demanded, _) in self.short_of() {
+            if let Some(entry) = all.get_mut(asset.index()) {
+                *entry = demanded;
+            }
+        }
+        all
     }
 }

@@ -388,7 +388,7 @@ impl Channel {
         if ctx.halted {
             return Err(CommandError::Halted);
         }
-        if self.is_too_early_to_confirm(ctx) {
+        if self.must_read_chain_first(ctx) {
             return Err(CommandError::ChainUnread);
         }
         match (self.has_app(), command) {

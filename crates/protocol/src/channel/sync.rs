@@ -60,7 +60,7 @@ impl Channel {
             && let Some(signature) = sync.signature
             && self.durable.pending.iter().any(|pending| pending.update.version == sync.confirmed)
         {
-            if self.is_too_early_to_confirm(ctx) {
+            if self.must_read_chain_first(ctx) {
                 // Asked again until the chain is read.
                 return;
             }

@@ -170,7 +170,7 @@ impl Channel {
             peer_restoring: self.volatile.peer_restoring,
             closing: self.durable.execution.as_ref().is_some_and(|execution| execution.is_final),
             leaving: self.is_leaving() && self.durable.chain.head().phase == Phase::Open,
-            demanded: self.demanded().to_vec(),
+            demanded: self.demanded(),
             execution: self.execution_view(),
             app: self.app_view(),
         }

@@ -120,7 +120,7 @@ impl Channel {
 
     /// Writes what waits, as long as the window has room.
     pub(super) fn write(&mut self, ctx: &Context<'_>, out: &mut Outputs) -> Result<(), SignerError> {
-        if self.is_too_early_to_confirm(ctx) {
+        if self.must_read_chain_first(ctx) {
             return Ok(());
         }
         if self.durable.execution.as_ref().is_some_and(|execution| execution.is_final) {
@@ -392,7 +392,7 @@ impl Channel {
         if version <= self.durable.confirmed.position.state.version {
             return;
         }
-        if self.finish_rebase(ctx, version, signature, out) || self.is_too_early_to_confirm(ctx) {
+        if self.finish_rebase(ctx, version, signature, out) || self.must_read_chain_first(ctx) {
             return;
         }
         let Some(pending) = self.durable.pending.iter().find(|pending| pending.update.version == version)
@@ -413,8 +413,8 @@ impl Channel {
     }
 
     /// While the chain is not read we do not know by which state it has settled: a countersignature would make us forget that
-    /// state's locks, which nobody else may know. The peer sends it again when it gets the update again.
-    pub(super) fn is_too_early_to_confirm(&self, ctx: &Context<'_>) -> bool {
+    /// state's locks, which nobody else may know. So nothing is written either that would need one.
+    pub(super) fn must_read_chain_first(&self, ctx: &Context<'_>) -> bool {
         (ctx.halted || self.is_chain_stale(ctx))
             && self.positions().any(|position| !position.locks.is_empty())
     }
@@ -422,7 +422,7 @@ impl Channel {
     pub(super) fn on_refusal(&mut self, ctx: &Context<'_>, refusal: &Refusal, out: &mut Outputs) {
         let confirms =
             refusal.signature.is_some() && refusal.confirmed > self.durable.confirmed.position.state.version;
-        if confirms && self.is_too_early_to_confirm(ctx) {
+        if confirms && self.must_read_chain_first(ctx) {
             return;
         }
         if let Some(signature) = refusal.signature {
