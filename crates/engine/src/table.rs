@@ -2,7 +2,8 @@
 //! whether a channel is packed makes no difference to anyone else.
 
 use crate::engine::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, btree_map};
+use std::iter;
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
 use strait_protocol::{Channel, Settings};
@@ -12,14 +13,6 @@ use strait_types::ChannelId;
 const MOST_LIVE: usize = 16_384;
 /// Beyond that, live channels that are looked at for each that was touched, and besides in each round.
 const LOOKS: usize = 4;
-
-/// A channel as it is kept.
-#[derive(Debug)]
-enum Slot {
-    Live(Box<Entry>),
-    /// [`Kept`], then [`Channel::pack`].
-    Packed(Box<[u8]>),
-}
 
 /// What the engine keeps beside a packed channel.
 #[derive(borsh::BorshSerialize, borsh::BorshDeserialize)]
@@ -48,12 +41,13 @@ impl Deref for EntryRef<'_> {
 }
 
 /// All channels, by id.
+// Ordered, so that a seed replays exactly.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    // Ordered, so that a seed replays exactly.
-    slots: BTreeMap<ChannelId, Slot>,
-    /// Those that are not packed.
-    live: BTreeSet<ChannelId>,
+    /// Apart from the many that rest: finding a channel in use costs the same whatever number of them there is.
+    live: BTreeMap<ChannelId, Box<Entry>>,
+    /// [`Kept`], then [`Channel::pack`].
+    packed: BTreeMap<ChannelId, Box<[u8]>>,
     /// The live channel that was looked at last.
     hand: Option<ChannelId>,
     /// Settings that channels share.
@@ -66,85 +60,76 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.live.len() + self.packed.len()
     }
 
     pub(crate) fn contains_key(&self, id: &ChannelId) -> bool {
-        self.slots.contains_key(id)
+        self.live.contains_key(id) || self.packed.contains_key(id)
     }
 
     /// All ids, ascending.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &ChannelId> {
-        self.slots.keys()
+        let (mut live, mut packed) = (self.live.keys().peekable(), self.packed.keys().peekable());
+        iter::from_fn(move || match (live.peek(), packed.peek()) {
+            (Some(one), Some(other)) if one > other => packed.next(),
+            (None, Some(_)) => packed.next(),
+            _ => live.next(),
+        })
     }
 
     /// A channel to look at; who looks at a packed one often is better served by [`Table::get_mut`].
     pub(crate) fn get(&self, id: &ChannelId) -> Option<EntryRef<'_>> {
-        self.slots.get(id).map(|slot| match slot {
-            Slot::Live(entry) => EntryRef::Live(entry),
-            Slot::Packed(bytes) => EntryRef::Unpacked(Box::new(unpack(bytes))),
-        })
+        let live = self.live.get(id).map(|entry| EntryRef::Live(entry));
+        live.or_else(|| self.packed.get(id).map(|bytes| EntryRef::Unpacked(Box::new(unpack(bytes)))))
     }
 
     /// A channel to work with: unpacked, if it was packed.
     pub(crate) fn get_mut(&mut self, id: &ChannelId) -> Option<&mut Entry> {
-        let slot = self.slots.get_mut(id)?;
-        if let Slot::Packed(bytes) = slot {
-            let mut entry = unpack(bytes);
-            entry.channel.share_settings(&mut self.settings);
-            *slot = Slot::Live(Box::new(entry));
-            self.live.insert(*id);
-        }
-        match slot {
-            Slot::Live(entry) => {
-                entry.used = true;
-                Some(entry)
+        let entry = match self.live.entry(*id) {
+            btree_map::Entry::Occupied(place) => place.into_mut(),
+            btree_map::Entry::Vacant(place) => {
+                let mut entry = unpack(&self.packed.remove(id)?);
+                entry.channel.share_settings(&mut self.settings);
+                place.insert(Box::new(entry))
             }
-            Slot::Packed(_) => None,
-        }
+        };
+        entry.used = true;
+        Some(entry)
     }
 
+    /// A channel that is not known yet.
     pub(crate) fn insert(&mut self, id: ChannelId, mut entry: Entry) {
+        debug_assert!(!self.contains_key(&id), "a channel has one place");
         entry.channel.share_settings(&mut self.settings);
-        self.slots.insert(id, Slot::Live(Box::new(entry)));
-        self.live.insert(id);
+        self.live.insert(id, Box::new(entry));
     }
 
     pub(crate) fn remove(&mut self, id: &ChannelId) -> Option<Entry> {
-        self.live.remove(id);
-        self.slots.remove(id).map(|slot| match slot {
-            Slot::Live(entry) => *entry,
-            Slot::Packed(bytes) => unpack(&bytes),
-        })
+        let live = self.live.remove(id).map(|entry| *entry);
+        live.or_else(|| self.packed.remove(id).map(|bytes| unpack(&bytes)))
     }
 
     /// Those that are not packed, by id: all that have an app, a parent, a lock, or something before the chain are among them.
     pub(crate) fn live(&self) -> impl Iterator<Item = (&ChannelId, &Entry)> {
-        self.live.iter().filter_map(|id| match self.slots.get(id) {
-            Some(Slot::Live(entry)) => Some((id, entry.as_ref())),
-            _ => None,
-        })
+        self.live.iter().map(|(id, entry)| (id, entry.as_ref()))
     }
 
     /// Whether a reorg to a height takes back nothing that is settled in any channel.
     pub(crate) fn is_reversible_to(&self, height: u64) -> bool {
         let is_reversible = |entry: &Entry| entry.channel.is_chain_reversible_to(height);
         self.live().all(|(_, entry)| is_reversible(entry))
-            && (self.settled <= height
-                || self.slots.values().all(|slot| match slot {
-                    Slot::Live(_) => true,
-                    Slot::Packed(bytes) => is_reversible(&unpack(bytes)),
-                }))
+            && (self.settled <= height || self.packed.values().all(|bytes| is_reversible(&unpack(bytes))))
     }
 
     /// Channels of which a restart replays something, with its size in bytes.
     pub(crate) fn replayed(&self) -> impl Iterator<Item = (usize, ChannelId)> {
-        let journal = |slot: &Slot| match slot {
-            Slot::Live(entry) if entry.opening.is_some() => 0,
-            Slot::Live(entry) => entry.journal_bytes,
-            Slot::Packed(bytes) => kept(&mut &bytes[..]).map_or(0, |kept| as_size(kept.journal_bytes)),
-        };
-        self.slots.iter().map(move |(id, slot)| (journal(slot), *id)).filter(|(bytes, _)| *bytes > 0)
+        let live = self.live.iter().filter(|(_, entry)| entry.opening.is_none());
+        let live = live.map(|(id, entry)| (entry.journal_bytes, *id));
+        let packed = self
+            .packed
+            .iter()
+            .map(|(id, bytes)| (kept(&mut &bytes[..]).map_or(0, |kept| as_size(kept.journal_bytes)), *id));
+        live.chain(packed).filter(|(bytes, _)| *bytes > 0)
     }
 
     /// After a round in which so many channels were touched: packs idle ones if too many are live.
@@ -154,7 +139,7 @@ impl Table {
                 return;
             }
             let after = self.hand.map_or(Bound::Unbounded, Bound::Excluded);
-            let next = self.live.range((after, Bound::Unbounded)).next().copied();
+            let next = self.live.range((after, Bound::Unbounded)).next().map(|(id, _)| *id);
             self.hand = next;
             if let Some(id) = next {
                 self.settle(id);
@@ -164,14 +149,13 @@ impl Table {
 
     /// With each block: packs what was idle since the last.
     pub(crate) fn settle_all(&mut self) {
-        let ids: Vec<_> = self.live.iter().copied().collect();
+        let ids: Vec<_> = self.live.keys().copied().collect();
         ids.into_iter().for_each(|id| self.settle(id));
     }
 
     /// Packs a channel if it can be, and was not used since it was last looked at.
     pub(crate) fn settle(&mut self, id: ChannelId) {
-        let Some(slot @ Slot::Live(_)) = self.slots.get_mut(&id) else { return };
-        let Slot::Live(entry) = slot else { return };
+        let Some(entry) = self.live.get_mut(&id) else { return };
         if std::mem::replace(&mut entry.used, false) || !is_idle(entry) {
             return;
         }
@@ -185,8 +169,8 @@ impl Table {
         let written = borsh::to_writer(&mut self.scratch, &kept).is_ok();
         if written && entry.channel.pack(&mut self.scratch) {
             self.settled = self.settled.max(entry.channel.settled_height());
-            *slot = Slot::Packed(self.scratch.as_slice().into());
             self.live.remove(&id);
+            self.packed.insert(id, self.scratch.as_slice().into());
         }
     }
 }
@@ -253,7 +237,7 @@ mod tests {
         assert_eq!(table.live().count(), 1, "it was used since the last look");
         table.settle_all();
         assert_eq!(table.live().count(), 0);
-        let Some(Slot::Packed(bytes)) = table.slots.get(&id) else { panic!("live") };
+        let Some(bytes) = table.packed.get(&id) else { panic!("live") };
         assert!(bytes.len() < 800, "{} bytes", bytes.len());
         assert_eq!(table.replayed().collect::<Vec<_>>(), [(7, id)]);
         assert_eq!(format!("{:?}", *table.get(&id).expect("known")), before);

@@ -192,7 +192,7 @@ impl Core {
         Ok(None)
     }
 
-    /// The peer's demand that the deposits do not meet.
+    /// The peer's demands that the deposits do not meet.
     fn shortfall(
         &self,
         chain: &ChainNode,
@@ -201,23 +201,35 @@ impl Core {
         (deposits, demanded): (&[(AssetIndex, Amount)], &[Amount]),
     ) -> Option<DepositResult> {
         let chain_id = chain.node.domain().chain_id();
-        for (index, (asset, demanded)) in params.assets.iter().zip(demanded).enumerate() {
+        let write = |asset: Address, amount| self.assets.write(chain_id, asset, amount);
+        let given = |index: usize| {
             let given = deposits.iter().find(|(asset, _)| asset.index() == index);
-            let given = given.map_or(Amount::ZERO, |(_, amount)| *amount);
-            if given < *demanded {
-                let write = |amount| self.assets.write(chain_id, *asset, amount);
-                let demanded = write(*demanded);
-                return Some(DepositResult::Failed {
-                    code: ErrorCode::DepositTooSmall,
-                    message: format!(
-                        "the peer demands a deposit of {demanded} before it takes or makes payments, and nothing was put in of the {} asked for",
-                        write(given)
-                    ),
-                    hint: format!("strait channel deposit {id} \"{demanded}\""),
-                });
-            }
+            given.map_or(Amount::ZERO, |(_, amount)| *amount)
+        };
+        let of_each = params.assets.iter().copied().zip(demanded.iter().copied()).enumerate();
+        let short: Vec<_> = of_each.filter(|(index, (_, demanded))| given(*index) < *demanded).collect();
+        if short.is_empty() {
+            return None;
         }
-        None
+        let asked: Vec<_> = short.iter().map(|(_, (asset, amount))| write(*asset, *amount)).collect();
+        let offered: Vec<_> = short.iter().map(|(index, (asset, _))| write(*asset, given(*index))).collect();
+        let enough = params.assets.iter().copied().enumerate().map(|(index, asset)| {
+            let demanded = demanded.get(index).copied().unwrap_or_default();
+            (asset, demanded.max(given(index)))
+        });
+        let commands: Vec<_> = enough
+            .filter(|(_, amount)| !amount.is_zero())
+            .map(|(asset, amount)| format!("strait channel deposit {id} \"{}\"", write(asset, amount)))
+            .collect();
+        Some(DepositResult::Failed {
+            code: ErrorCode::DepositTooSmall,
+            message: format!(
+                "the peer demands a deposit of {} before it takes or makes payments, and {} is offered; nothing was put in of any asset",
+                asked.join(" and "),
+                offered.join(" and "),
+            ),
+            hint: commands.join(" && "),
+        })
     }
 
     /// Waits until the peer has taken a game. A stake that is put in before comes back only by a dispute.

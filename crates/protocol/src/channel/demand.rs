@@ -5,7 +5,7 @@ use super::{Channel, Outputs};
 use crate::command::CommandError;
 use crate::message::Body;
 use crate::rule::Rule;
-use strait_types::{Amount, AssetIndex};
+use strait_types::{Amount, AssetIndex, Version};
 
 impl Channel {
     /// Tells the peer what we demand. It comes before our `Sync`, so that the peer knows it before it may write.
@@ -21,8 +21,11 @@ impl Channel {
             out.fault(Rule::Unexpected);
             return;
         }
-        self.volatile.demanded = deposits;
-        self.note_demand_met();
+        // Who has signed a version has taken what was deposited.
+        if self.durable.confirmed.position.state.version == Version::ZERO {
+            self.volatile.demanded = deposits;
+            self.note_demand_met();
+        }
     }
 
     /// Once our deposits count, nothing of it is left to be remembered.

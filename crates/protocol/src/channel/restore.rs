@@ -70,6 +70,10 @@ impl Channel {
             return;
         }
         if version > self.version() {
+            if self.must_read_chain_first(ctx) {
+                // The peer shows it again when we ask again.
+                return;
+            }
             if self.durable.pending.iter().any(|pending| pending.update.version == version) {
                 self.on_acknowledge(ctx, version, peer, out);
                 return;

@@ -1,11 +1,16 @@
 //! Restores from backups: the operator's word, a peer that shows more than we know, and peers that lie.
 
+use crate::adjudicator::Status;
+use crate::chain::Transaction;
 use crate::world::{Backup, World, settings};
-use strait_protocol::{Body, Command, CommandError, Event, Rule, Settings, Sync};
+use strait_protocol::{Body, ChainAction, Command, CommandError, Event, Rule, Settings, Sync};
 use strait_types::{B256, Side, Version};
 
 /// Long enough that nothing which an earlier life agreed to can still be executed.
 const WAIT: u64 = 2 * 3_600 + 60;
+
+/// Of challenges, in seconds.
+const PERIOD: u64 = 86_400;
 
 /// 0 and 1 have traded both ways; a backup of each is from the middle.
 fn traded() -> (World, [Backup; 2]) {
@@ -333,6 +338,62 @@ fn a_restored_side_exits_with_its_best_when_the_peer_will_not() {
     world.mine_after(86_401);
     world.mine();
     assert_eq!(world.chain.state().paid_out, [[91, 109]]);
+}
+
+#[test]
+fn a_restored_side_adopts_nothing_before_it_knows_by_which_state_the_chain_settled() {
+    for is_told in [false, true] {
+        let mut world = World::funded(100, 100);
+        let expiry = world.chain.time() + 3 * PERIOD;
+        world.lock(Side::Zero, 40, B256::repeat_byte(7), expiry);
+        world.run();
+        let (shown, backup) = (world.latest(Side::Zero).unwrap(), world.node(Side::Zero).backup());
+        world.command(Side::One, Command::CancelLock { number: 0 });
+        world.run();
+        assert_eq!(world.node(Side::Zero).channel.view().locks, []);
+        if is_told {
+            world.restore(Side::Zero, &backup);
+        } else {
+            world.replace(Side::Zero, &backup);
+        }
+        world.challenge(Side::One, Some(&shown));
+        let begun = world.chain.time() + 12;
+        world.chain.mine(begun);
+        let settle = ChainAction::Settle(Box::new(shown.position.state.clone()));
+        world.chain.waiting.push(Transaction::Call(settle));
+        world.chain.mine(begun + PERIOD + 1);
+        world.now_ms = world.chain.time() * 1_000;
+        world.connect();
+        world.run_for(10_000);
+        assert_eq!(world.chain.state().status, Status::Settled);
+        world.mine_at(expiry + 1);
+        world.mine_many(2);
+        assert_eq!(world.chain.state().status, Status::Closed, "told of the restore: {is_told}");
+        assert_eq!(world.chain.state().paid_out, [[100, 100]]);
+    }
+}
+
+#[test]
+fn a_restored_side_adopts_what_it_was_shown_before_the_chain_was_read_once_it_is() {
+    let mut world = World::funded(100, 100);
+    let expiry = world.chain.time() + 3 * PERIOD;
+    world.lock(Side::Zero, 40, B256::repeat_byte(7), expiry);
+    world.run();
+    let backup = world.node(Side::Zero).backup();
+    world.pay(Side::Zero, 5);
+    world.run();
+    world.restore(Side::Zero, &backup);
+    let later = world.chain.time() + PERIOD;
+    world.chain.mine(later);
+    world.now_ms = later * 1_000;
+    world.connect();
+    world.run_for(10_000);
+    assert_eq!(world.balance(Side::Zero), 60, "nothing is adopted yet");
+    world.follow();
+    wait(&mut world);
+    assert!(is_rebased(&world, Side::Zero));
+    assert_eq!(world.balance(Side::Zero), 55);
+    world.assert_agreed();
 }
 
 /// 1 was restored, and asks its peer for a rebase.
