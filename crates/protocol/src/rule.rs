@@ -100,7 +100,7 @@ pub enum Rule {
     #[error("the channel is in dispute or closed on chain")]
     NotOpen = 25,
     /// Two states of one version were signed.
-    #[error("two different states of one version were signed; evidence is kept")]
+    #[error("two different states of one version were signed")]
     Equivocation = 26,
     /// The side was restored from a backup and takes no value before a rebase.
     #[error("the peer was restored from a backup; nothing moves until both have signed a rebase")]

@@ -183,6 +183,26 @@ fn forced_moves_are_answered_to_the_end() {
 }
 
 #[test]
+fn a_move_that_the_chain_recorded_first_is_no_fault_of_the_peer_that_sends_it() {
+    let (mut world, id) = World::game(5);
+    world.take(0, id, 1);
+    world.command(0, id, Command::Dispute);
+    world.elapse(3_600);
+    let token = world.take(1, id, 1);
+    world.elapse(PERIOD);
+    assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Moved { version: Version(3) })));
+    assert_eq!([0, 1].map(|node| world.left(node, id)), [3, 3]);
+    for node in 0..2 {
+        let faults: Vec<_> = world.events(node);
+        let faults: Vec<_> = faults.iter().filter(|event| matches!(event, Event::PeerFault(_))).collect();
+        assert!(faults.is_empty(), "node {node}: {faults:?}");
+    }
+    assert!(world.news(0).contains(&ChainNews::Resumed));
+    let token = world.take(0, id, 1);
+    assert!(matches!(world.outcome(0, token), Some(Ok(_))), "play goes on: {:?}", world.outcome(0, token));
+}
+
+#[test]
 fn a_peer_that_says_it_was_restored_keeps_nobody_from_a_forced_move() {
     let (mut world, id) = World::game(5);
     world.take(0, id, 1);

@@ -68,7 +68,9 @@ impl Channel {
         }
         if update.version <= confirmed.position.state.version {
             let same = update.version < confirmed.position.state.version
-                || confirmed.peer_signature == Some(update.signature);
+                || confirmed.peer_signature == Some(update.signature)
+                // We may have it from the chain, or with the other of two signatures that both hold.
+                || self.peer_signed(ctx, confirmed.hash, &update.signature);
             return if same { Verdict::Duplicate } else { Verdict::Fault(Rule::Equivocation) };
         }
         if self.knows_nothing_of_chain() {
