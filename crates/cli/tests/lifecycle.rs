@@ -577,7 +577,7 @@ fn end_with_a_slip(alice: &Party, bob: &Party, channel: &str) {
     }
     slip.kill().and_then(|()| slip.wait()).expect("ends, as by Ctrl-C");
     let mut ours = alice.command(&["app", "finish", channel]).spawn().expect("it runs");
-    bob.json(&["app", "finish", channel, "--we-lose", "1000 wei"]);
+    bob.json(&["app", "finish", channel, "--we-lose", "1000 wei", "--yes"]);
     assert!(ours.wait().expect("it ends").success());
     alice.wait(channel, "the payout", |info| info["phase"] == "closed");
     let watched = run(bob.command(&["app", "watch", channel, "--fields", FIELDS]));
@@ -643,7 +643,7 @@ fn play_within_a_channel(alice: &Party, bob: &Party, app: &str) -> String {
     alice.wait(game, "the start", |info| info["version"] == 1);
     alice.json(&["app", "move", game, "[1000, 0]", "--fields", FIELDS]);
     let mut ours = alice.command(&["app", "finish", game, "--we-gain", "1000 wei"]).spawn().expect("it runs");
-    bob.json(&["app", "finish", game, "--we-lose", "1000 wei"]);
+    bob.json(&["app", "finish", game, "--we-lose", "1000 wei", "--yes"]);
     assert!(ours.wait().expect("it ends").success());
     let info = bob.wait(parent, "the end", |info| info["balances"][0]["locked"] == "0");
     assert_eq!(info["balances"][0]["own"], "299999999999999000");

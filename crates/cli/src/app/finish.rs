@@ -12,7 +12,7 @@ use strait_types::Amount;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app finish 0x1a2b                         # as the app itself judges\n  strait app finish 0x1a2b --accept                # as the peer offers\n  strait app finish 0x1a2b --we-gain \"0.5 ether\"\n  strait app finish 0x1a2b --even --yes\n\nThe peer must ask for the same. It waits until then; Ctrl-C ends the waiting, not the proposal, which stands until the\npeer agrees or refuses, another one takes its place, or a move is made: the same command once more joins it. Before play has\nbegun it gives both back what they have put in. Where this node would get less than the app gives it, it asks first. What\nboth have agreed on is paid by the chain, or goes back into the channel that the app was opened in."
+    after_help = "Examples:\n  strait app finish 0x1a2b                         # as the app itself judges\n  strait app finish 0x1a2b --accept                # as the peer offers\n  strait app finish 0x1a2b --we-gain \"0.5 ether\"\n  strait app finish 0x1a2b --even --yes\n\nThe peer must ask for the same. It waits until then; Ctrl-C ends the waiting, not the proposal, which stands until the\npeer agrees or refuses, another one takes its place, or a move is made: the same command once more joins it. Before play has\nbegun it gives both back what they have put in. Where this node loses, or would get less than the app gives it, it asks first.\nWhat gives the peer all that this node put in is agreed by the peer's node itself, at once. What both have agreed on is paid\nby the chain, or goes back into the channel that the app was opened in."
 )]
 pub(super) struct FinishArgs {
     /// Its id, or the first digits.
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failu
     })
 }
 
-/// Says what is proposed, and asks where it is less than could be had.
+/// Says what is proposed, and asks where this node loses or it is less than could be had.
 fn propose(
     context: &Context,
     args: &FinishArgs,
@@ -79,24 +79,46 @@ fn propose(
         &format!("proposes to end the app, in addition to what each put in: {}", told(outcome, info, assets)),
     );
     let doubts = doubts(&args.wanted, outcome, info, play, assets)?;
+    let at_once = at_once(outcome, info, play)?;
     if let Some(doubt) = &doubts.asked {
+        let doubt =
+            at_once.map_or_else(|| doubt.clone(), |why| format!("{doubt}\n{why}: it is final at once"));
         if args.yes {
-            note(json, doubt);
+            note(json, &doubt);
         } else {
-            confirm(&format!("{doubt}\nPropose it all the same? [y/N] "), "an end by which this node loses")?;
+            let question = if at_once.is_some() { "End it so?" } else { "Propose it all the same?" };
+            confirm(&format!("{doubt}\n{question} [y/N] "), doubts.what)?;
         }
     }
     doubts.told.iter().for_each(|doubt| note(json, doubt));
-    if play.offer.as_ref() != Some(outcome) {
-        note(
+    match at_once {
+        Some(_) if doubts.asked.is_some() => {}
+        Some(why) => note(json, &format!("{why}: it is final at once")),
+        None => note(
             json,
             &format!(
                 "waits until the peer asks for the same: strait app finish {} --accept\nCtrl-C ends the waiting, not the proposal",
                 short(info.channel)
             ),
-        );
+        ),
     }
     Ok(())
+}
+
+/// Why the peer's user has no more word in it.
+fn at_once(outcome: &Outcome, info: &ChannelInfo, play: &AppInfo) -> Result<Option<&'static str>, Failure> {
+    if play.offer.as_ref() == Some(outcome) {
+        return Ok(Some("the peer has offered the same"));
+    }
+    if play.version == 0 {
+        let is_empty =
+            info.balances.iter().all(|of| of.peer_deposited.is_zero() && of.peer_arriving.is_zero());
+        return Ok(is_empty.then_some("the peer has put nothing in, so that its node agrees by itself"));
+    }
+    let ours = gains(outcome, info.side)?;
+    let gives_all = ours.iter().zip(&info.balances).all(|(gain, of)| *gain == -of.deposited.signed());
+    Ok(gives_all
+        .then_some("this gives up all that this node put in, so that the peer's node agrees by itself"))
 }
 
 /// Nobody can lose more than it has put in.
@@ -175,9 +197,23 @@ fn by_participant(own: i128, side: u8) -> [String; 2] {
 struct Doubts {
     /// To be confirmed.
     asked: Option<String>,
+    /// What that is, in a few words.
+    what: &'static str,
     /// To be known.
     told: Option<String>,
 }
+
+impl Doubts {
+    fn ask(what: &'static str, asked: String) -> Doubts {
+        Doubts { asked: Some(asked), what, told: None }
+    }
+
+    fn tell(told: String) -> Doubts {
+        Doubts { told: Some(told), ..Doubts::default() }
+    }
+}
+
+const A_LOSS: &str = "an end by which this node loses";
 
 fn doubts(
     wanted: &WantedArgs,
@@ -190,28 +226,26 @@ fn doubts(
     if play.version == 0 {
         return Ok(Doubts::default());
     }
+    let loses = ours.iter().any(|gain| *gain < 0);
     let Some(verdict) = &play.verdict else {
-        return Ok(Doubts {
-            told: Some("what the app itself would give is not known here".into()),
-            ..Doubts::default()
+        let unknown = "what the app itself would give is not known here".to_owned();
+        return Ok(if loses {
+            Doubts::ask(A_LOSS, format!("this node loses by it, and {unknown}"))
+        } else {
+            Doubts::tell(unknown)
         });
     };
     let given = gains(&clipped(verdict, info)?, info.side)?;
     let as_it_stands = || format!("if nobody moves any more, the app gives: {}", told(verdict, info, assets));
     Ok(if ours.iter().zip(&given).any(|(ours, given)| ours < given) {
-        Doubts {
-            asked: Some(format!("this node would get less than by the app: {}", as_it_stands())),
-            ..Doubts::default()
-        }
-    } else if !wanted.is_named() && ours.iter().any(|gain| *gain < 0) {
+        let what = "an end by which this node gets less than the app gives it";
+        Doubts::ask(what, format!("this node would get less than by the app: {}", as_it_stands()))
+    } else if loses {
+        let by = if wanted.is_named() { "by this end" } else { "by the app, as play stands," };
         let turn = if play.our_turn { "; it is this node's turn, and a move may change it" } else { "" };
-        Doubts {
-            asked: Some(format!("by the app, as play stands, this node loses{turn}")),
-            ..Doubts::default()
-        }
+        Doubts::ask(A_LOSS, format!("{by} this node loses{turn}"))
     } else if ours != given {
-        let told = format!("the peer would get less than by the app, and may refuse: {}", as_it_stands());
-        Doubts { told: Some(told), ..Doubts::default() }
+        Doubts::tell(format!("the peer would get less than by the app, and may refuse: {}", as_it_stands()))
     } else {
         Doubts::default()
     })
@@ -289,7 +323,7 @@ mod tests {
         assert_eq!(asked(fake(0, &won), &[]).await, won, "as the app judges");
         assert_eq!(asked(fake(0, &won), &["--we-gain", "1000 wei"]).await, won);
         let lost = json!([["1000", "-1000"], ["0", "0"]]);
-        assert_eq!(asked(fake(1, &lost), &["--we-lose", "1000 wei"]).await, lost);
+        assert_eq!(asked(fake(1, &lost), &["--we-lose", "1000 wei", "--yes"]).await, lost);
         let both = json!([["1", "-1"], ["-2500000", "2500000"]]);
         let words = ["--we-gain", "1 wei", "--we-lose", "2.5 USDC", "--yes"];
         assert_eq!(asked(fake(0, &won), &words).await, both);
@@ -313,12 +347,45 @@ mod tests {
             let (context, seen) = fake(0, &won).start();
             let failure = run(&context, args(words)).await.expect_err("nobody to ask");
             assert_eq!(failure.exit(), Exit::Usage);
+            assert!(
+                !failure.to_string().contains("this node loses"),
+                "it is less than it could have: {failure}"
+            );
             assert!(seen.asked("strait_app_finish").is_empty(), "{words:?}");
         }
         // Without a word the app's verdict is no reason to give money away unasked.
         let (context, seen) = fake(0, &json!([["-5", "5"], ["0", "0"]])).start();
         run(&context, args(&[])).await.expect_err("nobody to ask");
         assert!(seen.asked("strait_app_finish").is_empty());
+    }
+
+    #[tokio::test]
+    async fn to_give_up_all_is_asked_too_and_called_final() {
+        // All that this node put in, as the app judges and beyond what it judges.
+        let all = json!([["-1000000000000000000", "1000000000000000000"], ["-100000000", "100000000"]]);
+        let words = ["--we-lose", "1 ether", "--we-lose", "100 USDC"];
+        for verdict in [&all, &json!(null)] {
+            let (context, seen) = fake(0, verdict).start();
+            let failure = run(&context, args(&words)).await.expect_err("nobody to ask");
+            assert!(failure.to_string().contains("by which this node loses"), "{failure}");
+            assert!(seen.asked("strait_app_finish").is_empty());
+        }
+        let info = channel_info(0xab);
+        let at_once = |outcome: &Value, over: Value| {
+            let mut play = json!({"channel": info.channel, "app": Address::repeat_byte(7), "side": 0, "version": 3,
+                "stakes": [], "position": {"writer": 1, "deltas": [], "data": "0x"}, "our_turn": false,
+                "in_flight": false, "deadline": null, "offer": null});
+            play.as_object_mut().expect("object").extend(over.as_object().expect("object").clone());
+            let (outcome, play) = [outcome, &play].map(|value| value.to_string()).into();
+            let outcome = serde_json::from_str(&outcome).expect("an outcome");
+            super::at_once(&outcome, &info, &serde_json::from_str(&play).expect("a game")).expect("numbers")
+        };
+        let part = json!([["-1000000000000000000", "1000000000000000000"], ["0", "0"]]);
+        assert!(at_once(&all, json!({})).expect("final").contains("gives up all"));
+        assert_eq!(at_once(&part, json!({})), None);
+        assert!(at_once(&part, json!({"offer": part})).expect("final").contains("the peer has offered"));
+        let none = json!([["0", "0"], ["0", "0"]]);
+        assert!(at_once(&none, json!({"version": 0})).expect("final").contains("put nothing in"));
     }
 
     #[tokio::test]

@@ -89,10 +89,12 @@ pub(crate) fn run(args: &NewArgs, out: &Output) -> Result<(), Failure> {
     // The versions with which Strait was built and tested.
     fs::copy(strait.join("Cargo.lock"), directory.join("Cargo.lock")).map_err(Failure::local)?;
     let paths: Vec<&str> = files.iter().map(|(path, _)| path.as_str()).collect();
+    let shown = directory.display();
     out.result(&json!({ "directory": directory, "files": paths }), |_| {
-        let shown = directory.display();
-        format!("Wrote {shown}: {}.\nNext: cd {shown} && cargo test", paths.join(", "))
-    })
+        format!("Wrote {shown}: {}.", paths.join(", "))
+    })?;
+    crate::output::note(out.is_json(), &format!("Next: cd {shown} && cargo test"));
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

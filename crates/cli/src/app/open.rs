@@ -6,6 +6,7 @@ use super::play::side;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::output::note;
 use crate::text::{self, short};
 use clap::Args;
 use serde_json::json;
@@ -188,12 +189,37 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     let opened =
         context.api.app_open(request).await.map_err(|error| names::named(context, args.game.app, error));
     let opened = opened.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
-    context.out.result(&opened, |_| {
-        let channel = opened.channel.channel;
-        let start = match opened.channel.parent {
-            Some(_) => "play starts now",
-            None => "play starts when the peer has deposited its stake",
-        };
-        format!("{channel}\n{start}: strait app show {}", short(channel))
-    })
+    let channel = opened.channel.channel;
+    context.out.result(&opened, |_| channel.to_string())?;
+    let start = match opened.channel.parent {
+        Some(_) => "play starts now",
+        None => "play starts when the peer has deposited its stake",
+    };
+    note(context.out.is_json(), &format!("{start}: strait app show {}", short(channel)));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, channel_info};
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: OpenArgs,
+    }
+
+    /// `GAME=$(strait app open ..)` is the game.
+    #[tokio::test]
+    async fn a_game_that_is_opened_prints_its_channel_alone() {
+        let opened = |_| Ok(json!({"channel": channel_info(0xab), "deposits": []}));
+        let (context, seen) = Fake::new(false).on("strait_app_open", opened).start();
+        let peer = "strait://0x5151515151515151515151515151515151515151@127.0.0.1:4040";
+        let app = Address::repeat_byte(7).to_string();
+        let words = ["open", peer, "--app", &app, "--stake", "1 ether", "--data", "0x00", "--chain", "1"];
+        run(&context, Line::parse_from(words).args).await.expect("opened");
+        assert_eq!(seen.text(), format!("{}\n", channel_info(0xab).channel));
+    }
 }

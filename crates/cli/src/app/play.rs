@@ -1,16 +1,17 @@
 //! `strait app show`, `move` and `claim`.
 
 use super::fields;
+use super::finish::told;
 use super::names;
 use super::state::pairs;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::note;
+use crate::output::{confirm, note};
 use crate::text::{duration, short, time};
 use clap::Args;
 use serde_json::{Value, json};
-use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef};
+use strait_api::{AppInfo, AppMove, AppPosition, ChannelInfo, ChannelRef, Link, Nothing, Phase};
 use strait_app::Fields;
 use strait_types::{Address, Bytes, ChannelId};
 
@@ -60,11 +61,14 @@ pub(super) struct MoveArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  strait app claim 0x1a2b\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end."
+    after_help = "Examples:\n  strait app claim 0x1a2b\n  strait app claim 0x1a2b --yes    # on this node's own turn, too\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end.\nOn the own turn it is refused while the peer is there to move with, and else asks first: the clock runs against this node."
 )]
 pub(super) struct ClaimArgs {
     /// Its id, or the first digits.
     channel: String,
+    /// Does not ask first.
+    #[arg(long, short)]
+    yes: bool,
 }
 
 pub(super) async fn look(context: &Context, channel: ChannelId) -> Result<AppInfo, Failure> {
@@ -132,14 +136,75 @@ fn by_the_chain(info: &AppInfo, channel: &ChannelInfo) -> Option<String> {
 pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Failure> {
     let info = context.channel(&args.channel).await?;
     let channel = info.channel;
+    let play = look(context, channel).await?;
+    if let Some(claimed) = claimed_already(&play, &info) {
+        return context.out.result(&Nothing {}, |_| claimed);
+    }
+    let warning = own_turn(context, &play, &info).await?;
+    if let Some(warning) = &warning {
+        if args.yes {
+            note(context.out.is_json(), warning);
+        } else {
+            confirm(&format!("{warning}\nGo to the chain? [y/N] "), "a claim on this node's own turn")?;
+        }
+    }
     let done = context.api.app_claim(ChannelRef { channel }).await?;
     let period = duration(info.challenge_duration.into());
+    let next = match warning {
+        Some(_) => {
+            format!("then this node has another {period} to move: strait app move {} DATA", short(channel))
+        }
+        None => format!("then whoever is to move has another {period}"),
+    };
     context.out.result(&done, |_| {
         format!(
-            "{} goes to the chain: for {period} of chain time newer states can be shown, then whoever is to move has another {period}; keep the node running",
+            "{} goes to the chain: for {period} of chain time newer states can be shown, {next}; keep the node running",
             short(channel)
         )
     })
+}
+
+/// That the chain has the game, or is about to, and until when the next move may be made.
+fn claimed_already(play: &AppInfo, channel: &ChannelInfo) -> Option<String> {
+    let id = short(channel.channel);
+    if channel.phase == Phase::Open && channel.is_dispute_ordered {
+        return Some(format!("{id} is on its way to the chain already; `strait app show {id}` tells more"));
+    }
+    if channel.phase != Phase::Disputed {
+        return None;
+    }
+    let until = play.deadline.or(channel.dispute.as_ref().map(|dispute| dispute.deadline));
+    let until = until.map(|until| format!(", until {} of chain time, or the app judges", time(until)));
+    let until = until.unwrap_or_default();
+    Some(if play.our_turn {
+        format!("the chain has {id} already: it is this node's turn{until}: strait app move {id} DATA")
+    } else {
+        format!("the chain has {id} already: it is the peer's turn{until}; keep the node running")
+    })
+}
+
+/// What a claim on one's own turn means, where the node makes one: the peer is not there to move with.
+async fn own_turn(
+    context: &Context,
+    play: &AppInfo,
+    channel: &ChannelInfo,
+) -> Result<Option<String>, Failure> {
+    if !play.our_turn || play.is_over || channel.phase != Phase::Open || channel.link == Link::Up {
+        return Ok(None);
+    }
+    let assets = context.assets().await?;
+    let node = context.api.node_info(Nothing {}).await?;
+    let head =
+        node.chains.iter().find(|chain| chain.chain_id == channel.chain_id).map(|chain| chain.head_time);
+    let periods = u64::from(channel.challenge_duration).saturating_mul(2);
+    let until = head.map(|head| format!(" (until {} or somewhat later)", time(head.saturating_add(periods))));
+    let judged = play.verdict.as_ref().map(|verdict| format!(": {}", told(verdict, channel, assets)));
+    Ok(Some(format!(
+        "it is this node's turn, not the peer's: on the chain it has to move within {} of chain time{}, else the app judges{}\nWithout the chain it can move as soon as the peer is back; `strait app move` asks for it",
+        duration(periods),
+        until.unwrap_or_default(),
+        judged.unwrap_or_default()
+    )))
 }
 
 /// The gains so far with those that are named; of every other asset they stay.
@@ -180,6 +245,87 @@ fn read_gain(text: &str, channel: &ChannelInfo, assets: &Assets) -> Result<(Addr
 mod tests {
     use super::*;
     use crate::testing::{Fake, channel_info};
+    use serde_json::json;
+
+    /// A game in which this node stands to lose 1,000 wei if it does not move.
+    fn game(our_turn: bool, change: impl Fn(&mut ChannelInfo) + Send + Sync + 'static) -> Fake {
+        let info = channel_info(0xab);
+        let play = json!({"channel": info.channel, "app": Address::repeat_byte(7), "side": 0, "version": 3, "stakes": [],
+            "position": {"writer": u8::from(!our_turn), "deltas": [["0", "0"]], "data": "0x"}, "our_turn": our_turn,
+            "in_flight": false, "deadline": null, "offer": null, "verdict": [["-1000", "1000"], ["0", "0"]]});
+        Fake::new(false)
+            .on("strait_app_claim", |_| Ok(json!({})))
+            .on("strait_app_show", move |_| Ok(play.clone()))
+            .on("strait_channel_show", move |_| {
+                let mut info = channel_info(0xab);
+                change(&mut info);
+                Ok(json!(info))
+            })
+    }
+
+    fn claim_args(yes: bool) -> ClaimArgs {
+        ClaimArgs { channel: channel_info(0xab).channel.to_string(), yes }
+    }
+
+    #[tokio::test]
+    async fn the_clock_is_not_set_running_against_oneself_unasked() {
+        let away = |info: &mut ChannelInfo| info.link = Link::Down;
+        let (context, seen) = game(true, away).start();
+        let failure = claim(&context, &claim_args(false)).await.expect_err("nobody to ask");
+        assert!(failure.to_string().contains("own turn"), "{failure}");
+        assert!(seen.asked("strait_app_claim").is_empty());
+        let info = channel_info(0xab);
+        let play = look(&context, info.channel).await.expect("a game");
+        let mut gone = info.clone();
+        away(&mut gone);
+        let warning = own_turn(&context, &play, &gone).await.expect("known").expect("a warning");
+        // Two days after the chain's head.
+        for part in [
+            "this node's turn",
+            "within 48h",
+            "until 2023-11-16T22:13:20Z",
+            "the peer gains 0.000000000000001 ETH",
+        ] {
+            assert!(warning.contains(part), "{part} is missing in {warning}");
+        }
+        claim(&context, &claim_args(true)).await.expect("claimed");
+        assert!(
+            seen.text().contains("this node has another 24h to move: strait app move 0xabababab"),
+            "{}",
+            seen.text()
+        );
+        // What the peer has to do needs no question, and with the peer there the node refuses by itself.
+        for (our_turn, link) in [(false, Link::Down), (true, Link::Up)] {
+            let (context, seen) = game(our_turn, move |info| info.link = link).start();
+            claim(&context, &claim_args(false)).await.expect("asked for");
+            assert_eq!(seen.asked("strait_app_claim").len(), 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_claim_says_until_when_the_first_one_runs() {
+        let disputed = |info: &mut ChannelInfo| {
+            info.phase = Phase::Disputed;
+            let dispute =
+                json!({"recorded": 3, "deadline": 1_700_000_000, "is_ours": true, "is_answered": true});
+            info.dispute = serde_json::from_value(dispute).expect("a dispute");
+        };
+        for (our_turn, part) in [
+            (false, "already: it is the peer's turn, until 2023-11-14T22:13:20Z"),
+            (
+                true,
+                "already: it is this node's turn, until 2023-11-14T22:13:20Z of chain time, or the app judges: strait app move",
+            ),
+        ] {
+            let (context, seen) = game(our_turn, disputed).start();
+            claim(&context, &claim_args(false)).await.expect("it is so");
+            assert!(seen.text().contains(part), "{}", seen.text());
+            assert!(seen.asked("strait_app_claim").is_empty());
+        }
+        let (context, seen) = game(false, |info| info.is_dispute_ordered = true).start();
+        claim(&context, &claim_args(false)).await.expect("it is so");
+        assert!(seen.text().contains("on its way to the chain already"), "{}", seen.text());
+    }
 
     #[tokio::test]
     async fn gains_are_written_as_people_write_amounts() {

@@ -90,10 +90,15 @@ fn turn(info: &AppInfo, channel: &ChannelInfo, assets: &Assets) -> String {
         format!("{}, until {} of chain time, or the app judges", from.unwrap_or_default(), time(deadline))
     });
     let until = until.unwrap_or_default();
-    if info.our_turn {
-        format!("ours{until}: strait app move {id} DATA, or strait app finish {id} when all is played")
-    } else {
-        format!("the peer's{until}; when all is played: strait app finish {id}")
+    // Before the chain no other end is agreed.
+    let takes_end = channel.phase == Phase::Open && !channel.is_dispute_ordered;
+    match (info.our_turn, takes_end) {
+        (true, true) => {
+            format!("ours{until}: strait app move {id} DATA, or strait app finish {id} when all is played")
+        }
+        (true, false) => format!("ours{until}: strait app move {id} DATA"),
+        (false, true) => format!("the peer's{until}; when all is played: strait app finish {id}"),
+        (false, false) => format!("the peer's{until}"),
     }
 }
 
@@ -216,7 +221,9 @@ mod tests {
             let dispute =
                 json!({"recorded": 3, "deadline": 1_700_000_000, "is_ours": true, "is_answered": true});
             channel.dispute = serde_json::from_value(dispute).expect("a dispute");
+            channel.phase = Phase::Disputed;
         });
+        assert!(!forced.contains("app finish") && !shown_until.contains("app finish"), "it would be refused");
         let when =
             "the peer's, brought to the chain from 2023-11-14T22:13:20Z on, until 2023-11-14T23:13:20Z";
         has(&shown_until, &[when]);

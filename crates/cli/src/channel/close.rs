@@ -137,14 +137,34 @@ pub(super) async fn dispute(context: &Context, args: DisputeArgs) -> Result<(), 
     context.out.result(&done, |_| match end {
         Some(Phase::Closed) => format!("{} is paid", short(channel)),
         Some(_) => format!("{} is paid but for its locks; the node resolves them", short(channel)),
-        None => format!(
-            "the best state of {0} goes to the chain; it is paid after the challenge period\n`strait channel watch {0}` tells what happens",
+        None if is_game_there(&info) => format!(
+            "the dispute of {0} runs already, and goes to its end now: the peer's coming back does not end it any more; `strait app show {0}` tells whose turn it is",
             short(channel)
         ),
-    })
+        None => format!(
+            "the best state of {} goes to the chain; it is paid after the challenge period",
+            short(channel)
+        ),
+    })?;
+    if end.is_none() {
+        note(context.out.is_json(), &format!("`strait channel watch {}` tells what happens", short(channel)));
+    }
+    Ok(())
+}
+
+/// A game that the chain has goes on, or the dispute may end, until it is left for good.
+fn is_game_there(info: &ChannelInfo) -> bool {
+    info.phase == Phase::Disputed && info.app.is_some()
 }
 
 fn confirm(info: &ChannelInfo) -> Result<(), Failure> {
+    if is_game_there(info) {
+        let question = format!(
+            "The chain has {} already; by this the node leaves it for good: the dispute goes to its end even when the peer comes back.\nLeave it? [y/N] ",
+            short(info.channel)
+        );
+        return crate::output::confirm(&question, "a dispute");
+    }
     let question = format!(
         "This ends channel {} over the chain: it takes {} and a few transactions.\nWhen the peer is connected, `strait channel close` is faster and cheaper. Go to the chain? [y/N] ",
         short(info.channel),
@@ -175,6 +195,23 @@ mod tests {
         assert_eq!(seen.asked("strait_channel_dispute").len(), 0);
         dispute(&context, DisputeArgs { channel: id(), yes: true, wait: false }).await.expect("begun");
         assert_eq!(seen.asked("strait_channel_dispute").len(), 1);
+    }
+
+    #[tokio::test]
+    async fn to_leave_a_game_that_the_chain_has_is_not_called_a_new_dispute() {
+        let (context, seen) = Fake::new(false)
+            .on("strait_channel_dispute", |_| Ok(json!({})))
+            .on("strait_channel_show", |_| {
+                let app = Some(strait_types::Address::repeat_byte(7));
+                Ok(json!(ChannelInfo { phase: Phase::Disputed, app, ..channel_info(0xab) }))
+            })
+            .start();
+        dispute(&context, DisputeArgs { channel: id(), yes: true, wait: false }).await.expect("ordered");
+        assert!(
+            seen.text().contains("runs already") && !seen.text().contains("goes to the chain"),
+            "{}",
+            seen.text()
+        );
     }
 
     #[tokio::test(start_paused = true)]

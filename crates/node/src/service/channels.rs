@@ -351,6 +351,10 @@ fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
             ..error
         }
         .hint("`strait channel show` tells how it goes on; open another channel for what comes after"),
+        (ErrorCode::ChannelNotOpen, Phase::Disputed) if info.app.is_some() => {
+            ApiError { message: format!("the channel {id} is in dispute on the chain"), ..error }
+                .hint("moves go on there, and no other end is agreed meanwhile; `strait app show` says whose turn it is, and until when")
+        }
         (ErrorCode::ChannelNotOpen, Phase::Disputed) => {
             ApiError { message: format!("the channel {id} is in dispute on the chain"), ..error }
                 .hint("`strait channel show` says until when; then it is paid, and another one can be opened")
