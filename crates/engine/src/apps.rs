@@ -5,7 +5,7 @@ use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{BlockRef, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use strait_protocol::{AppMove, AppStart, NoRules, Refused, Rule, Rules, RulesProvider, Token};
+use strait_protocol::{AppMove, AppStart, CommandError, NoRules, Refused, Rule, Rules, RulesProvider, Token};
 use strait_types::abi::app::app_address;
 use strait_types::{Address, Amount, ChannelId, ChannelParams, Version};
 
@@ -140,12 +140,16 @@ impl Engine {
         Some(rules.verdict(&state).unwrap_or_else(|_| own()))
     }
 
-    /// What the app would give participants 0 and 1, per asset, if the next move led there and were the last. `None` where
-    /// nothing counts: there is no such move, or no such verdict.
-    pub fn verdict_after(&self, channel: ChannelId, next: &AppMove) -> Option<Vec<[i128; 2]>> {
+    /// What the app would give participants 0 and 1, per asset, if a move of this node were the last one, or why there is no
+    /// such move. `None` where no rules can be asked.
+    pub fn verdict_after(
+        &self,
+        channel: ChannelId,
+        next: &AppMove,
+    ) -> Option<Result<Vec<[i128; 2]>, CommandError>> {
         let channel = &self.channels.get(&channel)?.channel;
         let rules = self.apps.installed.get(&channel.params().app)?.rules.as_ref()?;
-        rules.verdict(&channel.after_move(next)?).ok()
+        Some(channel.verdict_after(rules.as_ref(), next))
     }
 
     pub(crate) fn install(&mut self, token: Token, runtime: Vec<u8>) {

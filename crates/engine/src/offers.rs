@@ -111,6 +111,10 @@ impl Engine {
     /// Offers a channel again whose time has come.
     pub(crate) fn offer_again(&mut self, now_ms: u64, id: ChannelId) {
         let Some(entry) = self.channels.get_mut(&id) else { return };
+        if entry.channel.is_over() {
+            entry.declined = None;
+            return;
+        }
         let Some(declined) = entry.declined.as_mut().filter(|d| d.due().is_some_and(|due| due <= now_ms))
         else {
             return;

@@ -146,6 +146,9 @@ pub enum CommandError {
     /// Another end took the place of the one that was waited for.
     #[error("another end than this one was asked for since, or is agreed")]
     EndReplaced,
+    /// Play went on, and left the end behind that was waited for.
+    #[error("play has gone on since, by a move or by its start, so this end is not proposed any more")]
+    EndOvertaken,
     /// We have agreed to an end that the peer may sign.
     #[error(
         "this node has agreed to the end that the peer proposed, which the peer may be signing now; if it does not within `hold_timeout`, this node is free again"
@@ -272,7 +275,8 @@ pub enum Event {
         /// What its participants 0 and 1 got.
         outcome: [Amount; 2],
     },
-    /// In a child channel: its parent has taken its end over, and nothing more happens in it.
+    /// Nothing more happens in it: a child, whose parent has taken its end over, or a game that was given up before anybody had
+    /// put anything in.
     ClosedBack,
     /// The peer broke a rule; nothing was changed.
     PeerFault(Rule),

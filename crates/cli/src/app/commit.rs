@@ -71,7 +71,7 @@ pub(super) fn commit(home: &Path, args: &CommitArgs, out: &Output) -> Result<(),
     })
 }
 
-fn random() -> Result<B256, Failure> {
+pub(super) fn random() -> Result<B256, Failure> {
     let mut bytes = B256::ZERO;
     SystemRng.fill(&mut bytes.0).map_err(Failure::local)?;
     Ok(bytes)

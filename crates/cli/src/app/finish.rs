@@ -52,17 +52,25 @@ pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failu
     let play = look(context, info.channel).await?;
     let assets = context.assets().await?;
     let outcome = args.wanted.outcome(&info, &play, assets)?;
-    if !play.is_over {
+    if !play.is_over && !is_empty(&info, &play) {
         propose(context, &args, &outcome, (&info, &play, assets))?;
     }
     let line = context.out.wait("waiting for the peer to ask for the same");
     let request = AppFinish { channel: info.channel, outcome, idempotency_key: args.key };
-    let agreed = context.api.app_finish(request).await?;
+    let agreed = super::patient::finish(context, request).await?;
     drop(line);
     context.out.result(&agreed, |_| match info.parent {
+        // A version pays somebody.
+        _ if agreed.version == 0 => "given up: nobody had put anything in".to_owned(),
         Some(parent) => format!("agreed; it goes back into the channel {}", short(parent)),
         None => "agreed; the chain pays it".to_owned(),
     })
+}
+
+/// Whether nobody has put anything in, so that the peer need not be asked.
+fn is_empty(info: &ChannelInfo, play: &AppInfo) -> bool {
+    let amounts = |of: &Balance| [of.deposited, of.peer_deposited, of.arriving, of.peer_arriving];
+    play.version == 0 && info.balances.iter().flat_map(amounts).all(|amount| amount.is_zero())
 }
 
 /// Says what is proposed, and asks where this node loses or it is less than could be had.

@@ -6,6 +6,7 @@ mod finish;
 pub(crate) mod names;
 mod new;
 mod open;
+mod patient;
 mod play;
 mod run;
 mod state;

@@ -34,7 +34,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0 --gain \"-0.5 ether\"\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
+    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0 --gain \"-0.5 ether\"\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it, however\nlong that takes; Ctrl-C ends the waiting, not a move that is signed. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
 )]
 pub(super) struct MoveArgs {
     /// Its id, or the first digits.
@@ -103,15 +103,16 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
     }
     let next =
         AppPosition { writer: args.writer.unwrap_or(1 - info.side.min(1)), deltas, data: Bytes::from(data) };
+    // One of its own where none is given: a move may outlive many requests.
+    let key = args.key.clone().map_or_else(|| super::commit::random().map(|key| key.to_string()), Ok)?;
     let line = context.out.wait("waiting for the peer");
-    let request = AppMove {
-        channel: info.channel,
-        next,
-        accept_less: args.accept_less,
-        idempotency_key: args.key.clone(),
-    };
-    let moved = context.api.app_move(request).await.map_err(|error| names::named(context, info.app, error));
-    let moved = moved.map_err(|failure| failure.repeatable(args.key.as_deref()))?;
+    let request =
+        AppMove { channel: info.channel, next, accept_less: args.accept_less, idempotency_key: Some(key) };
+    let moved = super::patient::play(context, request).await;
+    let moved = moved.map_err(|error| {
+        let failure = names::named(context, info.app, error);
+        if args.key.is_some() { failure.repeatable(args.key.as_deref()) } else { failure }
+    })?;
     drop(line);
     context.out.result(&moved, |_| format!("moved: version {}", moved.version))
 }

@@ -60,6 +60,10 @@ pub(super) async fn close(context: &Context, args: CloseArgs) -> Result<(), Fail
         drop(line);
     }
     context.out.result(&agreed, |_| {
+        // A version pays somebody.
+        if agreed.version == 0 {
+            return format!("{} is given up: nobody had put anything in", short(channel));
+        }
         let end = if is_awaited {
             "is closed, and both are paid"
         } else {

@@ -99,7 +99,7 @@ fn what_was_replaced_is_never_written_and_binds_nobody() {
     let moved = world.take(1, id, 2);
     assert!(matches!(world.outcome(1, moved), Some(Ok(Outcome::Moved { .. }))));
     for (node, token) in [(0, instead), (1, other)] {
-        assert!(world.refusal(node, token).contains("refused"), "play went on");
+        assert!(world.refusal(node, token).contains("play has gone on"), "nobody refused it");
     }
     world.ask_end(1, id, 5);
     let end = world.ask_end(0, id, 5);
@@ -140,15 +140,29 @@ fn a_stake_that_is_in_ends_the_game_only_with_its_owners_word() {
     // And it comes: play begins, and the proposal with nothing to win is over.
     world.put_in(0, id, STAKE - 1);
     assert_eq!(world.app(1, id).state.version, Version(1));
-    assert!(world.refusal(0, asked).contains("refused"));
+    assert!(world.refusal(0, asked).contains("play has gone on"));
 }
 
 #[test]
-fn nothing_is_agreed_before_the_chain_has_shown_a_deposit() {
-    let (mut world, id) = World::offered_game();
-    for node in 0..2 {
-        let token = world.command(node, id, Command::Close);
-        assert!(world.refusal(node, token).contains("has not started"));
+fn a_game_into_which_nobody_put_anything_is_given_up_without_the_peer() {
+    for (node, end) in [(0, Command::Close), (1, Command::Finish { outcome: gains(0) })] {
+        let (mut world, id) = World::offered_game();
+        let early = world.ask_end(node, id, 10);
+        assert!(world.refusal(node, early).contains("has not started"), "nobody has won anything");
+        world.disconnect(0, 1);
+        let token = world.command(node, id, end);
+        assert!(world.is_agreed(node, token), "{:?}", world.outcome(node, token));
+        assert_eq!(world.view(node, id).phase, "closed");
+        world.connect(0, 1);
+        world.restart(node);
+        world.follow();
+        assert_eq!(world.view(node, id).phase, "closed", "it stays away");
+        assert!(world.news(node).is_empty(), "nothing was sent");
+        // What the peer puts in all the same comes back.
+        world.stake(1 - node, id);
+        world.elapse(24 * 3_600 + 60);
+        let back = if node == 0 { [0, STAKE] } else { [STAKE, 0] };
+        assert_eq!(world.payouts(), back, "{node}");
     }
 }
 
@@ -310,6 +324,11 @@ fn a_game_that_begins_and_is_given_up_at_once_gives_both_back_what_they_put_in()
         world.follow();
         world.connect(0, 1);
         world.settle();
+        if (0..2).any(|node| world.nodes[node].engine.view(id).is_none()) {
+            // Given up by one, who offers it no more, and forgotten by a restart of the other: nobody could put anything in.
+            assert_eq!(world.payouts(), [0; 2], "seed {seed}");
+            continue;
+        }
         let has_begun = (0..2).any(|node| !world.app(node, id).state.app_data.is_empty());
         for _ in 0..6 {
             world.pass(130_000);
@@ -322,11 +341,13 @@ fn a_game_that_begins_and_is_given_up_at_once_gives_both_back_what_they_put_in()
         for _ in 0..4 {
             world.follow();
         }
+        // Who gave it up empty gives back by the chain what was put in all the same.
+        world.elapse(24 * 3_600 + 60);
         // An order to deposit may have died with its process.
         let facts = world.nodes[0].engine.channel(id).expect("known").facts().clone();
         let there = facts.deposits[0].map(|amount| u64::try_from(amount.units()).expect("small"));
-        let is_final = (0..2).all(|node| world.app(node, id).state.is_final);
-        assert!(is_final || there == [0; 2], "seed {seed}: {there:?}");
+        let is_over = (0..2).all(|node| world.view(node, id).phase == "closed");
+        assert!(is_over || there == [0; 2], "seed {seed}: {there:?}");
         assert_eq!(world.payouts(), there, "seed {seed}");
         ends[usize::from(has_begun)] += 1;
     }

@@ -10,7 +10,7 @@ use strait_api::{
     InstalledApp, InstalledApps, Nothing, Phase,
 };
 use strait_protocol::{self as protocol, AppStart, Command, Operation, Outcome};
-use strait_types::{Amount, ChannelId, ChannelParams, Side};
+use strait_types::{Amount, AssetIndex, ChannelId, ChannelParams, Side};
 
 impl Core {
     pub(crate) async fn app_install(&self, request: AppInstall) -> Result<InstalledApp, ApiError> {
@@ -86,15 +86,17 @@ impl Core {
             .await
     }
 
-    /// Whether what the app would give this node after a move is there. Once the chain's clock runs, not to move costs more.
+    /// Whether what the app would give this node after a move is there, when play and the app's rules allow the move. Once the
+    /// chain's clock runs, not to move costs more.
     async fn check_covered(&self, known: &Known, next: protocol::AppMove) -> Result<(), ApiError> {
         let id = known.id;
         let after = self.node(known)?.query(move |engine| {
             let view = engine.view(id).filter(|view| view.phase == "open")?;
-            Some((engine.verdict_after(id, &next)?, view.balances))
+            Some((engine.verdict_after(id, &next)?, engine.verdict(id), view.balances))
         });
-        let Some((verdict, balances)) = after.await? else { return Ok(()) };
-        for (deltas, balance) in verdict.iter().zip(&balances) {
+        let Some((after, now, balances)) = after.await? else { return Ok(()) };
+        let after = after.map_err(|error| of_move(error.into()))?;
+        for (index, (deltas, balance)) in after.iter().zip(&balances).enumerate() {
             let (gain, there) = (deltas[known.side as usize], balance.deposited[1]);
             let Some(gain) = u128::try_from(gain).ok().and_then(Amount::new).filter(|gain| *gain > there)
             else {
@@ -102,6 +104,9 @@ impl Core {
             };
             let chain_id = self.chain_id(known.chain);
             let write = |amount| self.assets.write(chain_id, balance.asset, amount);
+            let now = now.as_ref().and_then(|now| now.get(index)).map(|deltas| deltas[known.side as usize]);
+            // No more is ever lost or gained than is put in.
+            let now = now.map(|gain| gain.clamp(-balance.deposited[0].signed(), there.signed()));
             return Err(ApiError::new(
                 ErrorCode::AwaitingDeposit,
                 format!(
@@ -110,7 +115,7 @@ impl Core {
                     write(there)
                 ),
             )
-            .hint("nothing was sent; end the game instead (`strait app finish`) and open one with the stake that its data say, or accept less (`--accept-less`)"));
+            .hint(uncovered_hint(now, there, write)));
         }
         Ok(())
     }
@@ -134,6 +139,7 @@ impl Core {
     pub(crate) async fn app_finish(self: &Arc<Core>, mut request: AppFinish) -> Result<Agreed, ApiError> {
         let known = self.known(request.channel).await?;
         let outcome = deltas(&request.outcome)?;
+        self.check_none_on_its_way(&known).await?;
         let act = move |core: Arc<Core>, known: Arc<Known>, outcome| async move {
             core.agree(&known, Command::Finish { outcome }).await
         };
@@ -146,11 +152,48 @@ impl Core {
         self.once(keyed, intention, move |core| act(core, known, outcome)).await
     }
 
+    /// A game is not given up while this node's own deposit is on its way into it: that would come back by a dispute alone.
+    pub(super) async fn check_none_on_its_way(&self, known: &Known) -> Result<(), ApiError> {
+        if known.params.app.is_zero() || self.show(known.id).await?.version > 0 {
+            return Ok(());
+        }
+        for (index, asset) in (0_u8..).zip(known.assets.iter()) {
+            let amount = known.unseen().sum(AssetIndex(index));
+            if !amount.is_zero() {
+                let amount = self.assets.write(self.chain_id(known.chain), *asset, amount);
+                let message = format!(
+                    "this node's deposit of {amount} is on its way, and the chain does not show it yet"
+                );
+                return Err(ApiError::new(ErrorCode::AwaitingDeposit, message)
+                    .hint("repeat it in some seconds: a block shows it soon, or it fails"));
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) async fn app_claim(&self, id: ChannelId) -> Result<Nothing, ApiError> {
         let known = self.known(id).await?;
         self.node(&known)?.dispute(known.id).await?;
         Ok(Nothing {})
     }
+}
+
+/// What to do instead of a move that brings less than the app gives: `now` is gained without it, `there` with it.
+fn uncovered_hint(now: Option<i128>, there: Amount, write: impl Fn(Amount) -> String) -> String {
+    let costs = match now {
+        Some(now) if now < there.signed() => now,
+        _ => return "nothing was sent; end the game instead (`strait app finish`) and open one with the stake that its data say, or accept less (`--accept-less`)".to_owned(),
+    };
+    let amount = write(Amount::new(costs.unsigned_abs()).unwrap_or(Amount::MAX));
+    let without = match costs {
+        0 => "not to move gives it nothing".to_owned(),
+        1.. => format!("not to move gives it {amount}"),
+        _ => format!("not to move costs it {amount}"),
+    };
+    format!(
+        "nothing was sent; this move with `--accept-less` gives this node {}, {without}; open the next game with the stake that its data say",
+        write(there)
+    )
 }
 
 /// A game waits for nobody: the chain takes a move, too.
@@ -204,4 +247,24 @@ pub(super) fn shown(step: protocol::AppMove) -> AppPosition {
 
 pub(super) fn texts(deltas: &[[i128; 2]]) -> Vec<[String; 2]> {
     deltas.iter().map(|pair| pair.map(|delta| delta.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_would_lose_without_the_move_is_not_told_to_end_the_game() {
+        let hint = |now| uncovered_hint(now, Amount::from(100_u64), |amount| format!("{amount} wei"));
+        let loses = hint(Some(-100));
+        assert!(
+            loses.contains("`--accept-less` gives this node 100 wei, not to move costs it 100 wei"),
+            "{loses}"
+        );
+        assert!(!loses.contains("finish"), "{loses}");
+        assert!(hint(Some(0)).contains("not to move gives it nothing"));
+        assert!(hint(Some(40)).contains("not to move gives it 40 wei"));
+        assert!(hint(Some(100)).contains("strait app finish"), "it is the same without the move");
+        assert!(hint(None).contains("--accept-less"));
+    }
 }

@@ -47,7 +47,8 @@ impl Unseen {
         self.sent.retain(|sent| sent.asset != asset || sent.total > shown);
     }
 
-    fn sum(&self, asset: AssetIndex) -> Amount {
+    /// How much of an asset no block shows yet.
+    pub(crate) fn sum(&self, asset: AssetIndex) -> Amount {
         let mut amounts = self.sent.iter().filter(|sent| sent.asset == asset).map(|sent| sent.amount);
         amounts.try_fold(Amount::ZERO, Amount::checked_add).unwrap_or(Amount::MAX)
     }

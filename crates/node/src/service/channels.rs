@@ -193,6 +193,7 @@ impl Core {
 
     pub(crate) async fn close(&self, id: ChannelId) -> Result<Agreed, ApiError> {
         let known = self.known(id).await?;
+        self.check_none_on_its_way(&known).await?;
         self.agree(&known, Command::Close).await
     }
 
@@ -324,6 +325,10 @@ fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
     }
 }
 
+fn holds_nothing(info: &ChannelInfo) -> bool {
+    info.balances.iter().all(|of| of.deposited.is_zero() && of.peer_deposited.is_zero())
+}
+
 fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
     let id = info.channel;
     match (error.code, info.phase) {
@@ -370,6 +375,15 @@ fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
             );
             ApiError { message, ..error }
                 .hint("the peer signs it there, or the node goes to the chain with that channel, too; `strait channel show` tells when, `strait channel dispute` of that channel does it now")
+        }
+        (ErrorCode::ChannelNotOpen, Phase::Closed)
+            if info.version == 0 && info.app.is_some() && holds_nothing(info) =>
+        {
+            ApiError {
+                message: format!("the game {id} was given up before anybody put anything in"),
+                ..error
+            }
+            .hint("nothing is left to do; open another one to go on")
         }
         (ErrorCode::ChannelNotOpen, Phase::Closed) => {
             ApiError { message: format!("the channel {id} is closed, and both are paid"), ..error }

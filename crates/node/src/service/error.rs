@@ -146,6 +146,10 @@ fn of_command(error: &CommandError) -> ApiError {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app show` tells what is proposed or agreed now");
         }
+        CommandError::EndOvertaken => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("`strait app show` tells how play stands; propose an end again if it still fits");
+        }
         CommandError::EndAgreed => {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app watch` tells how it ends; then repeat");

@@ -9,6 +9,7 @@ use strait_api::{
     HistoryQuery, Link, Nothing, Phase,
 };
 use strait_app::{AppCode, AppData, NativeRules as _, Position};
+use strait_chain::dev::Mining;
 use strait_engine::Starts;
 use strait_examples::fair_exchange::{self, FairExchange, Reveal};
 use strait_examples::sticks::{self, Heap, Sticks, Take};
@@ -221,11 +222,16 @@ async fn a_key_is_not_shown_for_a_price_that_is_not_there() {
     until(&bob, channel, |info| info.our_turn && !info.in_flight).await;
     let next = wire(&FairExchange.play(&start, &Reveal(key)).expect("the key"));
     let reveal = AppMove { channel, next, accept_less: false, idempotency_key: None };
+    let other = AppPosition { writer: 1 - reveal.next.writer, ..reveal.next.clone() };
+    let illegal = AppMove { next: other, ..reveal.clone() };
+    let refused = soon("the answer", bob.service.app_move(illegal)).await.expect_err("against the rules");
+    assert_eq!(refused.code, ErrorCode::InvalidParams, "the rules come before the money: {refused}");
     let refused = soon("the answer", bob.service.app_move(reveal.clone())).await.expect_err("not for 20");
     assert!(
         refused.code == ErrorCode::AwaitingDeposit && refused.message.contains("no more than that"),
         "{refused}"
     );
+    assert!(refused.hint.contains("not to move gives it nothing"), "{}", refused.hint);
     assert_eq!(show(&bob, channel).await.version, 1, "nothing was sent");
     let less = AppMove { accept_less: true, ..reveal };
     assert_eq!(soon("the move", bob.service.app_move(less)).await.expect("moved").version, 2);
@@ -525,6 +531,52 @@ async fn nothing_is_put_into_a_game_that_was_given_up_before_it_began() {
     let deposit = ChannelMove { channel, asset: None, amount: stake, idempotency_key: None };
     let late = bob.service.channel_deposit(deposit).await.expect_err("it cannot begin");
     assert!(late.code == ErrorCode::ChannelNotOpen && late.message.contains("before it began"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_that_nobody_funded_is_given_up_without_the_peer_and_goes_away() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let app = install([&alice, &bob]).await;
+    let request = AppOpen {
+        stake: vec![AssetAmount { asset: Address::ZERO, amount: Amount::ZERO }],
+        start: wire(&sticks::start(0, 5, 1)),
+        ..five_sticks(app, bob.address(), Amount::from(ETHER))
+    };
+    let channel = soon("the opening", alice.service.app_open(request)).await.expect("opened").channel.channel;
+    bob.until(channel, |_| true).await;
+    let mut hers = alice.listen(None).await;
+    soon("the stop", bob.service.shutdown()).await;
+    let next = wire(&sticks::start(0, 4, 1));
+    let early = AppMove { channel, next, accept_less: false, idempotency_key: None };
+    let early = soon("the answer", alice.service.app_move(early)).await.expect_err("not begun");
+    assert!(early.code == ErrorCode::AwaitingDeposit && early.message.contains("has not started"), "{early}");
+    let even = AppFinish { channel, outcome: vec![["0".into(), "0".into()]], idempotency_key: None };
+    assert_eq!(soon("the end", alice.service.app_finish(even)).await.expect("given up").version, 0);
+    let closed = |event: &Event| matches!(event, Event::PhaseChanged { phase: Phase::Closed });
+    event(&mut hers, "the end", closed).await;
+    assert_eq!(alice.service.channel_show(ChannelRef { channel }).await.expect("shown").phase, Phase::Closed);
+    let deposit = ChannelMove { channel, asset: None, amount: Amount::from(1), idempotency_key: None };
+    let late = alice.service.channel_deposit(deposit).await.expect_err("it is over");
+    assert!(late.message.contains("given up before anybody put anything in"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_is_not_given_up_while_the_own_deposit_is_on_its_way() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let app = install([&alice, &bob]).await;
+    world.chain.with(|chain| chain.set_mining(Mining::Manual));
+    let request = five_sticks(app, bob.address(), Amount::from(ETHER));
+    let channel = soon("the opening", alice.service.app_open(request)).await.expect("opened").channel.channel;
+    let even = AppFinish { channel, outcome: vec![["0".into(), "0".into()]], idempotency_key: None };
+    let early = soon("the answer", alice.service.app_finish(even.clone())).await.expect_err("it comes");
+    assert!(early.message.contains("is on its way") && early.hint.contains("repeat"), "{early}");
+    let early = alice.service.channel_close(ChannelRef { channel }).await.expect_err("it comes");
+    assert!(early.message.contains("is on its way"), "{early}");
+    world.chain.with(|chain| chain.mine());
+    alice.until(channel, |info| !info.balances[0].deposited.is_zero()).await;
+    assert_eq!(soon("the end", alice.service.app_finish(even)).await.expect("agreed").version, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

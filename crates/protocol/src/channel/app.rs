@@ -10,7 +10,7 @@ use crate::operation::Operation;
 use crate::position::{Position, Violation};
 use crate::record::Record;
 use crate::rule::Rule;
-use crate::rules::Refused;
+use crate::rules::{Refused, Rules};
 use crate::settings::Settings;
 use crate::signer::SignerError;
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -385,12 +385,33 @@ impl Channel {
             && state.writer == self.durable.side
     }
 
-    /// The state that a move of whoever is to move would lead to, whatever the app says of it; `None` where it can't be one.
-    pub fn after_move(&self, next: &AppMove) -> Option<State> {
+    /// What the app would give to participant 0 and 1, per asset, if a move of ours were the last one.
+    ///
+    /// # Errors
+    /// Why there is no such move, whoever is there to take it: play has not begun or is over, the peer is to move, or the
+    /// app's rules.
+    pub fn verdict_after(&self, rules: &dyn Rules, next: &AppMove) -> Result<Vec<[i128; 2]>, CommandError> {
         let base = self.head();
-        let operations = [Operation::Move(next.clone())].into();
-        let next = base.next(base.state.version.next()?, &operations, &mut |_, _| Ok(()));
-        next.ok().map(|position| position.state)
+        if self.is_paid_out() || self.durable.confirmed.position.state.is_final {
+            return Err(CommandError::AppOver);
+        }
+        if self.durable.restore.is_some() {
+            return Err(CommandError::Restoring);
+        }
+        if !self.durable.pending.is_empty() {
+            return Err(CommandError::MoveInFlight);
+        }
+        if base.state.version == Version::ZERO {
+            return Err(CommandError::NotStarted);
+        }
+        if base.state.writer != self.durable.side {
+            return Err(CommandError::NotYourTurn);
+        }
+        let version = base.state.version.next().ok_or(CommandError::Rule(Rule::StaleVersion))?;
+        let next = base.next(version, &[Operation::Move(next.clone())].into(), &mut |_, _| Ok(()));
+        let next = next.map_err(|violation| CommandError::Rule(violation.rule))?;
+        rules.check_move(&base.state, &next.state)?;
+        Ok(rules.verdict(&next.state)?)
     }
 
     /// The app at a glance.

@@ -78,9 +78,10 @@ impl Channel {
         self.durable.force_close || self.is_child() && self.volatile.standing == Standing::Leaving
     }
 
-    /// Whether nothing will happen in it any more: all is paid, or a child is closed back.
+    /// Whether nothing will happen in it any more: all is paid, a child is closed back, or a game was given up empty.
     pub fn is_over(&self) -> bool {
         self.durable.chain.head().phase == Phase::Closed
+            || self.is_given_up()
             || self.is_child() && self.volatile.standing == Standing::Over
     }
 

@@ -30,6 +30,7 @@ impl Channel {
     pub(super) fn wanted_by_app(&self, ctx: &Context<'_>) -> Vec<ChainAction> {
         let facts = self.durable.chain.head();
         match &facts.phase {
+            Phase::Open if self.is_given_up() => Vec::new(),
             Phase::Open => self.wanted_before_dispute(ctx, facts).into_iter().collect(),
             Phase::Disputed { deadline, moves, .. } => {
                 let is_showing = *moves == 0 && ctx.head_time <= *deadline;

@@ -505,7 +505,7 @@ impl Channel {
     }
 
     /// Goes to the chain with the best that this side has.
-    fn leave(&mut self, out: &mut Outputs) {
+    pub(super) fn leave(&mut self, out: &mut Outputs) {
         if !self.durable.force_close {
             self.durable.force_close = true;
             out.records.push(Record::ForceClose);
