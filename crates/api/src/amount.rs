@@ -85,6 +85,14 @@ pub enum AmountMistake {
     /// A name that stands for different tokens.
     #[error("'{0}' is another asset on each of several chains")]
     SeveralChains(String),
+    /// Something, and less than there is of the asset.
+    #[error("'{text}' is less than the smallest unit, {smallest}")]
+    BelowUnit {
+        /// What was written.
+        text: String,
+        /// The smallest amount that there is, with the same unit.
+        smallest: String,
+    },
     /// Not an amount of this asset.
     #[error(transparent)]
     Amount(#[from] AmountError),
@@ -169,7 +177,8 @@ impl AssetNames {
         }
         let (asset, decimals) = known?;
         let amount = Amount::parse_decimal(number, decimals)
-            .map_err(|error| AmountMistake::from(error).hint(self.example("0.05", among)))?;
+            .map_err(|error| too_small(number, unit, &error).unwrap_or_else(|| error.into()))
+            .map_err(|mistake| mistake.hint(self.example("0.05", among)))?;
         Ok(ReadAmount { asset, amount })
     }
 
@@ -275,6 +284,18 @@ impl AssetNames {
         let shown: Vec<String> = names.iter().map(write).collect();
         format!("write {}", shown.join(" or "))
     }
+}
+
+/// Of a number of which nothing is left where it is cut to the decimals that there are: rounding it is no advice.
+fn too_small(number: &str, unit: &str, error: &AmountError) -> Option<AmountMistake> {
+    let AmountError::TooPrecise { allowed, .. } = error else { return None };
+    let (whole, decimals) = number.split_once('.')?;
+    let kept = decimals.get(..usize::from(*allowed))?;
+    let is_nothing = whole.bytes().chain(kept.bytes()).all(|digit| digit == b'0');
+    is_nothing.then(|| AmountMistake::BelowUnit {
+        text: format!("{number} {unit}"),
+        smallest: format!("{} {unit}", Amount::new(1).unwrap_or(Amount::ZERO).format_decimal(*allowed)),
+    })
 }
 
 /// Whether what stands after the digits was meant as more of the number: an exponent, a separator, hex.

@@ -19,6 +19,12 @@ pub fn read_params<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P, 
             Some(what) => (ErrorCode::InvalidAmount, what),
             None => (ErrorCode::InvalidParams, what.as_str()),
         };
+        if let Some(name) = what.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`')) {
+            let place = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+            return ApiError::new(code, format!("the parameter `{place}` is missing")).hint(format!(
+                "parameters are named: send an object with `{name}`; rpc.discover has the names"
+            ));
+        }
         let message = if path == "." { what.to_owned() } else { format!("the parameter `{path}`: {what}") };
         ApiError::new(code, message)
     })
@@ -44,7 +50,11 @@ mod tests {
         let channel = message::<ChannelRef>("{\n  \"channel\": \"0x12\"\n}");
         assert!(channel.starts_with("the parameter `channel`: ") && !channel.contains("line"), "{channel}");
         assert!(message::<ChannelRef>("{\"channel\": 5}").starts_with("the parameter `channel`: "));
-        assert_eq!(message::<ChannelRef>("{}"), "missing field `channel`");
+        assert_eq!(message::<ChannelRef>("{}"), "the parameter `channel` is missing");
+        let id = format!("0x{}", "ab".repeat(32));
+        let nested =
+            message::<PayMany>(&format!("{{\"channel\": \"{id}\", \"payments\": [{{\"memo\": \"tea\"}}]}}"));
+        assert_eq!(nested, "the parameter `payments[0].amount` is missing");
         assert!(message::<ChannelRef>("{\"chanel\": \"\"}").contains("`chanel`"));
         let id = format!("0x{}", "ab".repeat(32));
         let many = format!(

@@ -9,7 +9,7 @@ use strait_api::BackupTo;
 /// Options of `strait backup`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait backup /var/backups/strait-2026-11-22\n  strait backup \"$(date +%F)\" --json\n\nThe node goes on while it is written. Keys are not in it: keep a copy of HOME/keys apart, once. API\ntokens are not either: after a restore new ones are made."
+    after_help = "Examples:\n  strait backup /var/backups/strait-2026-11-22\n  strait backup \"$(date +%F)\" --json\n\nThe node goes on while it is written. Keys are not in it: keep a copy of HOME/keys apart, once. API tokens are not either: after a restore new ones are made."
 )]
 pub(crate) struct BackupArgs {
     /// A directory that does not exist yet, on the node's machine.

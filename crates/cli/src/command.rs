@@ -173,3 +173,25 @@ fn with_node(global: &Global, command: Command) -> Result<(), Failure> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::{Command, CommandFactory};
+
+    /// Own line breaks within a paragraph collide with those that the terminal's width makes.
+    fn check(command: &Command) {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let is_text = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            assert!(!(is_text(pair[0]) && is_text(pair[1])), "{}: {pair:?}", command.get_name());
+        }
+        command.get_subcommands().for_each(check);
+    }
+
+    #[test]
+    fn a_paragraph_of_the_help_is_wrapped_by_the_terminal_alone() {
+        check(&Cli::command());
+    }
+}

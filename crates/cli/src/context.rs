@@ -82,6 +82,11 @@ impl Context {
         if let Ok(signer) = text.parse() {
             return Ok(signer);
         }
+        if !is_prefix(text) {
+            return Err(no_id("peer", text).hint(
+                "give strait://SIGNER@HOST:PORT, as the peer's `strait info` shows it; or the signer's first hex digits, which `strait peer list` shows",
+            ));
+        }
         let peers = self.api.peer_list(Nothing {}).await?.peers;
         let signers = peers.into_iter().map(|peer| peer.signer);
         pick("peer", text, signers, Address::to_string)
@@ -179,6 +184,13 @@ mod tests {
             let failure = context.channel(text).await.expect_err(text);
             assert_eq!(failure.exit(), Exit::Usage, "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_no_peer_is_answered_with_how_one_is_named() {
+        let failure = fake().context().peer("https://foo").await.expect_err("no peer");
+        let told = failure.render(false, false);
+        assert!(told.contains("strait://SIGNER@HOST:PORT"), "{told}");
     }
 
     #[tokio::test]

@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 /// Options of `strait deploy`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait deploy --rpc http://127.0.0.1:8545 --chain-id 31337 --key account.json\n  strait deploy --rpc https://rpc.example --chain-id 11155111 --key account.json --password-file secret\n  strait deploy --rpc http://127.0.0.1:8545 --chain-id 31337 --key account.json --json | jq -r .address\n\nThe contract has no owner and no upgrade, and its address follows from its bytecode where the usual CREATE2 proxy is\nthere: deploying again finds it. One adjudicator serves everybody on its chain."
+    after_help = "Examples:\n  strait deploy --rpc http://127.0.0.1:8545 --chain-id 31337 --key account.json\n  strait deploy --rpc https://rpc.example --chain-id 11155111 --key account.json --password-file secret\n  strait deploy --rpc http://127.0.0.1:8545 --chain-id 31337 --key account.json --json | jq -r .address\n\nThe contract has no owner and no upgrade, and its address follows from its bytecode where the usual CREATE2 proxy is there: deploying again finds it. One adjudicator serves everybody on its chain."
 )]
 pub(crate) struct DeployArgs {
     /// Addresses of the chain's endpoints, the preferred one first.

@@ -4,7 +4,7 @@ use crate::channel::is_empty;
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::init::connect;
-use crate::local::{ConfigFlags, given_password, is_open_to_others, load};
+use crate::local::{ConfigFlags, PASSWORD_VARIABLE, given_password, is_open_to_others, load};
 use crate::output::Output;
 use crate::restore::{DATABASE, RESTORED};
 use crate::text::{duration, short, time};
@@ -12,7 +12,8 @@ use clap::Args;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -146,6 +147,7 @@ fn check_keys(config: &Config, args: &DoctorArgs, findings: &mut Findings) {
     names.extend(config.chains.values().map(|chain| &chain.account));
     names.sort();
     names.dedup();
+    let withheld = withheld_password(config, args);
     let password = given_password(args.password_file.as_deref(), config.node.password_file.as_deref());
     for name in names {
         let path = config.key_file(name);
@@ -161,7 +163,10 @@ fn check_keys(config: &Config, args: &DoctorArgs, findings: &mut Findings) {
             findings.add(Level::Warn, &what, format!("others can read it; chmod 600 {}", path.display()));
         }
         match &password {
-            Err(failure) => findings.add(Level::Fail, what, failure.to_string()),
+            Err(failure) => match &withheld {
+                Some(reason) => findings.add(Level::Ok, what, reason.clone()),
+                None => findings.add(Level::Fail, what, failure.to_string()),
+            },
             Ok(None) => {
                 let text = "the password was not tried: it is asked for at the start; set node.password_file for a node that starts by itself";
                 findings.add(Level::Warn, what, text);
@@ -172,6 +177,25 @@ fn check_keys(config: &Config, args: &DoctorArgs, findings: &mut Findings) {
             },
         }
     }
+}
+
+/// Why the configured password is not tried, where that is no fault: systemd hands root's file to the service, and this is
+/// run as the service's user.
+fn withheld_password(config: &Config, args: &DoctorArgs) -> Option<String> {
+    if args.password_file.is_some() || std::env::var_os(PASSWORD_VARIABLE).is_some() {
+        return None;
+    }
+    let path = config.node.password_file.as_deref()?;
+    withheld(path, &File::open(path).err()?, is_running(&config.home))
+}
+
+fn withheld(path: &Path, error: &Error, is_running: bool) -> Option<String> {
+    (is_running && error.kind() == ErrorKind::PermissionDenied).then(|| {
+        let path = path.display();
+        format!(
+            "the password was not tried: {path} is another user's to read; the node runs, so that it has it"
+        )
+    })
 }
 
 fn check_ports(config: &Config, findings: &mut Findings) {
@@ -568,5 +592,15 @@ mod tests {
         let mut none = Findings::default();
         check_restored(&[channel_info(0xcd), empty], &mut none);
         assert!(none.0.is_empty());
+    }
+
+    #[test]
+    fn a_password_that_only_root_may_read_is_no_fault_while_the_node_runs() {
+        let path = Path::new("/etc/strait/password");
+        let denied = Error::from(ErrorKind::PermissionDenied);
+        let text = withheld(path, &denied, true).expect("no fault");
+        assert!(text.contains("/etc/strait/password") && text.contains("the node runs"), "{text}");
+        assert_eq!(withheld(path, &denied, false), None);
+        assert_eq!(withheld(path, &Error::from(ErrorKind::NotFound), true), None);
     }
 }

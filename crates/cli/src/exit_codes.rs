@@ -17,12 +17,15 @@ pub(crate) fn text() -> String {
     text
 }
 
+/// The same for programs.
+pub(crate) fn table() -> Map<String, Value> {
+    Exit::TABLE.iter().map(|(code, meaning)| (code.to_string(), Value::from(*meaning))).collect()
+}
+
 /// Prints them.
 ///
 /// # Errors
 /// When nobody reads.
 pub(crate) fn run(out: &Output) -> Result<(), Failure> {
-    let table: Map<String, Value> =
-        Exit::TABLE.iter().map(|(code, meaning)| (code.to_string(), Value::from(*meaning))).collect();
-    out.result(&table, |_| text())
+    out.result(&table(), |_| text())
 }

@@ -1,7 +1,8 @@
 //! Why a command failed, what to do next, and the exit code for scripts.
 
 use clap::error::ErrorKind as ClapKind;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::fmt;
 use std::process::ExitCode;
 use strait_api::{ApiError, ErrorCode, ErrorKind, Exceeded, Shortage};
@@ -277,6 +278,11 @@ pub(crate) fn usage_error(error: &clap::Error) -> ExitCode {
     let text = text.trim_start_matches("error: ");
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));
     let of_amount = amount_hint(message);
+    let words: Vec<_> = std::env::args_os().collect();
+    if let Some(value) = json.then(|| help_value(error.kind(), &words)).flatten() {
+        let told = crate::output::Output::new(true).result(&value, |_| String::new());
+        return told.map_or_else(|failure| failure.report(true), |()| ExitCode::SUCCESS);
+    }
     if is_help || (!json && of_amount.is_none()) {
         // Nothing can be told when the streams are gone.
         let _gone = error.print();
@@ -284,6 +290,17 @@ pub(crate) fn usage_error(error: &clap::Error) -> ExitCode {
     }
     let hint = rest.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     Failure::usage(message.trim()).hint(of_amount.or(hint).unwrap_or("see --help")).report(json)
+}
+
+/// For programs: the version, and the exit codes. The rest of the help is for people, and stays text.
+fn help_value(kind: ClapKind, words: &[OsString]) -> Option<Value> {
+    match kind {
+        ClapKind::DisplayVersion => Some(json!({ "version": env!("CARGO_PKG_VERSION") })),
+        ClapKind::DisplayHelp if words.iter().any(|word| word == "exit-codes") => {
+            Some(Value::Object(crate::exit_codes::table()))
+        }
+        _ => None,
+    }
 }
 
 /// What helps against the slips that amounts invite, for which the parser's own tips are of no use.

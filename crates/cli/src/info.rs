@@ -38,6 +38,7 @@ fn chain_pairs(info: &NodeInfo, chain: &ChainInfo) -> Vec<(&'static str, String)
         None => format!("{wei} wei"),
     });
     let confirmations = match chain.confirmations {
+        Some(1) => "1 block".into(),
         Some(blocks) => format!("{blocks} blocks"),
         None => "until the chain calls it finalised".into(),
     };

@@ -5,7 +5,8 @@ use crate::context::{Context, pick};
 use crate::failure::Failure;
 use crate::follow::Follow;
 use crate::output::{Output, note};
-use crate::text::{one_line, parse_duration, short, time};
+use crate::pay::is_invoice_text;
+use crate::text::{one_line, parse_invoice_time, short, time};
 use clap::{Args, Subcommand, ValueEnum};
 use std::pin::pin;
 use strait_api::{
@@ -70,8 +71,8 @@ pub(crate) struct CreateArgs {
     /// What it is for; the payer reads it.
     #[arg(long = "for", value_name = "TEXT", default_value = "")]
     description: String,
-    /// How long it can be paid [default: 1h].
-    #[arg(long, value_parser = parse_duration, value_name = "TIME")]
+    /// How long it can be paid, at most 365d [default: 1h].
+    #[arg(long, value_parser = parse_invoice_time, value_name = "TIME")]
     expires_in: Option<u64>,
     /// On which chain, by name or number; needed when the node has several.
     #[arg(long)]
@@ -171,16 +172,8 @@ async fn all(context: &Context, status: Option<InvoiceStatus>) -> Result<Vec<Inv
     }
 }
 
-/// Of an invoice; in capitals, as QR codes have it, too.
-fn is_text(text: &str) -> bool {
-    let start = text.get(..crate::pay::INVOICE.len());
-    start.is_some_and(|start| {
-        start == crate::pay::INVOICE || start == crate::pay::INVOICE.to_ascii_uppercase()
-    })
-}
-
 async fn find(context: &Context, text: &str) -> Result<Invoice, Failure> {
-    if is_text(text) {
+    if is_invoice_text(text) {
         let id = context.api.invoice_read(InvoiceText { text: text.to_owned() }).await?.id;
         return Ok(context.api.invoice_show(InvoiceRef { id }).await?);
     }

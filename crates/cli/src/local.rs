@@ -12,7 +12,7 @@ use strait_node::keystore::KeystoreError;
 use zeroize::Zeroizing;
 
 /// The variable that holds a password.
-const PASSWORD_VARIABLE: &str = "STRAIT_PASSWORD";
+pub(crate) const PASSWORD_VARIABLE: &str = "STRAIT_PASSWORD";
 
 /// Options that change the configuration.
 #[derive(Args, Clone, Debug, Default)]

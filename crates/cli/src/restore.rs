@@ -26,7 +26,7 @@ const BY_ID: &str = "chain-";
 /// Options of `strait restore`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are, and every chain of the backup must be\nconfigured. Every channel is marked as restored:\nafter `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid\nuntil both have signed again, about two hours of chain time later. API tokens are not in a\nbackup: make new ones with `strait token create`. Never run the old data and the restored data of one key at the same time."
+    after_help = "Examples:\n  strait restore /var/backups/strait-2026-11-22\n  strait --home /srv/strait restore ./backup\n\nThe home directory must have no data yet; configuration and keys stay as they are, and every chain of the backup must be configured. Every channel is marked as restored: after `strait node` starts, the node asks each peer for the newest state that it signed, and neither pays nor is paid until both have signed again, about two hours of chain time later. API tokens are not in a backup: make new ones with `strait token create`. Never run the old data and the restored data of one key at the same time."
 )]
 pub(crate) struct RestoreArgs {
     /// A directory that `strait backup` wrote.

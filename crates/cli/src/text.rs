@@ -1,7 +1,7 @@
 //! Text for people: ids, times, and what others wrote.
 
 use std::time::{Duration, UNIX_EPOCH};
-use strait_types::{Address, B256};
+use strait_types::{Address, B256, MAX_CHALLENGE_SECONDS, MIN_CHALLENGE_SECONDS};
 
 /// Text of others without what could steer a terminal.
 pub(crate) fn printable(text: &str) -> String {
@@ -59,6 +59,33 @@ pub(crate) fn parse_duration(text: &str) -> Result<u64, String> {
         .map_err(|error| format!("{error}; write it as 90s, 30m, 24h or 7d"))
 }
 
+/// Reads a challenge period, in seconds.
+///
+/// # Errors
+/// Says how to write one that the contract takes.
+pub(crate) fn parse_challenge(text: &str) -> Result<u32, String> {
+    let seconds = parse_duration(text)?;
+    u32::try_from(seconds)
+        .ok()
+        .filter(|seconds| (MIN_CHALLENGE_SECONDS..=MAX_CHALLENGE_SECONDS).contains(seconds))
+        .ok_or_else(|| format!("the contract takes 1h to 30d, and this is {}", duration(seconds)))
+}
+
+/// Reads how long an invoice can be paid, in seconds.
+///
+/// # Errors
+/// Says how to write it.
+pub(crate) fn parse_invoice_time(text: &str) -> Result<u64, String> {
+    const YEAR: u64 = 365 * 24 * 3_600;
+    match parse_duration(text)? {
+        0 => Err("an invoice can be paid for 1s at least".to_owned()),
+        seconds if seconds > YEAR => {
+            Err(format!("an invoice can be paid for 365d at most, and this is {}", duration(seconds)))
+        }
+        seconds => Ok(seconds),
+    }
+}
+
 /// Reads an address.
 ///
 /// # Errors
@@ -105,6 +132,17 @@ mod tests {
         assert_eq!(parse_duration("24h"), Ok(86_400));
         assert_eq!(parse_duration("1h 30m"), Ok(5_400));
         assert!(parse_duration("90").is_err_and(|text| text.contains("of what")), "thirty may be days");
+        assert_eq!(parse_challenge("1h"), Ok(3_600));
+        assert_eq!(parse_challenge("30d"), Ok(2_592_000));
+        for (text, part) in
+            [("5m", "1h to 30d, and this is 5m"), ("99999d", "this is 99999d"), ("soon", "24h")]
+        {
+            assert!(parse_challenge(text).is_err_and(|error| error.contains(part)), "{text}");
+        }
+        assert_eq!(parse_invoice_time("365d"), Ok(31_536_000));
+        for (text, part) in [("0s", "1s at least"), ("99999d", "365d at most"), ("soon", "24h")] {
+            assert!(parse_invoice_time(text).is_err_and(|error| error.contains(part)), "{text}");
+        }
         assert!(parse_duration("soon").is_err_and(|text| text.contains("24h")));
     }
 }

@@ -21,7 +21,7 @@ use strait_types::Address;
 #[derive(Args, Debug)]
 #[command(
     args_conflicts_with_subcommands = true,
-    after_help = "Examples:\n  strait --home /srv/tower tower init --devnet\n  strait --home /srv/tower tower --client 0x5151..5151\n  strait --home /srv/tower tower --listen 0.0.0.0:4040 --client any\n  strait tower add strait-tower://0x5151..5151@tower.example:4040\n\nWithout a subcommand it runs a watchtower in the foreground: it guards the channels of its clients while they are away,\nand holds no key of theirs; its own pays the gas. A client names it by the address that it prints: node.towers = [\"strait-tower://...\"].\nSIGTERM or Ctrl-C stops it cleanly. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
+    after_help = "Examples:\n  strait --home /srv/tower tower init --devnet\n  strait --home /srv/tower tower --client 0x5151..5151\n  strait --home /srv/tower tower --listen 0.0.0.0:4040 --client any\n  strait tower add strait-tower://0x5151..5151@tower.example:4040\n\nWithout a subcommand it runs a watchtower in the foreground: it guards the channels of its clients while they are away, and holds no key of theirs; its own pays the gas. A client names it by the address that it prints: node.towers = [\"strait-tower://...\"]. SIGTERM or Ctrl-C stops it cleanly. Exit code: 0 when it was stopped, 1 when it failed, 2 when the configuration is wrong."
 )]
 pub(crate) struct TowerArgs {
     #[command(subcommand)]

@@ -124,6 +124,11 @@ fn exit_codes_and_completions_need_no_node() {
     assert!(out(&output).contains("no node answers"), "{}", out(&output));
     let table: Value = serde_json::from_str(&out(&strait.run(&["exit-codes", "--json"]))).expect("JSON");
     assert!(table["3"].is_string());
+    let help = out(&strait.run(&["--json", "help", "exit-codes"]));
+    assert_eq!(serde_json::from_str::<Value>(&help).expect("JSON"), table);
+    let version = out(&strait.run(&["--json", "--version"]));
+    let version: Value = serde_json::from_str(&version).expect("JSON");
+    assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
     for shell in ["bash", "zsh", "fish"] {
         let output = strait.run(&["completions", shell]);
         assert!(output.status.success() && out(&output).contains("channel"), "{shell}");
@@ -185,6 +190,9 @@ fn what_is_no_address_reference_or_account_says_how_one_is_written() {
         (&["init", "--devnet", "--dev-key", "10"], "give 0 to 9"),
         (&["pay", "0x1a2b", "1 ether", "--reference", "abc"], "64 hex digits"),
         (&["channel", "open", "0x5151", "--peer-payout", "0x1"], "40 hex digits"),
+        (&["channel", "open", "0x5151", "--challenge", "5m"], "1h to 30d"),
+        (&["request", "1 ether", "--expires-in", "0s"], "1s at least"),
+        (&["demo", "--payments", "0"], "1000 to 10000000"),
     ];
     for (words, part) in table {
         let output = strait.run(words);

@@ -16,7 +16,7 @@ use strait_types::{B256, Bytes, keccak256};
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app commit --fields \"uint8 hand, bytes32 salt\" --data '[2]'\n  strait app commit --fields \"bytes32 key\"\n  strait app commit --fields \"uint8 hand, bytes32 salt\" --data '[2]' --json | jq -r .commitment\n\nPrints keccak256(abi.encode(..)) of the values. A last field of type bytes32 that is left out is 32 random bytes: without\nthem a few guesses would tell what is hidden. The values are kept in the home directory before the hash is shown, since who cannot\nreveal them stalls; `strait app reveal` shows them."
+    after_help = "Examples:\n  strait app commit --fields \"uint8 hand, bytes32 salt\" --data '[2]'\n  strait app commit --fields \"bytes32 key\"\n  strait app commit --fields \"uint8 hand, bytes32 salt\" --data '[2]' --json | jq -r .commitment\n\nPrints keccak256(abi.encode(..)) of the values. A last field of type bytes32 that is left out is 32 random bytes: without them a few guesses would tell what is hidden. The values are kept in the home directory before the hash is shown, since who cannot reveal them stalls; `strait app reveal` shows them."
 )]
 pub(super) struct CommitArgs {
     /// Types and names of what is hidden.

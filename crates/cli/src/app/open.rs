@@ -109,7 +109,7 @@ impl GameArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  strait app start --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[100000000000000000, 21]'\n\nA node that is to play such a game when a peer opens it in a payment channel lists this under `policy.starts`, beside\n`policy.apps` and `policy.stakes`. List only what you would sit down to: the stake in the data must be the one that is put in,\nand nobody must have won already."
+    after_help = "Example:\n  strait app start --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[100000000000000000, 21]'\n\nA node that is to play such a game when a peer opens it in a payment channel lists this under `policy.starts`, beside `policy.apps` and `policy.stakes`. List only what you would sit down to: the stake in the data must be the one that is put in, and nobody must have won already."
 )]
 pub(super) struct StartArgs {
     #[command(flatten)]
@@ -129,7 +129,7 @@ pub(super) async fn start(context: &Context, args: &StartArgs) -> Result<(), Fai
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n  strait app open --in 0x1a2b --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT.\nWith --in the stakes are locked in the payment channel, if the peer's `policy.stakes` and `policy.starts` allow that; no transaction is made, and play starts at once."
+    after_help = "Examples:\n  strait app open 0x5151 --app 0xff56.. --stake \"1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n  strait app open strait://0x5151..5151@store.example:4040 --app 0xff56.. --stake \"1 ether\" --peer-stake \"2 ether\" --data 0x00..\n  strait app open --in 0x1a2b --app 0xff56.. --stake \"0.1 ether\" --fields \"uint128 stake, uint8 sticks\" --data '[1000, 21]'\n\nBoth must have installed the app. Play starts when the peer has put its stake in: strait channel deposit CHANNEL AMOUNT. With --in the stakes are locked in the payment channel, if the peer's `policy.stakes` and `policy.starts` allow that; no transaction is made, and play starts at once."
 )]
 pub(super) struct OpenArgs {
     /// `strait://SIGNER@HOST:PORT` as the peer's `strait info` shows it; or the signer, when the node knows the peer.
@@ -144,8 +144,8 @@ pub(super) struct OpenArgs {
     #[arg(long)]
     chain: Option<String>,
     /// Time to answer a challenge, and to make a forced move, such as 24h [default: as the node is configured].
-    #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
-    challenge: Option<u64>,
+    #[arg(long, value_parser = text::parse_challenge, value_name = "TIME")]
+    challenge: Option<u32>,
     /// Makes a repetition open no second channel.
     #[arg(long)]
     key: Option<String>,
@@ -164,9 +164,6 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
     let among = Among::chain(Some(chain));
     let (own, peers) = args.game.stakes(assets, &among)?;
     let start = args.game.start(context)?;
-    let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
-        Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
-    })?;
     let request = AppOpen {
         chain_id: Some(chain),
         peer: match &args.peer {
@@ -175,7 +172,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         },
         parent: parent.map(|parent| parent.channel),
         peer_payout: None,
-        challenge_duration,
+        challenge_duration: args.challenge,
         app: args.game.app,
         stake: vec![AssetAmount { asset: own.asset, amount: own.amount }],
         peer_stake: vec![peers.amount],

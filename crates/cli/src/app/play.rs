@@ -34,7 +34,7 @@ pub(super) struct ShowArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0 --gain \"-0.5 ether\"\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it, however\nlong that takes; Ctrl-C ends the waiting, not a move that is signed. Neither amounts nor turn\nneed to be given where the other side is next and no money moves."
+    after_help = "Examples:\n  strait app move 0x1a2b '[1000, 18]' --fields \"uint128 stake, uint8 sticks\"\n  strait app move 0x1a2b 0x00..12 --writer 0 --gain \"-0.5 ether\"\n\nIt answers when the peer has countersigned, or, in a dispute, when the chain has recorded it, however long that takes; Ctrl-C ends the waiting, not a move that is signed. Neither amounts nor turn need to be given where the other side is next and no money moves."
 )]
 pub(super) struct MoveArgs {
     /// Its id, or the first digits.
@@ -61,7 +61,7 @@ pub(super) struct MoveArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app claim 0x1a2b\n  strait app claim 0x1a2b --yes    # on this node's own turn, too\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end.\nOn the own turn it is refused while the peer is there to move with, and else asks first: the clock runs against this node."
+    after_help = "Examples:\n  strait app claim 0x1a2b\n  strait app claim 0x1a2b --yes    # on this node's own turn, too\n\nThe node shows the chain the newest state; then each move has one challenge period. The node must run until the end. On the own turn it is refused while the peer is there to move with, and else asks first: the clock runs against this node."
 )]
 pub(super) struct ClaimArgs {
     /// Its id, or the first digits.

@@ -10,7 +10,7 @@ use strait_app::{GAS_LIMIT, Script, Step};
 /// Options of `strait app run`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1]\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"stakes\": [[100, 100]],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play\nstands where it stood. Exit code: 1 when a move was refused."
+    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1]\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"stakes\": [[100, 100]],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play stands where it stood. Exit code: 1 when a move was refused."
 )]
 pub(crate) struct RunArgs {
     /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.

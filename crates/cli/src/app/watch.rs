@@ -20,7 +20,7 @@ use strait_app::Fields;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app watch 0x1a2b --fields \"uint128 stake, uint8 sticks\"\n  strait app watch 0x1a2b --json | jq -r 'select(.event == \"app_moved\" and .our_turn).position.data'\n  strait app watch 0x1a2b --after CURSOR --json\n\nPeople are shown what was played before and how play stands first. It ends when the game is closed, survives restarts of the\nnode and loses nothing. With --json every line is one event; its `cursor` goes on after it."
+    after_help = "Examples:\n  strait app watch 0x1a2b --fields \"uint128 stake, uint8 sticks\"\n  strait app watch 0x1a2b --json | jq -r 'select(.event == \"app_moved\" and .our_turn).position.data'\n  strait app watch 0x1a2b --after CURSOR --json\n\nPeople are shown what was played before and how play stands first. It ends when the game is closed, survives restarts of the node and loses nothing. With --json every line is one event; its `cursor` goes on after it."
 )]
 pub(super) struct WatchArgs {
     /// Its id, or the first digits.

@@ -24,7 +24,7 @@ pub(super) struct CloseArgs {
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait channel dispute 0x1a2b\n  strait channel dispute 0x1a2b --yes --wait\n\nThe node shows the chain its best state, and is paid when the challenge period is over. It costs more gas and takes\nlonger than `strait channel close`, and the channel ends by it. The node must run until then."
+    after_help = "Examples:\n  strait channel dispute 0x1a2b\n  strait channel dispute 0x1a2b --yes --wait\n\nThe node shows the chain its best state, and is paid when the challenge period is over. It costs more gas and takes longer than `strait channel close`, and the channel ends by it. The node must run until then."
 )]
 pub(super) struct DisputeArgs {
     /// Its id, or the first digits.

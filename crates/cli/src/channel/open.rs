@@ -46,8 +46,8 @@ pub(super) struct OpenArgs {
     #[arg(long)]
     chain: Option<String>,
     /// Time to answer a challenge, such as 24h [default: as the node is configured].
-    #[arg(long, value_parser = text::parse_duration, value_name = "TIME")]
-    challenge: Option<u64>,
+    #[arg(long, value_parser = text::parse_challenge, value_name = "TIME")]
+    challenge: Option<u32>,
     /// Where the peer is paid out [default: the address that its node announces]; its node takes no channel that pays it elsewhere.
     #[arg(long, value_parser = text::parse_address, value_name = "ADDRESS")]
     peer_payout: Option<Address>,
@@ -166,9 +166,6 @@ async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failu
         all.sort_unstable();
         all.dedup();
     }
-    let challenge_duration = args.challenge.map(u32::try_from).transpose().map_err(|_| {
-        Failure::usage("the challenge period is too long").hint("the contract takes 1 hour to 30 days")
-    })?;
     Ok(ChannelOpen {
         chain_id: Some(chain),
         peer: match &args.peer {
@@ -179,7 +176,7 @@ async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failu
         peer_deposit: peer_deposit.map(|read| read.amount),
         peer_payout: args.peer_payout,
         assets: all,
-        challenge_duration,
+        challenge_duration: args.challenge,
         deposit,
         idempotency_key: args.key,
     })

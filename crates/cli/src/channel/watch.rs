@@ -13,7 +13,7 @@ use strait_types::ChannelId;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait channel watch\n  strait channel watch 0x1a2b\n  strait channel watch --json | jq 'select(.event == \"received\")'\n  strait channel watch --after CURSOR --json\n\nThis node's own payments are shown, too, a second later; they are no events, so that --json has none of them.\nIt survives restarts of the node and loses nothing. With --json every line is one event; its `cursor` goes on after it."
+    after_help = "Examples:\n  strait channel watch\n  strait channel watch 0x1a2b\n  strait channel watch --json | jq 'select(.event == \"received\")'\n  strait channel watch --after CURSOR --json\n\nThis node's own payments are shown, too, a second later; they are no events, so that --json has none of them. It survives restarts of the node and loses nothing. With --json every line is one event; its `cursor` goes on after it."
 )]
 pub(super) struct WatchArgs {
     /// Only this channel: its id, or the first digits.

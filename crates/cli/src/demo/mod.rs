@@ -21,7 +21,7 @@ use progress::Progress;
 )]
 pub(crate) struct DemoArgs {
     /// Payments that are streamed, besides the 1,000 made one by one.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
+    #[arg(long, default_value_t = 100_000, value_parser = payments)]
     payments: u64,
     /// Assumed price of gas on the chain that it is compared with, in gwei.
     #[arg(long, default_value_t = 2.0, value_parser = price, allow_negative_numbers = true)]
@@ -29,6 +29,11 @@ pub(crate) struct DemoArgs {
     /// Assumed price of one ether, in US dollars.
     #[arg(long, default_value_t = 3_000.0, value_parser = price, allow_negative_numbers = true)]
     ether_price: f64,
+}
+
+fn payments(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| (1_000..=10_000_000).contains(count));
+    count.ok_or_else(|| "give a whole number from 1000 to 10000000".to_owned())
 }
 
 fn price(text: &str) -> Result<f64, String> {

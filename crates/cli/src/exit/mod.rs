@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Options of `strait exit`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait exit --all --backup ./strait-2026-11-22 --key keys/node.json --rpc https://rpc.example --yes\n  strait exit --all --backup ~/.strait/data --key ~/.strait/keys/node.json --rpc mainnet=https://rpc.example --rpc base=https://base.example\n\nIt needs no node and no peer. Every channel is brought to the chain with the best state that the backup holds; after the\nchallenge period it is paid, and locks are taken back when they expire. That takes a day or more: leave it running, or\nstart it again later with the same options, and it goes on. The backup is not changed; the work is done in a copy beside\nit. Never run it while the node of the same key runs: stop that for good first. It asks before it\nbegins, unless --yes is given. A backup that is older than what you\nsigned may lose: the peer can answer with the newer state, which is then paid."
+    after_help = "Examples:\n  strait exit --all --backup ./strait-2026-11-22 --key keys/node.json --rpc https://rpc.example --yes\n  strait exit --all --backup ~/.strait/data --key ~/.strait/keys/node.json --rpc mainnet=https://rpc.example --rpc base=https://base.example\n\nIt needs no node and no peer. Every channel is brought to the chain with the best state that the backup holds; after the challenge period it is paid, and locks are taken back when they expire. That takes a day or more: leave it running, or start it again later with the same options, and it goes on. The backup is not changed; the work is done in a copy beside it. Never run it while the node of the same key runs: stop that for good first. It asks before it begins, unless --yes is given. A backup that is older than what you signed may lose: the peer can answer with the newer state, which is then paid."
 )]
 pub(crate) struct ExitArgs {
     /// Leaves every channel.
@@ -63,7 +63,7 @@ async fn leave(global: &Global, args: &ExitArgs, out: &Output) -> Result<(), Fai
         Some(path) => args.key.other(path)?,
         None => key.clone(),
     };
-    place::refuse_running(&args.backup, args.key.file())?;
+    let _locks = place::lock_homes(&args.backup, args.key.file())?;
     if !args.yes {
         confirm()?;
     }

@@ -3,12 +3,14 @@
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::init::endpoint_url;
+use crate::output::tell;
 use crate::restore::{copy, stores};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use strait_chain::rpc::Url;
-use strait_node::daemon::is_running;
+use strait_node::config::CONFIG_FILE;
+use strait_node::daemon::{DaemonError, HomeLock};
 
 /// An endpoint, perhaps for one chain only.
 #[derive(Clone, Debug)]
@@ -46,18 +48,41 @@ pub(super) fn urls(rpc: &[Rpc], name: &str, chains: usize) -> Result<Vec<Url>, F
 }
 
 /// Two that act for one key sign two states of one version, and a store cannot be copied while it is written. A running
-/// node is known by its home: that of the data, or that of the key.
-pub(super) fn refuse_running(backup: &Path, key: &Path) -> Result<(), Failure> {
+/// node is known by its home: that of the data, or that of the key. No node starts there while the locks are held.
+///
+/// # Errors
+/// When a node runs, or another exit.
+pub(super) fn lock_homes(backup: &Path, key: &Path) -> Result<Vec<HomeLock>, Failure> {
     let absolute = std::path::absolute(backup).map_err(Failure::local)?;
     let key = std::path::absolute(key).map_err(Failure::local)?;
     let of_data = absolute.parent().filter(|_| absolute.ends_with("data"));
     let of_key = key.parent().filter(|keys| keys.ends_with("keys")).and_then(Path::parent);
-    match of_data.into_iter().chain(of_key).find(|home| is_running(home)) {
-        Some(home) => Err(Failure::usage(format!("the node of {} runs", home.display())).hint(
-            "stop it for good first; while it runs, `strait channel close` or `dispute` leaves a channel",
-        )),
-        None => Ok(()),
+    let is_home = |home: &&Path| home.join("data").is_dir() || home.join(CONFIG_FILE).exists();
+    let mut homes: Vec<PathBuf> = Vec::new();
+    for home in of_data.into_iter().chain(of_key).filter(is_home) {
+        // One home by two names must not keep itself out.
+        let home = fs::canonicalize(home).map_err(Failure::local)?;
+        if !homes.contains(&home) {
+            homes.push(home);
+        }
     }
+    let mut locks = Vec::new();
+    for home in homes {
+        match HomeLock::take(&home) {
+            Ok(lock) => locks.push(lock),
+            Err(DaemonError::Running(_)) => {
+                let message = format!("the node of {} runs, or another `strait exit`", home.display());
+                return Err(Failure::usage(message).hint(
+                    "stop it for good first; while a node runs, `strait channel close` or `dispute` leaves a channel",
+                ));
+            }
+            // The way out works also from where nothing can be written.
+            Err(error) => {
+                tell(&format!("note: {} cannot be locked, so start no node there: {error}", home.display()))
+            }
+        }
+    }
+    Ok(locks)
 }
 
 /// Where the configuration is that names tokens: in the home that is given, or else in that of the key.
@@ -112,6 +137,29 @@ mod tests {
         assert_eq!(urls(&bare, "mainnet", 1).expect("both").len(), 2);
         assert!(urls(&bare, "mainnet", 2).is_err_and(|failure| failure.to_string().contains("mainnet")));
         assert!("mainnet".parse::<Rpc>().is_err());
+    }
+
+    #[test]
+    fn no_node_starts_in_the_home_of_data_or_key_until_the_exit_ends() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (home, other) = (directory.path().join("home"), directory.path().join("other"));
+        fs::create_dir_all(home.join("data")).expect("made");
+        fs::create_dir_all(other.join("keys")).expect("made");
+        fs::write(other.join(CONFIG_FILE), "").expect("written");
+        let key = other.join("keys/node.json");
+        let locks = lock_homes(&home.join("data"), &key).expect("nothing runs");
+        assert!([&home, &other].iter().all(|home| HomeLock::take(home).is_err()));
+        assert!(lock_homes(&directory.path().join("backup"), &key).is_err(), "a second exit");
+        drop(locks);
+        let of_node = HomeLock::take(&other).expect("free again");
+        let failure = lock_homes(&home.join("data"), &key).expect_err("a node runs");
+        assert!(failure.to_string().contains("other"), "{failure}");
+        drop(of_node);
+        // A home that is named twice, and a key that lies in none.
+        assert_eq!(lock_homes(&home.join("data"), &home.join("keys/node.json")).expect("free").len(), 1);
+        let elsewhere = directory.path().join("keys/node.json");
+        assert!(lock_homes(&directory.path().join("backup"), &elsewhere).expect("no home").is_empty());
+        assert!(!directory.path().join("data").exists());
     }
 
     #[test]

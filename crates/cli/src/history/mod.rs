@@ -19,7 +19,7 @@ use clap::{Args, Subcommand};
 #[command(
     args_conflicts_with_subcommands = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  strait history 0x1a2b\n  strait history 0x1a2b --csv > bill.csv\n  strait history 0x1a2b --follow --json\n  strait history export 0x1a2b --proof bill.json\n  strait history verify bill.json\n  strait history prune 0x1a2b --keep 10000\n\nA bill lists what both have signed, operation by operation. `verify` needs no node and no chain: it checks every\nsignature and hash of an exported bill."
+    after_help = "Examples:\n  strait history 0x1a2b\n  strait history 0x1a2b --csv > bill.csv\n  strait history 0x1a2b --follow --json\n  strait history export 0x1a2b --proof bill.json\n  strait history verify bill.json\n  strait history prune 0x1a2b --keep 10000\n\nA bill lists what both have signed, operation by operation. `verify` needs no node and no chain: it checks every signature and hash of an exported bill."
 )]
 pub(crate) struct HistoryArgs {
     #[command(subcommand)]

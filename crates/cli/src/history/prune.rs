@@ -10,7 +10,7 @@ use strait_api::{HistoryPrune, HistoryPruned};
 #[derive(Args, Debug)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["keep", "before"]),
-    after_help = "Examples:\n  strait history prune 0x1a2b --keep 10000\n  strait history export 0x1a2b --proof until-81000.json && strait history prune 0x1a2b --before 81000 --yes\n\nVersions are those that `strait history` shows; one may hold many payments. They carry no time, so none can be named\nby its date. The channel itself loses nothing: balances, disputes and keys of `--key` need none of it. A bill that is\nexported later begins where the history begins, and proves what is left; export what you may have to prove before."
+    after_help = "Examples:\n  strait history prune 0x1a2b --keep 10000\n  strait history export 0x1a2b --proof until-81000.json && strait history prune 0x1a2b --before 81000 --yes\n\nVersions are those that `strait history` shows; one may hold many payments. They carry no time, so none can be named by its date. The channel itself loses nothing: balances, disputes and keys of `--key` need none of it. A bill that is exported later begins where the history begins, and proves what is left; export what you may have to prove before."
 )]
 pub(super) struct PruneArgs {
     /// The channel's id, or the first digits.

@@ -17,7 +17,7 @@ const MOST: u64 = 256 << 20;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait history verify bill.json\n  strait history verify bill.json --json | jq .totals\n\nExit code 0 when every record follows from the one before, every signature is right, and both have signed the end;\n8 with the place when anything is not."
+    after_help = "Examples:\n  strait history verify bill.json\n  strait history verify bill.json --json | jq .totals\n\nExit code 0 when every record follows from the one before, every signature is right, and both have signed the end; 8 with the place when anything is not."
 )]
 pub(super) struct VerifyArgs {
     /// A file of `strait history export`.

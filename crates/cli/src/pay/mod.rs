@@ -17,6 +17,11 @@ use strait_types::B256;
 /// How every invoice begins.
 pub(crate) const INVOICE: &str = "straitinvoice1";
 
+/// Whether a text is that of an invoice; in capitals, as QR codes have it, too.
+pub(crate) fn is_invoice_text(text: &str) -> bool {
+    text.get(..INVOICE.len()).is_some_and(|start| start == INVOICE || start == INVOICE.to_ascii_uppercase())
+}
+
 /// How often a payment whose answer is lost is asked for, and how long it is waited between.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
@@ -24,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Options of `strait pay`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait pay 0x1a2b 0.05 ether --memo coffee\n  strait pay 0x1a2b 12.50 USDC --key order-17\n  strait pay straitinvoice1...\n  strait pay 0x1a2b --file wages.csv --key wages-2026-11\n\nA file has the columns amount, memo and invoice (only amount is needed), or one JSON object with these names per line:\n  amount,memo\n  0.5 ether,\"rent, November\"\n  12.50 USDC,tea"
+    after_help = "Examples:\n  strait pay 0x1a2b 0.05 ether --memo coffee\n  strait pay 0x1a2b 12.50 USDC --key order-17\n  strait pay straitinvoice1...\n  strait pay 0x1a2b --file wages.csv --key wages-2026-11\n\nA file has the columns amount, memo and invoice (only amount is needed), or one JSON object with these names per line; invoice is the invoice's text, straitinvoice1..., or its id:\n  amount,memo\n  0.5 ether,\"rent, November\"\n  12.50 USDC,tea"
 )]
 pub(crate) struct PayArgs {
     /// The channel's id, or the first digits; or an invoice.

@@ -18,7 +18,9 @@ pub enum DaemonError {
     #[error("a tower must listen, and node.listen is off; give it an address, such as 0.0.0.0:4040")]
     TowerListensNowhere,
     /// Another process has the home directory.
-    #[error("a node runs in {0} already; stop it first, or give this one another --home")]
+    #[error(
+        "a node runs in {0} already, or `strait exit` leaves its channels; let that end or stop it first, or give this one another --home"
+    )]
     Running(PathBuf),
     /// A file or directory.
     #[error("{path} cannot be used: {source}; check its owner, its permissions and the disk")]

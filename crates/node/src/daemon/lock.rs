@@ -5,15 +5,18 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-/// Held as long as the node runs; the system lets go of it when the process ends, however that happens.
+/// Held as long as a node runs, or as `strait exit` leaves its channels; the system lets go of it when the process ends, however that happens.
 #[derive(Debug)]
-pub(super) struct HomeLock {
+pub struct HomeLock {
     _file: File,
 }
 
 impl HomeLock {
     /// Makes `data/` if need be, and takes its lock.
-    pub(super) fn take(home: &Path) -> Result<HomeLock, DaemonError> {
+    ///
+    /// # Errors
+    /// When another process has it, or the file cannot be made.
+    pub fn take(home: &Path) -> Result<HomeLock, DaemonError> {
         let directory = home.join("data");
         let path = directory.join("lock");
         let failed = |source| DaemonError::Io { path: path.clone(), source };
@@ -28,7 +31,7 @@ impl HomeLock {
     }
 }
 
-/// Whether a node runs in a home directory.
+/// Whether a node runs in a home directory, or `strait exit` works for its key.
 pub fn is_running(home: &Path) -> bool {
     let lock = File::open(home.join("data").join("lock"));
     lock.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))

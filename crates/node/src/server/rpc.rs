@@ -2,6 +2,7 @@
 
 use jsonrpsee_types::{ErrorObjectOwned, Id, Request, Response, ResponsePayload};
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use strait_api::{ApiError, ErrorCode, ErrorData};
 
@@ -51,18 +52,33 @@ pub(super) fn parse(bytes: &[u8], max_batch: usize) -> Result<Incoming<'_>, ApiE
 }
 
 fn item(raw: &RawValue) -> Item<'_> {
-    let error = match serde_json::from_str::<Request<'_>>(raw.get()) {
-        Ok(request) => return Item::Call(request),
-        Err(error) => error,
-    };
+    if let Ok(request) = serde_json::from_str::<Request<'_>>(raw.get()) {
+        return Item::Call(request);
+    }
     let envelope = serde_json::from_str(raw.get()).unwrap_or(Envelope { id: None, method: None });
     match (envelope.id, envelope.method) {
         (None, Some(_)) => Item::Notification,
         (id, _) => {
             let id = id.and_then(|id| serde_json::from_str::<Id<'_>>(id.get()).ok());
-            let bad = ApiError::new(ErrorCode::InvalidRequest, format!("this is no call: {error}"));
+            let bad =
+                ApiError::new(ErrorCode::InvalidRequest, format!("this is no call: {}", fault(raw.get())));
             Item::Bad(id.map_or(Id::Null, Id::into_owned), bad)
         }
+    }
+}
+
+/// What keeps a JSON text from being a call.
+fn fault(text: &str) -> &'static str {
+    let Ok(Value::Object(call)) = serde_json::from_str::<Value>(text) else { return "it is no object" };
+    let id = call.get("id");
+    if call.get("jsonrpc").and_then(Value::as_str) != Some("2.0") {
+        "its `jsonrpc` is not \"2.0\""
+    } else if !call.get("method").is_some_and(Value::is_string) {
+        "it has no `method` that is text"
+    } else if !id.is_none_or(|id| id.is_null() || id.is_string() || id.as_u64().is_some()) {
+        "its `id` is neither text nor a whole number from 0 to 2^64 - 1"
+    } else {
+        "a field is there twice, or is none of `jsonrpc`, `id`, `method` and `params`"
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Core;
 use rusqlite::{Connection, OpenFlags};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use strait_api::{ApiError, BackupDone, BackupTo, ErrorCode};
 
@@ -133,6 +134,11 @@ fn size_of(directory: &Path) -> std::io::Result<u64> {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> ApiError {
-    ApiError::new(ErrorCode::StoreFailed, format!("{} cannot be written: {error}", path.display()))
-        .hint("free space, or choose another disk")
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
+            "name a directory in which the node's user may write, or give it that right"
+        }
+        _ => "free space, or choose another disk",
+    };
+    ApiError::new(ErrorCode::StoreFailed, format!("{} cannot be written: {error}", path.display())).hint(hint)
 }

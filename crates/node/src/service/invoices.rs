@@ -59,7 +59,7 @@ impl Core {
         let seconds = request.expires_in.unwrap_or(DEFAULT_SECONDS);
         if seconds == 0 || seconds > MAX_SECONDS {
             let message = format!("the invoice would end in {seconds} seconds; give 1 to {MAX_SECONDS}");
-            return Err(ApiError::new(ErrorCode::InvalidParams, message));
+            return Err(ApiError::new(ErrorCode::InvalidParams, message).hint("choose another time"));
         }
         let created = self.now();
         let payee = match self.addresses.first() {
@@ -201,7 +201,8 @@ impl Core {
                 .hint("use a node that is configured with the payee's adjudicator"));
         }
         if payee == self.signer.address() {
-            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, "the invoice is this node's own"));
+            return Err(ApiError::new(ErrorCode::InvoiceNotPayable, "the invoice is this node's own")
+                .hint("give it to whoever is to pay; `strait invoice show` tells whether it is paid"));
         }
         let keyed = Keyed::invoice(self, &terms, payee)?;
         let channel = self.paying_channel(&keyed, chain, payee, &terms, request.channel).await?;

@@ -106,6 +106,9 @@ impl Core {
                 }
             });
         }
+        if let Some(away) = all_away(&results) {
+            return Err(away);
+        }
         // Whoever has a key learns after the restart which of them were made.
         stopped.map_or(Ok(PaidMany { results, was_paid_before: false }), Err)
     }
@@ -186,6 +189,18 @@ pub(crate) fn payment(
 fn payments(known: &Known, items: Vec<PayItem>) -> Vec<Result<Payment, ApiError>> {
     let payment = |item: PayItem| payment(known, item.asset, item.amount, item.invoice, item.memo);
     items.into_iter().map(payment).collect()
+}
+
+/// Of a batch that found nobody: nothing of it was made, so that it fails as a whole and its key is free for a repetition.
+fn all_away(results: &[PayResult]) -> Option<ApiError> {
+    let is_away =
+        |result: &PayResult| matches!(result, PayResult::Failed { code: ErrorCode::PeerOffline, .. });
+    match results.first() {
+        Some(PayResult::Failed { code, message, hint }) if results.iter().all(is_away) => {
+            Some(ApiError::new(*code, message.clone()).hint(hint.clone()))
+        }
+        _ => None,
+    }
 }
 
 fn failed(error: ApiError) -> PayResult {

@@ -279,3 +279,21 @@ async fn an_opening_whose_deposit_was_never_sent_says_so() {
     };
     assert_eq!((*code, hint.contains("channel deposit")), (ErrorCode::Stopping, true));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_finds_nobody_fails_as_a_whole_and_its_key_pays_later() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    soon("the crash", bob.service.kill()).await;
+    alice.until(channel, |info| info.link == strait_api::Link::Down).await;
+    let mut batch = many(channel, [1, 2, 3], "many");
+    batch.idempotency_key = Some("m".into());
+    let error = soon("many", alice.service.pay_many(batch.clone())).await.expect_err("nobody is there");
+    assert_eq!(error.code, ErrorCode::PeerOffline, "{error}");
+    let bob = world.start(2).await;
+    bob.until(channel, |info| info.can_pay).await;
+    alice.until(channel, |info| info.can_pay && info.link == strait_api::Link::Up).await;
+    let paid = soon("many", alice.service.pay_many(batch)).await.expect("paid");
+    assert!(paid.results.iter().all(|result| matches!(result, PayResult::Paid { .. })), "{paid:?}");
+    assert!(!paid.was_paid_before);
+}

@@ -85,7 +85,7 @@ pub fn read(text: &str) -> Result<InvoiceTerms, ApiError> {
         return Err(invalid("it is too long"));
     }
     let parsed = bech32::primitives::decode::CheckedHrpstring::new::<LongBech32m>(text)
-        .map_err(|error| invalid(&format!("{error}; a character is wrong or missing")))?;
+        .map_err(|_| invalid("a character is wrong or missing"))?;
     if parsed.hrp().to_lowercase() != PREFIX {
         return Err(invalid("it does not start with straitinvoice1"));
     }
