@@ -189,7 +189,7 @@ methods! {
 
     #[doc = "Pays; answers when the peer has countersigned, so the payment is safe for both."]
     Pay pay(Pay) -> Paid;
-    #[doc = "Makes many payments of one channel, which share signatures and syncs; each has its own outcome. If the peer is away and nothing was made, it fails as a whole."]
+    #[doc = "Makes many payments of one channel, which share signatures and syncs; each has its own outcome. With a key it fails as a whole when the peer is away and nothing was made."]
     Pay pay_many(PayMany) -> PaidMany;
     #[doc = "Locks an amount for the peer against the sha256 hash of a 32-byte secret."]
     Pay lock_add(LockAdd) -> LockNumber;

@@ -153,6 +153,7 @@ mod tests {
             ("0.00 USDC", "zero"),
             ("0.5 wei", "no fractions"),
             ("12.5000001 USDC", "7 decimals"),
+            ("0.0000001 USDC", "less than the smallest unit, 0.000001 USDC"),
             ("1.2.3 ether", "not an amount"),
             ("1,5 ether", "not an amount"),
             ("1e3 wei", "not an amount"),

@@ -67,6 +67,10 @@ pub struct ChannelOpened {
     pub channel: ChannelInfo,
     /// One per deposit that was asked for, in order.
     pub deposits: Vec<DepositResult>,
+    /// An earlier request with the same idempotency key had opened it: this one opened nothing and deposited nothing, and the rest is
+    /// told as it was then.
+    #[serde(default)]
+    pub was_opened_before: bool,
 }
 
 /// What came of one deposit.

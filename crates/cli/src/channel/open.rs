@@ -17,6 +17,9 @@ use strait_types::Address;
 /// Said when nobody could ask the peer's node where it wants to be paid out.
 const UNSEEN_PEER: &str = "the peer is not connected: whether it takes a channel that pays it out there is known when it is; if it does not, `strait channel show` says so, and `strait channel dispute` takes the deposit back";
 
+/// Above the table, where the key was used.
+const BEFORE: &str = "was opened already with this key; nothing was opened or deposited now\n\n";
+
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  strait channel open strait://0x5151..5151@store.example:4040 --deposit \"1 ether\" --wait\n  strait channel open 0x5151 --deposit \"1 ether\" --deposit \"100 USDC\"\n  strait channel open 0x5151 --asset USDC --challenge 48h --chain mainnet\n  strait channel open --in 0x1a2b --deposit \"0.1 ether\" --peer-deposit \"0.05 ether\""
@@ -124,7 +127,8 @@ fn print(
                 format!("put money in: strait channel deposit {} AMOUNT", text::short(info.channel))
             }
         };
-        format!("{}\n\n{next}", show::text(info, assets, out))
+        let before = if opened.was_opened_before { BEFORE } else { "" };
+        format!("{before}{}\n\n{next}", show::text(info, assets, out))
     })
 }
 
@@ -255,6 +259,22 @@ mod tests {
     }
 
     const PEER: &str = "strait://0x5151515151515151515151515151515151515151@127.0.0.1:4040";
+
+    #[tokio::test]
+    async fn what_was_opened_before_is_told_as_such() {
+        for was_before in [false, true] {
+            let answer = move |_| {
+                let mut opened = submitted();
+                opened["was_opened_before"] = json!(was_before);
+                Ok(opened)
+            };
+            let (context, seen) = Fake::new(false).on("strait_channel_open", answer).start();
+            run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "mainnet", "--key", "k"]))
+                .await
+                .expect("opened");
+            assert_eq!(seen.text().starts_with("was opened already"), was_before, "{}", seen.text());
+        }
+    }
 
     #[tokio::test]
     async fn deposits_in_several_assets_are_exact() {

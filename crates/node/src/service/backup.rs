@@ -142,3 +142,15 @@ fn failed(path: &Path, error: &std::io::Error) -> ApiError {
     };
     ApiError::new(ErrorCode::StoreFailed, format!("{} cannot be written: {error}", path.display())).hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hint_fits_why_nothing_can_be_written() {
+        let hint = |kind: ErrorKind| failed(Path::new("/backup"), &kind.into()).hint;
+        assert!(hint(ErrorKind::PermissionDenied).contains("may write"));
+        assert!(hint(ErrorKind::StorageFull).contains("free space"));
+    }
+}

@@ -85,7 +85,7 @@ impl Core {
         let intention = Intention::Child { nonce: new.nonce };
         let act = move |core: Arc<Core>| async move { core.open_child_now(&parent, new).await };
         match keyed {
-            Some(keyed) => self.once(keyed, intention, act).await,
+            Some(keyed) => self.open_once(keyed, intention, act).await,
             None => act(self.clone()).await,
         }
     }
@@ -116,6 +116,6 @@ impl Core {
             let begun = self.node(parent)?.wait_until(child, has_begun);
             drop(tokio::time::timeout(START_PATIENCE, begun).await);
         }
-        Ok(ChannelOpened { channel: self.show(child).await?, deposits: Vec::new() })
+        Ok(ChannelOpened { channel: self.show(child).await?, deposits: Vec::new(), was_opened_before: false })
     }
 }

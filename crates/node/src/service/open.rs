@@ -41,9 +41,9 @@ impl Core {
         };
         // A repetition is answered while the peer is away, too.
         if let Some(keyed) = &keyed
-            && let Some(opened) = self.result_of(keyed).await?
+            && let Some(opened) = self.result_of::<ChannelOpened>(keyed).await?
         {
-            return Ok(opened);
+            return Ok(ChannelOpened { was_opened_before: true, ..opened });
         }
         params.participants[1].payout = match request.peer_payout {
             Some(payout) => {
@@ -59,7 +59,7 @@ impl Core {
         let intention = Intention::Open { params: params.clone(), deposits: deposits.clone() };
         let act =
             move |core: Arc<Core>| async move { core.open_now(index, &peer, params, &deposits, None).await };
-        self.once(keyed, intention, act).await
+        self.open_once(keyed, intention, act).await
     }
 
     pub(crate) async fn app_open(self: &Arc<Core>, mut request: AppOpen) -> Result<ChannelOpened, ApiError> {
@@ -73,9 +73,9 @@ impl Core {
             None => None,
         };
         if let Some(keyed) = &keyed
-            && let Some(opened) = self.result_of(keyed).await?
+            && let Some(opened) = self.result_of::<ChannelOpened>(keyed).await?
         {
-            return Ok(opened);
+            return Ok(ChannelOpened { was_opened_before: true, ..opened });
         }
         let terms = ChannelOpen {
             chain_id: request.chain_id,
@@ -103,9 +103,23 @@ impl Core {
             core.open_now(index, &peer, params, &deposits, Some(start)).await
         };
         match keyed {
-            Some(keyed) => self.once(keyed, intention, act).await,
+            Some(keyed) => self.open_once(keyed, intention, act).await,
             None => act(self.clone()).await,
         }
+    }
+
+    /// Opens once for a key, and tells whether an earlier request had done it.
+    pub(super) async fn open_once<F>(
+        self: &Arc<Core>,
+        keyed: Keyed,
+        intention: Intention,
+        act: impl FnOnce(Arc<Core>) -> F + Send + 'static,
+    ) -> Result<ChannelOpened, ApiError>
+    where
+        F: Future<Output = Result<ChannelOpened, ApiError>> + Send,
+    {
+        let (opened, was_opened_before) = self.once_told(keyed, intention, act).await?;
+        Ok(ChannelOpened { was_opened_before, ..opened })
     }
 
     async fn open_now(
@@ -146,7 +160,7 @@ impl Core {
                 Err(ApiError { code, message, hint, .. }) => DepositResult::Failed { code, message, hint },
             });
         }
-        Ok(ChannelOpened { channel: self.show(id).await?, deposits: results })
+        Ok(ChannelOpened { channel: self.show(id).await?, deposits: results, was_opened_before: false })
     }
 
     /// Why nothing is put in: a connected peer does not take the channel, or demands more than is to be put in. Such money comes

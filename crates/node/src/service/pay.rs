@@ -66,7 +66,10 @@ impl Core {
             || Payment { asset: AssetIndex(0), amount: Amount::ZERO, invoice: None, memo: Vec::new() };
         let wanted = payments.iter().map(|payment| payment.clone().unwrap_or_else(|_| nothing()));
         let intention = self.intention(&known, wanted.map(Operation::Pay).collect(), true).await?;
-        let act = |core: Arc<Core>| async move { core.pay_all(&known, payments).await };
+        let act = |core: Arc<Core>| async move {
+            let paid = core.pay_all(&known, payments).await?;
+            all_away(&paid.results).map_or(Ok(paid), Err)
+        };
         let (paid, was_paid_before) = self.once_told(keyed, intention, act).await?;
         Ok(PaidMany { was_paid_before, ..paid })
     }
@@ -105,9 +108,6 @@ impl Core {
                     failed(if is_away { self.away(known, error) } else { error })
                 }
             });
-        }
-        if let Some(away) = all_away(&results) {
-            return Err(away);
         }
         // Whoever has a key learns after the restart which of them were made.
         stopped.map_or(Ok(PaidMany { results, was_paid_before: false }), Err)

@@ -219,6 +219,7 @@ async fn without_a_way_to_the_payee_it_says_what_is_missing() {
     assert_eq!(error.code, ErrorCode::NoRoute);
     assert!(error.message.contains("1 ETH are missing"), "{error}");
     let error = pay(&bob, &make(&bob, 5).await).await.expect_err("its own");
+    assert!(error.hint.contains("whoever is to pay"), "{error:?}");
     assert_eq!(error.code, ErrorCode::InvoiceNotPayable);
     let with_bob = InvoicePay { text: make(&carol, 5).await.text, channel: Some(channel) };
     let error = alice.service.invoice_pay(with_bob).await.expect_err("another peer");

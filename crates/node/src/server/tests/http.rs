@@ -87,6 +87,20 @@ async fn every_bad_request_gets_an_error_of_the_catalogue() {
     for (body, expected) in cases {
         assert_eq!(failed(&world.rpc(&token, body).await), expected, "{body:.100}");
     }
+    for (body, part) in [
+        ("1", "it is no object"),
+        (r#"{"jsonrpc":"1.0","id":1,"method":"strait_node_info"}"#, "`jsonrpc` is not"),
+        (r#"{"jsonrpc":"2.0","id":{},"method":"strait_node_info"}"#, "its `id` is neither"),
+        (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, "no `method`"),
+        (
+            r#"{"jsonrpc":"2.0","id":1,"method":"strait_pay","params":[]}"#,
+            "the parameter `channel` is missing",
+        ),
+    ] {
+        let answer = world.rpc(&token, body).await;
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains(part), "{body}: {answer}");
+    }
     let with_id = r#"{"jsonrpc":"2.0","id":"mine","method":7}"#;
     assert_eq!(world.rpc(&token, with_id).await["id"], "mine");
     let (status, answer) = world.post(&format!("Authorization: Bearer {token}\r\n"), INFO).await;

@@ -298,7 +298,11 @@ impl Core {
                     None => return Ok(Decided::Unknown),
                 }
             }
-            return Ok(Decided::Done(json(&ChannelOpened { channel, deposits: results })));
+            return Ok(Decided::Done(json(&ChannelOpened {
+                channel,
+                deposits: results,
+                was_opened_before: false,
+            })));
         }
         Ok(Decided::NotMade)
     }
@@ -319,7 +323,11 @@ impl Core {
         Ok(match looked.await? {
             (Some(child), _) => {
                 let channel = self.show(child).await?;
-                Decided::Done(json(&ChannelOpened { channel, deposits: Vec::new() }))
+                Decided::Done(json(&ChannelOpened {
+                    channel,
+                    deposits: Vec::new(),
+                    was_opened_before: false,
+                }))
             }
             (None, true) => Decided::Unknown,
             (None, false) => Decided::NotMade,
