@@ -1,6 +1,6 @@
 //! `strait doctor`: what is wrong with the set-up, before it costs money.
 
-use crate::channel::is_empty;
+use crate::channel::{awaited, is_empty};
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::init::connect;
@@ -270,6 +270,10 @@ fn check_restored(channels: &[ChannelInfo], findings: &mut Findings) {
         names.join(", ")
     );
     findings.add(Level::Warn, "restored channels", text);
+    if let Some(info) = waiting.iter().find(|info| !info.awaits_towers.is_empty()) {
+        let text = format!("they wait {}", awaited(&info.awaits_towers));
+        findings.add(Level::Warn, "restored channels", text);
+    }
 }
 
 /// What `/ready` misses.

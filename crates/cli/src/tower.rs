@@ -11,11 +11,14 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 use strait_api::{TowerAdd, TowerQuery, TowerRemove};
 use strait_engine::tower::Admission;
 use strait_node::config::{Config, Flag};
 use strait_node::daemon::{DaemonConfig, TowerDaemon};
+use strait_node::transport::TowerAddress;
 use strait_types::Address;
+use tokio::time::{Instant, sleep};
 
 /// Options of `strait tower`.
 #[derive(Args, Debug)]
@@ -107,11 +110,37 @@ pub(crate) async fn with_node(context: &Context, args: TowerArgs) -> Result<(), 
         Some(TowerCommand::List { channel }) => list(context, channel).await,
         Some(TowerCommand::Add { address }) => {
             let done = context.api.tower_add(TowerAdd { address: address.clone() }).await?;
+            if let Some(problem) = first_problem(context, &address).await? {
+                note(
+                    context.out.is_json(),
+                    &format!("the tower is kept, and nothing is handed over to it yet: {problem}"),
+                );
+            }
             context.out.result(&done, |_| {
                 format!("hands over to {address}; `strait tower list` shows what it has signed for")
             })
         }
         Some(TowerCommand::Remove { tower }) => remove(context, &tower).await,
+    }
+}
+
+/// How long a tower that was just added may take to answer.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Why a tower that was just added does not answer; `None`: it does.
+async fn first_problem(context: &Context, address: &str) -> Result<Option<String>, Failure> {
+    // What the node has taken is an address.
+    let Ok(address) = address.parse::<TowerAddress>() else { return Ok(None) };
+    let end = Instant::now() + ANSWERS_WITHIN;
+    loop {
+        let mut towers = context.api.tower_list(TowerQuery::default()).await?.towers;
+        towers.retain(|tower| tower.signer == address.signer() && !tower.has_told);
+        let Some(silent) = towers.pop() else { return Ok(None) };
+        if Instant::now() >= end {
+            let unknown = || "it has not answered yet; `strait tower list` shows how it goes on".to_owned();
+            return Ok(Some(silent.problem.unwrap_or_else(unknown)));
+        }
+        sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -243,6 +243,11 @@ pub enum Effect {
         /// Why.
         reason: FrameError,
     },
+    /// Close the connection with whom nothing is to be done for; that is no fault of the peer's.
+    Dismiss {
+        /// The peer's signer.
+        peer: Address,
+    },
 }
 
 /// News for the user.
@@ -414,6 +419,16 @@ pub enum Notice {
     TowerCurrent {
         /// The tower's signer.
         tower: Address,
+    },
+    /// A tower of ours does not serve this node at all.
+    TurnedAway {
+        /// The tower's signer.
+        tower: Address,
+    },
+    /// A client that this tower does not serve wanted it to.
+    ClientTurnedAway {
+        /// The client's signer.
+        client: Address,
     },
     /// A tower of ours does not guard a channel.
     TowerRefused {

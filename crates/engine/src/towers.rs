@@ -82,7 +82,7 @@ impl Towers {
 
     /// Whether a restored channel must wait, since a tower may hold a state that was forgotten.
     pub(crate) fn may_know_more(&self) -> bool {
-        self.links.values().any(|link| !link.has_listed || !link.fetching.is_empty())
+        self.links.values().any(|link| !link.has_told())
     }
 }
 
@@ -212,7 +212,16 @@ impl Engine {
             Ok(TowerFrame::Back { channel, guarded }) => {
                 self.on_back(now_ms, tower, channel, guarded.map(|guarded| *guarded));
             }
+            Ok(TowerFrame::TurnedAway { .. }) => self.on_turned_away(tower),
             Err(error) => self.distrust(tower, None, error.to_string()),
+        }
+    }
+
+    /// It hangs up, and says the same again after each connect: that is told once.
+    fn on_turned_away(&mut self, tower: Address) {
+        let Some(link) = self.towers.links.get_mut(&tower) else { return };
+        if !std::mem::replace(&mut link.is_turned_away, true) {
+            self.effects.push(Effect::Notify(Notice::TurnedAway { tower }));
         }
     }
 

@@ -340,6 +340,8 @@ impl World {
                 );
                 Ok(())
             }
+            // Only towers have others than clients.
+            Effect::Dismiss { .. } => Ok(()),
             Effect::Disconnect { peer, reason } => {
                 self.note(format_args!("{} hangs up: {reason}", self.name(node)));
                 self.report.count("defence", "hung up on a peer");

@@ -334,7 +334,7 @@ impl World {
                 }
                 Ok(())
             }
-            Effect::Disconnect { .. } => self.disconnect_tower(tower),
+            Effect::Disconnect { .. } | Effect::Dismiss { .. } => self.disconnect_tower(tower),
             Effect::Notify(_) | Effect::FollowFrom { .. } | Effect::FindCode { .. } | Effect::Tower(_) => {
                 Ok(())
             }

@@ -203,6 +203,9 @@ pub struct ChannelInfo {
     /// Chain time that has to be final before this node signs a rebase, in Unix seconds; `null` when it is not restoring,
     /// or has not seen the chain since its start.
     pub restoring_until: Option<u64>,
+    /// Towers that a restored channel waits for: they have not told what they hold, which may be more than the backup does.
+    #[serde(default)]
+    pub awaits_towers: Vec<AwaitedTower>,
     /// The peer was restored from a backup: nothing moves until both have signed a rebase.
     pub is_peer_restoring: bool,
     /// One per asset.
@@ -509,4 +512,14 @@ pub struct ProposalReject {
     /// What the peer is told.
     #[serde(default)]
     pub reason: String,
+}
+
+/// A tower that a restored channel waits for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct AwaitedTower {
+    /// Its key; `tower_remove` ends the wait.
+    #[schemars(with = "String")]
+    pub signer: Address,
+    /// Why it does not tell, where that is known.
+    pub problem: Option<String>,
 }

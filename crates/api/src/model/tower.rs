@@ -18,7 +18,7 @@ pub struct TowerQuery {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TowerAdd {
-    /// `strait-tower://SIGNER@HOST:PORT`; takes the place of another address of the same signer.
+    /// `strait-tower://SIGNER@HOST:PORT`; takes the place of another address of the same signer, if the tower is reached there.
     pub address: String,
 }
 
@@ -57,6 +57,9 @@ pub struct TowerInfo {
     pub chain_id: u64,
     /// Whether it is connected.
     pub is_connected: bool,
+    /// Whether it has told what it holds since the node's start. Until then nothing is handed over, and restored channels wait.
+    #[serde(default)]
+    pub has_told: bool,
     /// Channels of which it has signed for something.
     pub held: u64,
     /// Channels whose newest state it lacks.

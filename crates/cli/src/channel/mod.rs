@@ -10,6 +10,8 @@ mod show;
 mod wait;
 mod watch;
 
+pub(crate) use show::awaited;
+
 use crate::context::Context;
 use crate::failure::Failure;
 use clap::{Args, Subcommand};

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 use crate::text::{duration, one_line, short, time};
 use clap::Args;
-use strait_api::{Balance, ChannelInfo, ChannelRef, Dispute, LockInfo, Phase, UnderWay};
+use strait_api::{AwaitedTower, Balance, ChannelInfo, ChannelRef, Dispute, LockInfo, Phase, UnderWay};
 
 #[derive(Args, Debug)]
 #[command(
@@ -166,6 +166,9 @@ fn restoring(info: &ChannelInfo) -> Option<String> {
         (true, ..) | (_, true, _) if is_empty => Some(
             "restored from a backup: nobody has deposited anything, so that nothing is lost and nothing waits; once a deposit is in, both sign again before the first payment".into(),
         ),
+        (true, ..) if !info.awaits_towers.is_empty() => {
+            Some(format!("restored from a backup: payments wait {}; {leave}", awaited(&info.awaits_towers)))
+        }
         (true, _, Some(until)) => Some(format!(
             "restored from a backup: payments go on when the chain is past {} and the peer has signed; {leave}",
             time(until)
@@ -178,6 +181,18 @@ fn restoring(info: &ChannelInfo) -> Option<String> {
         )),
         (false, false, _) => None,
     }
+}
+
+/// The towers that a restored channel waits for, and what to do about each.
+pub(crate) fn awaited(towers: &[AwaitedTower]) -> String {
+    let one = |tower: &AwaitedTower| {
+        let AwaitedTower { signer, problem } = tower;
+        let why = problem.as_deref().map_or_else(String::new, |problem| format!(" ({problem})"));
+        format!(
+            "for the tower {signer} to tell what it holds, which may be newer than the backup{why}; if it is gone for good: `strait tower remove {signer}`"
+        )
+    };
+    towers.iter().map(one).collect::<Vec<_>>().join("; and ")
 }
 
 fn dispute(dispute: &Dispute) -> String {
@@ -241,6 +256,12 @@ mod tests {
             super::text(&info, context.assets().await.expect("assets"), &context.out)
                 .contains("2023-11-14T22:13:20Z")
         );
+        let problem = Some("the tower does not serve this node's key".to_owned());
+        info.awaits_towers = vec![AwaitedTower { signer: Address::repeat_byte(0x15), problem }];
+        let waits = super::text(&info, context.assets().await.expect("assets"), &context.out);
+        for part in ["for the tower 0x1515", "does not serve this node's key", "strait tower remove 0x1515"] {
+            assert!(waits.contains(part), "{part} is missing in {waits}");
+        }
         (info.version, info.balances) = (0, info.balances.split_off(1));
         info.balances[0].deposited = Amount::ZERO;
         let empty = super::text(&info, context.assets().await.expect("assets"), &context.out);

@@ -60,6 +60,11 @@ pub enum TowerFrame {
         /// The last that was handed over.
         guarded: Option<Box<Guarded>>,
     },
+    /// The client is not served at all, and the tower hangs up.
+    TurnedAway {
+        /// Why.
+        reason: Refusal,
+    },
 }
 
 /// A tower's signed word that it holds something; with it a client can show that a tower did not do its work.

@@ -3,15 +3,15 @@
 use super::Tower;
 use super::frame::{ClientFrame, MAX_RECEIPTS, Receipt, Refusal, TowerFrame};
 use super::guard::{Guard, size_of};
-use crate::input::Effect;
+use crate::input::{Effect, Notice};
 use std::ops::Bound;
-use strait_protocol::{FrameError, Guarded, Phase};
+use strait_protocol::{Guarded, Phase};
 use strait_types::{Address, B256, ChannelId, Side};
 
 impl Tower {
     pub(super) fn on_request(&mut self, now_ms: u64, client: Address, frame: ClientFrame) {
         if !self.config.quotas.admits(client) {
-            self.turn_away(client, &frame);
+            self.turn_away(client);
             return;
         }
         let usage = self.usage.entry(client).or_default();
@@ -34,14 +34,11 @@ impl Tower {
     }
 
     /// Says why, once, and hangs up: whom it does not serve may not keep its place from others.
-    fn turn_away(&mut self, client: Address, frame: &ClientFrame) {
-        if let ClientFrame::Keep(guarded) = frame {
-            let (channel, version) = (guarded.channel(&self.domain), guarded.version());
-            let reason = Refusal::NotAdmitted;
-            self.send(client, &TowerFrame::Refused { channel, version, reason });
-        }
-        let reason = FrameError::Malformed(Refusal::NotAdmitted.to_string());
-        self.effects.push(Effect::Disconnect { peer: client, reason });
+    fn turn_away(&mut self, client: Address) {
+        self.connected.remove(&client);
+        self.send(client, &TowerFrame::TurnedAway { reason: Refusal::NotAdmitted });
+        self.effects.push(Effect::Notify(Notice::ClientTurnedAway { client }));
+        self.effects.push(Effect::Dismiss { peer: client });
     }
 
     fn on_list(&mut self, client: Address, after: Option<ChannelId>) {

@@ -24,7 +24,9 @@ pub(crate) struct Link {
     pub(crate) list_again_ms: Option<u64>,
     /// It was, in this connection: an answer may come twice.
     pub(crate) is_asked_twice: bool,
-    /// It has done so since the start.
+    /// It said that it does not serve this node, and not otherwise since.
+    pub(crate) is_turned_away: bool,
+    /// It has told all that it holds since the start.
     pub(crate) has_listed: bool,
     /// Channels of which it lacks something, in the order of their turns.
     queue: VecDeque<ChannelId>,
@@ -105,9 +107,15 @@ impl Link {
     /// It has told all that it holds.
     pub(crate) fn listed(&mut self, now_ms: u64) {
         self.is_listed = true;
+        self.is_turned_away = false;
         self.list_again_ms = None;
         self.has_listed = true;
         self.wake_ms = Some(now_ms);
+    }
+
+    /// Whether it holds nothing that this node might have forgotten.
+    pub(crate) fn has_told(&self) -> bool {
+        self.has_listed && self.fetching.is_empty()
     }
 
     /// There is something new.

@@ -11,6 +11,11 @@ pub struct TowerView {
     pub tower: Address,
     /// Whether an authenticated connection is up.
     pub connected: bool,
+    /// Whether it said that it does not serve this node.
+    pub is_turned_away: bool,
+    /// Whether it has told what it holds since this node started, and handed back what was asked for. Until then a restored
+    /// channel waits for it.
+    pub has_told: bool,
     /// Channels of which it has signed for something.
     pub held: usize,
     /// Channels whose newest state it lacks.
@@ -29,6 +34,8 @@ impl Engine {
         let view = |(tower, link): (&Address, &super::link::Link)| TowerView {
             tower: *tower,
             connected: link.is_connected,
+            is_turned_away: link.is_turned_away,
+            has_told: link.has_told(),
             held: link.held.len(),
             behind: link.lagging(),
             behind_since_ms: link.behind_since(),

@@ -41,7 +41,10 @@ fn who_is_not_admitted_is_told_so_and_loses_its_place() {
     assert!(refusals(&world).is_empty(), "it hangs up on the first question already");
     assert_eq!(watch.tower.status().channels, 0);
     assert!(watch.disconnects.contains(&world.signer(1)));
-    assert_eq!(world.nodes[1].engine.towers()[0].behind, 2, "and the client knows that nothing is held");
+    let view = world.nodes[1].engine.towers().remove(0);
+    assert_eq!((view.behind, view.is_turned_away, view.has_told), (2, true, false), "and the client knows");
+    let told = |notice: &&Notice| matches!(notice, Notice::TurnedAway { .. });
+    assert_eq!(world.nodes[1].notices.iter().filter(told).count(), 1);
 }
 
 #[test]
@@ -151,9 +154,10 @@ fn strangers_without_end_cost_a_tower_neither_memory_nor_its_clients_their_servi
         let keep = ClientFrame::Keep(Box::new(guarded.clone())).encode();
         let frames = watch.input(world.now, Input::Frame { peer, bytes: keep });
         let answer = TowerFrame::decode(&frames[0].1).expect("an answer");
-        assert!(matches!(answer, TowerFrame::Refused { reason: Refusal::NotAdmitted, .. }));
+        assert!(matches!(answer, TowerFrame::TurnedAway { reason: Refusal::NotAdmitted }));
         let list = ClientFrame::List { after: None }.encode();
         assert!(watch.input(world.now, Input::Frame { peer, bytes: list }).is_empty());
+        assert_eq!(watch.disconnects.pop(), Some(peer), "hung up, and nothing is answered after that");
         let fetch = ClientFrame::Fetch { channel }.encode();
         assert!(watch.input(world.now, Input::Frame { peer, bytes: fetch }).is_empty(), "it is not theirs");
         watch.input(world.now, Input::Frame { peer, bytes: vec![0; 100] });

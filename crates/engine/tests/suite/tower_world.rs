@@ -86,7 +86,7 @@ impl Watch {
         match effect {
             Effect::Send { peer, frame } => frames.push((peer, frame)),
             Effect::Notify(notice) => self.notices.push(notice),
-            Effect::Disconnect { peer, .. } => self.disconnects.push(peer),
+            Effect::Disconnect { peer, .. } | Effect::Dismiss { peer } => self.disconnects.push(peer),
             Effect::Submit(submission) => {
                 let SubmissionKey::Call(key) = submission.key else { unreachable!("a tower has no users") };
                 self.calls.push(key.name);

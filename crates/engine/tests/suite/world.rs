@@ -259,7 +259,9 @@ impl World {
                 self.wire.push_back((from, peer, frame));
             }
             Effect::Notify(notice) => self.nodes[node].notices.push(notice),
-            Effect::Disconnect { peer, .. } => self.nodes[node].disconnects.push(peer),
+            Effect::Disconnect { peer, .. } | Effect::Dismiss { peer } => {
+                self.nodes[node].disconnects.push(peer);
+            }
             Effect::Tower(effect) => self.to_towers.push_back((node, effect)),
             Effect::FollowFrom { .. } => {}
             Effect::LookUp { .. } | Effect::FetchEvents { .. } | Effect::FindCode { .. }

@@ -46,6 +46,7 @@ impl World<'_> {
                 self.features.note("call", format!("{:?}", submission.key));
                 self.nodes[node].calls.push_back((submission, 0));
             }
+            Effect::Dismiss { .. } => return self.disconnect(),
             Effect::Disconnect { reason, .. } => {
                 self.features.note("hung up", reason);
                 return self.disconnect();

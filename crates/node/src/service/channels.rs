@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use strait_api::{
-    Agreed, ApiError, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing, Phase, Submitted,
-    UnderWay,
+    Agreed, ApiError, AwaitedTower, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing,
+    Phase, Submitted, UnderWay,
 };
 use strait_protocol::{Command, CommandError, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
@@ -53,7 +53,13 @@ impl Core {
                 };
                 wanted.iter().filter_map(info).collect::<Vec<_>>()
             });
-            found.extend(infos.await?);
+            let mut infos = infos.await?;
+            if infos.iter().any(|(_, info)| info.is_restoring) {
+                let awaited = self.awaited_towers(chain).await?;
+                let restoring = infos.iter_mut().filter(|(_, info)| info.is_restoring);
+                restoring.for_each(|(_, info)| info.awaits_towers.clone_from(&awaited));
+            }
+            found.extend(infos);
         }
         let complete = |known: &Arc<Known>| {
             let mut info = found.remove(&known.id)?;
@@ -332,6 +338,7 @@ fn holds_nothing(info: &ChannelInfo) -> bool {
 fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
     let id = info.channel;
     match (error.code, info.phase) {
+        (ErrorCode::ChannelRestoring, _) if !info.awaits_towers.is_empty() => awaiting(error, info),
         (ErrorCode::ChannelRestoring, _) => match info.restoring_until {
             Some(until) => {
                 let message = format!(
@@ -391,6 +398,25 @@ fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
         }
         _ => error,
     }
+}
+
+/// Names the towers that a restored channel waits for.
+fn awaiting(error: ApiError, info: &ChannelInfo) -> ApiError {
+    let name = |tower: &AwaitedTower| match &tower.problem {
+        Some(problem) => format!("{} ({problem})", tower.signer),
+        None => tower.signer.to_string(),
+    };
+    let names: Vec<_> = info.awaits_towers.iter().map(name).collect();
+    let commands = info.awaits_towers.iter().map(|tower| format!("`strait tower remove {}`", tower.signer));
+    let message = format!(
+        "{}; this node waits for the tower {} to tell what it holds, which may be newer than the backup",
+        error.message,
+        names.join(", and for the tower ")
+    );
+    ApiError { message, ..error }.hint(format!(
+        "see that the tower answers and serves this node; if it is gone for good: {}",
+        commands.collect::<Vec<_>>().join(", ")
+    ))
 }
 
 /// Says until when what is under way keeps others away.

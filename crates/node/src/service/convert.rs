@@ -143,6 +143,7 @@ pub(crate) fn channel_info(
         declined,
         is_restoring: view.restoring,
         restoring_until: view.rebase_after,
+        awaits_towers: Vec::new(),
         is_peer_restoring: view.peer_restoring,
         balances: view
             .balances

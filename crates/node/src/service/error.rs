@@ -37,6 +37,7 @@ impl From<PeerAddressError> for ApiError {
 impl From<TowerAddressError> for ApiError {
     fn from(error: TowerAddressError) -> ApiError {
         ApiError::new(ErrorCode::InvalidAddress, error.to_string())
+            .hint("write strait-tower://SIGNER@HOST:PORT, as the tower prints it when it starts")
     }
 }
 

@@ -5,7 +5,7 @@ use super::{ChainNode, Core};
 use crate::TowerState;
 use crate::transport::TowerAddress;
 use std::path::Path;
-use strait_api::{ApiError, ErrorCode, TowerInfo, TowerQuery, TowerRemoved, Towers};
+use strait_api::{ApiError, AwaitedTower, ErrorCode, TowerInfo, TowerQuery, TowerRemoved, Towers};
 use strait_types::Address;
 
 /// The towers that were added by the API and not removed. A node needs them before it starts: one whose data is old asks
@@ -56,6 +56,8 @@ impl Core {
             return Err(ApiError::new(ErrorCode::InvalidAddress, message)
                 .hint("run the tower with a key of its own: it must act while this node can't"));
         }
+        self.refuse_peer(address).await?;
+        self.check_tower_move(address).await?;
         let (signer, text) = (address.signer(), address.to_string());
         let stored = self.database.write(move |db| {
             db.prepare_cached(
@@ -66,6 +68,44 @@ impl Core {
         stored.await?;
         self.nodes.iter().for_each(|chain| chain.node.add_tower(address.clone()));
         Ok(())
+    }
+
+    /// A peer can't be the tower that guards the channels with it, and its node is none.
+    async fn refuse_peer(&self, address: &TowerAddress) -> Result<(), ApiError> {
+        let signer = address.signer();
+        let known = self.peers().await?.peers.into_iter().find(|peer| peer.signer == signer);
+        let channels = known.as_ref().map_or(0, |peer| peer.channels);
+        if known.is_none() && self.address_of(signer).is_none() {
+            return Ok(());
+        }
+        let message = format!("{signer} is a peer of this node, with {channels} channels, and no tower");
+        let hint = if channels > 0 {
+            "a tower has a key of its own: write strait-tower://SIGNER@HOST:PORT, as the tower prints it when it starts".to_owned()
+        } else {
+            format!("if it is a tower that was added as a peer: `strait peer remove {signer}` first")
+        };
+        Err(ApiError::new(ErrorCode::InvalidAddress, message).hint(hint))
+    }
+
+    /// A known tower is looked for elsewhere only if it is there: a mistyped port must not leave the channels unguarded.
+    async fn check_tower_move(&self, address: &TowerAddress) -> Result<(), ApiError> {
+        let signer = address.signer();
+        let mut failure = None;
+        for chain in &self.nodes {
+            let known = chain.node.tower_address(signer).filter(|known| known != address);
+            let Some(known) = known else { continue };
+            match chain.node.try_tower(address).await {
+                Ok(()) => return Ok(()),
+                Err(error) => failure = Some((known, error)),
+            }
+        }
+        let Some((known, failure)) = failure else { return Ok(()) };
+        let message = format!(
+            "the tower {signer} is not reached at {address}, so that it is still used at {known}: {failure}"
+        );
+        Err(ApiError::new(ErrorCode::PeerOffline, message).hint(format!(
+            "correct the address. If it has moved and is away: `strait tower remove {signer}`, then `strait tower add` with the new address"
+        )))
     }
 
     pub(crate) async fn leave_tower(&self, signer: Address) -> Result<TowerRemoved, ApiError> {
@@ -83,6 +123,12 @@ impl Core {
         Ok(TowerRemoved { until_restart })
     }
 
+    /// Those that have not told what they hold: restored channels wait for them.
+    pub(super) async fn awaited_towers(&self, chain: &ChainNode) -> Result<Vec<AwaitedTower>, ApiError> {
+        let silent = chain.node.towers().await?.into_iter().filter(|state| !state.view.has_told);
+        Ok(silent.map(|state| AwaitedTower { signer: state.view.tower, problem: state.problem }).collect())
+    }
+
     fn tower_info(&self, chain: &ChainNode, state: TowerState) -> TowerInfo {
         let count = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
         let TowerState { address, view, problem } = state;
@@ -92,6 +138,7 @@ impl Core {
             signer: view.tower,
             chain_id: chain.node.domain().chain_id(),
             is_connected: view.connected,
+            has_told: view.has_told,
             held: count(view.held),
             behind: count(view.behind),
             behind_for: view.behind_since_ms.map(|since| now_ms.saturating_sub(since) / 1_000),

@@ -93,6 +93,7 @@ impl Committer {
                     tracing::warn!(%peer, %reason, "the peer sends what no honest node sends");
                     self.transport.disconnect(peer);
                 }
+                Effect::Dismiss { peer } => self.transport.disconnect(peer),
             }
         }
         self.publish(notices);
@@ -168,6 +169,12 @@ fn log(notice: &Notice) {
         }
         Notice::TowerRefused { tower, channel, reason } => {
             tracing::error!(%tower, %channel, %reason, "a tower does not guard a channel");
+        }
+        Notice::TurnedAway { tower } => {
+            tracing::error!(%tower, "a tower does not serve this node, and defends none of its channels; ask its operator to add this node's signer to tower.clients");
+        }
+        Notice::ClientTurnedAway { client } => {
+            tracing::info!(%client, "a client that is not served was turned away; to serve it, add it to tower.clients and start again");
         }
         Notice::TowerFault { tower, channel, what } => {
             tracing::error!(%tower, ?channel, %what, "a tower is not to be relied on; use another one");

@@ -28,7 +28,7 @@ pub use towers::TowerState;
 pub use waiters::Capacity;
 pub use watchtower::{Watchtower, WatchtowerConfig};
 
-use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
+use crate::transport::{Limits, LinkKind, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use chain_thread::Task;
 use engine_thread::{Message, Parts};
 use futures_util::future::BoxFuture;
@@ -43,6 +43,7 @@ use strait_protocol::{RulesProvider, Settings, Signer};
 use strait_types::{Address, Domain, Participant};
 use threads::{Threads, forward, hang_up, join, spawn_threads};
 use towers::OwnTowers;
+pub(crate) use towers::not_served;
 
 /// How a node is set up.
 pub struct NodeConfig {
@@ -132,7 +133,8 @@ impl Node {
         Box::pin(async move {
             let domain = Domain::new(chain.chain_id(), chain.adjudicator());
             let network_config = network_config(&config, domain);
-            let towers_config = NetworkConfig { listen: Listen::Off, ..network_config.clone() };
+            let towers_config =
+                NetworkConfig { listen: Listen::Off, kind: LinkKind::Tower, ..network_config.clone() };
             // Whatever else is taken: peers do not choose where this node's money goes.
             let policy = Policy { payout: Some(config.payout), ..config.policy };
             let mut engine = Engine::recover(
@@ -268,6 +270,7 @@ fn network_config(config: &NodeConfig, domain: Domain) -> NetworkConfig {
         signer: config.signer.clone(),
         domain,
         allow_plain_remote: config.allow_plain_remote,
+        kind: LinkKind::Peer,
         limits: config.limits,
     }
 }

@@ -4,7 +4,7 @@
 use super::engine_thread::Message;
 use super::threads::{FRAME_BUDGET, FRAME_OVERHEAD};
 use super::{Node, NodeError, mailbox};
-use crate::transport::{Network, NetworkEvent, NetworkEvents, PeerStatus, TowerAddress};
+use crate::transport::{DialError, Network, NetworkEvent, NetworkEvents, PeerStatus, TowerAddress};
 use std::sync::{Arc, Mutex, PoisonError};
 use strait_engine::{Input, TowerInput, TowerView};
 use strait_types::{Address, ChannelId, Version};
@@ -26,6 +26,11 @@ pub struct TowerState {
     pub view: TowerView,
     /// Why it is not connected, when it is not.
     pub problem: Option<String>,
+}
+
+/// That a tower does not serve this node, and what to do.
+pub(crate) fn not_served(signer: Address) -> String {
+    format!("the tower does not serve this node's key; ask its operator to add {signer} to tower.clients")
 }
 
 impl OwnTowers {
@@ -57,6 +62,19 @@ impl Node {
         self.towers.network.add_peer(place);
     }
 
+    /// Where a tower of this node is.
+    pub(crate) fn tower_address(&self, signer: Address) -> Option<TowerAddress> {
+        self.towers.all().into_iter().find(|tower| tower.signer() == signer)
+    }
+
+    /// Tries once whether a tower is at an address, beside the one that is used.
+    ///
+    /// # Errors
+    /// Why it is not reached there.
+    pub(crate) async fn try_tower(&self, address: &TowerAddress) -> Result<(), DialError> {
+        self.towers.network.try_peer(address.place()).await
+    }
+
     /// Hands over to a tower no more. It guards what it holds until the channels are closed.
     pub fn remove_tower(&self, signer: Address) {
         let towers = self.towers.change(|addresses| addresses.retain(|known| known.signer() != signer));
@@ -78,6 +96,7 @@ impl Node {
         let state = |address: TowerAddress| {
             let view = views.iter().find(|view| view.tower == address.signer())?.clone();
             let problem = match self.towers.network.status(address.signer()) {
+                _ if view.is_turned_away => Some(not_served(self.signer)),
                 Some(PeerStatus::Retrying(error)) => Some(error.to_string()),
                 Some(PeerStatus::Connected) => None,
                 Some(PeerStatus::Connecting) | None => Some("it is being connected to".to_owned()),

@@ -3,7 +3,7 @@
 use super::chain_thread::Task;
 use super::engine_thread::{self, Message};
 use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, mailbox, spawn_threads};
-use crate::transport::{Limits, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
+use crate::transport::{Limits, LinkKind, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use futures_util::future::BoxFuture;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
@@ -75,6 +75,7 @@ impl Watchtower {
                 signer: config.signer,
                 domain,
                 allow_plain_remote: config.allow_plain_remote,
+                kind: LinkKind::Tower,
                 limits: config.limits,
             })
             .await?;

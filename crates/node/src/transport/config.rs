@@ -1,6 +1,7 @@
 //! What a network is started with.
 
 use super::listener::Listener;
+use super::message::LinkKind;
 use super::tls::TlsError;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,6 +23,8 @@ pub struct NetworkConfig {
     /// Takes and opens unencrypted connections beyond this machine: inside a tunnel or a private network. Otherwise
     /// only connections within the machine are unencrypted.
     pub allow_plain_remote: bool,
+    /// What its connections are for.
+    pub kind: LinkKind,
     /// Bounds of time and memory.
     pub limits: Limits,
 }

@@ -1,6 +1,6 @@
 //! Why no connection comes about.
 
-use super::message::{HandshakeMessage, MessageError, Rejection, WireRange};
+use super::message::{HandshakeMessage, LinkKind, MessageError, Rejection, WireRange};
 use std::net::SocketAddr;
 use strait_protocol::SignerError;
 use strait_types::{Address, Domain};
@@ -39,6 +39,9 @@ pub enum HandshakeError {
         /// What this node serves.
         ours: Domain,
     },
+    /// A node was taken for a tower, or a tower for a peer.
+    #[error("{}", other_kind(*.0))]
+    OtherKind(LinkKind),
     /// Somebody else answers at the peer's address.
     #[error("{actual} answers there, not {expected}; ask the peer for its current address")]
     WrongIdentity {
@@ -72,6 +75,18 @@ pub enum HandshakeError {
     NoRandomness(String),
 }
 
+/// What is wrong, by what this side is.
+fn other_kind(ours: LinkKind) -> &'static str {
+    match ours {
+        LinkKind::Peer => {
+            "the other side looks for a tower, and this is a node; its operator has to correct the tower's address"
+        }
+        LinkKind::Tower => {
+            "the other side speaks as a peer, not as between a node and its tower; its operator has to correct the address"
+        }
+    }
+}
+
 impl HandshakeError {
     /// What to tell the other side, if it can be told.
     pub(super) fn rejection(&self, ours: &Domain) -> Option<Rejection> {
@@ -81,6 +96,8 @@ impl HandshakeError {
             HandshakeError::OtherDomain { .. } => {
                 Rejection::OtherDomain { chain_id: ours.chain_id(), adjudicator: ours.adjudicator() }
             }
+            HandshakeError::OtherKind(LinkKind::Peer) => Rejection::NoTower,
+            HandshakeError::OtherKind(LinkKind::Tower) => Rejection::NoNode,
             HandshakeError::WrongIdentity { expected, .. } => {
                 Rejection::WrongIdentity { expected: *expected }
             }

@@ -12,7 +12,7 @@
 use super::error::HandshakeError;
 use super::link::StrangerSocket;
 use super::message::{
-    FEATURES, HandshakeMessage, Hello, MessageError, Rejection, Role, WireRange, proof_digest,
+    HandshakeMessage, Hello, LinkKind, MessageError, Rejection, Role, WireRange, proof_digest,
 };
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -32,6 +32,8 @@ pub(super) struct Identity {
     pub(super) domain: Domain,
     /// Where channels pay this node out.
     pub(super) payout: Address,
+    /// What its connections are for.
+    pub(super) kind: LinkKind,
 }
 
 /// What both sides agreed on.
@@ -114,7 +116,10 @@ impl Identity {
         let mut nonce = B256::ZERO;
         getrandom::fill(nonce.as_mut_slice())
             .map_err(|error| HandshakeError::NoRandomness(error.to_string()))?;
-        let hello = Hello::new(&self.domain, self.signer.address(), self.payout, nonce);
+        let hello = Hello {
+            features: self.kind.features(),
+            ..Hello::new(&self.domain, self.signer.address(), self.payout, nonce)
+        };
         Ok(HandshakeMessage::Hello(hello).encode().into())
     }
 
@@ -129,7 +134,11 @@ impl Identity {
         if theirs.signer == self.signer.address() {
             return Err(HandshakeError::OwnIdentity);
         }
-        Ok(Session { peer: theirs.signer, payout: theirs.payout, wire, features: theirs.features & FEATURES })
+        if LinkKind::of(theirs.features) != self.kind {
+            return Err(HandshakeError::OtherKind(self.kind));
+        }
+        let features = theirs.features & self.kind.features();
+        Ok(Session { peer: theirs.signer, payout: theirs.payout, wire, features })
     }
 
     /// The key may be remote: signing must not hold up a thread of the runtime.

@@ -14,6 +14,8 @@ pub const HANDSHAKE_VERSION: u8 = 1;
 pub const MAX_HANDSHAKE_BYTES: usize = 512;
 /// Optional abilities of this release; a bit counts when both sides set it.
 pub const FEATURES: u64 = 0;
+/// The bit of a hello's features by which a connection is one between a node and its watchtower. Both sides set it, or none.
+pub const TOWER_LINK: u64 = 1;
 
 /// One message of the handshake.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, BorshSerialize, BorshDeserialize)]
@@ -102,6 +104,40 @@ pub enum Rejection {
     /// The connection is not encrypted and comes from another machine.
     #[error("it takes unencrypted connections only from its own machine; dial it by TLS")]
     NeedsTls,
+    /// It was taken for a tower.
+    #[error(
+        "no tower is there, but a node; correct the tower's address, which the tower prints when it starts"
+    )]
+    NoTower,
+    /// It was taken for a peer.
+    #[error("a tower is there, no node; `strait tower add` is for towers")]
+    NoNode,
+}
+
+/// What a connection is for: each side says so in its hello, and two kinds never meet, so that a link with a tower takes
+/// nobody's link with a peer of the same key away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LinkKind {
+    /// Two nodes, which have channels with each other.
+    #[default]
+    Peer,
+    /// A node and its watchtower.
+    Tower,
+}
+
+impl LinkKind {
+    /// What a hello of this kind sets in `features`.
+    pub fn features(self) -> u64 {
+        match self {
+            LinkKind::Peer => FEATURES,
+            LinkKind::Tower => FEATURES | TOWER_LINK,
+        }
+    }
+
+    /// The kind of a hello with these features.
+    pub fn of(features: u64) -> LinkKind {
+        if features & TOWER_LINK == 0 { LinkKind::Peer } else { LinkKind::Tower }
+    }
 }
 
 /// Which side of a connection.

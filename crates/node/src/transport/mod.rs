@@ -30,8 +30,8 @@ pub use error::{DialError, HandshakeError};
 pub use event::{DisconnectReason, NetworkEvent, NetworkEvents};
 pub use listener::{Listener, ListenerConfig};
 pub use message::{
-    FEATURES, HANDSHAKE_VERSION, HandshakeMessage, Hello, MAX_HANDSHAKE_BYTES, MessageError, Rejection, Role,
-    WireRange, proof_digest,
+    FEATURES, HANDSHAKE_VERSION, HandshakeMessage, Hello, LinkKind, MAX_HANDSHAKE_BYTES, MessageError,
+    Rejection, Role, TOWER_LINK, WireRange, proof_digest,
 };
 pub use network::{Network, PeerStatus, SendError};
 pub use tls::{TlsError, TlsIdentity};

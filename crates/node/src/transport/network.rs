@@ -213,11 +213,11 @@ impl Network {
 
 impl Shared {
     pub(super) fn new(config: NetworkConfig) -> (Arc<Shared>, NetworkEvents) {
-        let NetworkConfig { signer, domain, payout, allow_plain_remote, limits, listen: _ } = config;
+        let NetworkConfig { signer, domain, payout, allow_plain_remote, kind, limits, listen: _ } = config;
         let (sender, events) = event_queue(limits.max_event_bytes);
         let registry = Registry::new(signer.address(), limits.max_incoming, limits.max_queue_bytes);
         let shared = Shared {
-            identity: Identity { signer, domain, payout },
+            identity: Identity { signer, domain, payout, kind },
             limits,
             allow_plain_remote,
             registry,

@@ -32,7 +32,9 @@ impl TowerAddress {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TowerAddressError {
     /// Another scheme or none.
-    #[error("a tower's address starts with strait-tower://: write strait-tower://0xSIGNER@host:port")]
+    #[error(
+        "a tower's address starts with strait-tower://, this one does not: write strait-tower://0xSIGNER@host:port"
+    )]
     NoScheme,
     /// What follows is wrong.
     #[error("{0}, with strait-tower:// in front for a tower")]

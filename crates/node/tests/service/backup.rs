@@ -45,7 +45,7 @@ async fn a_backup_that_fails_leaves_nothing() {
 }
 
 /// As `strait restore` leaves a copy of a store.
-fn mark_restored(directory: &Path, channel: ChannelId) {
+pub(crate) fn mark_restored(directory: &Path, channel: ChannelId) {
     let mut store = SqliteStore::open(directory).expect("opens");
     let mut batch = Batch::default();
     batch.record(channel, Kind::Working, borsh::to_vec(&Record::Restored).expect("bytes"));

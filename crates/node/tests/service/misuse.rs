@@ -7,7 +7,7 @@ use strait_api::{
     HistoryQuery, LockAdd, LockRef, LockSettle, Nothing, Pay, PeerAdd, PeerRemove, ProposalReject, TokenRef,
 };
 use strait_node::NewChannel;
-use strait_node::transport::{Limits, Listen, Network, NetworkConfig, NetworkEvent, PeerAddress};
+use strait_node::transport::{Limits, LinkKind, Listen, Network, NetworkConfig, NetworkEvent, PeerAddress};
 use strait_protocol::{Body, Frame};
 use strait_types::{Address, Amount, B256, ChannelId, Participant, Version};
 
@@ -171,6 +171,7 @@ async fn a_peer_that_breaks_rules_all_the_time_is_disconnected() {
         payout: Address::repeat_byte(0xb2),
         domain: *alice.node().domain(),
         allow_plain_remote: false,
+        kind: LinkKind::Peer,
         limits: Limits::default(),
     };
     let (network, mut events) = Network::start(config).await.expect("starts");

@@ -1,7 +1,8 @@
 //! Watchtowers over real connections and disks, while their client is off.
 
+use crate::backup::mark_restored;
 use crate::world::{ETHER, Party, World, soon};
-use strait_api::ChannelInfo;
+use strait_api::{Api, ChannelInfo, ErrorCode, Event, TowerAdd, TowerInfo, TowerQuery, TowerRemove};
 use strait_node::Watchtower;
 use strait_protocol::Command;
 use strait_types::{Address, ChannelId, U256};
@@ -97,15 +98,127 @@ async fn a_node_goes_on_without_its_tower_and_hands_over_when_it_is_back() {
     tower.shutdown().await;
 }
 
+/// Waits until one tower of a node looks as wanted.
+async fn until_tower(party: &Party, wanted: impl Fn(&TowerInfo) -> bool) -> TowerInfo {
+    soon("the tower's state", async {
+        loop {
+            let towers = party.service.tower_list(TowerQuery::default()).await.expect("answers").towers;
+            if let Some(tower) = towers.into_iter().find(&wanted) {
+                return tower;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tower_serves_nobody_whom_its_operator_did_not_admit() {
+async fn a_tower_serves_nobody_whom_its_operator_did_not_admit_and_the_client_is_told() {
     let world = World::new();
     let tower = world.tower(3, 4).await;
-    world.guard(2, &[&tower]);
     let (alice, bob, channel) = world.pair().await;
+    bob.node().add_tower(tower.address().expect("it listens"));
     alice.pay(channel, 1, "tea").await.expect("paid");
+    let told =
+        until_tower(&bob, |tower| tower.problem.as_ref().is_some_and(|text| text.contains("serve"))).await;
+    let problem = told.problem.expect("it has one");
+    assert!(problem.contains(&format!("add {} to tower.clients", bob.node().signer())), "{problem}");
+    assert!(!told.has_told);
     let status = tower.status().await.expect("it runs");
     assert_eq!((status.channels, status.clients.len()), (0, 0));
     assert_eq!(bob.node().guarded_by(channel).await.expect("it runs")[0].1, None);
+    let is_told =
+        |event: &Event| matches!(event, Event::Alarm { message } if message.contains("tower.clients"));
+    soon("the alarm", async {
+        while !bob.all_events().await.iter().any(|record| is_told(&record.event)) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Its operator admits it.
+    tower.shutdown().await;
+    let tower = world.tower(3, 2).await;
+    bob.node().add_tower(tower.address().expect("it listens"));
+    bob.until_guarded(channel, 1).await;
+    assert_eq!(until_tower(&bob, |tower| tower.is_connected).await.problem, None);
+    tower.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_channel_names_the_tower_that_it_waits_for() {
+    let world = World::new();
+    let tower = world.tower(3, 4).await;
+    let (alice, bob, channel) = world.pair().await;
+    alice.pay(channel, 5, "tea").await.expect("paid");
+    let copy = world.path("copy");
+    world.copy(1, &copy);
+    soon("the end", alice.service.shutdown()).await;
+    mark_restored(&copy, channel);
+    world.guard(1, &[&tower]);
+    let alice = world.start_from(1, &copy).await;
+    alice.node().add_peer(bob.node().address().expect("it listens"));
+    alice.until(channel, |info| info.restoring_until.is_some()).await;
+    // The time that has to pass does, whatever the tower says.
+    world.time_passes(3 * 3_600);
+    until_tower(&alice, |tower| tower.problem.as_ref().is_some_and(|text| text.contains("serve"))).await;
+    let info = alice.show(channel).await.expect("known");
+    assert_eq!(info.awaits_towers.len(), 1);
+    assert_eq!(info.awaits_towers[0].signer, tower.signer());
+    assert!(info.is_restoring && info.awaits_towers[0].problem.is_some());
+    let refused = alice.pay(channel, 1, "tea").await.expect_err("it waits");
+    assert_eq!(refused.code, ErrorCode::ChannelRestoring);
+    assert!(refused.message.contains("does not serve this node's key"), "{refused}");
+    assert!(refused.hint.contains(&format!("strait tower remove {}", tower.signer())), "{}", refused.hint);
+    let remove = TowerRemove { signer: tower.signer() };
+    soon("the removal", alice.service.tower_remove(remove)).await.expect("removed");
+    alice.until(channel, |info| info.can_pay && info.awaits_towers.is_empty()).await;
+    tower.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peers_node_that_is_given_as_a_tower_is_refused_and_cuts_no_payments() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    let place = bob.address().replace("strait://", "strait-tower://");
+    let add = TowerAdd { address: place.clone() };
+    let refused = soon("the tower", alice.service.tower_add(add)).await.expect_err("a peer");
+    assert!(refused.message.contains("is a peer of this node"), "{refused}");
+    // A configuration may name it all the same.
+    alice.node().add_tower(place.parse().expect("an address"));
+    let told =
+        until_tower(&alice, |tower| tower.problem.as_ref().is_some_and(|text| text.contains("no tower")))
+            .await;
+    assert!(!told.is_connected);
+    for number in 0..20 {
+        alice.pay(channel, 1, &number.to_string()).await.expect("the peer's link is another one");
+    }
+    let lost = |event: &Event| matches!(event, Event::PeerDisconnected { .. });
+    for party in [&alice, &bob] {
+        assert_eq!(party.all_events().await.iter().filter(|record| lost(&record.event)).count(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_known_tower_is_used_elsewhere_only_once_it_was_reached_there() {
+    let world = World::new();
+    let tower = world.tower(3, 2).await;
+    let (alice, bob, channel) = world.pair().await;
+    let address = tower.address().expect("it listens");
+    let add = |address: String| soon("the tower", bob.service.tower_add(TowerAdd { address }));
+    add(address.to_string()).await.expect("added");
+    alice.pay(channel, 1, "tea").await.expect("paid");
+    bob.until_guarded(channel, 1).await;
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let wrong = format!("strait-tower://{}@{nobody}", tower.signer());
+    let refused = add(wrong).await.expect_err("nobody is there");
+    assert!(refused.message.contains(&format!("still used at {address}")), "{refused}");
+    assert!(refused.hint.contains("strait tower remove"), "{}", refused.hint);
+    assert_eq!(until_tower(&bob, |_| true).await.address, address.to_string());
+    let alias = address.to_string().replace("127.0.0.1", "localhost");
+    add(alias.clone()).await.expect("it is there");
+    assert_eq!(until_tower(&bob, |tower| tower.is_connected).await.address, alias);
+    let peer =
+        add(address.to_string().replace("strait-tower", "strait")).await.expect_err("a peer's address");
+    assert!(peer.hint.contains("strait-tower://SIGNER"), "{}", peer.hint);
     tower.shutdown().await;
 }

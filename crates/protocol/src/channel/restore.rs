@@ -119,8 +119,12 @@ impl Channel {
         let is_second = self.volatile.peer_restoring && self.durable.side == Side::One;
         // Where nobody has deposited there is nothing to lose, and the peer signs nothing.
         let is_empty = self.knows_nothing_of_chain();
-        let is_early = ctx.around.awaits_towers || self.is_chain_stale(ctx);
-        if is_empty || is_second || is_early || !self.is_past_forgotten_limits(ctx) {
+        if is_empty || is_second || self.is_chain_stale(ctx) {
+            return;
+        }
+        // That time passes while a tower is waited for, too.
+        let is_late_enough = self.is_past_forgotten_limits(ctx);
+        if !is_late_enough || ctx.around.awaits_towers {
             return;
         }
         let signed = self.durable.restore.as_ref().and_then(|restore| restore.rebase);

@@ -299,6 +299,7 @@ impl Pump {
             }
             Notice::TowerBehind { .. }
             | Notice::TowerRefused { .. }
+            | Notice::TurnedAway { .. }
             | Notice::TowerFault { .. }
             | Notice::HandedBack { .. } => self.tell_of_tower(notice),
             Notice::Included { key: SubmissionKey::User(_), transaction, success: false, .. } => {
@@ -306,6 +307,7 @@ impl Pump {
             }
             Notice::TowerCurrent { .. }
             | Notice::ClientOverdrawn { .. }
+            | Notice::ClientTurnedAway { .. }
             | Notice::Submitted { .. }
             | Notice::Failed { .. }
             | Notice::Approved { .. }
@@ -359,6 +361,13 @@ impl Pump {
             Notice::TowerRefused { tower, channel, reason } => {
                 (Some(*channel), format!("the tower {tower} does not guard this channel: {reason}"))
             }
+            Notice::TurnedAway { tower } => (
+                None,
+                format!(
+                    "the tower {tower} defends no channel: {}",
+                    crate::shell::not_served(self.core.signer.address())
+                ),
+            ),
             Notice::TowerFault { tower, channel, what } => {
                 (*channel, format!("the tower {tower} is not to be relied on: {what}; use another one"))
             }

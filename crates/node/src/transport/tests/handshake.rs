@@ -64,6 +64,18 @@ async fn another_chain_or_adjudicator_is_refused_and_both_know_why() {
 }
 
 #[tokio::test]
+async fn a_node_is_no_tower_and_a_tower_no_peer_and_both_know_why() {
+    let tower = |byte| Identity { kind: LinkKind::Tower, ..identity(byte) };
+    let refused = |rejection| Err(HandshakeError::Rejected(rejection));
+    let (near, far) = shake(tower(1), address(2), identity(2)).await;
+    assert_eq!((near, far), (refused(Rejection::NoTower), Err(HandshakeError::OtherKind(LinkKind::Peer))));
+    let (near, far) = shake(identity(1), address(2), tower(2)).await;
+    assert_eq!((near, far), (refused(Rejection::NoNode), Err(HandshakeError::OtherKind(LinkKind::Tower))));
+    let (near, far) = shake(tower(1), address(2), tower(2)).await;
+    assert!(near.is_ok() && far.is_ok());
+}
+
+#[tokio::test]
 async fn the_own_key_on_the_other_side_is_refused() {
     let (near, far) = shake(identity(1), address(1), identity(1)).await;
     assert_eq!(near, Err(HandshakeError::Rejected(Rejection::OwnIdentity)));

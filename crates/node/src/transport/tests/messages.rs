@@ -35,6 +35,8 @@ fn vectors() -> Value {
         Rejection::NoKey,
         Rejection::ShuttingDown,
         Rejection::NeedsTls,
+        Rejection::NoTower,
+        Rejection::NoNode,
     ];
     json!({
         "initiator": { "privateKey": B256::repeat_byte(1), "signer": address(1).to_string(), "nonce": B256::repeat_byte(0x11) },

@@ -37,7 +37,7 @@ fn domain() -> Domain {
 }
 
 fn identity(byte: u8) -> Identity {
-    Identity { signer: Arc::new(key(byte)), domain: domain(), payout: payout(byte) }
+    Identity { signer: Arc::new(key(byte)), domain: domain(), payout: payout(byte), kind: LinkKind::Peer }
 }
 
 fn payout(byte: u8) -> Address {
@@ -64,6 +64,7 @@ fn config(byte: u8) -> NetworkConfig {
         domain: domain(),
         payout: payout(byte),
         allow_plain_remote: false,
+        kind: LinkKind::Peer,
         limits: Limits { min_backoff: Duration::from_millis(1), ..Limits::default() },
     }
 }
