@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use strait::{ChannelId, NodeInfo, SigningKey};
 use strait_node::transport::{
-    Limits, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress, PeerStatus,
+    Limits, LinkKind, Listen, Network, NetworkConfig, NetworkEvent, NetworkEvents, PeerAddress, PeerStatus,
 };
 use strait_protocol::{Body, Frame, Update};
 use strait_types::{Address, B256, ChannelParams, Domain, Participant, Signature, Version, keccak256};
@@ -70,6 +70,7 @@ impl Attack {
                 domain,
                 payout: key.address(),
                 allow_plain_remote: false,
+                kind: LinkKind::Peer,
                 limits,
             };
             let (network, events) = Network::start(config).await.expect("starts");
