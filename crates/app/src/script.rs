@@ -107,8 +107,13 @@ impl Script {
             Err(refused) => return vec![self.step(Some(first), Err(refused.to_string()), [0, 0])],
         };
         let gas = [0, rules.gas(&first, &first)[1]];
-        let mut steps =
-            vec![self.step(Some(first), play.verdict().map_err(|refused| refused.to_string()), gas)];
+        let start = self.step(Some(first), play.verdict().map_err(|refused| refused.to_string()), gas);
+        if start.is_beyond_stakes {
+            // As a node refuses to open it.
+            let refused = "the app would give more than what is put in, if nobody moves any more".to_owned();
+            return vec![Step { outcome: Err(refused), ..start }];
+        }
+        let mut steps = vec![start];
         for chosen in &self.moves {
             steps.push(self.play(&rules, &mut play, chosen));
         }
@@ -204,7 +209,9 @@ mod tests {
             let script = format!(
                 r#"{{ "data": ["uint128 stake", "uint8 sticks"], {stakes} "start": {{ "data": [100, 5] }}, "moves": [] }}"#
             );
-            run(&script)[0].is_beyond_stakes
+            let step = run(&script).remove(0);
+            assert_eq!(step.outcome.is_err(), step.is_beyond_stakes, "no node plays such a start");
+            step.is_beyond_stakes
         };
         assert!(beyond(r#""stakes": [[99, 100]],"#), "participant 0 would lose 100");
         assert!(!beyond(r#""stakes": [[100, 0]],"#) && !beyond(""));

@@ -202,6 +202,10 @@ impl Engine {
                 Ok(()) => self.accept_offer(now_ms, id, terms, side, None),
                 Err(error) => self.decline(peer, id, &error.to_string()),
             },
+            // What is "here" for us is not where the reader is.
+            Err(EngineError::UnknownApp(app)) => {
+                self.decline(peer, id, &format!("its node has not installed the app {app}"));
+            }
             Err(error) => self.decline(peer, id, &error.to_string()),
         }
     }

@@ -7,6 +7,7 @@ use crate::failure::Failure;
 use crate::output::{confirm, note};
 use crate::text::short;
 use clap::Args;
+use serde_json::json;
 use strait_api::{AppFinish, AppInfo, Balance, ChannelInfo};
 use strait_types::Amount;
 
@@ -56,10 +57,12 @@ pub(super) async fn run(context: &Context, args: FinishArgs) -> Result<(), Failu
         propose(context, &args, &outcome, (&info, &play, assets))?;
     }
     let line = context.out.wait("waiting for the peer to ask for the same");
+    let mut value = json!({ "outcome": &outcome });
     let request = AppFinish { channel: info.channel, outcome, idempotency_key: args.key };
     let agreed = super::patient::finish(context, request).await?;
+    value["version"] = agreed.version.into();
     drop(line);
-    context.out.result(&agreed, |_| match info.parent {
+    context.out.result(&value, |_| match info.parent {
         // A version pays somebody.
         _ if agreed.version == 0 => "given up: nobody had put anything in".to_owned(),
         Some(parent) => format!("agreed; it goes back into the channel {}", short(parent)),
@@ -267,7 +270,7 @@ fn gains(outcome: &Outcome, side: u8) -> Result<Vec<i128>, Failure> {
 }
 
 /// Who gains what, for people.
-pub(super) fn told(outcome: &[[String; 2]], info: &ChannelInfo, assets: &Assets) -> String {
+pub(crate) fn told(outcome: &[[String; 2]], info: &ChannelInfo, assets: &Assets) -> String {
     let own = usize::from(info.side.min(1));
     let of_asset = |(pair, balance): (&[String; 2], &strait_api::Balance)| {
         let gain = pair.get(own).and_then(|text| text.parse::<i128>().ok()).unwrap_or_default();
@@ -288,7 +291,7 @@ mod tests {
     use crate::failure::Exit;
     use crate::testing::{Fake, channel_info};
     use clap::Parser;
-    use serde_json::{Value, json};
+    use serde_json::Value;
     use strait_types::Address;
 
     #[derive(Parser)]

@@ -12,7 +12,9 @@ mod run;
 mod state;
 mod watch;
 
-pub(crate) use state::awaits;
+pub(crate) use finish::told;
+pub(crate) use play::with_fields;
+pub(crate) use state::{awaits, outcome};
 
 use crate::command::Global;
 use crate::context::Context;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use strait_api::ApiError;
-use strait_app::{Fields, Reasons};
+use strait_app::{AppCode, Fields, Reasons};
 use strait_types::{Address, Bytes};
 
 /// In front of what an app reverted with, in the node's words.
@@ -30,7 +30,8 @@ pub(super) fn keep(context: &Context, app: Address, artifact: &str, title: &str,
     let path = file(home, app);
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     // A home that cannot be written to, or none at all, is no reason to refuse an app.
-    let names = json!({ "title": title, "abi": errors, "fields": fields });
+    let runtime = AppCode::from_artifact(&artifact.to_string()).ok().map(|code| code.runtime().clone());
+    let names = json!({ "title": title, "abi": errors, "fields": fields, "runtime": runtime });
     drop(written.and_then(|()| fs::write(path, names.to_string())));
 }
 
@@ -43,6 +44,12 @@ fn kept(context: &Context, app: Address) -> Option<Value> {
 pub(crate) fn fields(context: &Context, app: Option<Address>, given: &Fields) -> Fields {
     let known = || Fields::read(kept(context, app?)?["fields"].as_str()?).ok();
     if given.is_empty() { known().unwrap_or_default() } else { given.clone() }
+}
+
+/// An app's code, where it was installed with this home.
+pub(super) fn code(context: &Context, app: Address) -> Option<AppCode> {
+    let runtime: Bytes = kept(context, app)?["runtime"].as_str()?.parse().ok()?;
+    AppCode::new(runtime).ok()
 }
 
 /// What an app is called here.

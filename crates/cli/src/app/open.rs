@@ -12,9 +12,9 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use strait_api::{AppInstall, AppOpen, AppPosition, AssetAmount, Nothing, ReadAmount};
-use strait_app::Fields;
-use strait_protocol::{AppMove, start_id};
-use strait_types::{Address, Bytes, Side};
+use strait_app::{AppCode, EvmRules, Fields};
+use strait_protocol::{AppMove, Rule, start_id};
+use strait_types::{Address, Amount, B256, Bytes, ChannelId, Side, State, Version};
 
 #[derive(Args, Debug)]
 #[command(
@@ -123,8 +123,35 @@ pub(super) async fn start(context: &Context, args: &StartArgs) -> Result<(), Fai
     let assets = context.assets().await?;
     let chain = assets.chain(args.chain.as_deref())?;
     let (own, peers) = args.game.stakes(assets, &Among::chain(Some(chain)))?;
-    let start = start_id(args.game.app, [own.amount, peers.amount], &args.game.start(context)?);
+    let (stakes, first) = ([own.amount, peers.amount], args.game.start(context)?);
+    match names::code(context, args.game.app) {
+        Some(code) => judge(code, stakes, &first)?,
+        None => note(
+            context.out.is_json(),
+            "whether a node plays this start is not known: `strait app install ARTIFACT` with this home tells the app's code",
+        ),
+    }
+    let start = start_id(args.game.app, stakes, &first);
     context.out.result(&json!({ "start": start }), |_| start.to_string())
+}
+
+/// By the rule by which a node opens a game: the app has a verdict, which nobody loses more by than the stake.
+fn judge(code: AppCode, stakes: [Amount; 2], first: &AppMove) -> Result<(), Failure> {
+    let zero = State::zero(ChannelId(B256::ZERO), 1);
+    let state = State {
+        version: Version(1),
+        writer: first.writer,
+        history: zero.hash(),
+        app_data: first.data.clone(),
+        ..zero
+    };
+    let refused = |why: String| {
+        Failure::usage(format!("no node plays this start: {why}"))
+            .hint("look at --stake, --peer-stake and --data")
+    };
+    let verdict = EvmRules::new(code).verdict(&state).map_err(|refusal| refused(refusal.to_string()))?;
+    let covers = |deltas: &[i128; 2]| (0..2).all(|i| stakes[i].signed().saturating_add(deltas[i]) >= 0);
+    if verdict.iter().all(covers) { Ok(()) } else { Err(refused(Rule::StakeTooLow.to_string())) }
 }
 
 #[derive(Args, Debug)]
@@ -206,6 +233,21 @@ mod tests {
     struct Line {
         #[command(flatten)]
         args: OpenArgs,
+    }
+
+    #[test]
+    fn a_start_that_no_node_plays_gets_no_name() {
+        let artifact = include_str!("../../../../contracts/artifacts/Sticks.json");
+        let judged = |stake: u64, sticks: &str| {
+            let fields = Fields::read("uint128 stake, uint8 sticks").expect("fields");
+            let data = fields.encode(&format!("[1000, {sticks}]")).expect("they fit");
+            let first = AppMove { writer: Side::Zero, deltas: vec![[0, 0]], data };
+            let code = AppCode::from_artifact(artifact).expect("fit");
+            judge(code, [Amount::from(stake), Amount::from(1_000)], &first)
+        };
+        judged(1_000, "5").expect("a start");
+        let refused = judged(1, "5").expect_err("1000 against a stake of 1").to_string();
+        assert!(refused.contains("no node plays this start") && refused.contains("put in"), "{refused}");
     }
 
     /// `GAME=$(strait app open ..)` is the game.

@@ -76,7 +76,7 @@ pub(super) async fn look(context: &Context, channel: ChannelId) -> Result<AppInf
 }
 
 /// The same JSON, with a position's data by their names beside them.
-pub(super) fn with_fields(mut value: Value, position: &AppPosition, fields: &Fields) -> Value {
+pub(crate) fn with_fields(mut value: Value, position: &AppPosition, fields: &Fields) -> Value {
     if let Some(named) = fields.named(&position.data) {
         value["position"]["fields"] = named;
     }

@@ -54,7 +54,7 @@ fn is_paid(channel: &ChannelInfo) -> bool {
 }
 
 /// What participants 0 and 1 have gained in a game that is paid: what each got, less what it had put in.
-fn outcome(info: &AppInfo, channel: &ChannelInfo) -> Vec<[String; 2]> {
+pub(crate) fn outcome(info: &AppInfo, channel: &ChannelInfo) -> Vec<[String; 2]> {
     let of = |(stakes, balance): (&[Amount; 2], &Balance)| {
         let parts = if info.side == 0 { [balance.own, balance.peer] } else { [balance.peer, balance.own] };
         [0, 1].map(|i| parts[i].signed().saturating_sub(stakes[i].signed()).to_string())

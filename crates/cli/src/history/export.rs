@@ -10,6 +10,7 @@ use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use strait_api::HistoryQuery;
+use strait_protocol::Record;
 use strait_types::Bytes;
 
 /// Records of one page.
@@ -48,7 +49,7 @@ pub(super) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
     }
     drop(line);
     // What cannot be verified is not worth keeping; better to know it now.
-    let verified = proof::verify(&whole)?;
+    let verified = proof::verify(&whole).map_err(|failure| unproven(failure, &whole.records))?;
     let text = serde_json::to_string(&whole).map_err(Failure::local)?;
     fs::write(&path, text).map_err(|error| Failure::local(format!("{name} cannot be written: {error}")))?;
     let result = json!({"file": name, "records": whole.records.len(), "version": verified.version});
@@ -59,6 +60,15 @@ pub(super) async fn run(context: &Context, args: ExportArgs) -> Result<(), Failu
             verified.version
         )
     })
+}
+
+/// Nobody is to be asked for it again where the chain itself made a version.
+fn unproven(failure: Failure, records: &[Bytes]) -> Failure {
+    let is_forced = |bytes: &Bytes| matches!(Record::decode(bytes), Ok(Record::Forced(_)));
+    if !records.iter().any(is_forced) {
+        return failure;
+    }
+    failure.hint("no file proves this game: the chain recorded moves that the other side never signed, and its events prove those; `strait history` lists all that was played and what came of it")
 }
 
 /// A page begins before the oldest version that was not yet agreed at the end of the page before, and so may repeat
@@ -72,6 +82,16 @@ fn append(records: &mut Vec<Bytes>, page: Vec<Bytes>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_move_that_the_chain_recorded_is_named_and_nobody_is_asked_again() {
+        let failure = || Failure::not_proven("record 1: by the chain").hint("ask for the bill again");
+        let state = strait_types::State::zero(strait_types::ChannelId(strait_types::B256::ZERO), 1);
+        let forced = borsh::to_vec(&Record::Forced(Box::new(state))).expect("bytes");
+        let told = unproven(failure(), &[forced.into()]).render(false, false);
+        assert!(told.contains("the chain recorded moves") && !told.contains("ask for"), "{told}");
+        assert!(unproven(failure(), &[]).render(false, false).contains("ask for the bill again"));
+    }
 
     #[test]
     fn what_a_page_repeats_is_taken_once() {

@@ -1,6 +1,7 @@
 //! The bill as a table, CSV or JSON.
 
 use crate::amount::Assets;
+use crate::app::{outcome, told};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
@@ -8,8 +9,9 @@ use crate::output::note;
 use crate::text::{one_line, printable, short, time};
 use clap::Args;
 use serde::Serialize;
+use serde_json::{Value, json};
 use std::pin::pin;
-use strait_api::{ChannelInfo, History, HistoryEntry, HistoryLine, HistoryQuery};
+use strait_api::{ChannelInfo, ChannelRef, History, HistoryEntry, HistoryLine, HistoryQuery, Phase};
 use strait_app::Fields;
 use strait_types::{Address, Amount};
 
@@ -61,8 +63,10 @@ pub(super) async fn run(context: &Context, args: LinesArgs) -> Result<(), Failur
         fields: &fields,
         lines: args.follow,
         is_first: true,
+        is_agreed: false,
     };
     let resume = printer.pages(None).await?;
+    printer.decided().await?;
     let Some(mut follow) = follow else { return Ok(()) };
     let mut cursor = Some(resume);
     let mut stopped = pin!(crate::stop::asked());
@@ -89,9 +93,23 @@ struct Printer<'a> {
     /// With JSON: each operation on a line of its own.
     lines: bool,
     is_first: bool,
+    /// Both have signed the end of a game.
+    is_agreed: bool,
 }
 
 impl Printer<'_> {
+    /// What the chain decided of a game is nothing that both have signed.
+    async fn decided(&self) -> Result<(), Failure> {
+        let is_paid = matches!(self.channel.phase, Phase::Closed | Phase::Settled);
+        let is_shown = !self.csv && !self.context.out.is_json();
+        if self.channel.app.is_none() || !is_paid || self.is_agreed || !is_shown {
+            return Ok(());
+        }
+        let play = self.context.api.app_show(ChannelRef { channel: self.channel.channel }).await?;
+        let gains = told(&outcome(&play, self.channel), self.channel, self.context.assets().await?);
+        self.context.out.raw(&format!("decided by the chain: {gains}"))
+    }
+
     /// Prints all pages after a cursor; gives the cursor that goes on.
     async fn pages(&mut self, mut cursor: Option<String>) -> Result<String, Failure> {
         let mut all = Vec::new();
@@ -103,6 +121,7 @@ impl Printer<'_> {
                 let text = format!("what was agreed up to version {through} was pruned, and is not listed");
                 note(self.context.out.is_json(), &text);
             }
+            self.is_agreed |= page.lines.iter().any(|line| matches!(line.entry, HistoryEntry::Finish { .. }));
             if self.context.out.is_json() && !self.lines {
                 all.extend(page.lines);
             } else {
@@ -112,8 +131,11 @@ impl Printer<'_> {
                 Some(next) => cursor = Some(next),
                 None => {
                     if self.context.out.is_json() && !self.lines {
-                        let (resume, lines) = (page.resume.clone(), all);
-                        let bill = History { lines, next: None, resume, pruned_through: through };
+                        let lines: Vec<Value> = all.iter().map(|line| value(line, self.fields)).collect();
+                        let (resume, next) = (page.resume.clone(), None);
+                        let bill = History { lines: Vec::new(), next, resume, pruned_through: through };
+                        let mut bill = json!(bill);
+                        bill["lines"] = lines.into();
                         self.context.out.result(&bill, |_| String::new())?;
                     }
                     return Ok(page.resume);
@@ -126,7 +148,9 @@ impl Printer<'_> {
         let out = &self.context.out;
         let is_first = std::mem::replace(&mut self.is_first, false);
         if out.is_json() {
-            return lines.iter().try_for_each(|line| out.stream(line, |_| String::new()));
+            return lines
+                .iter()
+                .try_for_each(|line| out.stream(&value(line, self.fields), |_| String::new()));
         }
         let assets = self.context.assets().await?;
         let rows = lines.iter().map(|line| row(line, self.channel, assets, self.fields));
@@ -236,7 +260,16 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fiel
         }
         HistoryEntry::CloseChild { child, outcome: [zero, one] } => {
             row.operation = "close child";
-            row.detail = format!("child {child}, {zero} to its participant 0 and {one} to 1");
+            // The line does not name the asset; most channels have one.
+            if let [balance] = &channel.balances[..] {
+                row.money(channel, assets, balance.asset, zero.checked_add(*one).unwrap_or(Amount::MAX));
+                let [zero, one] =
+                    [zero, one].map(|part| assets.write(channel.chain_id, balance.asset, *part));
+                row.detail = format!("child {child}, {zero} to its participant 0 and {one} to 1");
+            } else {
+                row.detail =
+                    format!("child {child}, {zero} of the smallest unit to its participant 0 and {one} to 1");
+            }
         }
         HistoryEntry::HandOver => row.operation = "hand over",
         HistoryEntry::Finalise { valid_until } => {
@@ -245,21 +278,28 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fiel
         }
         HistoryEntry::Move { position } => {
             row.operation = "move";
-            let (next, gains) = (position.writer, gains(&position.deltas));
-            row.detail =
-                format!("{}, gains {gains}, participant {next} is next", fields.show(&position.data));
+            let turn = if position.writer == channel.side { "our turn" } else { "the peer's turn" };
+            row.detail = format!(
+                "{}; so far {}; {turn}",
+                fields.show(&position.data),
+                told(&position.deltas, channel, assets)
+            );
         }
         HistoryEntry::Finish { outcome } => {
             row.operation = "end of play";
-            row.detail = format!("gains {}", gains(outcome));
+            row.detail = told(outcome, channel, assets);
         }
     }
     row
 }
 
-/// What participants 0 and 1 gain, per asset.
-fn gains(deltas: &[[String; 2]]) -> String {
-    deltas.iter().map(|[zero, one]| format!("{zero}/{one}")).collect::<Vec<_>>().join(" ")
+/// A move with its data by their names, for programs.
+fn value(line: &HistoryLine, fields: &Fields) -> Value {
+    let value = json!(line);
+    match &line.entry {
+        HistoryEntry::Move { position } => crate::app::with_fields(value, position, fields),
+        _ => value,
+    }
 }
 
 fn payments(count: u64) -> String {
@@ -295,7 +335,6 @@ pub(super) fn file_name(channel: &ChannelInfo) -> String {
 mod tests {
     use super::*;
     use crate::testing::{Fake, USDC, channel_info};
-    use serde_json::{Value, json};
 
     fn pay(version: u64, amount: &str, memo: &str) -> Value {
         json!({"version": version, "is_ours": true, "operation": "pay", "number": version - 1, "asset": USDC,
@@ -351,6 +390,43 @@ mod tests {
         run(&context, args(false)).await.expect("printed");
         let bill: History = serde_json::from_str(&seen.text()).expect("one value");
         assert_eq!((bill.lines.len(), bill.resume.as_str()), (3, "3"));
+    }
+
+    #[tokio::test]
+    async fn a_game_is_told_from_this_side_and_with_what_the_chain_decided() {
+        let game = |json: bool| {
+            let app = strait_types::Address::repeat_byte(7);
+            let channel = move || {
+                let mut info =
+                    ChannelInfo { app: Some(app), phase: Phase::Closed, side: 1, ..channel_info(0xab) };
+                info.balances.truncate(1);
+                (info.balances[0].own, info.balances[0].peer) = (Amount::from(1_500), Amount::from(500));
+                info
+            };
+            let position = json!({"writer": 1, "deltas": [["-5", "5"]], "data": format!("0x{:064x}", 9)});
+            let line = json!({"version": 2, "is_ours": false, "operation": "move", "position": position});
+            let play = json!({"channel": channel().channel, "app": app, "side": 1, "version": 2,
+                "stakes": [["1000", "1000"]], "position": position, "our_turn": false, "in_flight": false,
+                "deadline": null, "offer": null});
+            Fake::new(json)
+                .on("strait_channel_show", move |_| Ok(json!(channel())))
+                .on("strait_app_show", move |_| Ok(play.clone()))
+                .on("strait_history", move |_| Ok(json!({"lines": [line], "next": null, "resume": "1"})))
+        };
+        let args = || LinesArgs { fields: Fields::read("uint256 sticks").expect("fields"), ..args(false) };
+        let (context, seen) = game(false).start();
+        run(&context, args()).await.expect("printed");
+        let text = seen.text();
+        for part in [
+            "sticks 9; so far this node gains 0.000000000000000005 ETH from the peer; our turn",
+            "decided by the chain: this node gains 0.0000000000000005 ETH from the peer",
+        ] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        let (context, seen) = game(true).start();
+        run(&context, args()).await.expect("printed");
+        let bill: Value = serde_json::from_str(&seen.text()).expect("one value");
+        assert_eq!(bill["lines"][0]["position"]["fields"], json!({"sticks": "9"}));
     }
 
     #[tokio::test]

@@ -240,7 +240,11 @@ fn an_app_is_refused_with_the_reason() {
         Notice::Declined { reason, .. } => Some(reason.clone()),
         _ => None,
     });
-    assert!(declined.expect("told").contains("not installed"), "the peer has not installed it");
+    let declined = declined.expect("told");
+    assert!(
+        declined.contains("its node has not installed the app") && !declined.contains("here"),
+        "{declined}"
+    );
 }
 
 #[test]

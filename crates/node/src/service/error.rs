@@ -155,7 +155,10 @@ fn of_command(error: &CommandError) -> ApiError {
             return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
                 .hint("`strait app watch` tells how it ends; then repeat");
         }
-        CommandError::ChildrenOpen(_) => ErrorCode::ChannelBusy,
+        CommandError::ChildrenOpen(_) => {
+            return ApiError::new(ErrorCode::ChannelBusy, error.to_string())
+                .hint("finish the games in it (`strait app finish`) and close the channels in it first; `strait channel show` lists them");
+        }
     };
     ApiError::new(code, error.to_string())
 }
