@@ -208,6 +208,27 @@ pub enum Event {
         /// What participant 0 and 1 gain or lose, per asset.
         outcome: Vec<[String; 2]>,
     },
+    /// The game has ended, by what both signed or by the chain; told beside the phase `closed`. What is gained in a game within a
+    /// channel is there with `child_closed`.
+    AppEnded {
+        /// What participant 0 and 1 gain or lose, per asset.
+        outcome: Vec<[String; 2]>,
+    },
+    /// A game or channel that was opened in this one has come back into it: what it gave is in this channel's balances now.
+    ChildClosed {
+        /// It.
+        #[schemars(with = "String")]
+        child: ChannelId,
+        /// The zero address is the native coin.
+        #[schemars(with = "String")]
+        asset: Address,
+        /// What this node got of it, in the smallest unit.
+        #[schemars(with = "String")]
+        own: Amount,
+        /// What the peer got.
+        #[schemars(with = "String")]
+        peer: Amount,
+    },
     /// A dispute's deadline comes near and the answer is not on chain yet; or it is this node's turn in a game that is before
     /// the chain, which is told at once, too.
     DeadlineInDanger {

@@ -135,6 +135,7 @@ impl Watch<'_> {
             Event::AppFinished { version, outcome } => {
                 format!("{at}  both have signed the end, version {version}: {}", gains(outcome))
             }
+            Event::AppEnded { outcome } => format!("{at}  the game has ended: {}", gains(outcome)),
             _ => events::line(record, self.assets),
         }
     }

@@ -64,7 +64,14 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         | Event::AppMoveRefused { .. }
         | Event::AppForced { .. }
         | Event::AppFinishOffered { .. }
-        | Event::AppFinished { .. } => of_game(&record.event),
+        | Event::AppFinished { .. }
+        | Event::AppEnded { .. } => of_game(&record.event),
+        Event::ChildClosed { child, asset, own, peer } => format!(
+            "{} of {} is in this channel now, {} of it the peer's",
+            amount(*asset, own.checked_add(*peer).unwrap_or(strait_types::Amount::MAX)),
+            short(*child),
+            amount(*asset, *peer)
+        ),
         Event::DeadlineInDanger { deadline, left, our_move: true } => {
             format!(
                 "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
@@ -113,6 +120,7 @@ fn of_game(event: &Event) -> String {
         Event::AppFinished { version, outcome } => {
             format!("play ends in version {version}: {}", gains(outcome))
         }
+        Event::AppEnded { outcome } => format!("the game has ended: {}", gains(outcome)),
         _ => String::new(),
     }
 }

@@ -268,11 +268,25 @@ async fn a_game_within_a_payment_channel_costs_no_transaction() {
     assert_eq!(close.code, ErrorCode::ChannelBusy);
     assert!(close.message.contains("finish each with the peer"), "{}", close.message);
     take(&bob, channel, 3).await;
+    let (mut hers, mut his) = (alice.listen(None).await, bob.listen(None).await);
     finish_by([&alice, &bob], channel, [format!("-{STAKE}"), STAKE.to_string()], None).await;
     for party in [&alice, &bob] {
         party.until(channel, |info| info.phase == Phase::Closed).await;
         let info = party.until(parent, |info| info.children.is_empty()).await;
         assert!(info.balances[0].in_children.is_zero());
+        let back = |event: &Event| matches!(event, Event::ChildClosed { child, .. } if *child == channel);
+        let news = if std::ptr::eq(party, &alice) { &mut hers } else { &mut his };
+        let Event::ChildClosed { own, peer, .. } = event(news, "the money", back).await.event else {
+            unreachable!("it is one");
+        };
+        let got = [10_000 - STAKE, 10_000 + STAKE].map(Amount::try_from).map(|amount| amount.expect("small"));
+        assert_eq!([own, peer], if std::ptr::eq(party, &alice) { got } else { [got[1], got[0]] });
+        let ended = party.all_events().await.into_iter().filter_map(|record| match record.event {
+            Event::AppEnded { outcome } => Some(outcome),
+            _ => None,
+        });
+        let lost = [format!("-{STAKE}"), STAKE.to_string()];
+        assert_eq!(ended.collect::<Vec<_>>(), [vec![lost]], "told once, by participant");
     }
     let info = alice.show(parent).await.expect("known");
     let lost = u128::from(10 * ETHER) - STAKE - 500;
@@ -392,6 +406,8 @@ async fn a_staller_is_forced_and_told_so() {
     event(&mut hers, "the move", moved).await;
     assert_eq!(soon("the answer", moving).await.expect("no panic").expect("moved").version, 2);
     world.pass(&alice, 24 * 3_600 + 1).await;
+    let ended = event(&mut hers, "the verdict", |event| matches!(event, Event::AppEnded { .. })).await.event;
+    assert_eq!(ended, Event::AppEnded { outcome: vec![[STAKE.to_string(), format!("-{STAKE}")]] });
     let closed = |event: &Event| matches!(event, Event::PhaseChanged { phase: Phase::Closed });
     event(&mut hers, "the payout", closed).await;
     let paid = world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb1)));

@@ -184,6 +184,20 @@ impl Log {
         found.await.is_ok_and(|found| found.is_some())
     }
 
+    /// Whether it holds that a child has come back into a channel.
+    pub(crate) async fn tells_end_of_child(&self, channel: ChannelId, child: ChannelId) -> bool {
+        let child = child.to_string();
+        let found = self.database.read(move |db| {
+            db.prepare_cached(
+                "SELECT 1 FROM event WHERE channel = ?1 AND kind = ?2 AND body ->> '$.child' = ?3
+                 AND body ->> '$.event' = 'child_closed' LIMIT 1",
+            )?
+            .query_row((channel.0.as_slice(), KIND_JSON, child), |_| Ok(()))
+            .optional()
+        });
+        found.await.is_ok_and(|found| found.is_some())
+    }
+
     /// Where a client's cursor stands.
     pub(crate) async fn locate(&self, cursor: &str) -> Result<u64, ApiError> {
         let (epoch, cursor) = parse_cursor(cursor).ok_or_else(|| {

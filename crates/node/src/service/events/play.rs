@@ -1,11 +1,12 @@
 //! Moves and ends of apps, each told once.
 
 use super::pump::Pump;
+use crate::NodeError;
 use crate::service::apps::{shown, texts};
 use crate::service::registry::Known;
 use strait_api::Event;
-use strait_protocol::{AppMove, BillLine, Operation};
-use strait_types::{ChannelId, Version, keccak256};
+use strait_protocol::{AppMove, BalanceView, BillLine, ChannelView, Operation, Phase};
+use strait_types::{Amount, ChannelId, Side, Version, keccak256};
 
 /// What became agreed of an app, or was recorded by the chain.
 #[derive(Clone, Copy)]
@@ -14,6 +15,15 @@ pub(super) enum Played<'a> {
     Move(&'a AppMove),
     /// The end, by what participant 0 and 1 gain or lose per asset.
     End(&'a Vec<[i128; 2]>),
+}
+
+/// What this node and its peer have gained by a game that is over, per asset.
+pub(super) fn outcome(view: &ChannelView) -> Option<Vec<[i128; 2]>> {
+    let is_over = view.phase == "closed" && view.app.is_some() && view.version > Version::ZERO;
+    let gains = |of: &BalanceView| {
+        [of.own.saturating_sub(of.deposited[0].signed()), of.peer.saturating_sub(of.deposited[1].signed())]
+    };
+    is_over.then(|| view.balances.iter().map(gains).collect())
 }
 
 impl Pump {
@@ -27,6 +37,39 @@ impl Pump {
             };
             self.played(known.id, line.version, played, line.writer == known.side);
         }
+    }
+
+    /// What a game that is over has come to.
+    pub(super) async fn outcome(&self, id: ChannelId) -> Result<Option<Vec<[i128; 2]>>, NodeError> {
+        self.node().node.query(move |engine| outcome(&engine.channel(id)?.view())).await
+    }
+
+    /// Tells what a game has come to, when it is closed.
+    pub(super) fn tell_ended(&mut self, id: ChannelId, phase: &Phase, outcome: Option<Vec<[i128; 2]>>) {
+        let (Phase::Closed, Some(mut outcome), Some(account)) = (phase, outcome, self.accounts.get(&id))
+        else {
+            return;
+        };
+        let gains = outcome.iter().map(|pair| pair[0].to_string()).collect::<Vec<_>>().join(", ");
+        tracing::info!(channel = %id, gains, "a game has ended; what this node gains, per asset, in the smallest unit");
+        if account.known.side == Side::One {
+            outcome.iter_mut().for_each(|pair| pair.swap(0, 1));
+        }
+        self.tell_event(id, Event::AppEnded { outcome: texts(&outcome) });
+    }
+
+    /// Tells that a child has come back into its parent, of which participants 0 and 1 of the child got so much.
+    pub(super) fn child_closed(&mut self, id: ChannelId, child: ChannelId, got: [Amount; 2]) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        // The news of what a look at the history has told may still come.
+        if !account.ended_children.insert(child) {
+            return;
+        }
+        let Some(known) = self.core.registry.get(child) else { return };
+        let (own, peer) = (got[known.side.index()], got[known.side.other().index()]);
+        let asset = known.assets.first().copied().unwrap_or_default();
+        tracing::info!(channel = %id, %child, %own, %peer, "what was in the child is in the channel now");
+        self.tell_event(id, Event::ChildClosed { child, asset, own, peer });
     }
 
     /// Tells a move or an end, unless it was told.

@@ -49,6 +49,8 @@ pub(super) struct Account {
     pub(super) mark: Mark,
     /// Locks whose end was told by a look at the history; the news of it may still come.
     pub(super) ended_locks: BTreeSet<u64>,
+    /// The same of games and channels within it.
+    pub(super) ended_children: BTreeSet<ChannelId>,
     /// The peer's faults by the rule, and when each was told last, Unix milliseconds. There are few rules.
     faults: HashMap<String, u64>,
     /// The same of calls that could not be sent, by the call and the kind of its error.
@@ -62,6 +64,7 @@ impl Account {
             told,
             mark,
             ended_locks: BTreeSet::new(),
+            ended_children: BTreeSet::new(),
             faults: HashMap::new(),
             failed_calls: HashMap::new(),
         }
@@ -402,11 +405,10 @@ impl Pump {
     async fn take_event(&mut self, id: ChannelId, event: &ChannelEvent) -> Result<(), NodeError> {
         match event {
             ChannelEvent::Done { .. } | ChannelEvent::Completed(_) | ChannelEvent::Refused { .. } => {}
-            // A child is told of as every channel is: when it opens, and when it is closed.
-            ChannelEvent::ChildOpened { .. }
-            | ChannelEvent::ChildOffered { .. }
-            | ChannelEvent::ChildClosed { .. } => {}
-            ChannelEvent::ClosedBack => self.tell_phase(id, &Phase::Closed),
+            // A child's opening is told as that of every channel.
+            ChannelEvent::ChildOpened { .. } | ChannelEvent::ChildOffered { .. } => {}
+            ChannelEvent::ChildClosed { child, outcome } => self.child_closed(id, *child, *outcome),
+            ChannelEvent::ClosedBack => self.tell_phase(id, &Phase::Closed).await?,
             ChannelEvent::Moved { state, is_ours } => {
                 let step = AppMove {
                     writer: state.writer,
@@ -557,8 +559,7 @@ impl Pump {
             }
         }
         self.changed.insert(id);
-        self.tell_phase(id, &facts.phase);
-        Ok(())
+        self.tell_phase(id, &facts.phase).await
     }
 
     pub(super) fn tell_deposit(&mut self, id: ChannelId, news: ChainNews) {
@@ -572,12 +573,19 @@ impl Pump {
     }
 
     /// Tells the phase that the channel is in now, unless that was told.
-    fn tell_phase(&mut self, id: ChannelId, phase: &Phase) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
-        if account.told.phase != phase_number(phase) {
-            account.told.phase = phase_number(phase);
-            self.changed.insert(id);
-            self.tell_event(id, Event::PhaseChanged { phase: convert::phase(phase) });
+    async fn tell_phase(&mut self, id: ChannelId, phase: &Phase) -> Result<(), NodeError> {
+        let is_told =
+            |account: Option<&Account>| account.is_none_or(|of| of.told.phase == phase_number(phase));
+        if is_told(self.accounts.get(&id)) {
+            return Ok(());
         }
+        // Looked up first, as in `chain_news`.
+        let outcome = self.outcome(id).await?;
+        let Some(account) = self.accounts.get_mut(&id) else { return Ok(()) };
+        account.told.phase = phase_number(phase);
+        self.changed.insert(id);
+        self.tell_ended(id, phase, outcome);
+        self.tell_event(id, Event::PhaseChanged { phase: convert::phase(phase) });
+        Ok(())
     }
 }

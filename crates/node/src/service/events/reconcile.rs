@@ -1,6 +1,7 @@
 //! What was not told: the channels' durable history and the chain's facts, compared with what was.
 
 use super::entry::Batch;
+use super::play::outcome;
 use super::pump::Pump;
 use super::told::{forced_version, phase_number};
 use crate::NodeError;
@@ -18,6 +19,8 @@ const CHUNK: usize = 256;
 /// A channel as it is.
 struct Present {
     facts: Facts,
+    /// Of a game that is over.
+    outcome: Option<Vec<[i128; 2]>>,
     /// Highest version that both signed.
     version: Version,
 }
@@ -73,12 +76,13 @@ impl Pump {
                 let look = |id: &ChannelId| {
                     let channel = engine.channel(*id)?;
                     let version = channel.view().version;
-                    Some((*id, Present { facts: channel.told_facts(), version }))
+                    let outcome = outcome(&channel.view());
+                    Some((*id, Present { facts: channel.told_facts(), version, outcome }))
                 };
                 wanted.iter().filter_map(look).collect::<HashMap<_, _>>()
             });
             for (id, present) in present.await? {
-                self.compare_chain(id, &present.facts);
+                self.compare_chain(id, &present.facts, present.outcome);
                 self.compare_history(id, present.version).await?;
             }
             self.write().await;
@@ -86,7 +90,7 @@ impl Pump {
         Ok(())
     }
 
-    fn compare_chain(&mut self, id: ChannelId, facts: &Facts) {
+    fn compare_chain(&mut self, id: ChannelId, facts: &Facts, outcome: Option<Vec<[i128; 2]>>) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         let side = account.known.side;
         let deposits = account.told.missing_deposits(facts);
@@ -113,6 +117,7 @@ impl Pump {
                 let (is_ours, deadline) = (*challenger == Some(side), *deadline);
                 self.tell_event(id, Event::Challenged { version, is_ours, deadline });
             }
+            self.tell_ended(id, &facts.phase, outcome);
             self.tell_event(id, Event::PhaseChanged { phase: crate::service::convert::phase(&facts.phase) });
         }
         if let (true, Phase::Disputed { deadline, .. }) = (forced, &facts.phase) {
@@ -155,6 +160,13 @@ impl Pump {
     /// Tells what one version of the peer's holds, and of an app what either's does.
     async fn tell_lines(&mut self, known: &Arc<Known>, lines: &[BillLine]) -> Result<(), NodeError> {
         self.tell_play(known, lines);
+        for line in lines {
+            if let Operation::CloseChild { child, outcome } = &line.operation
+                && !self.core.log.tells_end_of_child(known.id, *child).await
+            {
+                self.child_closed(known.id, *child, *outcome);
+            }
+        }
         let Some(version) = lines.first().filter(|line| line.writer != known.side).map(|line| line.version)
         else {
             return Ok(());
