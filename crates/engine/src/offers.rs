@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::input::{Effect, Notice};
+use crate::proposals::WAITS;
 use strait_protocol::Frame;
 use strait_types::{Address, ChannelId};
 
@@ -62,6 +63,15 @@ impl Engine {
             Some(declined) => Some(Err(declined.reason().to_owned())),
             None => entry.introduced.then_some(Ok(())),
         }
+    }
+
+    /// Whether the peer's operator is asked to approve a channel that this node offers.
+    pub fn awaits_approval(&self, channel: ChannelId) -> bool {
+        let declined = self
+            .channels
+            .get(&channel)
+            .and_then(|entry| entry.declined.as_ref().map(|d| d.reason() == WAITS));
+        declined.unwrap_or_default()
     }
 
     pub(crate) fn introduce(&mut self, id: ChannelId) {

@@ -16,8 +16,9 @@ use strait_types::{Address, ChannelId, ChannelParams};
 const PER_PEER: usize = 16;
 /// Decisions that are remembered, so that the operator is not asked again.
 const REMEMBERED: usize = 4_096;
-/// What a peer is told while its channel waits.
-const WAITS: &str = "its operator is asked to approve the channel; it is taken then without a new offer";
+/// What a peer is told while its channel waits; who offers it knows it by these words.
+pub(crate) const WAITS: &str =
+    "its operator is asked to approve the channel; it is taken then without a new offer";
 /// What a peer is told afterwards, when the operator says nothing else.
 const REJECTED: &str = "its operator has rejected the channel";
 /// Where the decisions are stored.

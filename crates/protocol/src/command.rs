@@ -100,6 +100,11 @@ pub enum CommandError {
         "the chain was not read for a quarter of the challenge period, and money is locked in this channel; nothing is signed until the chain is read again"
     )]
     ChainUnread,
+    /// Nobody has put anything in.
+    #[error(
+        "nobody has deposited anything that counts in this channel: there is nothing to pay with, and nothing to close"
+    )]
+    NothingDeposited,
     /// The peer's deposit is below what we demand.
     #[error(
         "the peer has not deposited the minimum that this node demands, or its deposit lacks confirmations; wait for it, or force-close the channel"

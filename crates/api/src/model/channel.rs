@@ -79,7 +79,8 @@ pub struct ChannelOpened {
 pub enum DepositResult {
     /// It was handed to the chain; it counts when it has its confirmations.
     Submitted {
-        /// Hash of the transaction; a replacement with a higher fee has another one.
+        /// Hash of the transaction; a replacement with a higher fee has another one. All zeros: a process that has ended sent it,
+        /// and its hash is lost.
         #[schemars(with = "String")]
         transaction: B256,
     },
@@ -198,6 +199,9 @@ pub struct ChannelInfo {
     /// `channel_dispute`. Absent: it takes it, or has not answered since the start.
     #[serde(default)]
     pub declined: Option<String>,
+    /// It is `declined` only until the peer's operator approves it, who is asked: it is taken then without another offer.
+    #[serde(default)]
+    pub awaits_approval: bool,
     /// Restored from a backup and waiting for a rebase.
     pub is_restoring: bool,
     /// Chain time that has to be final before this node signs a rebase, in Unix seconds; `null` when it is not restoring,
@@ -398,7 +402,7 @@ pub struct ChannelMove {
 /// A transaction that was handed to the chain.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Submitted {
-    /// Its hash; a replacement with a higher fee has another one.
+    /// Its hash; a replacement with a higher fee has another one. All zeros: a process that has ended sent it, and its hash is lost.
     #[schemars(with = "String")]
     pub transaction: B256,
     /// This node's deposits of the asset that count, once this one does.

@@ -45,6 +45,7 @@ pub(super) fn phase(info: &ChannelInfo) -> &'static str {
     match info.phase {
         Phase::Open if info.is_closing => "closing",
         Phase::Open if info.is_dispute_ordered => "leaving",
+        Phase::Open if info.awaits_approval => "waits for approval",
         Phase::Open if info.declined.is_some() => "declined",
         Phase::Open if info.is_restoring => "restoring",
         Phase::Open if info.is_peer_restoring => "peer restoring",
@@ -65,10 +66,11 @@ pub(super) fn held(info: &ChannelInfo, amount: String) -> String {
     }
 }
 
-/// Of a closed channel nothing is said to the peer any more.
+/// Of a closed channel nothing is said to the peer any more, and of one that it does not take, nothing yet: the peer may well be
+/// connected.
 pub(super) fn link(info: &ChannelInfo) -> &'static str {
     match info.link {
-        _ if info.phase == Phase::Closed => "-",
+        _ if info.phase == Phase::Closed || info.declined.is_some() => "-",
         Link::Down => "offline",
         Link::Syncing => "comparing",
         Link::Up => "connected",

@@ -9,7 +9,7 @@ use crate::follow::Follow;
 use crate::text::short;
 use clap::Args;
 use strait_api::{ChannelInfo, ChannelMove, Phase};
-use strait_types::Amount;
+use strait_types::{Amount, B256};
 
 #[derive(Args, Debug)]
 #[command(
@@ -105,8 +105,16 @@ async fn put_in(context: &Context, args: DepositArgs) -> Result<(), Failure> {
     context.out.result(&done, |_| {
         let amount = assets.write(info.chain_id, read.asset, read.amount);
         let end = if is_awaited { "counts" } else { "counts when it has its confirmations" };
-        format!("{amount} is deposited and {end}\ntransaction {}", done.transaction)
+        format!("{amount} is deposited and {end}\n{}", sent_as(done.transaction))
     })
+}
+
+/// The node tells no hash of what an earlier life of it has sent.
+fn sent_as(transaction: B256) -> String {
+    if transaction.is_zero() {
+        return "an earlier request with this key has sent it; its transaction's hash was lost when the node ended".into();
+    }
+    format!("transaction {transaction}")
 }
 
 pub(super) async fn withdraw(context: &Context, args: WithdrawArgs) -> Result<(), Failure> {
@@ -156,7 +164,6 @@ mod tests {
     use serde_json::json;
     use std::sync::atomic::{AtomicU64, Ordering};
     use strait_api::{ApiError, ErrorCode};
-    use strait_types::B256;
 
     #[derive(Parser)]
     struct Withdraw {
@@ -185,6 +192,17 @@ mod tests {
         assert_eq!((&asked["asset"], &asked["amount"]), (&json!(USDC), &json!("12500000")));
         assert_eq!(asked["idempotency_key"], "k");
         assert!(seen.text().starts_with("{\"transaction\":\"0x0202"), "{}", seen.text());
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_is_lost_is_not_written_as_zeros() {
+        let answer = json!({"transaction": B256::ZERO, "total": "0"});
+        let fake = Fake::new(false).on("strait_channel_deposit", move |_| Ok(answer.clone()));
+        let (context, seen) = fake.start();
+        let args = Deposit::parse_from(["deposit", &id(), "1", "USDC", "--key", "k"]).args;
+        deposit(&context, args).await.expect("deposited before");
+        let text = seen.text();
+        assert!(text.contains("hash was lost") && !text.contains("0x0000"), "{text}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,9 +10,9 @@ use crate::output::note;
 use crate::text;
 use clap::Args;
 use strait_api::{
-    ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelOpened, DepositResult, Event, Link,
+    ApiError, AssetAmount, ChannelInfo, ChannelOpen, ChannelOpened, DepositResult, ErrorCode, Event, Link,
 };
-use strait_types::Address;
+use strait_types::{Address, Amount};
 
 /// Said when nobody could ask the peer's node where it wants to be paid out.
 const UNSEEN_PEER: &str = "the peer is not connected: whether it takes a channel that pays it out there is known when it is; if it does not, `strait channel show` says so, and `strait channel dispute` takes the deposit back";
@@ -91,7 +91,11 @@ async fn open(context: &Context, args: OpenArgs) -> Result<(), Failure> {
         drop(line);
     }
     let assets = context.assets().await?;
-    print(context, assets, &opened, is_funded)?;
+    let tells_demand = |deposit: &DepositResult| {
+        matches!(deposit, DepositResult::Failed { code: ErrorCode::DepositTooSmall, .. })
+    };
+    let shows_demand = !opened.deposits.iter().any(tells_demand);
+    print(context, assets, &opened, (is_funded, shows_demand))?;
     // The channel is there, but not as it was asked for.
     failed.map_or(Ok(()), Err)
 }
@@ -100,7 +104,11 @@ fn not_made(deposit: &DepositResult) -> Option<ApiError> {
     match deposit {
         DepositResult::Submitted { .. } => None,
         DepositResult::Failed { code, message, hint } => {
-            let message = format!("the channel is open, and the deposit was not made: {message}");
+            let message = match code {
+                // These say so themselves.
+                ErrorCode::PeerRefused | ErrorCode::DepositTooSmall => message.clone(),
+                _ => format!("the channel is open, and the deposit was not made: {message}"),
+            };
             Some(ApiError::new(*code, message).hint(hint.clone()))
         }
     }
@@ -110,13 +118,22 @@ fn print(
     context: &Context,
     assets: &Assets,
     opened: &ChannelOpened,
-    has_deposit: bool,
+    (has_deposit, shows_demand): (bool, bool),
 ) -> Result<(), Failure> {
     let info = &opened.channel;
+    let mut shown = info.clone();
+    if !shows_demand {
+        // The error tells it, with what was to be put in.
+        shown.balances.iter_mut().for_each(|balance| balance.demanded = Amount::ZERO);
+    }
     context.out.result(opened, |out| {
         let demands = info.balances.iter().any(|balance| !balance.demanded.is_zero());
         let next = match (info.can_pay, has_deposit) {
             (_, false) if demands => "it can be paid over once what the peer demands is deposited".to_owned(),
+            _ if info.awaits_approval => format!(
+                "when `strait channel list` shows it as connected, put money in: strait channel deposit {} AMOUNT",
+                text::short(info.channel)
+            ),
             _ if info.declined.is_some() => "the peer does not take it".to_owned(),
             (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
             (false, true) => {
@@ -128,7 +145,7 @@ fn print(
             }
         };
         let before = if opened.was_opened_before { BEFORE } else { "" };
-        format!("{before}{}\n\n{next}", show::text(info, assets, out))
+        format!("{before}{}\n\n{next}", show::text(&shown, assets, out))
     })
 }
 
@@ -192,6 +209,10 @@ fn can_pay(info: &ChannelInfo, event: Option<&Event>, deposit: &[AssetAmount]) -
         Some(Event::Declined { reason }) => Some(reason),
         _ => info.declined.as_ref(),
     };
+    if info.awaits_approval {
+        return Err(Failure::peer(show::APPROVAL)
+            .hint("nothing need be done; `strait channel watch` tells when it is approved"));
+    }
     if let Some(reason) = declined {
         return Err(Failure::peer(format!("the peer does not take the channel: {reason}")).hint(
             "ask its operator, or open with other terms; `strait channel dispute` takes a deposit back",
@@ -361,6 +382,44 @@ mod tests {
         assert_eq!(failure.exit(), Exit::Chain);
         assert!(failure.to_string().contains("the channel is open"), "{failure}");
         assert!(seen.text().contains(&channel_info(0xab).channel.to_string()));
+    }
+
+    #[tokio::test]
+    async fn what_the_peer_demands_is_told_once() {
+        let demand = json!({"failed": {"code": "deposit_too_small", "message": "the peer demands 2 ETH", "hint": "strait channel deposit 0xab \"2 ETH\""}});
+        let mut channel = not_yet();
+        channel["balances"][0]["demanded"] = json!("2000000000000000000");
+        let answer = json!({"channel": channel, "deposits": [demand]});
+        let (context, seen) = Fake::new(false).on("strait_channel_open", move |_| Ok(answer.clone())).start();
+        let words = [PEER, "--deposit", "1 ether", "--chain", "1"];
+        let failure = run(&context, args(&words)).await.expect_err("too little");
+        assert_eq!(failure.to_string(), "the peer demands 2 ETH");
+        assert!(!seen.text().contains("strait channel deposit"), "{}", seen.text());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_opening_that_awaits_approval_is_no_fault() {
+        let mut channel = not_yet();
+        channel["awaits_approval"] = json!(true);
+        channel["declined"] = json!("ask again");
+        channel["link"] = json!("down");
+        let waits =
+            json!({"failed": {"code": "peer_refused", "message": "it waits for approval", "hint": "later"}});
+        let answers =
+            [json!({"channel": channel, "deposits": [waits]}), json!({"channel": channel, "deposits": []})];
+        for (answer, deposit) in answers.into_iter().zip([&["--deposit", "1 ether"][..], &[]]) {
+            let shown = answer["channel"].clone();
+            let fake = Fake::new(false).on("strait_channel_open", move |_| Ok(answer.clone()));
+            let (context, seen) =
+                fake.on("strait_channel_show", move |_| Ok(shown.clone())).tells([]).start();
+            let words = [&[PEER, "--chain", "1", "--wait"], deposit].concat();
+            let failure = run(&context, args(&words)).await.expect_err("not yet");
+            let told = format!("{}{}", failure.render(false, false), seen.text());
+            assert!(told.contains("waits for approval"), "{told}");
+            for part in ["offline", "dispute", "does not take", "declines"] {
+                assert!(!told.contains(part), "{part} in {told}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -32,9 +32,12 @@ pub(super) async fn run(context: &Context, args: ShowArgs) -> Result<(), Failure
     context.out.result(&info, |out| text(&info, assets, out))
 }
 
+/// What an opening waits for whose peer decides by hand.
+pub(super) const APPROVAL: &str = "the peer's operator is asked to approve this channel; when it is approved it is connected, without another offer";
+
 fn state(info: &ChannelInfo) -> String {
     let phase = phase(info);
-    if info.phase == Phase::Closed {
+    if info.phase == Phase::Closed || info.phase == Phase::Open && info.declined.is_some() {
         return phase.to_owned();
     }
     format!("{phase}, {}{}", link(info), if info.can_pay { ", can pay" } else { "" })
@@ -115,26 +118,42 @@ fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
 /// That the peer does not take it, and the way out.
 fn declined(info: &ChannelInfo) -> Option<String> {
     let reason = one_line(info.declined.as_ref()?);
-    Some(format!(
-        "the peer declines this channel: {reason}\nit is offered again by itself; `strait channel dispute {}` takes a deposit back after the challenge period",
-        short(info.channel)
-    ))
+    if info.awaits_approval {
+        return Some(APPROVAL.into());
+    }
+    let way_out = if super::is_empty(info) {
+        "nobody has put anything in, so that nothing need be done to leave it".to_owned()
+    } else {
+        format!(
+            "`strait channel dispute {}` takes a deposit back after the challenge period",
+            short(info.channel)
+        )
+    };
+    Some(format!("the peer declines this channel: {reason}\nit is offered again by itself; {way_out}"))
 }
 
-/// That the peer wants more in it, and what it takes.
+/// That the peer wants more in it, and what it takes, of every asset.
 fn demanded(info: &ChannelInfo, assets: &Assets) -> Option<String> {
-    let short_of = info.balances.iter().find(|balance| !balance.demanded.is_zero())?;
-    let demanded = assets.write(info.chain_id, short_of.asset, short_of.demanded);
-    let missing = short_of.demanded.checked_sub(short_of.deposited).unwrap_or_default();
-    let missing = missing.checked_sub(short_of.arriving).filter(|missing| !missing.is_zero());
-    let next = match missing {
-        Some(missing) => format!(
-            "`strait channel deposit {} \"{}\"` puts in what is missing",
-            short(info.channel),
-            assets.write(info.chain_id, short_of.asset, missing)
-        ),
-        None => "what is missing is on its way".into(),
+    let write = |asset, amount| assets.write(info.chain_id, asset, amount);
+    let short_of: Vec<&Balance> =
+        info.balances.iter().filter(|balance| !balance.demanded.is_zero()).collect();
+    if short_of.is_empty() {
+        return None;
+    }
+    let demanded: Vec<_> = short_of.iter().map(|balance| write(balance.asset, balance.demanded)).collect();
+    let missing = |balance: &&Balance| {
+        let missing = balance.demanded.checked_sub(balance.deposited).unwrap_or_default();
+        let missing = missing.checked_sub(balance.arriving).filter(|missing| !missing.is_zero())?;
+        let missing = write(balance.asset, missing);
+        Some(format!("`strait channel deposit {} \"{missing}\"`", short(info.channel)))
     };
+    let commands: Vec<_> = short_of.iter().filter_map(missing).collect();
+    let next = match &commands[..] {
+        [] => "what is missing is on its way".into(),
+        [one] => format!("{one} puts in what is missing"),
+        all => format!("{} put in what is missing", all.join(" and ")),
+    };
+    let demanded = demanded.join(" and ");
     Some(format!("the peer demands a deposit of {demanded} before it takes or makes payments: {next}"))
 }
 
@@ -221,6 +240,7 @@ mod tests {
     use super::*;
     use crate::testing::{Fake, MAINNET, channel_info};
     use serde_json::json;
+    use strait_api::Link;
     use strait_types::{Address, Amount, B256};
 
     #[tokio::test]
@@ -302,8 +322,14 @@ mod tests {
 
         let declined = ChannelInfo { declined: Some("closed on Sundays".into()), ..channel_info(0xab) };
         let text = super::text(&declined, assets, &context.out);
-        for part in ["declined, ", "closed on Sundays", "strait channel dispute 0xabababab"] {
+        for part in ["declined", "closed on Sundays", "strait channel dispute 0xabababab"] {
             assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        let waiting = ChannelInfo { awaits_approval: true, link: Link::Down, ..declined };
+        let text = super::text(&waiting, assets, &context.out);
+        assert!(text.contains("waits for approval") && text.contains("operator is asked"), "{text}");
+        for part in ["offline", "dispute", "declines"] {
+            assert!(!text.contains(part), "{part} is of a fault: {text}");
         }
         let ordered = ChannelInfo { is_dispute_ordered: true, can_pay: false, ..channel_info(0xab) };
         let text = super::text(&ordered, assets, &context.out);
@@ -312,6 +338,11 @@ mod tests {
         short_of.balances[1].demanded = Amount::from(250_000_000);
         let text = super::text(&short_of, assets, &context.out);
         for part in ["demands a deposit of 250 USDC", "strait channel deposit 0xabababab \"150 USDC\""] {
+            assert!(text.contains(part), "{part} is missing in {text}");
+        }
+        short_of.balances[0].demanded = Amount::from(5_000_000_000_000_000_000);
+        let text = super::text(&short_of, assets, &context.out);
+        for part in ["deposit of 5 ETH and 250 USDC", "\"150 USDC\"` put in what is missing"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
         let closed = ChannelInfo { phase: Phase::Closed, ..channel_info(0xab) };

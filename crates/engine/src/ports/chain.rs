@@ -159,10 +159,11 @@ pub trait Chain: Send {
     /// See [`ChainError`].
     fn events_of(&mut self, channel: ChannelId, through: BlockRef) -> Result<Vec<Block>, ChainError>;
 
-    /// Sends a transaction. `Ok` says that it was handed in, not that it is in a block.
+    /// Sends a transaction. `Ok` says that it was handed in, not that it is in a block; also when the endpoint was lost while it
+    /// was sent, so that it may have arrived.
     ///
     /// # Errors
-    /// [`ChainError::Reverts`] when the simulation of the call fails: nothing was sent.
+    /// [`ChainError::Reverts`] when the simulation of the call fails. After any error nothing was sent.
     fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError>;
 
     /// The receipt, while the transaction is in the canonical chain.

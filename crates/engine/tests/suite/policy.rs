@@ -3,7 +3,7 @@
 use crate::world::World;
 use std::collections::BTreeMap;
 use strait_engine::{Engine, Input, Notice, Policy};
-use strait_protocol::{Body, Command, Frame, Outcome, Settings};
+use strait_protocol::{Body, Command, Frame, Outcome, Payment, Settings};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
 
 fn settings() -> Settings {
@@ -160,6 +160,33 @@ fn a_payment_below_the_minimum_by_a_node_that_was_not_told_is_held_and_refused_i
     let refused = world.outcome(0, early).expect("it was refused in time").expect_err("not paid");
     assert!(refused.contains("below the minimum"), "{refused}");
     assert_eq!((world.own(0, channel), world.own(1, channel)), (999, 0));
+}
+
+#[test]
+fn who_lacks_a_deposit_is_told_from_ones_own_side() {
+    let mut world = world(minimum(1_000));
+    let channel = open(&mut world, 0, 0, 1, 1);
+    let refused = |world: &mut World, node: usize, command: Command| {
+        let token = world.token();
+        world.input(node, Input::Command { token, channel, command }).expect("commits");
+        world.outcome(node, token).expect("at once").expect_err("nothing is deposited")
+    };
+    let pay = || {
+        let (asset, amount) = (AssetIndex(0), Amount::from(1));
+        Command::Pay(Payment { asset, amount, invoice: None, memo: Vec::new() })
+    };
+    let opener = refused(&mut world, 0, pay());
+    assert!(opener.contains("before 1000 are deposited, and 0 count"), "{opener}");
+    let peer = refused(&mut world, 1, pay());
+    assert!(peer.contains("the peer has not deposited the minimum that this node demands"), "{peer}");
+    for node in [0, 1] {
+        let close = refused(&mut world, node, Command::Close);
+        assert!(close.contains("nobody has deposited anything"), "{close}");
+    }
+    let mut world = self::world(Policy::default());
+    open(&mut world, 0, 0, 1, 1);
+    let unfunded = refused(&mut world, 0, pay());
+    assert!(unfunded.contains("nobody has deposited anything"), "{unfunded}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use super::Core;
 use super::convert::{asset_index, bad_cursor, channel_info, page_limit};
-use super::keys::{Intention, Keyed};
+use super::error::EMPTY_HINT;
+use super::keys::{Intention, Keyed, Other};
 use super::registry::Known;
 use crate::NodeError;
 use crate::shell::{Calls, Node};
@@ -10,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 use strait_api::{
-    Agreed, ApiError, AwaitedTower, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode, Nothing,
-    Phase, Submitted, UnderWay,
+    Agreed, ApiError, AwaitedTower, Balance, ChannelInfo, ChannelList, ChannelMove, Channels, ErrorCode,
+    Nothing, Phase, Submitted, UnderWay,
 };
 use strait_protocol::{Command, CommandError, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId};
@@ -46,7 +47,8 @@ impl Core {
             let infos = chain.node.query(move |engine| {
                 let info = |known: &Arc<Known>| {
                     let channel = engine.channel(known.id)?;
-                    let declined = engine.answer_to_offer(known.id).and_then(Result::err);
+                    let reason = engine.answer_to_offer(known.id).and_then(Result::err);
+                    let declined = (reason, engine.awaits_approval(known.id));
                     let parent = channel.parent().and_then(|parent| engine.channel(parent));
                     let info = channel_info(known, chain_id, &channel, parent.as_deref(), declined);
                     Some((known.id, info))
@@ -112,12 +114,15 @@ impl Core {
         positive(request.amount)?;
         let amount = request.amount;
         let Some(key) = request.idempotency_key.take() else {
-            return self.deposit_now(&known, asset, amount).await;
+            return self.deposit_now(&known, asset, amount, None).await;
         };
         let keyed = Keyed::new(self, &key, "channel_deposit", &request, Some(&known))?;
         let before = self.deposited(&known, asset).await?;
-        let intention = Intention::Deposit { asset, amount, before, at_ms: self.clock.now_ms() };
-        let act = move |core: Arc<Core>| async move { core.deposit_now(&known, asset, amount).await };
+        let others = known.unseen().under_way(asset, before);
+        let intention = Intention::Deposit { asset, amount, before, others, at_ms: self.clock.now_ms() };
+        let key = keyed.name().to_owned();
+        let act =
+            move |core: Arc<Core>| async move { core.deposit_now(&known, asset, amount, Some(&key)).await };
         self.once(keyed, intention, act).await
     }
 
@@ -126,6 +131,7 @@ impl Core {
         known: &Arc<Known>,
         asset: AssetIndex,
         amount: Amount,
+        key: Option<&str>,
     ) -> Result<Submitted, ApiError> {
         let info = self.show(known.id).await?;
         if info.phase == Phase::Disputed && info.version == 0 && !known.params.app.is_zero() {
@@ -140,27 +146,39 @@ impl Core {
             let error = ApiError::new(ErrorCode::ChannelNotOpen, message);
             return Err(explain(error, &info));
         }
+        if info.awaits_approval {
+            let message = format!("the channel {} waits for the approval of the peer's operator", known.id);
+            let hint =
+                "nothing was deposited; repeat it when `strait channel list` shows the channel as connected";
+            return Err(ApiError::new(ErrorCode::PeerRefused, message).hint(hint));
+        }
         if let Some(reason) = &info.declined {
             let message = format!("the peer declines the channel {}: {reason}", known.id);
             return Err(ApiError::new(ErrorCode::PeerRefused, message)
                 .hint("open another one with the peer's terms; what is deposited here comes back only by `strait channel dispute`"));
         }
         self.check_account(known.chain, &[(known.asset(asset), amount)]).await?;
-        self.hand_in(known, asset, amount).await
+        self.hand_in(known, asset, amount, key).await
     }
 
-    /// Hands a deposit to the chain; it is told as arriving from now on.
+    /// Hands a deposit to the chain, by the request with this key; it is told as arriving from now on.
     pub(crate) async fn hand_in(
         self: &Arc<Core>,
         known: &Arc<Known>,
         asset: AssetIndex,
         amount: Amount,
+        key: Option<&str>,
     ) -> Result<Submitted, ApiError> {
         let shown = self.deposited(known, asset).await?;
         let (number, total) = known.unseen().add(asset, amount, shown);
         match self.node(known)?.deposit(known.id, asset, amount).await {
             Ok(transaction) => {
                 known.unseen().sent_as(number, transaction);
+                // It is made, whether that can be written down or not.
+                if let Err(error) = self.note_other(known.id, asset, Other { transaction, amount }, key).await
+                {
+                    tracing::warn!(channel = %known.id, %error, "a deposit is not noted with the keys that wait");
+                }
                 self.watch_deposit(known.clone(), number, asset, amount);
                 Ok(Submitted { transaction, total })
             }
@@ -219,7 +237,7 @@ impl Core {
             None => None,
         };
         let agreed = self.with_peer(known, |node| node.command(known.id, command.clone())).await;
-        let agreed = match agreed.map_err(|error| self.of_money(error, known.chain, asset)) {
+        let agreed = match agreed.map_err(|error| self.of_channel(error, known, asset)) {
             Ok(agreed) => agreed,
             // A payment is not what was asked for.
             Err(error) if error.code == ErrorCode::InsufficientBalance => {
@@ -308,6 +326,13 @@ fn is_away(error: &ApiError) -> bool {
 fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
     let refusal = |message: String| ApiError::new(ErrorCode::ChannelNotOpen, message);
     let id = known.id;
+    // A game that is empty ends so without a transaction.
+    if known.params.app.is_zero() && is_empty(info) {
+        let message = format!(
+            "nobody has deposited anything in the channel {id}: a dispute would take nothing out, and cost gas"
+        );
+        return Err(ApiError::new(ErrorCode::AwaitingDeposit, message).hint(EMPTY_HINT));
+    }
     match (info.phase, &info.dispute, &info.under_way) {
         (Phase::Open, _, Some(end)) if end.is_close => {
             Err(explain(refusal(String::new()), info).hint(format!(
@@ -333,6 +358,16 @@ fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
 
 fn holds_nothing(info: &ChannelInfo) -> bool {
     info.balances.iter().all(|of| of.deposited.is_zero() && of.peer_deposited.is_zero())
+}
+
+/// Whether nobody has put anything in. What an opened child holds lies in its parent.
+fn is_empty(info: &ChannelInfo) -> bool {
+    let is_zero = |balance: &Balance| {
+        let Balance { deposited, peer_deposited, arriving, peer_arriving, .. } = balance;
+        [deposited, peer_deposited, arriving, peer_arriving].iter().all(|amount| amount.is_zero())
+    };
+    let is_untouched = info.phase == Phase::Open && info.version == 0 && info.parent.is_none();
+    is_untouched && info.balances.iter().all(is_zero)
 }
 
 fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
@@ -430,7 +465,7 @@ fn busy(error: ApiError, id: ChannelId, under_way: &UnderWay) -> ApiError {
 }
 
 /// A chain's time as people read it.
-fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let time = UNIX_EPOCH.checked_add(Duration::from_secs(seconds.min(LATEST_DATE))).unwrap_or(UNIX_EPOCH);
     humantime::format_rfc3339_seconds(time).to_string()
 }

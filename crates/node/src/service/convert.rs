@@ -92,13 +92,13 @@ fn awaits_parent(child: &Channel, parent: Option<&Channel>) -> Option<AwaitsPare
     Some(AwaitsParent { phase: phase(&parent.facts().phase), leaves_at: parent.leaves_at(child.id()) })
 }
 
-/// A channel as clients see it, with its parent if it has one; `declined`: why the peer does not take it.
+/// A channel as clients see it, with its parent if it has one; `declined`: why the peer does not take it, and whether its operator is asked.
 pub(crate) fn channel_info(
     known: &Known,
     chain_id: u64,
     channel: &Channel,
     parent: Option<&Channel>,
-    declined: Option<String>,
+    (declined, awaits_approval): (Option<String>, bool),
 ) -> ChannelInfo {
     let view = channel.view();
     let facts = channel.facts();
@@ -140,6 +140,7 @@ pub(crate) fn channel_info(
         is_closing: view.closing,
         is_dispute_ordered: view.leaving,
         under_way: view.execution.as_ref().map(under_way),
+        awaits_approval: declined.is_some() && awaits_approval,
         declined,
         is_restoring: view.restoring,
         restoring_until: view.rebase_after,

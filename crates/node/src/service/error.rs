@@ -1,6 +1,7 @@
 //! Every error of the node in the terms of the catalogue: the text is the error's own.
 
 use super::Core;
+use super::registry::Known;
 use crate::NodeError;
 use crate::transport::{PeerAddressError, TowerAddressError};
 use strait_api::{ApiError, ErrorCode, Shortage};
@@ -8,6 +9,9 @@ use strait_engine::EngineError;
 use strait_engine::ports::ChainError;
 use strait_protocol::{CommandError, Refused, Rule};
 use strait_types::{Address, Amount, U256};
+
+/// What to do with a channel into which nobody has put anything.
+pub(crate) const EMPTY_HINT: &str = "put something in to use it (`strait channel deposit`), or leave it: it holds no money and costs nothing, and nothing need be done to end it";
 
 impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> ApiError {
@@ -42,6 +46,17 @@ impl From<TowerAddressError> for ApiError {
 }
 
 impl Core {
+    /// The error of a command in a channel that moves an asset, with amounts as people write them.
+    pub(crate) fn of_channel(&self, error: NodeError, known: &Known, asset: Address) -> ApiError {
+        match error {
+            // What is short need not be what was to be moved.
+            NodeError::Command(CommandError::DepositDemanded { asset, demanded, deposited }) => {
+                self.demanded(self.chain_id(known.chain), known.asset(asset), demanded, deposited)
+            }
+            error => self.of_money(error, known.chain, asset),
+        }
+    }
+
     /// The error of a command that moves an asset, with amounts as people write them.
     pub(crate) fn of_money(&self, error: NodeError, chain: usize, asset: Address) -> ApiError {
         let chain_id = self.chain_id(chain);
@@ -51,9 +66,6 @@ impl Core {
                 let shortage = Shortage { chain_id, asset, balance: *available, needed: *wanted };
                 let message = format!("the balance is {}", self.written(&shortage));
                 ApiError::new(ErrorCode::InsufficientBalance, message).shortage(shortage)
-            }
-            NodeError::Command(CommandError::DepositDemanded { demanded, deposited, .. }) => {
-                self.demanded(chain_id, asset, *demanded, *deposited)
             }
             NodeError::Engine(EngineError::Chain(ChainError::NotEnoughGasMoney {
                 account,
@@ -72,13 +84,7 @@ impl Core {
     }
 
     /// That the peer demands more than is deposited.
-    pub(crate) fn demanded(
-        &self,
-        chain_id: u64,
-        asset: Address,
-        needed: Amount,
-        balance: Amount,
-    ) -> ApiError {
+    fn demanded(&self, chain_id: u64, asset: Address, needed: Amount, balance: Amount) -> ApiError {
         let write = |amount| self.assets.write(chain_id, asset, amount);
         let message = format!(
             "the peer demands a deposit of {} before it takes or makes payments in this channel; {} are deposited and confirmed",
@@ -108,6 +114,9 @@ fn of_command(error: &CommandError) -> ApiError {
         CommandError::PeerOffline => ErrorCode::PeerOffline,
         CommandError::NotOpen => ErrorCode::ChannelNotOpen,
         CommandError::Restoring => ErrorCode::ChannelRestoring,
+        CommandError::NothingDeposited => {
+            return ApiError::new(ErrorCode::AwaitingDeposit, error.to_string()).hint(EMPTY_HINT);
+        }
         CommandError::AwaitingDeposit => ErrorCode::AwaitingDeposit,
         CommandError::DepositDemanded { .. } => ErrorCode::DepositTooSmall,
         CommandError::Rule(rule) => return of_rule(*rule, error.to_string()),
@@ -294,6 +303,7 @@ mod tests {
             (CommandError::PeerOffline, ErrorCode::PeerOffline),
             (CommandError::NotOpen, ErrorCode::ChannelNotOpen),
             (CommandError::Restoring, ErrorCode::ChannelRestoring),
+            (CommandError::NothingDeposited, ErrorCode::AwaitingDeposit),
             (CommandError::AwaitingDeposit, ErrorCode::AwaitingDeposit),
             (
                 CommandError::DepositDemanded {

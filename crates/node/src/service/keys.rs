@@ -15,8 +15,10 @@
 //! keys should be random; the same one for another request is refused, whoever made it.
 
 mod decide;
+mod deposits;
 mod table;
 
+pub(crate) use deposits::Other;
 pub(crate) use table::{Decided, Intention, undecided};
 
 use super::registry::Known;
@@ -127,6 +129,11 @@ impl Keyed {
         })
     }
 
+    /// As it is kept.
+    pub(crate) fn name(&self) -> &str {
+        &self.key
+    }
+
     /// The same over a channel.
     pub(crate) fn over(self, channel: &Known) -> Keyed {
         Keyed { channel: Some(channel.id), ..self }
@@ -180,8 +187,9 @@ impl Core {
             tokio::spawn(async move {
                 let key = keyed.key.clone();
                 let ended = core.carry_out(keyed, intention, act).await;
-                sender.send_replace(Some(ended));
+                // First, so that who repeats it after the answer is not given that answer again.
                 core.running.lock().remove(&key);
+                sender.send_replace(Some(ended));
             });
         }
         let ended = tokio::time::timeout(PATIENCE, waiting.wait_for(Option::is_some)).await;
@@ -231,9 +239,10 @@ impl Core {
     {
         let mut begun = self.begin(&keyed, &intention).await?;
         if let Begun::Undecided(row) = begun {
+            let open = deposits::pending(&row).unwrap_or_else(pending);
             match self.decide_late(row).await? {
                 Decided::Done(result) => return Ok(Told::earlier(result)),
-                Decided::Unknown => return Err(pending()),
+                Decided::Unknown => return Err(open),
                 Decided::NotMade => begun = self.begin(&keyed, &intention).await?,
             }
         }
@@ -296,16 +305,12 @@ impl Core {
     }
 }
 
-/// Whether nothing can be said about what has moved.
+/// Whether nothing can be said about what has moved. A chain that is away is asked before anything is sent: who hears of that has
+/// sent nothing, and may repeat it.
 fn is_uncertain(code: ErrorCode) -> bool {
     matches!(
         code,
-        ErrorCode::Stopping
-            | ErrorCode::Internal
-            | ErrorCode::StoreFailed
-            | ErrorCode::ChainUnreachable
-            | ErrorCode::NotIncluded
-            | ErrorCode::IdempotencyPending
+        ErrorCode::Stopping | ErrorCode::Internal | ErrorCode::StoreFailed | ErrorCode::IdempotencyPending
     )
 }
 

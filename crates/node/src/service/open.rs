@@ -155,7 +155,7 @@ impl Core {
                 results.push(refusal.clone());
                 continue;
             }
-            results.push(match self.hand_in(&known, *asset, *amount).await {
+            results.push(match self.hand_in(&known, *asset, *amount, None).await {
                 Ok(sent) => DepositResult::Submitted { transaction: sent.transaction },
                 Err(ApiError { code, message, hint, .. }) => DepositResult::Failed { code, message, hint },
             });
@@ -181,18 +181,22 @@ impl Core {
             }
             let look = move |engine: &Engine| {
                 let demanded = engine.channel(id).map(|channel| channel.demanded());
-                Some((engine.answer_to_offer(id)?, demanded.unwrap_or_default()))
+                let answer = engine.answer_to_offer(id)?;
+                Some((answer, engine.awaits_approval(id), demanded.unwrap_or_default()))
             };
             match chain.node.query(look).await? {
-                Some((Ok(()), demanded)) => {
+                Some((Ok(()), _, demanded)) => {
                     return Ok(self.shortfall(chain, id, params, (deposits, &demanded)));
                 }
-                Some((Err(reason), _)) => {
+                Some((Err(reason), awaits_approval, _)) => {
+                    let message = if awaits_approval {
+                        "the channel waits for the approval of the peer's operator, so that nothing was put in".into()
+                    } else {
+                        format!("the peer does not take the channel, so that nothing was put in: {reason}")
+                    };
                     return Ok(Some(DepositResult::Failed {
                         code: ErrorCode::PeerRefused,
-                        message: format!(
-                            "the peer does not take the channel, so that nothing was put in: {reason}"
-                        ),
+                        message,
                         hint: format!(
                             "once `strait channel list` shows it as connected: strait channel deposit {id} AMOUNT"
                         ),
@@ -221,12 +225,12 @@ impl Core {
             given.map_or(Amount::ZERO, |(_, amount)| *amount)
         };
         let of_each = params.assets.iter().copied().zip(demanded.iter().copied()).enumerate();
-        let short: Vec<_> = of_each.filter(|(index, (_, demanded))| given(*index) < *demanded).collect();
-        if short.is_empty() {
+        let wanted: Vec<_> = of_each.filter(|(_, (_, demanded))| !demanded.is_zero()).collect();
+        if wanted.iter().all(|(index, (_, demanded))| given(*index) >= *demanded) {
             return None;
         }
-        let asked: Vec<_> = short.iter().map(|(_, (asset, amount))| write(*asset, *amount)).collect();
-        let offered: Vec<_> = short.iter().map(|(index, (asset, _))| write(*asset, given(*index))).collect();
+        let asked: Vec<_> = wanted.iter().map(|(_, (asset, amount))| write(*asset, *amount)).collect();
+        let offered: Vec<_> = wanted.iter().map(|(index, (asset, _))| write(*asset, given(*index))).collect();
         let enough = params.assets.iter().copied().enumerate().map(|(index, asset)| {
             let demanded = demanded.get(index).copied().unwrap_or_default();
             (asset, demanded.max(given(index)))
@@ -238,9 +242,10 @@ impl Core {
         Some(DepositResult::Failed {
             code: ErrorCode::DepositTooSmall,
             message: format!(
-                "the peer demands a deposit of {} before it takes or makes payments, and {} is offered; nothing was put in of any asset",
+                "the peer demands a deposit of {} before it takes or makes payments, and {} {} offered; nothing was put in of any asset",
                 asked.join(" and "),
                 offered.join(" and "),
+                if offered.len() == 1 { "is" } else { "are" },
             ),
             hint: commands.join(" && "),
         })

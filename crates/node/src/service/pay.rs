@@ -41,7 +41,7 @@ impl Core {
             // For the next attempt.
             drop(node.dial_now(known.peer()));
         }
-        let paid = match paid.map_err(|error| self.of_money(error, known.chain, asset)) {
+        let paid = match paid.map_err(|error| self.of_channel(error, known, asset)) {
             Ok(paid) => paid,
             Err(error) => return Err(self.explained(known, error).await),
         };
@@ -94,7 +94,7 @@ impl Core {
         let mut stopped = None;
         for paying in waiting {
             let ended = match paying {
-                Ok((asset, paying)) => paying.await.map_err(|error| self.of_money(error, known.chain, asset)),
+                Ok((asset, paying)) => paying.await.map_err(|error| self.of_channel(error, known, asset)),
                 Err(error) => Err(error),
             };
             results.push(match ended {
@@ -138,7 +138,7 @@ impl Core {
     ) -> Result<LockNumber, ApiError> {
         let command = Command::AddLock { asset, amount, hash, expiry };
         let locked = self.node(known)?.command(known.id, command).await;
-        match locked.map_err(|error| self.of_money(error, known.chain, known.asset(asset)))? {
+        match locked.map_err(|error| self.of_channel(error, known, known.asset(asset)))? {
             Outcome::Locked { number } => Ok(LockNumber { number }),
             _ => Err(crate::NodeError::Mismatch.into()),
         }

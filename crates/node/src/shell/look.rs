@@ -6,7 +6,7 @@ use crate::transport::{DialError, PeerAddress, PeerStatus};
 use std::time::{Duration, Instant};
 use strait_chain::costs;
 use strait_chain::plan::missing_approvals;
-use strait_engine::ports::{Account, BlockRef, Chain, ChainError};
+use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Receipt, TxHash};
 use strait_engine::{Allowance, Engine, EngineError};
 use strait_types::abi::views;
 use strait_types::{Address, Amount, Asset, AssetIndex, ChannelId, ChannelParams, U256};
@@ -123,6 +123,14 @@ impl Node {
             Err(error) => return Err(error.into()),
         };
         self.ask_chain(move |chain| chain.is_under_way(&deposit, through)).await
+    }
+
+    /// The receipt of a transaction, while it is in the canonical chain.
+    ///
+    /// # Errors
+    /// When the transaction never comes into a block, the chain does not answer, or the node has stopped.
+    pub(crate) async fn receipt(&self, transaction: TxHash) -> Result<Option<Receipt>, NodeError> {
+        self.ask_chain(move |chain| chain.receipt(transaction)).await
     }
 
     /// For how long the chain has said nothing, if that is longer than it should be; else nothing.

@@ -2,9 +2,7 @@
 
 use crate::world::{ETHER, Party, World, many, payment, soon};
 use rusqlite::Connection;
-use strait_api::{
-    Api, ChannelMove, ErrorCode, HistoryEntry, HistoryQuery, Paid, PaidMany, Pay, PayResult, Submitted,
-};
+use strait_api::{Api, ErrorCode, HistoryEntry, HistoryQuery, Paid, PaidMany, Pay, PayResult};
 use strait_chain::dev::Mining;
 use strait_types::{Address, Amount, B256, ChannelId};
 
@@ -32,7 +30,7 @@ async fn made(party: &Party, channel: ChannelId) -> Vec<String> {
 }
 
 /// Starts a killed party again, and waits until it can pay.
-async fn again(world: &World, peer: &Party, channel: ChannelId) -> Party {
+pub(crate) async fn again(world: &World, peer: &Party, channel: ChannelId) -> Party {
     let party = world.start(1).await;
     party.until(channel, |info| info.can_pay).await;
     peer.until(channel, |info| info.link == strait_api::Link::Up).await;
@@ -165,58 +163,6 @@ async fn killed_at_any_moment_every_key_is_paid_exactly_once() {
     let numbers = bob.until(channel, |info| info.payments_received == LIVES * KEYS).await;
     assert_eq!(numbers.balances[0].own, Amount::from(LIVES * KEYS));
     assert_ne!(numbers.history, B256::ZERO);
-}
-
-/// A deposit of one ether with a key.
-async fn deposit(party: &Party, channel: ChannelId) -> Result<Submitted, strait_api::ApiError> {
-    let request = ChannelMove {
-        channel,
-        asset: Some(Address::ZERO),
-        amount: Amount::from(ETHER),
-        idempotency_key: Some("deposit".into()),
-    };
-    soon("the deposit", party.service.channel_deposit(request)).await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deposit_that_still_waits_for_a_block_is_not_made_again() {
-    let world = World::new();
-    let (alice, bob, channel) = world.pair().await;
-    world.chain.with(|chain| chain.set_mining(Mining::Manual));
-    deposit(&alice, channel).await.expect("handed in");
-    soon("the crash", alice.service.kill()).await;
-    world.change(1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
-    let alice = again(&world, &bob, channel).await;
-    alice.clock.advance(7_200);
-    let error = deposit(&alice, channel).await.expect_err("the chain was not seen for two hours");
-    assert_eq!(error.code, ErrorCode::IdempotencyPending);
-    world.pass(&alice, 7_200).await;
-    let error = deposit(&alice, channel).await.expect_err("it waits for a block");
-    assert_eq!(error.code, ErrorCode::IdempotencyPending);
-    world.chain.with(|chain| chain.mine());
-    let is_there = |info: &strait_api::ChannelInfo| info.balances[0].deposited == Amount::from(11 * ETHER);
-    alice.until(channel, is_there).await;
-    assert_eq!(deposit(&alice, channel).await.expect("made once").transaction, B256::ZERO);
-    assert_eq!(world.chain.with(|chain| chain.pending().len()), 0);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deposit_that_was_never_sent_is_made_when_the_chain_shows_it_for_an_hour() {
-    let world = World::new();
-    let (alice, bob, channel) = world.pair().await;
-    deposit(&alice, channel).await.expect("handed in");
-    bob.until(channel, |info| info.balances[0].peer_deposited == Amount::from(11 * ETHER)).await;
-    // As if it were another one's, and this one had not been sent before the crash.
-    world.change(
-        1,
-        "UPDATE idempotency SET result = NULL, done_ms = NULL,
-             note = json_set(note, '$.deposit.before', '11000000000000000000')",
-    );
-    let error = deposit(&alice, channel).await.expect_err("it may come");
-    assert_eq!(error.code, ErrorCode::IdempotencyPending);
-    world.pass(&alice, 7_200).await;
-    assert_ne!(deposit(&alice, channel).await.expect("made").transaction, B256::ZERO);
-    alice.until(channel, |info| info.balances[0].deposited == Amount::from(12 * ETHER)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,9 @@
 //! A channel's life through the interface.
 
-use crate::world::{ETHER, World, event, many, soon};
+use crate::world::{ETHER, World, event, many, payment, soon};
 use strait_api::{
     Api, AssetAmount, ChannelList, ChannelMove, ChannelOpen, ChannelRef, DepositResult, ErrorCode, Event,
-    HistoryEntry, HistoryQuery, Link, Nothing, PayResult, PeerAdd, Phase,
+    HistoryEntry, HistoryQuery, Link, Nothing, Pay, PayResult, PeerAdd, Phase,
 };
 use strait_node::NodeConfig;
 use strait_node::service::Retention;
@@ -168,6 +168,11 @@ async fn nothing_is_put_into_a_channel_that_the_peers_operator_has_not_approved(
         panic!("{:?}", opened.deposits);
     };
     assert!(*code == ErrorCode::PeerRefused && message.contains("approv"), "{message}");
+    assert!(message.contains("waits for the approval") && opened.channel.awaits_approval, "{message}");
+    let early = ChannelMove { channel, asset: None, amount: Amount::from(ETHER), idempotency_key: None };
+    let early = soon("the answer", alice.service.channel_deposit(early)).await.expect_err("not yet taken");
+    assert!(early.message.contains("waits for the approval"), "{early}");
+    assert!(!early.hint.contains("dispute"), "{early:?}");
     assert!(hint.contains(&format!("strait channel deposit {channel}")), "{hint}");
     assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
     let approved = bob.service.proposal_approve(ChannelRef { channel }).await.expect("approved");
@@ -208,6 +213,66 @@ async fn a_deposit_below_what_the_peer_demands_is_not_made_and_no_payment_hangs(
     soon("the deposit", alice.service.channel_deposit(part(half))).await.expect("on its way");
     alice.until(channel, |info| info.can_pay).await;
     soon("the payment", alice.pay(channel, 1, "now")).await.expect("paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_short_of_a_demand_is_told_in_its_own_asset() {
+    const TOKEN: Address = Address::repeat_byte(0x70);
+    let world = World::new();
+    let (ether, tokens) = (Amount::from(ETHER), Amount::from(100));
+    let careful = |config: &mut NodeConfig| {
+        config.policy.min_deposits = [(Address::ZERO, ether), (TOKEN, tokens)].into();
+    };
+    let bob = world.serve(2, world.node_with(2, careful).await, Retention::default()).await;
+    let alice = world.start(1).await;
+    let deposit = vec![AssetAmount { asset: Address::ZERO, amount: ether }];
+    let assets = vec![Address::ZERO, TOKEN];
+    let request = ChannelOpen { deposit, assets, ..ChannelOpen::new(bob.address()) };
+    let opened = soon("the opening", alice.service.channel_open(request)).await.expect("offered");
+    let [DepositResult::Failed { message, .. }] = &opened.deposits[..] else {
+        panic!("{:?}", opened.deposits);
+    };
+    assert!(
+        message.contains("demands a deposit of 1 ETH and ") && message.contains("are offered"),
+        "{message}"
+    );
+    let channel = opened.channel.channel;
+    alice.until(channel, |info| info.link == Link::Up && !info.balances[1].demanded.is_zero()).await;
+    let part = ChannelMove { channel, asset: Some(Address::ZERO), amount: ether, idempotency_key: None };
+    soon("the deposit", alice.service.channel_deposit(part)).await.expect("on its way");
+    alice.until(channel, |info| info.balances[0].own == ether).await;
+    let pay = Pay { asset: Some(Address::ZERO), ..payment(channel, 1, "") };
+    let refused = soon("the answer", alice.service.pay(pay)).await.expect_err("tokens lack");
+    assert_eq!(refused.code, ErrorCode::DepositTooSmall, "{refused}");
+    let shortage = refused.shortage.expect("what is short");
+    assert_eq!((shortage.asset, shortage.balance, shortage.needed), (TOKEN, Amount::ZERO, tokens));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_channel_costs_no_transaction_to_leave() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let opened = soon("the opening", alice.service.channel_open(ChannelOpen::new(bob.address()))).await;
+    let channel = opened.expect("offered").channel.channel;
+    alice.until(channel, |info| info.link == Link::Up).await;
+    let block = world.chain.with(|chain| chain.head().at.number);
+    let close =
+        soon("the answer", alice.service.channel_close(ChannelRef { channel })).await.expect_err("empty");
+    let dispute =
+        soon("the answer", alice.service.channel_dispute(ChannelRef { channel })).await.expect_err("empty");
+    for refused in [close, dispute] {
+        assert_eq!(refused.code, ErrorCode::AwaitingDeposit, "{refused}");
+        assert!(refused.message.contains("nobody has deposited anything"), "{refused}");
+        assert!(refused.hint.contains("nothing need be done"), "{refused:?}");
+    }
+    assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
+    let amount = Amount::from(ETHER);
+    let deposit = ChannelMove { channel, asset: None, amount, idempotency_key: None };
+    soon("the deposit", alice.service.channel_deposit(deposit)).await.expect("it can be used");
+    alice.until(channel, |info| info.can_pay).await;
+    soon("the order", alice.service.channel_dispute(ChannelRef { channel }))
+        .await
+        .expect("there is money in it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

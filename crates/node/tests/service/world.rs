@@ -1,5 +1,6 @@
 //! The stage: a chain, and services that can be stopped, killed and started again.
 
+use crate::away::ChainThatMayBeAway;
 use futures_util::StreamExt;
 use rusqlite::Connection;
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct World {
     pub(crate) chain: SharedChain,
     directory: TempDir,
+    /// No node reaches the chain but for looking at its blocks.
+    pub(crate) chain_is_away: Arc<AtomicBool>,
     copies_fail: Arc<AtomicBool>,
     /// Services that start draw the same ids.
     same_ids: AtomicBool,
@@ -89,6 +92,7 @@ impl World {
         World {
             chain,
             directory: TempDir::new().expect("a directory"),
+            chain_is_away: Arc::default(),
             copies_fail: Arc::default(),
             same_ids: AtomicBool::new(false),
             towers: Mutex::default(),
@@ -154,7 +158,8 @@ impl World {
             towers: self.towers.lock().expect("no panic").get(&index).cloned().unwrap_or_default(),
         };
         change(&mut config);
-        let chain = Box::new(self.chain.account(account(index)));
+        let account = self.chain.account(account(index));
+        let chain = Box::new(ChainThatMayBeAway { account, is_away: self.chain_is_away.clone() });
         Node::start(config, chain, Box::new(store)).await.expect("starts")
     }
 

@@ -45,6 +45,24 @@ impl Channel {
         }
     }
 
+    /// Whether what was put in allows a command. What the peer demands of us comes first: that we can do something about.
+    pub(super) fn check_deposits(&self, closes: bool) -> Result<(), CommandError> {
+        if !closes {
+            self.check_demand()?;
+        }
+        let is_admitted = self.is_admitted() && !self.is_unfunded();
+        if is_admitted || closes && !self.knows_nothing_of_chain() {
+            return Ok(());
+        }
+        Err(self.lacking_deposit(closes))
+    }
+
+    /// What lacks where too little was put in.
+    pub(super) fn lacking_deposit(&self, closes: bool) -> CommandError {
+        let demands = self.durable.settings.peer_deposit.iter().any(|amount| !amount.is_zero());
+        if demands && !closes { CommandError::AwaitingDeposit } else { CommandError::NothingDeposited }
+    }
+
     /// Assets of which too little is there: what is demanded of each, and what counts.
     fn short_of(&self) -> impl Iterator<Item = (AssetIndex, Amount, Amount)> {
         let side = self.durable.side.index();

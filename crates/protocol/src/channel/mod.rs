@@ -417,13 +417,7 @@ impl Channel {
         if self.is_child() && !matches!(command, Command::Pay(_) | Command::Close) {
             return Err(CommandError::Rule(Rule::Unsupported));
         }
-        let is_admitted = self.is_admitted() && !self.is_unfunded();
-        if !is_admitted && (command != Command::Close || self.knows_nothing_of_chain()) {
-            return Err(CommandError::AwaitingDeposit);
-        }
-        if command != Command::Close {
-            self.check_demand()?;
-        }
+        self.check_deposits(command == Command::Close)?;
         match command {
             Command::Pay(payment) => self.queue_payment(token, payment),
             Command::AddLock { asset, amount, hash, expiry } => {

@@ -127,7 +127,7 @@ impl Channel {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
         if !self.volatile.queue.is_empty() && self.is_unfunded() {
-            self.fail_payments(&CommandError::AwaitingDeposit, out);
+            self.fail_payments(&self.lacking_deposit(false), out);
         }
         if !self.volatile.queue.is_empty()
             && let Err(error) = self.check_demand()

@@ -370,10 +370,10 @@ fn whoever_asks_for_the_pen_does_not_wait_for_a_deposit_that_a_reorg_took_for_ev
     world.run();
     assert_eq!(world.ended(waiting), None, "the other side has heard of no deposit yet");
     world.drive(Side::One, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to: 0 }, out));
-    assert_eq!(world.error(waiting), Some(&CommandError::AwaitingDeposit));
+    assert_eq!(world.error(waiting), Some(&CommandError::NothingDeposited));
     let late = world.pay(Side::One, 4);
     world.run();
-    assert_eq!(world.error(late), Some(&CommandError::AwaitingDeposit));
+    assert_eq!(world.error(late), Some(&CommandError::NothingDeposited));
     world.deposit(Side::One, 0, 10);
     world.mine_many(3);
     let again = world.pay(Side::One, 4);

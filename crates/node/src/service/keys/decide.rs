@@ -9,16 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use strait_api::{
     ApiError, AppMoved, ChannelOpened, DepositResult, ErrorCode, LockNumber, Paid, PaidMany, PayResult,
-    Submitted,
 };
 use strait_protocol::{BillLine, Operation, Phase};
 use strait_types::{Amount, AssetIndex, B256, ChannelId, ChannelParams, Side, Version};
 
 /// How long a repetition waits for the peer's answer to what is in flight.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A deposit that the chain does not show this long after it was asked for, in seconds, was not made, unless its transaction
-/// is still under way.
-const DEPOSIT_SECONDS: u64 = 3_600;
 
 /// An operation of ours in the history, to be credited to one request.
 struct Candidate {
@@ -242,43 +238,14 @@ impl Core {
                     Some(standing) => Decided::Done(result_of(&known, &operations, &standing, many)),
                 })
             }
-            Intention::Deposit { asset, amount, before, at_ms } => {
-                self.look_for_deposit(&known, asset, amount, before, at_ms).await
+            Intention::Deposit { asset, amount, before, others, at_ms } => {
+                self.look_for_deposit(&known, (asset, amount), (before, &others), at_ms).await
             }
             Intention::Child { nonce } => self.look_for_child(&known, nonce).await,
             // It was credited with nothing yet.
             Intention::Operations { .. } => Ok(Decided::Unknown),
             Intention::Open { .. } | Intention::Nothing => Ok(Decided::NotMade),
         }
-    }
-
-    async fn look_for_deposit(
-        &self,
-        known: &Known,
-        asset: AssetIndex,
-        amount: Amount,
-        before: Amount,
-        at_ms: u64,
-    ) -> Result<Decided, ApiError> {
-        let (node, id) = (self.node(known)?, known.id);
-        let looked = node
-            .query(move |engine| (engine.channel(id).map(|channel| channel.facts().clone()), engine.head()));
-        let (Some(facts), Some((head, head_time))) = looked.await? else { return Ok(Decided::Unknown) };
-        let now = facts.deposits.get(asset.index()).map(|pair| pair[known.side.index()]);
-        let total = before.checked_add(amount).unwrap_or(Amount::MAX);
-        if now.is_some_and(|now| now >= total) {
-            // Its hash was lost with the life that sent it.
-            return Ok(Decided::Done(json(&Submitted { transaction: B256::ZERO, total })));
-        }
-        // By the clock alone a chain that was away for an hour would make every deposit look as if it had not been made.
-        let end = (at_ms / 1_000).saturating_add(DEPOSIT_SECONDS);
-        if self.now() <= end || head_time <= end {
-            return Ok(Decided::Unknown);
-        }
-        Ok(match node.is_deposit_under_way(id, asset, amount, head.number).await {
-            Ok(false) => Decided::NotMade,
-            Ok(true) | Err(_) => Decided::Unknown,
-        })
     }
 
     async fn look_for_channel(
@@ -454,7 +421,7 @@ fn result_of(known: &Known, operations: &[Operation], found: &[Option<Found>], m
     }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     // These have no maps with other keys than text.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,5 +1,6 @@
 //! The keys in the database.
 
+use super::deposits::Other;
 use crate::service::history::Mark;
 use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,9 @@ pub(crate) enum Intention {
         amount: Amount,
         /// What this node had deposited before, as of the head.
         before: Amount,
+        /// Deposits of the same asset by other requests, which `before` does not hold.
+        #[serde(default)]
+        others: Vec<Other>,
         /// When it was asked for, Unix milliseconds.
         at_ms: u64,
     },
