@@ -260,16 +260,7 @@ fn row(line: &HistoryLine, channel: &ChannelInfo, assets: &Assets, fields: &Fiel
         }
         HistoryEntry::CloseChild { child, outcome: [zero, one] } => {
             row.operation = "close child";
-            // The line does not name the asset; most channels have one.
-            if let [balance] = &channel.balances[..] {
-                row.money(channel, assets, balance.asset, zero.checked_add(*one).unwrap_or(Amount::MAX));
-                let [zero, one] =
-                    [zero, one].map(|part| assets.write(channel.chain_id, balance.asset, *part));
-                row.detail = format!("child {child}, {zero} to its participant 0 and {one} to 1");
-            } else {
-                row.detail =
-                    format!("child {child}, {zero} of the smallest unit to its participant 0 and {one} to 1");
-            }
+            row.close_child(channel, assets, &child.to_string(), [*zero, *one]);
         }
         HistoryEntry::HandOver => row.operation = "hand over",
         HistoryEntry::Finalise { valid_until } => {
@@ -314,6 +305,19 @@ impl Row {
             "from a backup: items between it and this version are missing here, {} made and {missing_received} received; the balances are right, and the peer's bill has the items",
             payments(missing_made)
         );
+    }
+
+    fn close_child(&mut self, channel: &ChannelInfo, assets: &Assets, child: &str, parts: [Amount; 2]) {
+        // The line does not name the asset; most channels have one.
+        if let [balance] = &channel.balances[..] {
+            let [zero, one] = parts.map(|part| assets.write(channel.chain_id, balance.asset, part));
+            self.detail = format!("child {child}, {zero} to its participant 0 and {one} to 1");
+            self.money(channel, assets, balance.asset, parts[0].checked_add(parts[1]).unwrap_or(Amount::MAX));
+        } else {
+            let [zero, one] = parts;
+            self.detail =
+                format!("child {child}, {zero} of the smallest unit to its participant 0 and {one} to 1");
+        }
     }
 
     fn money(&mut self, channel: &ChannelInfo, assets: &Assets, asset: Address, amount: Amount) {

@@ -110,6 +110,7 @@ fn csv_lines(source: impl Read) -> Rows {
 }
 
 /// Where a CSV file is wrong, and how.
+#[allow(clippy::needless_pass_by_value)] // as `map_err` gives it
 fn csv_fault(error: csv::Error) -> (u64, String) {
     let line = error.position().map_or(1, csv::Position::line);
     let text = match error.kind() {
