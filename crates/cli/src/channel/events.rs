@@ -3,7 +3,7 @@
 use crate::amount::Assets;
 use crate::text::{duration, now, one_line, short, time};
 use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
-use strait_types::ChannelId;
+use strait_types::{Amount, ChannelId};
 
 /// One event on one line.
 pub(crate) fn line(record: &EventRecord, assets: &Assets) -> String {
@@ -66,12 +66,9 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         | Event::AppFinishOffered { .. }
         | Event::AppFinished { .. }
         | Event::AppEnded { .. } => of_game(&record.event),
-        Event::ChildClosed { child, asset, own, peer } => format!(
-            "{} of {} is in this channel now, {} of it the peer's",
-            amount(*asset, own.checked_add(*peer).unwrap_or(strait_types::Amount::MAX)),
-            short(*child),
-            amount(*asset, *peer)
-        ),
+        Event::ChildClosed { child, asset, own, peer } => {
+            returned(*child, [*own, *peer], |units| amount(*asset, units))
+        }
         Event::DeadlineInDanger { deadline, left, our_move: true } => {
             format!(
                 "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
@@ -123,6 +120,12 @@ fn of_game(event: &Event) -> String {
         Event::AppEnded { outcome } => format!("the game has ended: {}", gains(outcome)),
         _ => String::new(),
     }
+}
+
+/// What a game or channel within this one has given back to this node and the peer.
+fn returned(child: ChannelId, [own, peer]: [Amount; 2], write: impl Fn(Amount) -> String) -> String {
+    let all = own.checked_add(peer).unwrap_or(Amount::MAX);
+    format!("{} of {} is in this channel now, {} of it the peer's", write(all), short(child), write(peer))
 }
 
 fn why_unpaid(issue: InvoiceIssue) -> &'static str {
