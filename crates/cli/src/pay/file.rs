@@ -10,7 +10,7 @@ use crate::text::{one_line, short};
 use rows::{Row, items, read};
 use serde::Serialize;
 use std::path::Path;
-use strait_api::{ApiError, ChannelInfo, ErrorCode, PayItem, PayMany, PayResult};
+use strait_api::{ApiError, ChannelInfo, ErrorCode, PaidMany, PayItem, PayMany, PayResult};
 
 /// Most payments in one call.
 const CHUNK: usize = 1_000;
@@ -67,6 +67,22 @@ struct Ends {
 }
 
 impl Ends {
+    /// Takes what a call did for the items at these places from `start` on; gives the places for which the peer was away, and what
+    /// was said of it.
+    fn take(&mut self, start: usize, places: Vec<usize>, done: PaidMany) -> (Vec<usize>, Option<String>) {
+        let (mut away, mut why) = (Vec::new(), None);
+        for (place, result) in places.into_iter().zip(done.results) {
+            match result {
+                PayResult::Failed { code: ErrorCode::PeerOffline, message, .. } => {
+                    away.push(place);
+                    why = Some(message);
+                }
+                result => self.set(start + place, End::Known(result), done.was_paid_before),
+            }
+        }
+        (away, why)
+    }
+
     fn set(&mut self, place: usize, end: End, was_told: bool) {
         if let Some(held) = self.of_items.get_mut(place) {
             *held = (end, was_told);
@@ -155,21 +171,12 @@ async fn pay_chunk(
                 return false;
             }
         };
-        let mut away = Vec::new();
-        let mut why = None;
-        for (place, result) in open.into_iter().zip(done.results) {
-            match result {
-                PayResult::Failed { code: ErrorCode::PeerOffline, message, .. } => {
-                    away.push(place);
-                    why = Some(message);
-                }
-                result => ends.set(start + place, End::Known(result), done.was_paid_before),
-            }
-        }
+        let was_told = done.was_paid_before;
+        let (away, why) = ends.take(start, open, done);
         if away.is_empty() {
             return true;
         }
-        if !done.was_paid_before {
+        if !was_told {
             ends.peer_offline = why;
             return false;
         }
