@@ -10,6 +10,7 @@ use std::sync::Arc;
 use strait::{Client, ClientConfig, Connection, ErrorCode};
 use strait_api::Exceeded;
 use strait_node::config::{CONFIG_FILE, Layers, Loaded, admin_token_file};
+use strait_node::daemon::running_tower;
 
 /// Where a node's API is by default.
 const DEFAULT_URL: &str = "127.0.0.1:4041";
@@ -20,6 +21,7 @@ const DEFAULT_URL: &str = "127.0.0.1:4041";
 /// When none answers, or it does not take the token.
 pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     refuse_missing(global)?;
+    refuse_tower(global)?;
     let url = url(global)?;
     let token = token(global)?;
     let mut config = ClientConfig::new(&url, token.as_deref().unwrap_or_default());
@@ -45,6 +47,20 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     let mut context = Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json));
     context.home = global.home().ok();
     Ok(context)
+}
+
+/// A tower has no API, and the node at the default address is another one's.
+fn refuse_tower(global: &Global) -> Result<(), Failure> {
+    let Some(home) = global.home().ok().filter(|_| global.url.is_none()) else { return Ok(()) };
+    let Some(tower) = running_tower(&home) else { return Ok(()) };
+    let clients = if tower.clients.is_empty() { "nobody yet".to_owned() } else { tower.clients.join(", ") };
+    let figures = tower.metrics.map_or_else(|| "off".to_owned(), |at| format!("http://{at}/metrics"));
+    Err(Failure::usage(format!(
+        "a tower runs in {}, no node: {}; it serves {clients}; its figures: {figures}",
+        home.display(),
+        tower.addresses.join(", ")
+    ))
+    .hint("`strait doctor` with this home looks at the tower; its clients ask their own nodes with `strait tower list`"))
 }
 
 /// Without a home that was asked for, nothing says which node is meant: the one at the default address may be another.

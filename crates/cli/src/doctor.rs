@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use strait_api::{ChannelInfo, Channels, PeerInfo, Peers, Phase, Towers};
 use strait_chain::rpc::{ConnectError, RpcChain, SqliteJournal};
 use strait_node::config::{CONFIG_FILE, ChainSection, Config, without_secrets};
-use strait_node::daemon::{GAS_OF_A_DISPUTE, is_running};
+use strait_node::daemon::{GAS_OF_A_DISPUTE, RunningTower, is_running, running_tower};
 use strait_node::keystore;
 use strait_node::service::LAST_BACKUP;
 use strait_node::transport::{PeerAddress, TowerAddress};
@@ -199,6 +199,10 @@ fn withheld(path: &Path, error: &Error, is_running: bool) -> Option<String> {
 }
 
 fn check_ports(config: &Config, findings: &mut Findings) {
+    if let Some(tower) = running_tower(&config.home) {
+        check_running_tower(&tower, findings);
+        return;
+    }
     if is_running(&config.home) {
         findings.add(Level::Ok, "node", "it runs, so its ports are its own");
         check_node(config, findings);
@@ -226,6 +230,23 @@ fn check_ports(config: &Config, findings: &mut Findings) {
         let text = "peers cannot be told where to connect; set node.advertise = \"host:port\"";
         findings.add(Level::Warn, "port for peers", text);
     }
+}
+
+/// A tower has no API: what it said of itself at its start.
+fn check_running_tower(tower: &RunningTower, findings: &mut Findings) {
+    let text = format!("a tower runs here, at {}, so its ports are its own", tower.addresses.join(", "));
+    findings.add(Level::Ok, "tower", text);
+    if tower.clients.is_empty() {
+        let text = "nobody is served: name signers in tower.clients, or with --client, and start it again";
+        findings.add(Level::Warn, "tower's clients", text);
+    } else {
+        findings.add(Level::Ok, "tower's clients", tower.clients.join(", "));
+    }
+    let figures = match tower.metrics {
+        Some(address) => format!("http://{address}/metrics"),
+        None => "off; tower.metrics = \"127.0.0.1:4043\" serves them".to_owned(),
+    };
+    findings.add(Level::Ok, "tower's figures", figures);
 }
 
 /// What a running node itself says: a halt after a deep reorg, a disk that takes nothing.

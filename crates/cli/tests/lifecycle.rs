@@ -687,6 +687,17 @@ fn a_tower_is_added_to_a_running_node_and_guards_it_after_a_restart_too() {
     let tower = Running::start(home.path(), &[&words[..], &["--set", "tower.metrics=127.0.0.1:0"]].concat());
     let address = tower.said["addresses"][0].as_str().expect("an address");
 
+    let looked = run(strait(home.path(), &["doctor"]));
+    let found = String::from_utf8_lossy(&looked.stdout);
+    assert!(found.contains("a tower runs here") && found.contains(&client), "{found}");
+    assert!(
+        found.contains("/metrics") && !found.contains("admin.token") && !found.contains("own view"),
+        "{found}"
+    );
+    let asked = run(strait(home.path(), &["tower", "list"]));
+    let text = String::from_utf8_lossy(&asked.stderr);
+    assert!(!asked.status.success() && text.contains("a tower runs in") && text.contains(&client), "{text}");
+
     let (code, error) = store.fails(&["tower", "add", "strait-tower://nobody@host:1"]);
     assert_eq!(
         error["data"]["code"].as_str().or(error["code"].as_str()),

@@ -12,7 +12,7 @@ mod tower;
 
 pub use chain::GAS_OF_A_DISPUTE;
 pub use error::DaemonError;
-pub use lock::{HomeLock, is_running};
+pub use lock::{HomeLock, RunningTower, is_running, running_tower};
 pub use tower::TowerDaemon;
 
 use crate::config::Config;

@@ -1,7 +1,7 @@
 //! A whole watchtower from its configuration: what the `strait tower` command runs.
 
 use super::chain::{self, RpcParts};
-use super::{DaemonConfig, DaemonError, figures, lock, parts};
+use super::{DaemonConfig, DaemonError, RunningTower, figures, lock, parts};
 use crate::config::{ChainSection, Confirmations};
 use crate::transport::{Limits, Listen, Listener, TowerAddress};
 use crate::{Watchtower, WatchtowerConfig};
@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use strait_engine::ports::Chain;
-use strait_engine::tower::TowerConfig;
+use strait_engine::tower::{Admission, TowerConfig};
 use strait_store::SqliteStore;
 use tokio::task::JoinHandle;
 
@@ -77,8 +77,23 @@ impl TowerDaemon {
                     }
                 }
             }
+            if let Err(error) = daemon.describe(&config.tower.quotas.admission).publish(&config.home) {
+                daemon.stop().await;
+                return Err(error);
+            }
             Ok(daemon)
         })
+    }
+
+    fn describe(&self, admission: &Admission) -> RunningTower {
+        RunningTower {
+            addresses: self.addresses.iter().map(ToString::to_string).collect(),
+            clients: match admission {
+                Admission::Anybody => vec!["any".to_owned()],
+                Admission::Keys(keys) => keys.iter().map(ToString::to_string).collect(),
+            },
+            metrics: self.metrics(),
+        }
     }
 
     /// Where Prometheus finds its figures.
