@@ -69,16 +69,7 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         Event::ChildClosed { child, asset, own, peer } => {
             returned(*child, [*own, *peer], |units| amount(*asset, units))
         }
-        Event::DeadlineInDanger { deadline, left, our_move: true } => {
-            format!(
-                "this node's turn, before the chain: `strait app move` until {} ({} left), or the app judges",
-                time(*deadline),
-                duration(*left)
-            )
-        }
-        Event::DeadlineInDanger { deadline, left, .. } => {
-            format!("DANGER: no answer on chain yet, {left} s are left until {}", time(*deadline))
-        }
+        Event::DeadlineInDanger { deadline, left, our_move } => danger(*deadline, *left, *our_move),
         Event::PhaseChanged { phase: Phase::Closed } => {
             "is closed: what it came to is paid, or lies in the channel that it was opened in".into()
         }
@@ -90,6 +81,18 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         }
         Event::Alarm { message } => format!("ALARM: {}", one_line(message)),
     }
+}
+
+/// That time runs out on chain.
+fn danger(deadline: u64, left: u64, our_move: bool) -> String {
+    let until = time(deadline);
+    if our_move {
+        let left = duration(left);
+        return format!(
+            "this node's turn, before the chain: `strait app move` until {until} ({left} left), or the app judges"
+        );
+    }
+    format!("DANGER: no answer on chain yet, {left} s are left until {until}")
 }
 
 /// What happens in a game.
