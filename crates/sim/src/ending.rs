@@ -229,10 +229,21 @@ impl World {
         let phase = self.chain.with(|chain| money::status(chain, id))?.phase;
         // Locks that a lost disk knew, and a lying peer keeps to itself, nobody can unlock.
         let forgotten = self.book_of_claims(self.honest_node(id), id).is_none();
-        Ok(phase == Phase::Closed || phase == Phase::Settled && forgotten)
+        Ok(phase == Phase::Closed || phase == Phase::Settled && forgotten || self.is_given_up_empty(id)?)
     }
 
-    /// A channel without a deposit may have nothing to close.
+    /// A game into which nobody has put anything holds nobody: who gives it up needs no transaction.
+    fn is_given_up_empty(&self, id: ChannelId) -> Result<bool, Broken> {
+        let is_given_up = self.view(self.honest_node(id), id).is_some_and(|view| view.phase == "closed");
+        for asset in 0..self.channels[&id].params.assets.len() {
+            let funds = self.chain.with(|chain| money::funds(chain, id, asset))?;
+            if funds.deposited.iter().any(|amount| !amount.is_zero()) {
+                return Ok(false);
+            }
+        }
+        Ok(is_given_up)
+    }
+
     fn are_closed(&self, ids: &[ChannelId]) -> Result<bool, Broken> {
         for id in ids {
             if !self.is_closed(*id)? {
