@@ -55,7 +55,7 @@ const vectors = {
     reject("NoCommonVersion(WireRange { oldest: 2, newest: 3 })", "0x00", "0x0203"),
     reject(`OtherDomain { chain_id: 1, adjudicator: ${ADJUDICATOR.toLowerCase()} }`, "0x01", little(1, 8), ADJUDICATOR.toLowerCase()),
     reject(`WrongIdentity { expected: ${third} }`, "0x02", third),
-    ...["OwnIdentity", "BadProof", "Malformed", "AlreadyConnected", "Busy", "NoKey", "ShuttingDown", "NeedsTls"].map((reason, index) =>
+    ...["OwnIdentity", "BadProof", "Malformed", "AlreadyConnected", "Busy", "NoKey", "ShuttingDown", "NeedsTls", "NoTower", "NoNode"].map((reason, index) =>
       reject(reason, numberToHex(index + 3, { size: 1 })),
     ),
   ],
