@@ -45,6 +45,8 @@ fn halmos(function: &str) -> Result<()> {
     let contract = ["--contract", "AdjudicatorProofs", "--forge-build-out", "out/halmos"];
     // Milliseconds for one question to the solver.
     let limits = ["--solver-timeout-assertion", "600000", "--no-status"];
+    // It proves properties of the code that is deployed, which a fresh checkout has not built.
+    run_command(tool("forge")?.args(["build", "--quiet", "--skip", "test"]))?;
     let mut halmos = tool("halmos")?;
     halmos.env("FOUNDRY_PROFILE", "halmos").args(contract).args(limits).args(["--function", function]);
     run_command(&mut halmos)
@@ -57,8 +59,9 @@ fn tool(name: &str) -> Result<Command> {
     let contracts = root().join("contracts");
     let forge = contracts.join("node_modules/@foundry-rs/forge-linux-amd64/bin");
     let before = env::var_os("PATH").unwrap_or_default();
-    let path: OsString = env::join_paths([own.clone(), forge].into_iter().chain(env::split_paths(&before)))?;
-    let mut command = program(own.join(name));
+    let path: OsString = env::join_paths([own.clone(), forge.clone()].into_iter().chain(env::split_paths(&before)))?;
+    let directory = if name == "forge" { forge } else { own };
+    let mut command = program(directory.join(name));
     command.current_dir(contracts).env("PATH", path);
     Ok(command)
 }
