@@ -59,7 +59,8 @@ fn tool(name: &str) -> Result<Command> {
     let contracts = root().join("contracts");
     let forge = contracts.join("node_modules/@foundry-rs/forge-linux-amd64/bin");
     let before = env::var_os("PATH").unwrap_or_default();
-    let path: OsString = env::join_paths([own.clone(), forge.clone()].into_iter().chain(env::split_paths(&before)))?;
+    let path: OsString =
+        env::join_paths([own.clone(), forge.clone()].into_iter().chain(env::split_paths(&before)))?;
     let directory = if name == "forge" { forge } else { own };
     let mut command = program(directory.join(name));
     command.current_dir(contracts).env("PATH", path);
