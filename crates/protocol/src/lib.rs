@@ -29,8 +29,8 @@ mod signer;
 pub use app::{AppMove, AppStart, AppView, FinishOffer};
 pub use bill::{Bill, BillLine};
 pub use channel::{
-    BalanceView, Channel, ChannelView, ChildView, Completed, Context, ExecutionView, GuardMark, Link,
-    LockView, Outputs, RecoverError, Surroundings,
+    BalanceView, Channel, ChannelView, ChildView, Completed, Context, ExecutionView, GuardMark, HandedBack,
+    Link, LockView, Outputs, RecoverError, Surroundings,
 };
 pub use child::{Admission, ChildOpening, ChildOutcome, NewChild, Standing, start_id};
 pub use command::{ChainNews, Command, CommandError, Event, Outcome, Token};

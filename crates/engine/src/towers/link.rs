@@ -93,6 +93,8 @@ impl Link {
         self.list_again_ms = None;
         self.is_asked_twice = false;
         self.wake_ms = None;
+        // What it was asked for and did not hand back, this node may still have forgotten.
+        self.has_listed &= self.fetching.is_empty() && self.orphans.is_empty();
         self.fetching.clear();
         self.asked.clear();
         self.ask_again_ms = None;
@@ -266,6 +268,13 @@ impl Link {
             self.ask_again_ms = None;
         }
         was_wanted
+    }
+
+    /// What it handed back can't be used yet: it is asked for again.
+    pub(crate) fn fetch_later(&mut self, channel: ChannelId, at_ms: u64) {
+        self.fetching.insert(channel);
+        self.asked.insert(channel);
+        self.ask_again_ms.get_or_insert(at_ms);
     }
 
     pub(crate) fn hold(&mut self, receipt: Receipt) {

@@ -5,7 +5,7 @@ use crate::input::{Effect, Notice};
 use crate::ports::Kind;
 use crate::tower::{ClientFrame, Receipt};
 use std::collections::BTreeMap;
-use strait_protocol::{Channel, Guarded};
+use strait_protocol::{Channel, Guarded, HandedBack};
 use strait_types::{Address, ChannelId, Version};
 
 impl Engine {
@@ -184,13 +184,19 @@ impl Engine {
             }
             return;
         }
-        let (version, mut is_adopted) = (guarded.version(), false);
+        let (version, mut came) = (guarded.version(), HandedBack::NothingNew);
         let preimages = guarded.preimages.clone();
         self.drive(now_ms, channel, |channel, ctx, out| {
-            is_adopted = channel.handed_back(ctx, guarded.latest, out);
+            came = channel.handed_back(ctx, guarded.latest, out);
             channel.remember(&preimages, out);
         });
-        if is_adopted {
+        if came == HandedBack::TooEarly {
+            let again_ms = now_ms.saturating_add(self.towers.config.patience_ms);
+            if let Some(link) = self.towers.links.get_mut(&tower) {
+                link.fetch_later(channel, again_ms);
+            }
+        }
+        if came == HandedBack::Adopted {
             self.effects.push(Effect::Notify(Notice::HandedBack { tower, channel, version }));
             let orphans = self.towers.links.get(&tower).map(|link| &link.orphans);
             let children = orphans.into_iter().flatten().filter(|(_, parent)| **parent == channel);

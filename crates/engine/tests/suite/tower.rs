@@ -3,7 +3,7 @@
 use crate::tower_world::{DAY, Watch, open_to_all};
 use crate::world::World;
 use strait_chain::dev::Reinclude;
-use strait_engine::{Input, Notice, TowerInput};
+use strait_engine::{Input, Notice, TowerEffect, TowerInput};
 use strait_protocol::{Command, lock_hash};
 use strait_store::MemoryDisk;
 use strait_types::{Amount, AssetIndex, B256, ChannelId, U256};
@@ -341,6 +341,96 @@ fn with_a_peer_that_lies_a_restored_node_signs_for_no_less_and_leaves_with_its_t
         world.follow();
     }
     assert_eq!((world.received(0), world.received(1)), (U256::from(500), U256::from(500)));
+}
+
+#[test]
+fn a_tower_that_goes_before_it_has_handed_back_all_has_not_told_all() {
+    let mut world = World::new(2);
+    let mut watch = Watch::new(&world, 0, open_to_all());
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.guard(1, &mut [&mut watch]);
+    world.pay(0, channel, 100);
+    world.settle();
+    let (liar, backup) = (world.nodes[0].disk.fork(), world.nodes[1].disk.fork());
+    world.pay(0, channel, 400);
+    world.settle();
+    world.hand_over(&mut [&mut watch]);
+    world.disconnect(0, 1);
+    world.leave(1, &mut watch);
+    world.replace(0, liar, false);
+    world.replace(1, backup, true);
+    let (tower, peer) = (watch.signer(), world.signer(1));
+    world.input(1, Input::Tower(TowerInput::Set { towers: vec![tower] })).expect("commits");
+    world.reach(1, &mut watch);
+    let Some((1, TowerEffect::Send { frame, .. })) = world.to_towers.pop_front() else { panic!("asks") };
+    for (_, bytes) in watch.input(world.now, Input::Frame { peer, bytes: frame }) {
+        world.input(1, Input::Tower(TowerInput::Frame { tower, bytes })).expect("commits");
+    }
+    assert!(!world.to_towers.is_empty(), "what the list names above its own is asked for");
+    world.to_towers.clear();
+    world.leave(1, &mut watch);
+    world.connect(0, 1);
+    for _ in 0..3 {
+        world.chain_passes(3_700, &mut [&mut watch]);
+        world.follow();
+        world.pass(10_000);
+    }
+    let view = world.nodes[1].engine.view(channel).expect("known");
+    assert!(view.restoring && view.version.0 == 1, "nothing is signed: {view:?}");
+    world.reach(1, &mut watch);
+    world.hand_over(&mut [&mut watch]);
+    assert_eq!(world.own(1, channel), 500);
+}
+
+#[test]
+fn what_a_tower_hands_back_is_adopted_only_when_it_is_known_by_which_state_the_chain_settled() {
+    let mut world = World::new(2);
+    let mut watch = Watch::new(&world, 0, open_to_all());
+    world.connect(0, 1);
+    let channel = world.channel(0, 1, 1, 1_000);
+    world.guard(1, &mut [&mut watch]);
+    world.pay(0, channel, 400);
+    world.settle();
+    let (expiry, hash) = (world.now / 1_000 + 3 * DAY, lock_hash(B256::repeat_byte(5)));
+    let command = Command::AddLock { asset: AssetIndex(0), amount: Amount::from(100u64), hash, expiry };
+    let token = world.token();
+    world.input(1, Input::Command { token, channel, command }).expect("commits");
+    world.settle();
+    let (cheat, backup) = (world.nodes[0].disk.fork(), world.nodes[1].disk.fork());
+    let token = world.token();
+    let command = Command::CancelLock { number: 0 };
+    world.input(0, Input::Command { token, channel, command }).expect("commits");
+    world.settle();
+    world.hand_over(&mut [&mut watch]);
+    world.leave(1, &mut watch);
+    world.cheat(&cheat, channel);
+    world.chain_passes(DAY + 60, &mut []);
+    for _ in 0..2 {
+        world.follow_one(0);
+        world.chain_passes(60, &mut []);
+    }
+    world.replace(1, backup, true);
+    let towers = vec![watch.signer()];
+    world.input(1, Input::Tower(TowerInput::Set { towers })).expect("commits");
+    world.reach(1, &mut watch);
+    world.hand_over(&mut [&mut watch]);
+    let held = world.nodes[1].engine.view(channel).expect("known").locks.len();
+    assert_eq!(held, 1, "the newer state, which has no locks, is not adopted yet");
+    world.follow();
+    for _ in 0..20 {
+        world.hand_over(&mut [&mut watch]);
+    }
+    assert_eq!(
+        world.nodes[1].engine.view(channel).expect("known").locks.len(),
+        0,
+        "the tower was asked again"
+    );
+    for _ in 0..3 {
+        world.chain_passes(DAY, &mut []);
+        world.follow();
+    }
+    assert_eq!(world.received(1), U256::from(400));
 }
 
 #[test]

@@ -333,12 +333,14 @@ impl World {
 
     /// Brings every node up to the head.
     pub(crate) fn follow(&mut self) {
-        for node in 0..self.nodes.len() {
-            let known = self.nodes[node].engine.known_blocks();
-            let followed = self.nodes[node].port.follow(&known, 10_000).expect("answers");
-            self.input(node, Input::Followed(followed)).expect("commits");
-        }
+        (0..self.nodes.len()).for_each(|node| self.follow_one(node));
         self.settle();
+    }
+
+    pub(crate) fn follow_one(&mut self, node: usize) {
+        let known = self.nodes[node].engine.known_blocks();
+        let followed = self.nodes[node].port.follow(&known, 10_000).expect("answers");
+        self.input(node, Input::Followed(followed)).expect("commits");
     }
 
     /// A funded channel between two connected nodes.

@@ -144,8 +144,13 @@ impl Channel {
     }
 
     /// A tower hands back a state. If it is above ours and carries our own signature, we have lost data, and go on as
-    /// after a restore from a backup. Returns whether that is so; anything else changes nothing.
-    pub fn handed_back(&mut self, ctx: &Context<'_>, latest: SignedPosition, out: &mut Outputs) -> bool {
+    /// after a restore from a backup; anything else changes nothing.
+    pub fn handed_back(
+        &mut self,
+        ctx: &Context<'_>,
+        latest: SignedPosition,
+        out: &mut Outputs,
+    ) -> HandedBack {
         let version = latest.position.state.version;
         let fits = latest.position.state.channel == self.durable.id
             && version > self.durable.confirmed.position.state.version
@@ -153,17 +158,32 @@ impl Channel {
             && self.durable.pending.iter().all(|pending| pending.update.version != version)
             && is_consistent(&latest)
             && self.is_signed_by_both(ctx, &latest);
-        if fits {
-            self.adopt(latest, out);
-            if self.volatile.link != Link::Down {
-                // The peer is told, and shows what it holds.
-                self.volatile.link = Link::Syncing;
-                self.volatile.progress_ms = ctx.now_ms;
-                self.send_sync(ctx, false, out);
-            }
+        if !fits {
+            return HandedBack::NothingNew;
         }
-        fits
+        if self.must_read_chain_first(ctx) {
+            return HandedBack::TooEarly;
+        }
+        self.adopt(latest, out);
+        if self.volatile.link != Link::Down {
+            // The peer is told, and shows what it holds.
+            self.volatile.link = Link::Syncing;
+            self.volatile.progress_ms = ctx.now_ms;
+            self.send_sync(ctx, false, out);
+        }
+        HandedBack::Adopted
     }
+}
+
+/// What came of a state that a tower handed back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HandedBack {
+    /// It is the channel's state from now on.
+    Adopted,
+    /// The channel holds as much.
+    NothingNew,
+    /// It would be adopted, and must not be before the chain is read: the tower is asked again.
+    TooEarly,
 }
 
 fn pending(base: &Position, base_hash: B256, next: &SignedMove) -> Pending {

@@ -21,7 +21,7 @@ mod view;
 mod write;
 
 pub use apply::RecoverError;
-pub use guarded::GuardMark;
+pub use guarded::{GuardMark, HandedBack};
 pub use outcome::Completed;
 pub(crate) use restore::is_consistent;
 pub use view::{BalanceView, ChannelView, ChildView, ExecutionView, LockView};

@@ -175,6 +175,10 @@ impl Channel {
             self.volatile.acknowledge_due = true;
             return;
         }
+        if self.must_read_chain_first(ctx) {
+            // The peer asks again.
+            return;
+        }
         let seconds = version.0 >> REBASE_SHIFT;
         let in_time = seconds.abs_diff(ctx.head_time) <= CLOCK_TOLERANCE;
         let above = version > self.version().max(self.durable.signed_high).max(self.durable.refused_high);

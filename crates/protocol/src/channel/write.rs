@@ -392,7 +392,7 @@ impl Channel {
         if version <= self.durable.confirmed.position.state.version {
             return;
         }
-        if self.finish_rebase(ctx, version, signature, out) || self.must_read_chain_first(ctx) {
+        if self.must_read_chain_first(ctx) || self.finish_rebase(ctx, version, signature, out) {
             return;
         }
         let Some(pending) = self.durable.pending.iter().find(|pending| pending.update.version == version)

@@ -3,7 +3,9 @@
 use crate::adjudicator::Status;
 use crate::chain::Transaction;
 use crate::world::{Backup, World, settings};
-use strait_protocol::{Body, ChainAction, Command, CommandError, Event, Rule, Settings, Sync};
+use strait_protocol::{
+    Body, ChainAction, Command, CommandError, Event, Rule, Settings, SignedPosition, Sync,
+};
 use strait_types::{B256, Side, Version};
 
 /// Long enough that nothing which an earlier life agreed to can still be executed.
@@ -394,6 +396,49 @@ fn a_restored_side_adopts_what_it_was_shown_before_the_chain_was_read_once_it_is
     assert!(is_rebased(&world, Side::Zero));
     assert_eq!(world.balance(Side::Zero), 55);
     world.assert_agreed();
+}
+
+#[test]
+fn a_rebase_is_signed_only_when_it_is_known_by_which_state_the_chain_settled() {
+    let mut world = World::funded(100, 100);
+    world.pay(Side::Zero, 10);
+    world.run();
+    let before = world.latest(Side::Zero).unwrap().position;
+    let expiry = world.chain.time() + 3 * PERIOD;
+    world.lock(Side::Zero, 40, B256::repeat_byte(7), expiry);
+    let Some(Body::Update(update)) = world.intercept(Side::Zero).pop() else { panic!("an update") };
+    let position = before.next(update.version, &update.operations, &mut |_, _| Ok(())).unwrap();
+    let signatures = [update.signature, world.sign(Side::One, &position.state)];
+    let shown = SignedPosition { position, signatures };
+    world.disconnect();
+    // The peer keeps its signature to itself, and settles by that version while 0 sees nothing of the chain.
+    let head_time = world.chain.time();
+    world.challenge(Side::One, Some(&shown));
+    world.chain.mine(head_time + 12);
+    let settle = ChainAction::Settle(Box::new(shown.position.state.clone()));
+    world.chain.waiting.push(Transaction::Call(settle));
+    world.chain.mine(head_time + 12 + PERIOD + 1);
+    world.now_ms = world.chain.time() * 1_000;
+    world.connected_alone(Side::Zero);
+    let sync = Sync {
+        confirmed: update.base,
+        confirmed_hash: update.base_hash,
+        signature: None,
+        restored: true,
+        reply: false,
+    };
+    world.inject(Side::Zero, Body::Sync(sync));
+    let version = Version(head_time << 24);
+    let signature = world.sign(Side::One, &before.rebased(version, false).state);
+    world.inject(
+        Side::Zero,
+        Body::Rebase { base: update.base, base_hash: update.base_hash, version, signature },
+    );
+    assert!(!is_rebased(&world, Side::Zero));
+    world.mine_at(expiry + 1);
+    world.mine_many(2);
+    assert_eq!(world.chain.state().status, Status::Closed);
+    assert_eq!(world.chain.state().paid_out, [[90, 110]]);
 }
 
 /// 1 was restored, and asks its peer for a rebase.
