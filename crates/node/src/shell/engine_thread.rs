@@ -1,13 +1,13 @@
 //! The engine's own thread: takes what has arrived, ends the round, hands it to the committer.
 
+use super::Shared;
 use super::machine::Machine;
 use super::mailbox::Receiver;
-use super::{Shared, SystemClock};
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
-use strait_engine::ports::{BlockRef, Chain, Clock, Store};
-use strait_engine::{Effect, Engine, Input, Staged};
+use strait_engine::ports::{Clock, Store};
+use strait_engine::{Engine, Input, Staged};
 use strait_protocol::{Command, Token};
 use strait_types::ChannelId;
 use tokio::sync::OwnedSemaphorePermit;
@@ -45,18 +45,6 @@ impl<M> From<Input> for Message<M> {
     fn from(input: Input) -> Message<M> {
         Message::Input(Box::new(input))
     }
-}
-
-/// What the threads of a machine are made of.
-pub(crate) struct Parts {
-    pub(crate) chain: Box<dyn Chain>,
-    pub(crate) store: Box<dyn Store>,
-    /// Where the chain is followed from.
-    pub(crate) known: Vec<BlockRef>,
-    pub(crate) poll: Duration,
-    pub(crate) clock: SystemClock,
-    /// Of what the start alone brought about, and is durable.
-    pub(crate) first_effects: Vec<Effect>,
 }
 
 /// What the committer takes, in order.

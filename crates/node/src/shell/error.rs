@@ -21,6 +21,11 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("the system gives no thread: {0}; raise the limit on threads")]
     Thread(std::io::Error),
+    /// A bug: the recovery panicked.
+    #[error(
+        "recovering from the store failed by a bug, the log says where; please report it, and keep the data"
+    )]
+    Recovery,
 }
 
 /// Why the node did not do what it was asked; nothing has moved unless it says so.

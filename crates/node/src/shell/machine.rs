@@ -1,5 +1,6 @@
 //! What a shell drives: a node's engine, or a tower. Both take the same inputs and give out the same effects.
 
+use strait_engine::ports::BlockRef;
 use strait_engine::tower::Tower;
 use strait_engine::{Engine, Input, Staged};
 
@@ -11,6 +12,8 @@ pub(crate) trait Machine: Send + 'static {
     fn round(&mut self, now_ms: u64) -> Option<Staged>;
     /// When [`Input::Tick`] is next needed, in milliseconds since the Unix epoch.
     fn next_tick(&self) -> Option<u64>;
+    /// Where it follows the chain from.
+    fn known_blocks(&self) -> Vec<BlockRef>;
     /// Makes a clean stop cheap to start from.
     fn checkpoint(&mut self);
 }
@@ -26,6 +29,10 @@ impl Machine for Engine {
 
     fn next_tick(&self) -> Option<u64> {
         Engine::next_tick(self)
+    }
+
+    fn known_blocks(&self) -> Vec<BlockRef> {
+        Engine::known_blocks(self)
     }
 
     fn checkpoint(&mut self) {
@@ -44,6 +51,10 @@ impl Machine for Tower {
 
     fn next_tick(&self) -> Option<u64> {
         Tower::next_tick(self)
+    }
+
+    fn known_blocks(&self) -> Vec<BlockRef> {
+        Tower::known_blocks(self)
     }
 
     // Its records are whole as they are.

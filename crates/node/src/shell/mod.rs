@@ -30,18 +30,18 @@ pub use watchtower::{Watchtower, WatchtowerConfig};
 
 use crate::transport::{Limits, LinkKind, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use chain_thread::Task;
-use engine_thread::{Message, Parts};
+use engine_thread::Message;
 use futures_util::future::BoxFuture;
 use shared::{Questions, Shared};
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use strait_engine::ports::{Chain, Clock, Rng, Store};
+use strait_engine::ports::{Chain, Rng, Store};
 use strait_engine::{Alarms, Engine, Policy};
 use strait_protocol::{RulesProvider, Settings, Signer};
 use strait_types::{Address, Domain, Participant};
-use threads::{Threads, forward, hang_up, join, spawn_threads};
+use threads::{Threads, forward, hang_up, join, recover, spawn_threads};
 use towers::OwnTowers;
 pub(crate) use towers::not_served;
 
@@ -128,7 +128,7 @@ impl Node {
     pub fn start(
         config: NodeConfig,
         chain: Box<dyn Chain>,
-        mut store: Box<dyn Store>,
+        store: Box<dyn Store>,
     ) -> BoxFuture<'static, Result<Node, StartError>> {
         Box::pin(async move {
             let domain = Domain::new(chain.chain_id(), chain.adjudicator());
@@ -137,35 +137,25 @@ impl Node {
                 NetworkConfig { listen: Listen::Off, kind: LinkKind::Tower, ..network_config.clone() };
             // Whatever else is taken: peers do not choose where this node's money goes.
             let policy = Policy { payout: Some(config.payout), ..config.policy };
-            let mut engine = Engine::recover(
-                domain,
-                config.signer.clone(),
-                policy,
-                config.settings,
-                store.as_ref(),
-                config.restored,
-            )?;
-            engine.set_alarms(config.alarms);
-            for (app, error) in engine.set_rules(config.rules) {
-                tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
-            }
-            let signers: Vec<_> = config.towers.iter().map(TowerAddress::signer).collect();
-            engine.recover_towers(&signers, store.as_ref())?;
             let invoices = Arc::new(InvoiceBook::default());
-            engine.set_invoices(invoices.clone());
-            let clock = SystemClock::start();
-            // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
-            let first_effects = match engine.round(clock.now_ms()) {
-                Some(staged) => staged.commit(store.as_mut())?,
-                None => Vec::new(),
+            let shared = Arc::new(Shared::new(config.capacity));
+            let from = Recovery {
+                domain,
+                signer: config.signer.clone(),
+                policy,
+                settings: config.settings,
+                restored: config.restored,
+                alarms: config.alarms,
+                rules: config.rules,
+                towers: config.towers.iter().map(TowerAddress::signer).collect(),
+                invoices: invoices.clone(),
             };
+            let recovered = recover(store, &shared, move |store| from.recover(store)).await?;
             let (network, events) = Network::start(network_config).await?;
             let (to_towers, tower_events) = Network::start(towers_config).await?;
-            let shared = Arc::new(Shared::new(config.capacity));
-            let known = engine.known_blocks();
-            let parts = Parts { chain, store, known, poll: config.poll, clock, first_effects };
+            let towers = Some(to_towers.clone());
             let (threads, to_engine, chain_tasks) =
-                spawn_threads(engine, parts, &network, Some(to_towers.clone()), &shared)?;
+                spawn_threads(recovered, chain, config.poll, &network, towers, &shared)?;
             tokio::spawn(hang_up(shared.clone(), network.clone(), to_engine.clone()));
             tokio::spawn(forward(events, to_engine.clone()));
             tokio::spawn(towers::forward(tower_events, to_engine.clone()));
@@ -260,6 +250,33 @@ impl Node {
             self.towers.network.shutdown().await;
             join(&self.threads, &self.shared).await;
         })
+    }
+}
+
+/// What the engine is recovered with, beside the store.
+struct Recovery {
+    domain: Domain,
+    signer: Arc<dyn Signer>,
+    policy: Policy,
+    settings: Settings,
+    restored: bool,
+    alarms: Alarms,
+    rules: Arc<dyn RulesProvider>,
+    towers: Vec<Address>,
+    invoices: Arc<InvoiceBook>,
+}
+
+impl Recovery {
+    fn recover(self, store: &dyn Store) -> Result<Engine, StartError> {
+        let mut engine =
+            Engine::recover(self.domain, self.signer, self.policy, self.settings, store, self.restored)?;
+        engine.set_alarms(self.alarms);
+        for (app, error) in engine.set_rules(self.rules) {
+            tracing::warn!(%app, %error, "an installed app is not run any more: nothing is played in its channels");
+        }
+        engine.recover_towers(&self.towers, store)?;
+        engine.set_invoices(self.invoices);
+        Ok(engine)
     }
 }
 

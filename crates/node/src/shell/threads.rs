@@ -1,19 +1,20 @@
 //! The threads of a node, from their start to their end, and what brings the network's events to them.
 
 use super::chain_thread::Task;
-use super::engine_thread::{Message, Parts};
+use super::engine_thread::{Message, Work};
 use super::machine::Machine;
 use super::mailbox::{self, mailbox};
 use super::shared::Shared;
-use super::{StartError, chain_thread, committer, engine_thread};
+use super::{StartError, SystemClock, chain_thread, committer, engine_thread};
 use crate::transport::{Network, NetworkEvent, NetworkEvents};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel, sync_channel};
 use std::thread::JoinHandle;
-use strait_engine::Input;
-use strait_engine::ports::Chain;
-use tokio::sync::Semaphore;
+use std::time::Duration;
+use strait_engine::ports::{BlockRef, Chain, Clock, Store};
+use strait_engine::{Effect, Input};
+use tokio::sync::{Semaphore, oneshot};
 
 /// Waits until the threads have ended.
 pub(super) async fn join(threads: &tokio::sync::Mutex<Option<Threads>>, shared: &Arc<Shared>) {
@@ -30,19 +31,76 @@ pub(super) async fn join(threads: &tokio::sync::Mutex<Option<Threads>>, shared: 
     drop(joined.await);
 }
 
+/// A machine that was recovered, on the thread that runs it from then on: what takes the place of what it read is allocated
+/// by the same thread, and fits where that lay. Dropped, the thread ends.
+pub(super) struct Recovered<M: Machine> {
+    thread: JoinHandle<()>,
+    pub(super) to_machine: mailbox::Sender<Message<M>>,
+    work: Receiver<Work>,
+    ready: Ready,
+}
+
+/// What the other threads begin with.
+struct Ready {
+    store: Box<dyn Store>,
+    /// Where the chain is followed from.
+    known: Vec<BlockRef>,
+    /// Of what the start alone brought about, and is durable.
+    first_effects: Vec<Effect>,
+}
+
+/// Starts a machine's thread, and awaits that it has built the machine from the store.
+pub(super) async fn recover<M: Machine>(
+    store: Box<dyn Store>,
+    shared: &Arc<Shared>,
+    build: impl FnOnce(&dyn Store) -> Result<M, StartError> + Send + 'static,
+) -> Result<Recovered<M>, StartError> {
+    let (to_machine, from_callers) = mailbox();
+    let (to_committer, work) = sync_channel(1);
+    let (tell, told) = oneshot::channel();
+    let running = shared.clone();
+    let thread = spawn("strait-engine", shared, move || {
+        let clock = SystemClock::start();
+        match recover_here(store, &clock, build) {
+            Err(error) => drop(tell.send(Err(error))),
+            Ok((machine, ready)) => {
+                if tell.send(Ok(ready)).is_ok() {
+                    engine_thread::run(machine, &from_callers, &to_committer, &running, &clock);
+                }
+            }
+        }
+    })?;
+    let ready = told.await.map_err(|_| StartError::Recovery)??;
+    Ok(Recovered { thread, to_machine, work, ready })
+}
+
+fn recover_here<M: Machine>(
+    mut store: Box<dyn Store>,
+    clock: &SystemClock,
+    build: impl FnOnce(&dyn Store) -> Result<M, StartError>,
+) -> Result<(M, Ready), StartError> {
+    let mut machine = build(store.as_ref())?;
+    // What the start alone brings about is durable before anyone is talked to: that the data is a backup, say.
+    let first_effects = match machine.round(clock.now_ms()) {
+        Some(staged) => staged.commit(store.as_mut())?,
+        None => Vec::new(),
+    };
+    let known = machine.known_blocks();
+    Ok((machine, Ready { store, known, first_effects }))
+}
+
 /// What becomes of a machine that runs: its threads, and the ways to it and to its chain.
 pub(super) type Running<M> = (Threads, mailbox::Sender<Message<M>>, Arc<Sender<Task>>);
 
 pub(super) fn spawn_threads<M: Machine>(
-    machine: M,
-    parts: Parts,
+    recovered: Recovered<M>,
+    mut chain: Box<dyn Chain>,
+    poll: Duration,
     network: &Network,
     towers: Option<Network>,
     shared: &Arc<Shared>,
 ) -> Result<Running<M>, StartError> {
-    let Parts { mut chain, store, known, poll, clock, first_effects } = parts;
-    let (to_engine, from_callers) = mailbox();
-    let (to_committer, from_engine) = sync_channel(1);
+    let Recovered { thread, to_machine, work, ready: Ready { store, known, first_effects } } = recovered;
     let (to_chain, for_chain) = channel();
     let chain_tasks = wake_by_blocks(chain.as_mut(), &to_chain);
     let committer = committer::Committer {
@@ -56,7 +114,7 @@ pub(super) fn spawn_threads<M: Machine>(
     let chain = chain_thread::ChainThread {
         chain,
         known,
-        engine: to_engine.clone(),
+        engine: to_machine.clone(),
         shared: shared.clone(),
         poll,
         plans: VecDeque::new(),
@@ -69,15 +127,12 @@ pub(super) fn spawn_threads<M: Machine>(
         account: None,
         room: Arc::new(Semaphore::new(chain_thread::MOST_UNREAD)),
     };
-    let engine_shared = shared.clone();
     let threads = Threads {
-        engine: spawn("strait-engine", shared, move || {
-            engine_thread::run(machine, &from_callers, &to_committer, &engine_shared, &clock);
-        })?,
-        store: spawn("strait-store", shared, move || committer.run(first_effects, &from_engine))?,
+        engine: thread,
+        store: spawn("strait-store", shared, move || committer.run(first_effects, &work))?,
         chain: spawn("strait-chain", shared, move || chain.run(&for_chain))?,
     };
-    Ok((threads, to_engine, chain_tasks))
+    Ok((threads, to_machine, chain_tasks))
 }
 
 /// The chain's thread looks when the port hears of a block, as long as what is returned is held.

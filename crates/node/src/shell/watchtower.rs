@@ -1,8 +1,8 @@
 //! A running watchtower: the same threads as a node's, around [`Tower`] instead of an engine.
 
 use super::chain_thread::Task;
-use super::engine_thread::{self, Message};
-use super::{Capacity, NodeError, Shared, StartError, SystemClock, Threads, hang_up, mailbox, spawn_threads};
+use super::engine_thread::Message;
+use super::{Capacity, NodeError, Shared, StartError, Threads, hang_up, mailbox, recover, spawn_threads};
 use crate::transport::{Limits, LinkKind, Listen, Network, NetworkConfig, PeerAddress, TowerAddress};
 use futures_util::future::BoxFuture;
 use std::sync::mpsc::Sender;
@@ -58,16 +58,14 @@ impl Watchtower {
     pub fn start(
         config: WatchtowerConfig,
         chain: Box<dyn Chain>,
-        mut store: Box<dyn Store>,
+        store: Box<dyn Store>,
     ) -> BoxFuture<'static, Result<Watchtower, StartError>> {
         Box::pin(async move {
             let domain = Domain::new(chain.chain_id(), chain.adjudicator());
-            let mut tower = Tower::recover(domain, config.signer.clone(), config.tower, store.as_ref())?;
-            let clock = SystemClock::start();
-            let first_effects = match tower.round(strait_engine::ports::Clock::now_ms(&clock)) {
-                Some(staged) => staged.commit(store.as_mut())?,
-                None => Vec::new(),
-            };
+            let shared = Arc::new(Shared::new(Capacity::default()));
+            let key = config.signer.clone();
+            let build = move |store: &dyn Store| Ok(Tower::recover(domain, key, config.tower, store)?);
+            let recovered = recover(store, &shared, build).await?;
             let signer = config.signer.address();
             let (network, events) = Network::start(NetworkConfig {
                 listen: config.listen,
@@ -79,10 +77,8 @@ impl Watchtower {
                 limits: config.limits,
             })
             .await?;
-            let shared = Arc::new(Shared::new(Capacity::default()));
-            let known = tower.known_blocks();
-            let parts = engine_thread::Parts { chain, store, known, poll: config.poll, clock, first_effects };
-            let (threads, to_tower, chain_tasks) = spawn_threads(tower, parts, &network, None, &shared)?;
+            let (threads, to_tower, chain_tasks) =
+                spawn_threads(recovered, chain, config.poll, &network, None, &shared)?;
             tokio::spawn(hang_up(shared.clone(), network.clone(), to_tower.clone()));
             tokio::spawn(super::threads::forward(events, to_tower.clone()));
             Ok(Watchtower {
