@@ -1,9 +1,10 @@
 //! How games end by agreement: slips are mended, repetitions join, and nothing is signed twice.
 
-use crate::apps::{STAKE, game_settings};
+use crate::apps::{STAKE, game_settings, heap};
 use crate::world::{Crash, World, sticks};
+use strait_engine::Input;
 use strait_protocol::{ChainNews, Command, Outcome, Token};
-use strait_types::{ChannelId, Version};
+use strait_types::{ChannelId, Side, Version};
 
 fn gains(zero: i128) -> Vec<[i128; 2]> {
     vec![[zero, -zero]]
@@ -352,4 +353,58 @@ fn a_game_that_begins_and_is_given_up_at_once_gives_both_back_what_they_put_in()
         ends[usize::from(has_begun)] += 1;
     }
     assert!(ends.iter().all(|ends| *ends > 10), "both kinds occur: {ends:?}");
+}
+
+/// Lets a node take what is under way to it in one round.
+fn take_at_once(world: &mut World, node: usize) {
+    while let Some((peer, to, bytes)) = world.wire.pop_front() {
+        assert_eq!(to, world.signer(node));
+        let now = world.now;
+        world.nodes[node].engine.handle(now, Input::Frame { peer, bytes });
+    }
+    world.round(node).expect("commits");
+}
+
+/// The end that node 0 has asked for is over, and it makes its move on node 1's.
+fn play_goes_on(world: &mut World, id: ChannelId, end: Token) {
+    assert!(world.refusal(0, end).contains("play has gone on"));
+    assert_eq!([0, 1].map(|node| world.app(node, id).state.version), [Version(3); 2]);
+    let moved = world.take(0, id, 1);
+    assert_eq!(world.outcome(0, moved), Some(Ok(Outcome::Moved { version: Version(4) })));
+}
+
+#[test]
+fn an_end_that_the_peer_agreed_to_is_not_written_on_the_move_that_it_made_since() {
+    let (mut world, id) = World::game(9);
+    world.take(0, id, 1);
+    world.ask_end(1, id, 20);
+    world.settle();
+    let end = world.ask_end(0, id, 20);
+    assert!(world.deliver_one(), "the proposal, to which node 1 agrees");
+    // Its answer is slow; once nothing binds node 1 any more its move comes with it.
+    world.now += game_settings().hold_timeout_ms;
+    let left = heap(Side::Zero, world.left(1, id) - 1);
+    let moved = world.command(1, id, Command::Move(left));
+    take_at_once(&mut world, 0);
+    world.settle();
+    assert_eq!(world.outcome(1, moved), Some(Ok(Outcome::Moved { version: Version(3) })));
+    play_goes_on(&mut world, id, end);
+}
+
+#[test]
+fn a_move_that_is_about_to_be_written_comes_before_an_end() {
+    let (mut world, id) = World::game(9);
+    world.take(0, id, 1);
+    world.ask_end(1, id, 20);
+    world.settle();
+    let end = world.ask_end(0, id, 20);
+    let (token, left) = (world.token(), heap(Side::Zero, world.left(1, id) - 1));
+    let (now, command) = (world.now, Command::Move(left));
+    world.nodes[1].engine.handle(now, Input::Command { token, channel: id, command });
+    take_at_once(&mut world, 1);
+    world.settle();
+    assert_eq!(world.outcome(1, token), Some(Ok(Outcome::Moved { version: Version(3) })));
+    assert!(world.refusal(0, end).contains("the peer refused"));
+    let moved = world.take(0, id, 1);
+    assert_eq!(world.outcome(0, moved), Some(Ok(Outcome::Moved { version: Version(4) })));
 }

@@ -169,6 +169,10 @@ impl Channel {
         if let Some(finish) = self.volatile.finish.take_if(|finish| finish.version != version) {
             fail(finish, &CommandError::EndOvertaken, out);
         }
+        if self.volatile.finish.is_none() && self.has_queued_end() {
+            // The peer agreed, and moved or took it back: on the state after that it would be no end, and we could not move.
+            self.volatile.queue.pop_front();
+        }
         // What the peer has agreed to is written as it was proposed.
         if self.volatile.link != Link::Up || !self.durable.pending.is_empty() || self.has_queued_end() {
             return;
@@ -215,7 +219,8 @@ impl Channel {
 
     fn judge_finish(&self, ctx: &Context<'_>, operation: &Operation) -> Result<(), Rule> {
         let Operation::Finish { outcome, valid_until } = operation else { return Err(Rule::Unsupported) };
-        if !self.is_to_move() || !self.durable.pending.is_empty() {
+        // A move of ours that is about to be written is not taken back for it.
+        if !self.is_to_move() || !self.durable.pending.is_empty() || !self.volatile.queue.is_empty() {
             return Err(Rule::NotWriter);
         }
         if self.head().state.is_final {
