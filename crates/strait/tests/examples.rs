@@ -22,6 +22,7 @@ use strait::{
     Address, Amount, Api, AppInstall, AppOpen, AppPosition, AssetAmount, B256, ChannelMove, ChannelRef,
     HistoryEntry, HistoryQuery, Node, Pay, Policy, Scope, U256,
 };
+use strait_types::Side;
 use tokio::net::TcpListener;
 use world::{World, soon};
 
@@ -111,6 +112,28 @@ async fn a_node_with_two_places_finds_its_data_again() {
     node.stop().await;
 }
 
+#[test]
+fn connect_four_says_in_words_who_plays_what_and_who_won() {
+    use strait_examples::connect_four::Standing;
+    let waits = connect_four::waiting(3, false, Side::One);
+    assert_eq!(waits, "You play O. Waits for the other, who plays X.");
+    assert!(connect_four::waiting(0, false, Side::Zero).starts_with("You play X. Play begins when"));
+    assert_eq!(connect_four::result(Standing::Won(Side::One), Side::One), "You won");
+    assert_eq!(connect_four::result(Standing::Won(Side::One), Side::Zero), "The other won");
+    assert!(connect_four::result(Standing::Draw, Side::Zero).starts_with("A draw"));
+}
+
+#[test]
+fn connect_four_forgets_what_was_typed_before_the_turn() {
+    let (sender, lines) = std::sync::mpsc::channel();
+    for early in ["3", "4"] {
+        sender.send(early.to_owned()).expect("typed");
+    }
+    connect_four::discard(&lines);
+    sender.send("5".to_owned()).expect("typed");
+    assert_eq!(lines.recv().as_deref(), Ok("5"));
+}
+
 /// Two nodes of two people, from the code's installation to the payout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_people_play_connect_four() {
@@ -159,15 +182,20 @@ async fn two_people_play_connect_four() {
         move |_: &strait_examples::connect_four::Board| left.next()
     };
     let (mut hers, mut his) = (columns([3, 3, 3, 3]), columns([4, 9, 4, 4]));
+    let (mut told_her, mut told_him) = (Vec::new(), Vec::new());
+    let mut say_to_her = |text: &str| told_her.push(text.to_owned());
+    let mut say_to_him = |text: &str| told_him.push(text.to_owned());
     let games = async {
         tokio::join!(
-            connect_four::play(&*alice, channel, &mut hers),
-            connect_four::play(&*bob, channel, &mut his)
+            connect_four::play(&*alice, channel, &mut hers, &mut say_to_her),
+            connect_four::play(&*bob, channel, &mut his, &mut say_to_him)
         )
     };
     let (alices, bobs) = soon("the game", games).await;
-    let won = strait_examples::connect_four::Standing::Won(strait_types::Side::Zero);
-    assert_eq!((alices.expect("played"), bobs.expect("played")), (won, won));
+    let won = strait_examples::connect_four::Standing::Won(Side::Zero);
+    assert_eq!((alices.expect("played"), bobs.expect("played")), ((Side::Zero, won), (Side::One, won)));
+    assert!(told_her.iter().any(|line| line == "Your turn: you play X."), "{told_her:?}");
+    assert!(told_him.iter().any(|line| line == "Your turn: you play O."), "{told_him:?}");
     soon("the payout", async {
         while chain.balance(Address::repeat_byte(0xb0)).is_zero() {
             tokio::task::yield_now().await;
