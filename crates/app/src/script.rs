@@ -56,8 +56,10 @@ pub struct Script {
 pub struct Step {
     /// The state that the step leads to, or would have led to; none if it can't be read or has no version.
     pub state: Option<State>,
-    /// Its app data, field by field.
+    /// Its app data, field by field, for people.
     pub data: String,
+    /// The same by name, each value as a text; none when the data do not fit the fields.
+    pub fields: Option<Value>,
     /// What each side gains or loses, per asset, if nobody moves any more; or why the step is not taken.
     pub outcome: Result<Vec<[i128; 2]>, String>,
     /// Gas of `validTransition` and `verdict`; the start is only judged.
@@ -136,8 +138,9 @@ impl Script {
 
     fn step(&self, state: Option<State>, outcome: Result<Vec<[i128; 2]>, String>, gas: [u64; 2]) -> Step {
         let data = state.as_ref().map(|state| words::show(&self.fields, &state.app_data));
+        let fields = state.as_ref().and_then(|state| words::named(&self.fields, &state.app_data));
         let is_beyond_stakes = outcome.as_ref().is_ok_and(|outcome| self.is_beyond_stakes(outcome));
-        Step { state, data: data.unwrap_or_default(), outcome, gas, is_beyond_stakes }
+        Step { state, data: data.unwrap_or_default(), fields, outcome, gas, is_beyond_stakes }
     }
 
     fn is_beyond_stakes(&self, outcome: &[[i128; 2]]) -> bool {
@@ -194,6 +197,8 @@ mod tests {
         let told: Vec<_> = steps.iter().map(|step| (step.data.as_str(), step.outcome.clone())).collect();
         assert_eq!(told[0], ("stake 100, sticks 5", Ok(vec![[-100, 100]])));
         assert_eq!(told[1], ("stake 100, sticks 3", Ok(vec![[100, -100]])));
+        assert_eq!(steps[1].fields, Some(serde_json::json!({"stake": "100", "sticks": "3"})));
+        assert_eq!(steps[3].fields, None, "one byte is no such data");
         let refused = |index: usize| told[index].1.clone().expect_err("refused");
         assert_eq!(refused(2), "validTransition reverted: TakeOneToThree(3, 3)");
         assert_eq!(refused(3), "validTransition reverted: no reason given");

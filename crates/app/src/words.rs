@@ -38,8 +38,7 @@ impl Fields {
 
     /// The values by their names, as texts; none when the data are of another length.
     pub fn named(&self, data: &[u8]) -> Option<Value> {
-        let words = words(&self.0, data).filter(|_| !self.is_empty())?;
-        Some(words.map(|(field, word)| (field.name.clone(), Value::from(field.of.show(word)))).collect())
+        named(&self.0, data)
     }
 
     /// The app data of values in JSON, in the fields' order, or of one hexadecimal text.
@@ -67,6 +66,12 @@ impl Fields {
             data.len()
         )
     }
+}
+
+/// The values by their names, as texts; none without fields, or when the data are of another length.
+pub(crate) fn named(fields: &[Field], data: &[u8]) -> Option<Value> {
+    let words = words(fields, data).filter(|_| !fields.is_empty())?;
+    Some(words.map(|(field, word)| (field.name.clone(), Value::from(field.of.show(word)))).collect())
 }
 
 /// JSON in which whole numbers that are too long to be one there are texts, as fields take them.

@@ -34,7 +34,11 @@ fn a_new_app_is_fit_and_plays() {
     assert!(played.status.success(), "{}", text(&played.stderr));
     let played: Value = serde_json::from_slice(&played.stdout).expect("JSON");
     let last = &played["steps"][3];
-    assert_eq!(last["data"], "stake 100, sticks 0");
+    assert_eq!(last["fields"], json!({"stake": "100", "sticks": "0"}));
+    assert!(
+        last["data"].as_str().is_some_and(|data| data.starts_with("0x") && data.len() == 2 + 128),
+        "{last}"
+    );
     assert_eq!(last["if_nobody_moves"], json!([["100", "-100"]]));
 }
 

@@ -6,11 +6,12 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use strait_app::{GAS_LIMIT, Script, Step};
+use strait_types::Bytes;
 
 /// Options of `strait app run`.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1]\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"stakes\": [[100, 100]],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play stands where it stood. Exit code: 1 when a move was refused."
+    after_help = "Examples:\n  strait app run artifact.json play.json\n  strait app run artifact.json play.json --json | jq .steps[-1].fields\n\nA play, with the fields of the app data's structure in their order:\n  { \"data\": [\"uint128 stake\", \"uint8 sticks\"],\n    \"stakes\": [[100, 100]],\n    \"start\": { \"writer\": 0, \"deltas\": [[0, 0]], \"data\": [100, 5] },\n    \"moves\": [{ \"data\": [100, 3] }, { \"data\": [100, 0], \"writer\": 0 }] }\nA move without `writer` hands over to the other side; one without `deltas` moves no money. After a refused move the play stands where it stood. Exit code: 1 when a move was refused."
 )]
 pub(crate) struct RunArgs {
     /// What the compiler wrote: JSON with `abi` and `deployedBytecode`.
@@ -45,7 +46,8 @@ fn value(step: &Step) -> Value {
     json!({
         "version": state.map(|state| state.version.0),
         "writer": state.map(|state| state.writer.index()),
-        "data": step.data,
+        "data": state.map(|state| Bytes::from(state.app_data.clone())),
+        "fields": step.fields,
         "gas": step.gas,
         "if_nobody_moves": step.outcome.as_ref().ok().map(|deltas| pairs(deltas)),
         "is_beyond_stakes": step.is_beyond_stakes,
