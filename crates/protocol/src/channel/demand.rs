@@ -51,10 +51,20 @@ impl Channel {
             self.check_demand()?;
         }
         let is_admitted = self.is_admitted() && !self.is_unfunded();
-        if is_admitted || closes && !self.knows_nothing_of_chain() {
+        if is_admitted || closes && !self.knows_nothing_of_chain() && !self.is_unfunded() {
             return Ok(());
         }
         Err(self.lacking_deposit(closes))
+    }
+
+    /// Ends what waits in a channel that holds nothing: a peer that has heard of no deposit gives no pen away.
+    pub(super) fn fail_unfunded(&mut self, out: &mut Outputs) {
+        if !self.volatile.queue.is_empty() {
+            self.fail_payments(&self.lacking_deposit(false), out);
+        }
+        if let Some(intent) = self.volatile.intent.take_if(|intent| !intent.is_proposed()) {
+            out.done(Some(intent.token()), Err(self.lacking_deposit(true)));
+        }
     }
 
     /// What lacks where too little was put in.

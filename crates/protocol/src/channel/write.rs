@@ -126,8 +126,8 @@ impl Channel {
         if self.durable.execution.as_ref().is_some_and(|execution| execution.is_final) {
             self.fail_waiting(&CommandError::NotOpen, out);
         }
-        if !self.volatile.queue.is_empty() && self.is_unfunded() {
-            self.fail_payments(&self.lacking_deposit(false), out);
+        if self.is_unfunded() {
+            self.fail_unfunded(out);
         }
         if !self.volatile.queue.is_empty()
             && let Err(error) = self.check_demand()
@@ -158,7 +158,7 @@ impl Channel {
     }
 
     /// What moves money does not wait for a deposit that may never come; the agreed end needs none.
-    fn fail_payments(&mut self, error: &CommandError, out: &mut Outputs) {
+    pub(super) fn fail_payments(&mut self, error: &CommandError, out: &mut Outputs) {
         for queued in std::mem::take(&mut self.volatile.queue) {
             match queued.operation {
                 Operation::Finalise { .. } => self.volatile.queue.push_back(queued),

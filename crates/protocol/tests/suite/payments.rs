@@ -383,6 +383,29 @@ fn whoever_asks_for_the_pen_does_not_wait_for_a_deposit_that_a_reorg_took_for_ev
 }
 
 #[test]
+fn a_channel_that_a_reorg_has_emptied_is_not_closed_with_a_peer_that_never_heard_of_a_deposit() {
+    let mut world = World::with(1, &[settings(), settings()]);
+    world.connect();
+    world.run();
+    let event = AdjudicatorEvent::Deposited {
+        channel: world.id,
+        side: Side::One,
+        asset: AssetIndex(0),
+        amount: amount(10),
+    };
+    let deposited = ChainDelta::Event { block: 1, time: 1, event };
+    world.drive(Side::One, |channel, ctx, out| channel.chain(ctx, deposited, out));
+    let waiting = world.command(Side::One, Command::Close);
+    world.run();
+    assert_eq!(world.ended(waiting), None, "the other side may hear of the deposit");
+    world.drive(Side::One, |channel, ctx, out| channel.chain(ctx, ChainDelta::Rollback { to: 0 }, out));
+    assert_eq!(world.error(waiting), Some(&CommandError::NothingDeposited));
+    let late = world.command(Side::One, Command::Close);
+    world.run();
+    assert_eq!(world.error(late), Some(&CommandError::NothingDeposited));
+}
+
+#[test]
 fn a_hold_outlives_neither_a_crash_nor_a_new_connection_wrongly() {
     let mut world = cautious_payee();
     let token = world.pay(Side::Zero, 4);
