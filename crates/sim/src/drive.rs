@@ -237,6 +237,7 @@ impl World {
                 self.learn_of_child(*id, opening);
             }
             self.check_closings(node, &record)?;
+            self.check_end(node, channel, &record)?;
             let book = self.nodes[node].books.entry(channel).or_default();
             let bound = match &record {
                 Record::Wrote(update) => Some(update.version),

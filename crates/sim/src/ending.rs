@@ -229,19 +229,22 @@ impl World {
         let phase = self.chain.with(|chain| money::status(chain, id))?.phase;
         // Locks that a lost disk knew, and a lying peer keeps to itself, nobody can unlock.
         let forgotten = self.book_of_claims(self.honest_node(id), id).is_none();
-        Ok(phase == Phase::Closed || phase == Phase::Settled && forgotten || self.is_given_up_empty(id)?)
+        Ok(phase == Phase::Closed || phase == Phase::Settled && forgotten || self.is_left_empty(id)?)
     }
 
-    /// A game into which nobody has put anything holds nobody: who gives it up needs no transaction.
-    fn is_given_up_empty(&self, id: ChannelId) -> Result<bool, Broken> {
-        let is_given_up = self.view(self.honest_node(id), id).is_some_and(|view| view.phase == "closed");
+    /// A channel into which nobody has put anything holds nobody: who gives up a game needs no transaction, and a node may
+    /// forget what its peer has offered.
+    fn is_left_empty(&self, id: ChannelId) -> Result<bool, Broken> {
+        let node = self.honest_node(id);
+        let is_given_up = self.view(node, id).is_some_and(|view| view.phase == "closed");
+        let is_left = is_given_up || self.book(node, id).is_none();
         for asset in 0..self.channels[&id].params.assets.len() {
             let funds = self.chain.with(|chain| money::funds(chain, id, asset))?;
             if funds.deposited.iter().any(|amount| !amount.is_zero()) {
                 return Ok(false);
             }
         }
-        Ok(is_given_up)
+        Ok(is_left)
     }
 
     fn are_closed(&self, ids: &[ChannelId]) -> Result<bool, Broken> {

@@ -14,6 +14,7 @@ mod children;
 mod dice;
 mod drive;
 mod ending;
+mod ends;
 mod failure;
 mod games;
 mod genesis;

@@ -215,6 +215,9 @@ impl World {
             return Ok(());
         }
         let honest = self.plan.is_honest(node);
+        if let (Progress::Done(result), true) = (&progress, honest) {
+            self.count_end(self.wishes.contains_key(&token), result);
+        }
         let is_done = matches!(progress, Progress::Done(Ok(_)));
         let call = self.calls.end(node, token, progress)?;
         let name = call.name;

@@ -143,11 +143,12 @@ impl World {
         if self.parent_of(id).is_some_and(|parent| self.is_decided_by_chain(parent)) {
             return None;
         }
-        let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
-        if zero.phase != "open" || one.phase != "open" {
-            // What was in flight when a dispute began is decided by the chain.
+        if views.iter().flatten().any(|view| view.phase != "open") {
+            // What was in flight when a dispute began is decided by the chain. Of a game that was given up before anybody had
+            // put anything in the other may never hear.
             return None;
         }
+        let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
         if let Some(reason) = self.unanswered(id) {
             return Some(reason);
         }

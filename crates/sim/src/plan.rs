@@ -83,6 +83,9 @@ impl Role {
 /// An endpoint that does not answer for longer than a fraction of every margin is one that an operator replaces.
 const LONGEST_STALL: u64 = 100_000;
 
+/// Of 1,000 games: nobody puts the stakes in at once, and perhaps never.
+const UNSTAKED: u64 = 100;
+
 /// What the channels refer to on chain.
 #[derive(Clone, Copy)]
 pub(crate) struct Places {
@@ -322,6 +325,9 @@ fn game_channel(
         plan.params.participants[side.index()].payout = Address::from_slice(&keccak256(bytes)[12..]);
     }
     plan.deposits = [vec![stake], vec![stake + dice.pick(&[0, 0, 5])]];
+    if dice.chance(UNSTAKED) {
+        plan.deposits = [vec![0], vec![0]];
+    }
     plan.game = Some(GamePlan { game, stake, size });
     Some(plan)
 }

@@ -6,7 +6,7 @@ use crate::plan::{GamePlan, Role};
 use crate::queue::Event;
 use crate::world::World;
 use strait_engine::Input;
-use strait_protocol::{AppMove, AppView, Command, Token};
+use strait_protocol::{AppMove, AppView, ChannelView, Command, Token};
 use strait_types::{AssetIndex, B256, ChannelId, keccak256};
 
 /// Of the installation of an app, which is no command of a channel.
@@ -61,22 +61,16 @@ impl World {
         let Some(view) = self.view(node, id) else { return Ok(()) };
         let Some(app) = &view.app else { return Ok(()) };
         if app.state.version.0 == 0 {
-            if self.parent_of(id).is_some() {
-                return Ok(());
-            }
-            let has_staked = view.balances[0].deposited[0].units() + view.balances[0].arriving[0].units()
-                >= plan.stake.into();
-            let waits = self.calls.open().any(|(_, call)| call.node == node && call.channel == id);
-            if view.phase == "open" && !has_staked && !waits && self.users.chance(100) {
-                return self.deposit(node, id, AssetIndex(0), plan.stake);
-            }
-            return Ok(());
+            return self.come_to_play(node, id, plan, &view);
         }
         if app.in_flight || app.state.is_final || matches!(view.phase, "settled" | "closed") {
             return Ok(());
         }
         if plan.game.is_over(&app.state) {
             return self.finish(node, id, plan.game, app);
+        }
+        if self.talks_of_end(node, id, &view, app)? {
+            return Ok(());
         }
         if !app.our_turn {
             return self.wait_for_peer(node, id, view.phase);
@@ -88,6 +82,26 @@ impl World {
             return Ok(());
         }
         self.make_move(node, id, plan.game, app)
+    }
+
+    /// Before play has begun.
+    fn come_to_play(
+        &mut self,
+        node: usize,
+        id: ChannelId,
+        plan: GamePlan,
+        view: &ChannelView,
+    ) -> Result<(), Broken> {
+        let waits = self.calls.open().any(|(_, call)| call.node == node && call.channel == id);
+        if waits || self.takes_stakes_back(node, id, view)? || self.parent_of(id).is_some() {
+            return Ok(());
+        }
+        let has_staked =
+            view.balances[0].deposited[0].units() + view.balances[0].arriving[0].units() >= plan.stake.into();
+        if view.phase == "open" && !has_staked && self.users.chance(100) {
+            return self.deposit(node, id, AssetIndex(0), plan.stake);
+        }
+        Ok(())
     }
 
     fn make_move(&mut self, node: usize, id: ChannelId, game: Game, app: &AppView) -> Result<(), Broken> {
@@ -116,12 +130,11 @@ impl World {
         let Some(outcome) = game.verdict(&app.state).filter(|_| !asked && !self.ends_by_force(id)) else {
             return Ok(());
         };
-        self.report.count("operation", "finish");
-        self.command(node, id, "finish", Command::Finish { outcome })
+        self.ask_for_end(node, id, "finish", outcome)
     }
 
     /// Whether a user has ordered to end a channel without the peer.
-    fn ends_by_force(&self, id: ChannelId) -> bool {
+    pub(crate) fn ends_by_force(&self, id: ChannelId) -> bool {
         let Some(plan) = self.channels.get(&id) else { return false };
         let is_forced = |of: ChannelId| {
             plan.nodes.iter().any(|node| self.book(*node, of).is_some_and(|book| book.force_close))

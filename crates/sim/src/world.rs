@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use strait_chain::SharedChain;
 use strait_engine::ports::TxHash;
+use strait_protocol::Token;
 use strait_types::{B256, ChannelId, Domain, Side, State};
 
 /// More than any run needs: a loop that does not end is a fault, too.
@@ -51,6 +52,8 @@ pub(crate) struct World {
     pub(crate) offered: BTreeMap<u64, Option<GamePlan>>,
     pub(crate) block_ms: u64,
     pub(crate) calls: Calls,
+    /// The ends of games that users have asked for, by command.
+    pub(crate) wishes: BTreeMap<Token, Vec<[i128; 2]>>,
     pub(crate) signed: Signed,
     /// The last state that the contract has recorded of each channel.
     pub(crate) recorded: BTreeMap<ChannelId, B256>,
@@ -71,6 +74,10 @@ pub(crate) struct World {
     pub(crate) weather: Dice,
     pub(crate) users: Dice,
     pub(crate) lies: Dice,
+    /// Of players who would end a game.
+    pub(crate) ends: Dice,
+    /// They propose ends while a game goes on.
+    pub(crate) bargains: bool,
     events: u64,
 }
 
@@ -88,6 +95,7 @@ impl World {
             Node::new(number, plan.settings[number].clone(), account, liar)
         };
         let nodes = (0..plan.nodes).map(node).collect();
+        let mut ends = Dice::new(seed, 11);
         let id = |channel: &ChannelPlan| channel.params.id(domain.chain_id(), domain.adjudicator());
         World {
             channels: plan.channels.iter().map(|channel| (id(channel), channel.clone())).collect(),
@@ -108,6 +116,7 @@ impl World {
             offered: BTreeMap::new(),
             block_ms: plan.chain.block_ms,
             calls: Calls::default(),
+            wishes: BTreeMap::new(),
             signed: Signed::default(),
             recorded: BTreeMap::new(),
             closed: BTreeSet::new(),
@@ -121,6 +130,8 @@ impl World {
             weather: Dice::new(seed, 1),
             users: Dice::new(seed, 2),
             lies: Dice::new(seed, 3),
+            bargains: crate::ends::bargain(&mut ends),
+            ends,
             events: 0,
             plan,
             domain,

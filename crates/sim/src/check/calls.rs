@@ -34,8 +34,13 @@ pub(crate) struct Calls {
 }
 
 impl Calls {
+    /// That of the command that begins next.
+    pub(crate) fn next_token(&self) -> Token {
+        self.by_token.len() as Token
+    }
+
     pub(crate) fn begin(&mut self, call: Call) -> Token {
-        let token = self.by_token.len() as Token;
+        let token = self.next_token();
         self.by_token.insert(token, call);
         token
     }
