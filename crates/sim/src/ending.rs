@@ -10,7 +10,7 @@ use strait_engine::ports::Chain;
 use strait_protocol::Command;
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::abi::views::Phase;
-use strait_types::{ChannelId, Side, U256};
+use strait_types::{ChannelId, Side, State, U256};
 
 /// Most of 1,000 transactions that are lost, or requests that fail, while deadlines run: who reaches the chain with
 /// none of a dozen attempts loses what a deadline guards, and no protocol can help.
@@ -264,7 +264,7 @@ impl World {
 
     /// Property 2: who kept to the protocol has on chain what its journal says, or more.
     pub(crate) fn final_account(&mut self) -> Result<(), Broken> {
-        let deposited = self.deposited()?;
+        let (deposited, words) = (self.deposited()?, self.last_words()?);
         for (id, plan) in self.channels.clone() {
             let unanswered = self.unanswered(id);
             Property::Progress.check(unanswered.is_none(), || unanswered.clone().unwrap_or_default())?;
@@ -279,22 +279,37 @@ impl World {
                 // What it came to is paid by its parent.
                 continue;
             }
+            self.check_taken_over(id, &plan)?;
             for asset in 0..plan.params.assets.len() {
                 let put = deposited.get(&(id, asset)).copied().unwrap_or_default();
-                let mut sum = U256::ZERO;
-                for side in Side::BOTH {
-                    let paid = self.chain.with(|chain| money::paid(chain, &plan, side, asset))?;
-                    sum += paid;
-                    self.check_paid(id, plan.nodes[side.index()], asset, put, paid)?;
-                }
-                let total: u128 = put.iter().sum();
-                let locked = self.chain.with(|chain| money::funds(chain, id, asset))?.reserve;
-                Property::Conservation.check(sum + U256::from(locked) == U256::from(total), || {
-                    format!("{id:?} took in {total} of asset {asset}, paid out {sum} and keeps {locked}")
-                })?;
+                self.account_for(id, &plan, asset, put, words.get(&id))?;
             }
         }
         Ok(())
+    }
+
+    /// Of one asset of a channel, into which this much was put.
+    fn account_for(
+        &mut self,
+        id: ChannelId,
+        plan: &ChannelPlan,
+        asset: usize,
+        put: [u128; 2],
+        last_word: Option<&State>,
+    ) -> Result<(), Broken> {
+        let mut paid = [U256::ZERO; 2];
+        for side in Side::BOTH {
+            paid[side.index()] = self.chain.with(|chain| money::paid(chain, plan, side, asset))?;
+            self.check_paid(id, plan.nodes[side.index()], asset, put, paid[side.index()])?;
+        }
+        if let Some(word) = last_word.filter(|_| plan.game.is_none()) {
+            self.check_exact(id, word, asset, put, paid)?;
+        }
+        let (total, sum) = (put.iter().sum::<u128>(), paid[0] + paid[1]);
+        let locked = self.chain.with(|chain| money::funds(chain, id, asset))?.reserve;
+        Property::Conservation.check(sum + U256::from(locked) == U256::from(total), || {
+            format!("{id:?} took in {total} of asset {asset}, paid out {sum} and keeps {locked}")
+        })
     }
 
     /// Events of the canonical chain.

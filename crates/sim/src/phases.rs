@@ -155,6 +155,10 @@ impl World {
         if self.is_ending(id) {
             return None;
         }
+        let mut children = zero.children.iter().chain(&one.children).map(|child| child.child);
+        if let Some(child) = children.find(|child| self.is_finished(*child)) {
+            return Some(format!("{id:?} keeps what was locked for {child:?}, which is finished"));
+        }
         let differ = zero.version != one.version || zero.in_flight + one.in_flight > 0;
         // A restored side waits for its rebase, which comes with the first deposit.
         let knows =

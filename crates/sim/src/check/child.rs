@@ -10,7 +10,7 @@ use strait_types::abi::child;
 use strait_types::{Address, Amount, B256, ChannelId, LockKind};
 
 /// What a child has come to on chain, if it has.
-fn outcome(chain: &DevChain, id: ChannelId) -> Result<Option<[Amount; 2]>, Broken> {
+pub(crate) fn outcome(chain: &DevChain, id: ChannelId) -> Result<Option<[Amount; 2]>, Broken> {
     let unreadable = |error: String| Property::Conservation.broken(format!("no outcome of {id:?}: {error}"));
     let answer = chain.call_from(Address::ZERO, chain.adjudicator(), child::outcome(id));
     let answer = answer.map_err(|error: ChainError| unreadable(error.to_string()))?;
@@ -31,6 +31,24 @@ impl World {
         };
         let mut finals = book.possible().filter(|position| position.state.is_final && gives(position));
         Ok(finals.next().map(|position| position.state.hash()))
+    }
+
+    /// What a child's participants get by the final state that both have signed, as a node knows it.
+    pub(crate) fn signed_end(&self, node: usize, id: ChannelId) -> Option<[Amount; 2]> {
+        let terms = self.terms_of(id)?;
+        let state = &self.book(node, id)?.confirmed().state;
+        let part = |index: usize| terms.amounts[index].signed() + state.allocations[0].delta[index];
+        let amount = |index: usize| Amount::new(u128::try_from(part(index)).ok()?);
+        state.is_final.then_some([amount(0)?, amount(1)?])
+    }
+
+    /// Whether nothing more can come of a child between honest nodes: both have signed its end, or the chain has decided.
+    pub(crate) fn is_finished(&self, id: ChannelId) -> bool {
+        let nodes = self.channels.get(&id).map(|plan| plan.nodes);
+        let is_signed =
+            nodes.is_some_and(|nodes| nodes.iter().all(|node| self.signed_end(*node, id).is_some()));
+        let by_chain = || self.chain.with(|chain| outcome(chain, id));
+        is_signed || by_chain().is_ok_and(|outcome| outcome.is_some())
     }
 
     /// The least that a node is owed of the children whose locks a position of their parent's holds.

@@ -7,5 +7,6 @@ mod child;
 pub(crate) mod durable;
 pub(crate) mod game;
 pub(crate) mod money;
+pub(crate) mod paid;
 pub(crate) mod signed;
 pub(crate) mod step;
