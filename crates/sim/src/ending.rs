@@ -33,14 +33,7 @@ impl World {
                 self.end_by_force(*id)?;
             }
         }
-        let deadline = self.now + self.longest_end();
-        while !self.are_closed(&ids)? {
-            Property::NoHostage.check(self.now < deadline, || self.describe_open(&ids))?;
-            self.run_until(self.now + 4 * self.block_ms)?;
-            for id in &ids {
-                self.repeat_force_close(*id)?;
-            }
-        }
+        self.wait_for_end(&ids)?;
         self.calm_down()?;
         // A reorg may have taken the end back. It counts when it has its confirmations, and a deposit may still wait
         // for its second step.
@@ -50,6 +43,19 @@ impl World {
             && (!self.are_closed(&ids)? || ids.iter().any(|id| self.unanswered(*id).is_some()))
         {
             self.run_until(self.now + self.block_ms)?;
+        }
+        // What came late into a game that was given up empty comes back by a dispute.
+        self.wait_for_end(&ids)
+    }
+
+    fn wait_for_end(&mut self, ids: &[ChannelId]) -> Result<(), Broken> {
+        let deadline = self.now + self.longest_end();
+        while !self.are_closed(ids)? {
+            Property::NoHostage.check(self.now < deadline, || self.describe_open(ids))?;
+            self.run_until(self.now + 4 * self.block_ms)?;
+            for id in ids {
+                self.repeat_force_close(*id)?;
+            }
         }
         Ok(())
     }
