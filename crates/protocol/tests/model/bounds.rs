@@ -12,6 +12,10 @@ pub(crate) struct Bounds {
     pub(crate) locks: [u8; 2],
     /// Locks that either side is shown the preimage of, and settles.
     pub(crate) settlements: [u8; 2],
+    /// Moves of either side in a game, which the channel is for then.
+    pub(crate) moves: [u8; 2],
+    /// Even ends of the game that either side asks for.
+    pub(crate) ends: [u8; 2],
     /// Frames that are lost.
     pub(crate) losses: u8,
     /// Frames that arrive a second time, later.
@@ -38,6 +42,11 @@ impl Bounds {
         self.relapses == 0 && self.challenges == 0
     }
 
+    /// Whether the channel is one with a game.
+    pub(crate) fn plays(&self) -> bool {
+        [self.moves, self.ends] != [[0; 2]; 2]
+    }
+
     pub(crate) fn describe(&self) -> serde_json::Value {
         serde_json::json!({
             "payments": self.payments,
@@ -45,6 +54,8 @@ impl Bounds {
             "closes": self.closes,
             "locks": self.locks,
             "settlements": self.settlements,
+            "moves": self.moves,
+            "ends": self.ends,
             "losses": self.losses,
             "copies": self.copies,
             "deaths": self.deaths,

@@ -7,6 +7,7 @@
 #[path = "../suite/adjudicator.rs"]
 mod adjudicator;
 mod bounds;
+mod game;
 mod world;
 
 use adjudicator::Status;
@@ -68,6 +69,8 @@ enum Step {
     Close(Side),
     Lock(Side),
     Settle(Side),
+    Move(Side),
+    End(Side),
     Deliver { to: Side, frame: Bytes, death: Option<Death> },
     Copy { to: Side, frame: Bytes },
     Lose { to: Side, frame: Bytes },
@@ -91,16 +94,19 @@ impl Model for Runs {
         if world.chain.status == Status::Closed {
             return;
         }
-        let commands: [(_, MakesStep); 5] = [
+        let commands: [(_, MakesStep); 6] = [
             (left.payments, Step::Pay),
             (left.withdrawals, Step::Withdraw),
             (left.closes, Step::Close),
             (left.locks, Step::Lock),
             (left.settlements, Step::Settle),
+            (left.ends, Step::End),
         ];
         for (left, step) in commands {
             steps.extend(Side::BOTH.into_iter().filter(|side| left[side.index()] > 0).map(step));
         }
+        let moves = |side: &Side| left.moves[side.index()] > 0 && world.may_move(*side);
+        steps.extend(Side::BOTH.into_iter().filter(moves).map(Step::Move));
         for (to, frame) in world.network.keys().map(|(to, frame)| (*to, Bytes(frame.clone()))) {
             if left.losses > 0 {
                 steps.push(Step::Lose { to, frame: frame.clone() });
@@ -162,6 +168,14 @@ impl Model for Runs {
                     return None;
                 }
             }
+            Step::Move(side) => {
+                left.moves[side.index()] -= 1;
+                next.make_move(side);
+            }
+            Step::End(side) => {
+                left.ends[side.index()] -= 1;
+                next.ask_for_end(side);
+            }
             Step::Deliver { to, frame, death } => {
                 left.deaths -= u8::from(death.is_some());
                 next.take(to, &frame.0);
@@ -218,7 +232,9 @@ impl Model for Runs {
             // Of nothing else anything would be shown.
             Property::sometimes("everything is done", |_, world: &World| {
                 let left = &world.left;
-                [left.payments, left.withdrawals, left.closes, left.locks] == [[0; 2]; 4]
+                let commands = [left.payments, left.withdrawals, left.closes, left.locks, left.ends];
+                commands == [[0; 2]; 5]
+                    && (left.moves == [0; 2] || world.chain.status == Status::Closed)
                     && world.network.is_empty()
             }),
         ]
@@ -248,6 +264,8 @@ const NONE: Bounds = Bounds {
     closes: [0; 2],
     locks: [0; 2],
     settlements: [0; 2],
+    moves: [0; 2],
+    ends: [0; 2],
     losses: 0,
     copies: 0,
     deaths: 0,
@@ -285,6 +303,19 @@ fn an_honest_side_gets_out_of_a_dispute_over_withdrawals_locks_and_closes() {
     explore("withdrawal, dispute", Bounds { withdrawals: [1, 0], challenges: 1, ..NONE });
     explore("close, dispute", Bounds { closes: [1, 0], challenges: 1, ..NONE });
     explore("lock, dispute", Bounds { locks: [0, 1], settlements: [1, 0], challenges: 1, ..NONE });
+}
+
+#[test]
+fn a_game_is_played_and_ended_from_every_state_of_a_bad_network() {
+    explore("game, repetition", Bounds { moves: [1, 1], copies: 1, ..NONE });
+    explore("game, loss and death", Bounds { moves: [1, 1], losses: 1, deaths: 1, ..NONE });
+    explore("game, agreed end", Bounds { moves: [1, 1], ends: [1, 1], ..NONE });
+}
+
+#[test]
+fn an_honest_player_wins_what_it_can_win_from_every_state_of_a_dispute() {
+    explore("game, dispute", Bounds { moves: [1, 1], challenges: 1, ..NONE });
+    explore("agreed end, dispute", Bounds { moves: [0, 1], ends: [1, 1], challenges: 1, ..NONE });
 }
 
 /// Runs far beyond what can be explored: numbers choose each step.
@@ -328,6 +359,9 @@ fn within_larger_bounds() {
         ("withdrawal, death", Bounds { withdrawals: [1, 0], deaths: 1, steps: 1, ..NONE }),
         ("close, death", Bounds { payments: [0, 1], closes: [1, 0], deaths: 1, ..NONE }),
         ("lock, death", Bounds { locks: [0, 1], settlements: [1, 0], deaths: 1, ..NONE }),
+        ("game, agreed end, loss", Bounds { moves: [1, 1], ends: [1, 1], losses: 1, ..NONE }),
+        ("game, agreed end, death", Bounds { moves: [1, 1], ends: [1, 1], deaths: 1, ..NONE }),
+        ("game, dispute in time", Bounds { moves: [1, 1], challenges: 1, steps: 1, ..NONE }),
         ("dispute in time", Bounds { payments: [0, 1], challenges: 1, steps: 2, censored: 1, ..NONE }),
     ];
     let mut results = serde_json::Map::new();

@@ -3,14 +3,15 @@
 
 use crate::adjudicator::{Adjudicator, Status};
 use crate::bounds::Bounds;
+use crate::game::{TwoMoves, start};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use strait_protocol::{
-    Body, ChainAction, ChainDelta, Channel, Command, Context, Frame, Outputs, Payment, Settings, Signer,
-    Token,
+    Body, ChainAction, ChainDelta, Channel, Command, Context, Frame, Outputs, Payment, Rules, Settings,
+    Signer, Surroundings, Token,
 };
 use strait_types::abi::{AdjudicatorEvent, Record as Recorded};
 use strait_types::{
@@ -42,6 +43,8 @@ pub(crate) struct Setting {
     domain: Domain,
     keys: [SigningKey; 2],
     pub(crate) id: ChannelId,
+    /// Of a channel with a game.
+    rules: Option<&'static dyn Rules>,
 }
 
 /// What may still happen in a run.
@@ -78,6 +81,8 @@ pub(crate) struct World {
     /// Every signature on a state that left a side.
     signed: BTreeMap<(Side, Version), Signature>,
     pub(crate) challenges: u8,
+    /// Who has asked for an end of the game.
+    pub(crate) has_asked: [bool; 2],
     pub(crate) left: Left,
     /// The rule that was broken, if any.
     pub(crate) broken: Option<&'static str>,
@@ -129,21 +134,28 @@ impl World {
             participants: [participant(&keys[0]), participant(&keys[1])],
             challenge_duration: (STEPS * STEP_SECONDS) as u32,
             nonce: 7,
-            app: Address::ZERO,
+            app: if bounds.plays() { Address::repeat_byte(0xa9) } else { Address::ZERO },
             child: B256::ZERO,
             assets: vec![Address::ZERO],
         };
         let id = params.id(domain.chain_id(), domain.adjudicator());
-        let settings = Settings { window: 2, batch: 2, ..Settings::default() };
+        // Nobody loses patience: what waits for a player waits for ever.
+        let settings = Settings { window: 2, batch: 2, move_patience: 0, ..Settings::default() };
+        let rules = bounds.plays().then_some(&TwoMoves as &dyn Rules);
         let node = |side| {
-            let (channel, _) = Channel::open(id, params.clone(), side, settings.clone());
+            let (params, settings) = (params.clone(), settings.clone());
+            let (channel, _) = match rules {
+                None => Channel::open(id, params, side, settings),
+                Some(_) => Channel::open_app(id, params, side, settings, start()),
+            };
             let snapshot = channel.snapshot();
             Node { channel, snapshot, done: BTreeMap::new(), issued: 0, orphans: 0, due: 0, responses: 0 }
         };
         let nodes = Side::BOTH.map(node);
-        let chain = Adjudicator::new(id, &params, domain);
+        let mut chain = Adjudicator::new(id, &params, domain);
+        chain.rules = rules;
         let mut world = World {
-            setting: Arc::new(Setting { domain, keys, id }),
+            setting: Arc::new(Setting { domain, keys, id, rules }),
             nodes,
             network: BTreeMap::new(),
             chain,
@@ -153,6 +165,7 @@ impl World {
             shown: BTreeMap::new(),
             signed: BTreeMap::new(),
             challenges: 0,
+            has_asked: [false; 2],
             left: bounds,
             broken: None,
             fingerprint: 0,
@@ -188,7 +201,7 @@ impl World {
         self.network.hash(&mut hasher);
         self.signed.hash(&mut hasher);
         self.shown.keys().for_each(|version| version.hash(&mut hasher));
-        (self.left, self.broken).hash(&mut hasher);
+        (self.left, self.broken, self.has_asked).hash(&mut hasher);
         self.fingerprint = hasher.finish();
     }
 
@@ -222,7 +235,7 @@ impl World {
             halted: false,
             domain: &setting.domain,
             signer: &setting.keys[side.index()],
-            around: Default::default(),
+            around: Surroundings { rules: setting.rules, is_deployed: Some(true), ..Surroundings::default() },
         };
         work(&mut self.nodes[side.index()].channel, &ctx)
     }
@@ -286,6 +299,10 @@ impl World {
             self.shown.entry(state.version).or_insert((state, latest.signatures));
         }
         if self.chain.status == Status::Open {
+            if self.setting.rules.is_some() {
+                self.nodes[0].due = self.due_in_game(DEPOSIT);
+                return;
+            }
             let channel = &self.node(side).channel;
             let view = channel.view();
             let balance = &view.balances[0];
@@ -408,23 +425,35 @@ impl World {
 
     /// A step of time. What the first side wants is in the block, unless it is censored.
     pub(crate) fn mine(&mut self, censored: bool) {
-        let actions = if censored { Vec::new() } else { self.wanted(Side::Zero) };
+        self.mine_for(if censored { &[] } else { &[Side::Zero] });
+    }
+
+    fn mine_for(&mut self, sides: &[Side]) {
+        let actions = self.wanted_by(sides);
         self.execute(&actions, STEP_SECONDS);
     }
 
     /// Lets the chain take what both want, until it has its confirmations.
     fn mine_all(&mut self) {
         for _ in 0..3 {
-            let actions: Vec<_> = Side::BOTH.into_iter().flat_map(|side| self.wanted(side)).collect();
+            let actions = self.wanted_by(&Side::BOTH);
             self.execute(&actions, 12);
         }
     }
 
-    fn execute(&mut self, actions: &[ChainAction], seconds: u64) {
+    fn wanted_by(&mut self, sides: &[Side]) -> Vec<(Side, ChainAction)> {
+        let mut wanted = Vec::new();
+        for side in sides {
+            wanted.extend(self.wanted(*side).into_iter().map(|action| (*side, action)));
+        }
+        wanted
+    }
+
+    fn execute(&mut self, actions: &[(Side, ChainAction)], seconds: u64) {
         let mut events = Vec::new();
-        for action in actions {
+        for (side, action) in actions {
             if let Ok(event) = self.chain.execute(self.time + seconds, action) {
-                if matches!(action, ChainAction::Respond(..)) {
+                if *side == Side::Zero && matches!(action, ChainAction::Respond(..)) {
                     self.nodes[0].responses += 1;
                     self.prints[0] = None;
                 }
@@ -453,7 +482,7 @@ impl World {
             signature,
         };
         self.challenges += 1;
-        self.execute(&[action], 12);
+        self.execute(&[(Side::One, action)], 12);
     }
 
     // ---- the end of all faults
@@ -498,6 +527,8 @@ impl World {
             world.execute(&[], 2 * Settings::default().execution_window);
             world.come_to_rest()?;
         }
+        world.accept_ends();
+        world.come_to_rest()?;
         if world.has_open_commands() {
             return Err("a command never ends");
         }
@@ -506,7 +537,11 @@ impl World {
             == (one.version, one.history, [one.payments[1], one.payments[0]]);
         let even =
             (zero.balances[0].own, zero.balances[0].peer) == (one.balances[0].peer, one.balances[0].own);
-        if !same || !even || zero.in_flight + one.in_flight != 0 || zero.writer == one.writer {
+        if !same
+            || !even
+            || zero.in_flight + one.in_flight != 0
+            || zero.writer == one.writer && world.setting.rules.is_none()
+        {
             return Err("the two do not agree");
         }
         let balance = &zero.balances[0];
@@ -519,16 +554,23 @@ impl World {
 
     /// Whether the first side, with one transaction per step and no help, ends with what it is due, in one period.
     pub(crate) fn exits(&self) -> Result<(), &'static str> {
-        let mut world = self.clone();
-        if world.chain.status != Status::Closed && world.chain.deadline.is_none() {
-            world.drive(Side::Zero, None, |channel, ctx, out| {
-                channel.command(ctx, Token::MAX, Command::ForceClose, out);
-            });
+        self.exits_beside(&[Side::Zero])?;
+        if self.setting.rules.is_none() {
+            return Ok(());
         }
-        // One step for the challenge, the period, and one in which its end is seen; and the expiry of locks.
-        for _ in 0..STEPS + 4 + LOCK_SECONDS / STEP_SECONDS {
+        // The other may make its moves, too.
+        self.exits_beside(&Side::BOTH)
+    }
+
+    fn exits_beside(&self, acting: &[Side]) -> Result<(), &'static str> {
+        let mut world = self.clone();
+        let is_game = self.setting.rules.is_some();
+        let rest = if is_game { 2 * (STEPS + 2) } else { LOCK_SECONDS / STEP_SECONDS };
+        // One step for the challenge, the period, and one in which its end is seen; and the expiry of locks, or both turns.
+        for _ in 0..STEPS + 4 + rest {
             if world.chain.status != Status::Closed {
-                world.mine(false);
+                world.leave();
+                world.mine_for(acting);
             }
         }
         if world.chain.status == Status::Closed {
@@ -538,12 +580,26 @@ impl World {
         }
     }
 
+    /// The first side's user orders a dispute, and makes its moves in it.
+    fn leave(&mut self) {
+        if self.chain.deadline.is_none() {
+            self.drive(Side::Zero, None, |channel, ctx, out| {
+                channel.command(ctx, Token::MAX, Command::ForceClose, out);
+            });
+        } else if self.may_move(Side::Zero) {
+            self.make_move(Side::Zero);
+        }
+    }
+
     /// Safety and bounded griefing, once the channel is closed.
     pub(crate) fn is_paid(&self) -> Result<(), &'static str> {
         if self.chain.status == Status::Closed && self.chain.paid_out[0][0] < self.node(Side::Zero).due {
             return Err("the first side got less than its last state gives it");
         }
-        if self.node(Side::Zero).responses > self.challenges {
+        // A move that was in flight when the dispute began may be acknowledged, and shown, later.
+        let in_flight = u8::from(self.setting.rules.is_some());
+        let most = if self.challenges == 0 { 0 } else { self.challenges + in_flight };
+        if self.node(Side::Zero).responses > most {
             return Err("a false challenge costs more than one transaction");
         }
         Ok(())

@@ -1,7 +1,7 @@
-//! A tiny adjudicator: the rules of `contracts/src` for payment channels, without gas.
+//! A tiny adjudicator: the rules of `contracts/src` for channels with deposits, without gas, code to deploy, or a limit to moves.
 
 use std::collections::BTreeMap;
-use strait_protocol::ChainAction;
+use strait_protocol::{ChainAction, Rules};
 use strait_types::abi::{AdjudicatorEvent as Event, Record as Recorded};
 use strait_types::{
     Amount, AssetIndex, B256, ChannelId, ChannelParams, Domain, Lock, LockKind, Side, Signature, State,
@@ -29,8 +29,13 @@ pub(crate) struct Adjudicator {
     /// By withdrawals, while open.
     withdrawn: Vec<[i128; 2]>,
     pub(crate) recorded: Option<State>,
+    /// Of the period in which states are shown; then since when it is the turn of the record's writer.
     pub(crate) deadline: Option<u64>,
     dispute: u16,
+    /// Turns that ended in this dispute.
+    moves: u16,
+    /// Of a channel with an app.
+    pub(crate) rules: Option<&'static dyn Rules>,
     reserve: Vec<i128>,
     debts: Vec<[i128; 2]>,
     locks: B256,
@@ -52,6 +57,8 @@ impl Adjudicator {
             recorded: None,
             deadline: None,
             dispute: 0,
+            moves: 0,
+            rules: None,
             reserve: vec![0; params.assets.len()],
             debts: zero.clone(),
             locks: B256::ZERO,
@@ -83,11 +90,94 @@ impl Adjudicator {
             ChainAction::Settle(state) => self.settle(time, state),
             ChainAction::Unlock(locks) => self.unlock(time, locks),
             ChainAction::RegisterPreimage(preimage) => self.register(time, *preimage),
-            ChainAction::Progress(..)
-            | ChainAction::ProgressAgreed(..)
-            | ChainAction::Resume(..)
-            | ChainAction::DeployApp(_) => panic!("a payment channel does not want {}", action.name()),
+            ChainAction::Progress(recorded, next, signature) => {
+                self.progress(time, recorded, next, signature)
+            }
+            ChainAction::ProgressAgreed(recorded, next, signatures) => {
+                self.progress_agreed(time, recorded, next, signatures)
+            }
+            ChainAction::Resume(recorded, signatures) => self.resume(*recorded, signatures),
+            ChainAction::DeployApp(_) => panic!("nothing here wants {}", action.name()),
         }
+    }
+
+    fn is_forced(&self, state: &State) -> bool {
+        self.rules.is_some() && state.version.0 > 0 && !state.is_final
+    }
+
+    /// Last second of the dispute.
+    fn last_word(&self, state: &State) -> Result<u64, Revert> {
+        let turn = if self.is_forced(state) { u64::from(self.params.challenge_duration) } else { 0 };
+        Ok(self.deadline.ok_or("not disputed")? + turn)
+    }
+
+    fn require_turn(&self, time: u64, recorded: &State) -> Result<(), Revert> {
+        self.require_open()?;
+        let begin = self.deadline.ok_or("not disputed")?;
+        if self.recorded.as_ref() != Some(recorded) || !self.is_forced(recorded) {
+            return Err("record mismatch");
+        }
+        if time <= begin && self.moves == 0 {
+            return Err("period running");
+        }
+        if time > self.last_word(recorded)? { Err("period over") } else { Ok(()) }
+    }
+
+    fn progress(
+        &mut self,
+        time: u64,
+        recorded: &State,
+        next: &State,
+        signature: &Signature,
+    ) -> Result<Event, Revert> {
+        self.require_turn(time, recorded)?;
+        let signer = self.params.participant(recorded.writer).signer;
+        signature.verify(self.domain.state_digest(next.hash()), signer).map_err(|_| "bad signature")?;
+        let follows = Some(next.version) == recorded.version.next() && next.history == recorded.hash();
+        if !follows || next.is_final || next.valid_until != 0 {
+            return Err("not a move");
+        }
+        let rules = self.rules.ok_or("no app")?;
+        rules.check_move(recorded, next).and_then(|()| rules.verdict(next)).map_err(|_| "invalid move")?;
+        Ok(self.go_on(time, next, next.writer != recorded.writer))
+    }
+
+    fn progress_agreed(
+        &mut self,
+        time: u64,
+        recorded: &State,
+        next: &State,
+        signatures: &[Signature; 2],
+    ) -> Result<Event, Revert> {
+        self.require_turn(time, recorded)?;
+        self.require_above(next)?;
+        self.require_agreed(next, signatures)?;
+        Ok(self.go_on(time, next, true))
+    }
+
+    fn go_on(&mut self, time: u64, next: &State, ends_turn: bool) -> Event {
+        if ends_turn {
+            self.deadline = Some(time);
+            self.moves += 1;
+        }
+        self.recorded = Some(next.clone());
+        let turn = if self.is_forced(next) { u64::from(self.params.challenge_duration) } else { 0 };
+        let deadline = self.deadline.unwrap_or(time) + turn;
+        Event::Progressed { channel: self.id, dispute: self.dispute, deadline, state: next.clone() }
+    }
+
+    fn resume(&mut self, recorded: Recorded, signatures: &[Signature; 2]) -> Result<Event, Revert> {
+        self.require_open()?;
+        self.deadline.ok_or("not disputed")?;
+        self.require_record(Some(recorded))?;
+        let digest = self.domain.resume_digest(self.id, self.dispute);
+        for side in Side::BOTH {
+            let signer = self.params.participant(side).signer;
+            signatures[side.index()].verify(digest, signer).map_err(|_| "bad signature")?;
+        }
+        let dispute = self.dispute;
+        (self.deadline, self.moves, self.dispute) = (None, 0, dispute + 1);
+        Ok(Event::Resumed { channel: self.id, dispute })
     }
 
     fn require_open(&self) -> Result<(), Revert> {
@@ -98,7 +188,9 @@ impl Adjudicator {
         if state.version.0 == 0 || state.channel != self.id {
             return Err("unsigned version");
         }
-        if state.allocations.len() != self.params.assets.len() || !state.app_data.is_empty() {
+        if state.allocations.len() != self.params.assets.len()
+            || self.rules.is_none() && !state.app_data.is_empty()
+        {
             return Err("malformed");
         }
         if state.is_final && !state.locks_hash.is_zero() {
@@ -262,14 +354,19 @@ impl Adjudicator {
 
     fn settle(&mut self, time: u64, state: &State) -> Result<Event, Revert> {
         self.require_open()?;
-        if time <= self.deadline.ok_or("not disputed")? {
+        if time <= self.last_word(state)? {
             return Err("period running");
         }
         if self.recorded.as_ref() != Some(state) {
             return Err("record mismatch");
         }
+        let mut judged = state.clone();
+        if let Some(rules) = self.rules.filter(|_| self.is_forced(state)) {
+            let verdict = rules.verdict(state).expect("a move without a verdict is none");
+            judged.allocations.iter_mut().zip(verdict).for_each(|(of, delta)| of.delta = delta);
+        }
         let mut pays = Vec::new();
-        for (asset, claims) in self.claims(state).into_iter().enumerate() {
+        for (asset, claims) in self.claims(&judged).into_iter().enumerate() {
             let held = self.held(asset);
             let free = claims.map(|claim| claim.clamp(0, held));
             self.reserve[asset] = held - free[0] - free[1];
