@@ -67,7 +67,6 @@ pub const KINDS: &[(&str, &str)] = &[
     ("hub, honest", "settle child"),
     ("hub, honest", "unlock"),
     ("check", "child's end in its parent"),
-    ("check", "child's lock resolved by the chain"),
     ("check", "hub's final account"),
     ("check", "paid to the wei"),
     ("lie", "acknowledgement withheld"),
