@@ -157,7 +157,7 @@ methods! {
     Admin channel_deposit(ChannelMove) -> Submitted;
     #[doc = "Takes money out to the payout address while the channel lives; the peer must agree."]
     Admin channel_withdraw(ChannelMove) -> Agreed;
-    #[doc = "Closes with the peer's agreement: one transaction pays both at once."]
+    #[doc = "Closes with the peer's agreement: one transaction pays both at once. A channel into which nobody has put anything is given up without either."]
     Admin channel_close(ChannelRef) -> Agreed;
     #[doc = "Takes the best state to the chain without the peer; it is paid after the challenge period."]
     Admin channel_dispute(ChannelRef) -> Nothing;

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::input::{Effect, EngineError, Notice};
 use crate::ports::{ChainError, Receipt, TxHash, TxRequest};
 use std::collections::BTreeMap;
-use strait_protocol::{ChainAction, Phase, Rule, Token};
+use strait_protocol::{ChainAction, Channel, Phase, Rule, Token};
 use strait_types::abi::calls;
 use strait_types::{Address, Amount, Asset, AssetIndex, B256, Bytes, ChannelId, U256};
 
@@ -180,7 +180,8 @@ impl Engine {
     }
 
     pub(crate) fn deposit(&mut self, token: Token, channel: ChannelId, asset: AssetIndex, amount: Amount) {
-        let is_leaving = self.channels.get(&channel).is_some_and(|entry| entry.channel.is_leaving());
+        let has_left = |channel: &Channel| channel.is_leaving() || channel.is_given_up();
+        let is_leaving = self.channels.get(&channel).is_some_and(|entry| has_left(&entry.channel));
         match self.plan_deposit(channel, asset, amount) {
             Ok(_) if is_leaving => self.fail(token, EngineError::Leaving),
             Ok((allowance, call)) => {

@@ -230,13 +230,19 @@ impl Engine {
     }
 
     fn command(&mut self, now_ms: u64, token: Token, channel: ChannelId, command: Command) {
-        let reason = |entry: &Entry| entry.declined.as_ref().map(|declined| declined.reason().to_owned());
-        match self.channels.get_mut(&channel).map(|entry| (entry.peer, reason(entry))) {
-            None => self.fail(token, EngineError::UnknownChannel(channel)),
-            Some((_, Some(reason))) if command != Command::ForceClose => {
+        let Some(entry) = self.channels.get_mut(&channel) else {
+            self.fail(token, EngineError::UnknownChannel(channel));
+            return;
+        };
+        let peer = entry.peer;
+        let gives_up = entry.channel.gives_up(&command);
+        let needs_peer = command != Command::ForceClose && !gives_up;
+        match &entry.declined {
+            Some(declined) if needs_peer => {
+                let reason = declined.reason().to_owned();
                 self.fail(token, EngineError::Declined(reason));
             }
-            Some((peer, _)) => {
+            _ => {
                 if let Command::OpenChild(new) = &command
                     && let Err(error) = self.check_new_child(channel, new)
                 {
@@ -245,6 +251,10 @@ impl Engine {
                 }
                 self.connect_first(now_ms, peer, channel);
                 self.drive(now_ms, channel, |c, ctx, out| c.command(ctx, token, command, out));
+                // With the chain halted it may have been refused.
+                if gives_up && self.channels.get(&channel).is_some_and(|entry| entry.channel.is_given_up()) {
+                    self.tell_given_up(peer, channel);
+                }
             }
         }
     }

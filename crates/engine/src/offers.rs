@@ -14,6 +14,8 @@ const MAX_REASONS: usize = 4;
 const FIRST_WAIT_MS: u64 = 15_000;
 /// Longest time between two offers, in milliseconds.
 const LONGEST_WAIT_MS: u64 = 3_600_000;
+/// What a peer is told that still speaks of a channel which this node has given up.
+const GIVEN_UP: &str = "it was given up before anybody had put anything in; open another one";
 
 /// A peer that does not take our channel.
 #[derive(Debug)]
@@ -96,9 +98,32 @@ impl Engine {
         }
     }
 
+    /// Who has given a channel up knows nothing of it: the peer offers it then, and is told why it is not taken.
+    pub(crate) fn tell_given_up(&mut self, peer: Address, id: ChannelId) {
+        if self.peers.is_connected(peer) {
+            let frame = Frame::Unknown { channel: id }.encode();
+            self.effects.push(Effect::Send { peer, frame });
+        }
+    }
+
+    /// Whether the offer of a peer is about a channel that this node has given up; it is told so.
+    pub(crate) fn refuse_given_up(&mut self, peer: Address, id: ChannelId) -> bool {
+        let entry = self.channels.get(&id).filter(|entry| entry.peer == peer);
+        let is_refused = entry.is_some_and(|entry| entry.channel.is_given_up());
+        if is_refused {
+            self.decline(peer, id, GIVEN_UP);
+        }
+        is_refused
+    }
+
     pub(crate) fn on_decline(&mut self, now_ms: u64, peer: Address, id: ChannelId, reason: &str) {
         let Some(entry) = self.channels.get_mut(&id).filter(|entry| entry.peer == peer) else { return };
         if entry.introduced {
+            return;
+        }
+        if entry.opening.is_some() {
+            // The peer opened it and has let go of it, and nothing was ever written.
+            self.forget(id);
             return;
         }
         let end = (0..=reason.len().min(MAX_REASON)).rev().find(|end| reason.is_char_boundary(*end));

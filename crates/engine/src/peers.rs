@@ -159,6 +159,7 @@ impl Engine {
             Ok(Frame::Unknown { channel }) => self.on_unknown(now_ms, peer, channel),
             Ok(Frame::Channel { channel, body }) => {
                 match self.channels.get_mut(&channel).filter(|entry| entry.peer == peer) {
+                    Some(entry) if entry.channel.is_given_up() => self.tell_given_up(peer, channel),
                     Some(_) => {
                         self.connect_first(now_ms, peer, channel);
                         self.on_taken(now_ms, channel);
@@ -182,6 +183,9 @@ impl Engine {
 
     fn on_open(&mut self, now_ms: u64, peer: Address, terms: Terms) {
         let id = terms.params.id(self.domain.chain_id(), self.domain.adjudicator());
+        if self.refuse_given_up(peer, id) {
+            return;
+        }
         if let Some(entry) = self.channels.get_mut(&id) {
             // The answer to an introduction is the channel's own synchronisation. It is given once: each one makes
             // the channel ready to send all that is in flight again.
@@ -256,7 +260,7 @@ impl Engine {
     }
 
     /// Forgets a channel of which nothing was ever written, on disk or on chain.
-    fn forget(&mut self, id: ChannelId) {
+    pub(crate) fn forget(&mut self, id: ChannelId) {
         let Some(entry) = self.channels.remove(&id) else { return };
         self.unfunded.remove(entry.peer, id);
         self.peers.remove_channel(entry.peer, id);

@@ -280,8 +280,8 @@ pub enum Event {
         /// What its participants 0 and 1 got.
         outcome: [Amount; 2],
     },
-    /// Nothing more happens in it: a child, whose parent has taken its end over, or a game that was given up before anybody had
-    /// put anything in.
+    /// Nothing more happens in it: a child, whose parent has taken its end over, or a channel that was given up before anybody
+    /// had put anything in.
     ClosedBack,
     /// The peer broke a rule; nothing was changed.
     PeerFault(Rule),

@@ -115,6 +115,8 @@ pub enum Record {
         /// By this node's clock, milliseconds since the Unix epoch.
         since_ms: u64,
     },
+    /// The user left a payment channel into which nobody had put anything.
+    GivenUp,
 }
 
 impl Record {

@@ -238,8 +238,8 @@ impl World {
         Ok(phase == Phase::Closed || phase == Phase::Settled && forgotten || self.is_left_empty(id)?)
     }
 
-    /// A channel into which nobody has put anything holds nobody: who gives up a game needs no transaction, and a node may
-    /// forget what its peer has offered.
+    /// A channel into which nobody has put anything holds nobody: who gives it up needs no transaction, and a node may forget
+    /// what its peer has offered, or has let go of.
     fn is_left_empty(&self, id: ChannelId) -> Result<bool, Broken> {
         let node = self.honest_node(id);
         let is_given_up = self.view(node, id).is_some_and(|view| view.phase == "closed");

@@ -114,11 +114,19 @@ impl World {
             }
             Notice::Declined { channel, reason } => {
                 self.note(format_args!("{}: {channel:?} is declined: {reason}", self.name(node)));
-                Property::Progress
-                    .check(!self.is_honest_channel(channel), || format!("an honest peer declines: {reason}"))
+                let is_allowed = !self.is_honest_channel(channel) || self.is_let_go(channel);
+                Property::Progress.check(is_allowed, || format!("an honest peer declines: {reason}"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether a user has let go of a channel into which nobody had put anything: its peer is told so.
+    pub(crate) fn is_let_go(&self, channel: ChannelId) -> bool {
+        let Some(plan) = self.channels.get(&channel) else { return false };
+        let is_game = plan.game.is_some();
+        let mut books = plan.nodes.iter().filter_map(|node| self.book(*node, channel));
+        books.any(|book| book.gave_up || book.force_close && is_game)
     }
 
     fn on_ended(

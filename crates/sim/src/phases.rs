@@ -144,11 +144,14 @@ impl World {
             return None;
         }
         if views.iter().flatten().any(|view| view.phase != "open") {
-            // What was in flight when a dispute began is decided by the chain. Of a game that was given up before anybody had
+            // What was in flight when a dispute began is decided by the chain. Of what was given up before anybody had
             // put anything in the other may never hear.
             return None;
         }
-        let [Some(zero), Some(one)] = views else { return Some(format!("{id:?} is not known to both")) };
+        let [Some(zero), Some(one)] = views else {
+            // Who had only taken it has forgotten what the other let go of.
+            return (!self.is_let_go(id)).then(|| format!("{id:?} is not known to both"));
+        };
         if let Some(reason) = self.unanswered(id) {
             return Some(reason);
         }

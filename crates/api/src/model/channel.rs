@@ -413,7 +413,7 @@ pub struct Submitted {
 /// Both have signed; the call on chain is under way.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Agreed {
-    /// The version that the chain will execute.
+    /// The version that the chain will execute; 0: nobody had put anything in, and this node has given the channel up alone.
     pub version: u64,
     /// This node's account cannot pay for the call now. It is made when the account can, or by the peer when half of its time
     /// has passed.

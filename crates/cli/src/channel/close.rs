@@ -12,7 +12,7 @@ use strait_types::ChannelId;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  strait channel close 0x1a2b\n  strait channel close 0x1a2b --wait\n\nThe peer must agree and be connected; `strait channel dispute` needs neither."
+    after_help = "Examples:\n  strait channel close 0x1a2b\n  strait channel close 0x1a2b --wait\n\nThe peer must agree and be connected; `strait channel dispute` needs neither. A channel into which nobody has put anything is given up at once, without the peer and the chain."
 )]
 pub(super) struct CloseArgs {
     /// Its id, or the first digits.

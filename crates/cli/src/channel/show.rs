@@ -122,7 +122,7 @@ fn declined(info: &ChannelInfo) -> Option<String> {
         return Some(APPROVAL.into());
     }
     let way_out = if super::is_empty(info) {
-        "nobody has put anything in, so that nothing need be done to leave it".to_owned()
+        format!("nobody has put anything in: `strait channel close {}` gives it up", short(info.channel))
     } else {
         format!(
             "`strait channel dispute {}` takes a deposit back after the challenge period",

@@ -17,6 +17,7 @@ mod children_crashing;
 mod children_disputed;
 mod connecting;
 mod footprint;
+mod given_up;
 mod policy;
 mod registry;
 mod reorg;

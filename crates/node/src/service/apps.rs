@@ -1,6 +1,7 @@
 //! Channels with an app.
 
 use super::Core;
+use super::channels::holds_nothing;
 use super::keys::Keyed;
 use super::registry::Known;
 use crate::NodeError;
@@ -152,9 +153,12 @@ impl Core {
         self.once(keyed, intention, move |core| act(core, known, outcome)).await
     }
 
-    /// A game is not given up while this node's own deposit is on its way into it: that would come back by a dispute alone.
+    /// An empty channel is not given up while this node's own deposit is on its way into it: that would come back by another
+    /// close, or out of a game by a dispute alone.
     pub(super) async fn check_none_on_its_way(&self, known: &Known) -> Result<(), ApiError> {
-        if known.params.app.is_zero() || self.show(known.id).await?.version > 0 {
+        let info = self.show(known.id).await?;
+        let is_used = known.params.app.is_zero() && !holds_nothing(&info);
+        if info.version > 0 || is_used {
             return Ok(());
         }
         for (index, asset) in (0_u8..).zip(known.assets.iter()) {

@@ -15,7 +15,7 @@ use strait_api::{
     Nothing, Phase, Submitted, UnderWay,
 };
 use strait_protocol::{Command, CommandError, Operation, Outcome};
-use strait_types::{Address, Amount, AssetIndex, ChannelId};
+use strait_types::{Address, Amount, AssetIndex, ChannelId, Version};
 
 /// Channels that are looked at between two rounds of an engine.
 const CHUNK: usize = 256;
@@ -249,6 +249,8 @@ impl Core {
         };
         match agreed {
             Outcome::Agreed { version } => {
+                // Where nothing was signed nothing goes to the chain.
+                let hindrance = hindrance.filter(|_| version > Version::ZERO);
                 let chain_away = hindrance.as_ref().filter(|error| is_away(error));
                 let chain_away = chain_away.map(|error| error.message.clone());
                 let gas_shortage = hindrance.and_then(|error| error.shortage).map(|shortage| *shortage);
@@ -326,7 +328,7 @@ fn is_away(error: &ApiError) -> bool {
 fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
     let refusal = |message: String| ApiError::new(ErrorCode::ChannelNotOpen, message);
     let id = known.id;
-    // A game that is empty ends so without a transaction.
+    // A game that is empty is given up by this order, without a transaction.
     if known.params.app.is_zero() && is_empty(info) {
         let message = format!(
             "nobody has deposited anything in the channel {id}: a dispute would take nothing out, and cost gas"
@@ -356,7 +358,7 @@ fn refuse_needless(info: &ChannelInfo, known: &Known) -> Result<(), ApiError> {
     }
 }
 
-fn holds_nothing(info: &ChannelInfo) -> bool {
+pub(super) fn holds_nothing(info: &ChannelInfo) -> bool {
     info.balances.iter().all(|of| of.deposited.is_zero() && of.peer_deposited.is_zero())
 }
 
@@ -419,10 +421,11 @@ fn explain(error: ApiError, info: &ChannelInfo) -> ApiError {
                 .hint("the peer signs it there, or the node goes to the chain with that channel, too; `strait channel show` tells when, `strait channel dispute` of that channel does it now")
         }
         (ErrorCode::ChannelNotOpen, Phase::Closed)
-            if info.version == 0 && info.app.is_some() && holds_nothing(info) =>
+            if info.version == 0 && holds_nothing(info) =>
         {
+            let what = if info.app.is_some() { "game" } else { "channel" };
             ApiError {
-                message: format!("the game {id} was given up before anybody put anything in"),
+                message: format!("the {what} {id} was given up before anybody put anything in"),
                 ..error
             }
             .hint("nothing is left to do; open another one to go on")

@@ -11,7 +11,7 @@ use strait_protocol::{CommandError, Refused, Rule};
 use strait_types::{Address, Amount, U256};
 
 /// What to do with a channel into which nobody has put anything.
-pub(crate) const EMPTY_HINT: &str = "put something in to use it (`strait channel deposit`), or leave it: it holds no money and costs nothing, and nothing need be done to end it";
+pub(crate) const EMPTY_HINT: &str = "put something in to use it (`strait channel deposit`), or give it up (`strait channel close`), which needs neither the peer nor a transaction";
 
 impl From<NodeError> for ApiError {
     fn from(error: NodeError) -> ApiError {

@@ -5,6 +5,7 @@ use strait_api::{
     Api, AssetAmount, ChannelList, ChannelMove, ChannelOpen, ChannelRef, DepositResult, ErrorCode, Event,
     HistoryEntry, HistoryQuery, Link, Nothing, Pay, PayResult, PeerAdd, Phase,
 };
+use strait_chain::dev::Mining;
 use strait_node::NodeConfig;
 use strait_node::service::Retention;
 use strait_types::{Address, Amount, U256};
@@ -256,23 +257,40 @@ async fn an_empty_channel_costs_no_transaction_to_leave() {
     let channel = opened.expect("offered").channel.channel;
     alice.until(channel, |info| info.link == Link::Up).await;
     let block = world.chain.with(|chain| chain.head().at.number);
-    let close =
-        soon("the answer", alice.service.channel_close(ChannelRef { channel })).await.expect_err("empty");
-    let dispute =
+    let refused =
         soon("the answer", alice.service.channel_dispute(ChannelRef { channel })).await.expect_err("empty");
-    for refused in [close, dispute] {
-        assert_eq!(refused.code, ErrorCode::AwaitingDeposit, "{refused}");
-        assert!(refused.message.contains("nobody has deposited anything"), "{refused}");
-        assert!(refused.hint.contains("nothing need be done"), "{refused:?}");
-    }
+    assert_eq!(refused.code, ErrorCode::AwaitingDeposit, "{refused}");
+    assert!(refused.message.contains("nobody has deposited anything"), "{refused}");
+    assert!(refused.hint.contains("`strait channel close`"), "{refused:?}");
+    let mut hers = alice.listen(None).await;
+    let closed =
+        soon("the end", alice.service.channel_close(ChannelRef { channel })).await.expect("given up");
+    assert_eq!((closed.version, closed.gas_shortage), (0, None));
+    let is_closed = |event: &Event| matches!(event, Event::PhaseChanged { phase: Phase::Closed });
+    event(&mut hers, "the end", is_closed).await;
     assert_eq!(world.chain.with(|chain| chain.head().at.number), block, "no transaction");
-    let amount = Amount::from(ETHER);
-    let deposit = ChannelMove { channel, asset: None, amount, idempotency_key: None };
-    soon("the deposit", alice.service.channel_deposit(deposit)).await.expect("it can be used");
+    let deposit = ChannelMove { channel, asset: None, amount: Amount::from(ETHER), idempotency_key: None };
+    let late = soon("the answer", alice.service.channel_deposit(deposit)).await.expect_err("it is over");
+    assert!(late.message.contains("was given up before anybody put anything in"), "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_not_given_up_while_the_own_deposit_is_on_its_way() {
+    let world = World::new();
+    let (alice, bob) = (world.start(1).await, world.start(2).await);
+    let opened = soon("the opening", alice.service.channel_open(ChannelOpen::new(bob.address()))).await;
+    let channel = opened.expect("offered").channel.channel;
+    alice.until(channel, |info| info.link == Link::Up).await;
+    world.chain.with(|chain| chain.set_mining(Mining::Manual));
+    let deposit = ChannelMove { channel, asset: None, amount: Amount::from(ETHER), idempotency_key: None };
+    soon("the deposit", alice.service.channel_deposit(deposit)).await.expect("on its way");
+    let early = soon("the answer", alice.service.channel_close(ChannelRef { channel })).await;
+    let early = early.expect_err("it comes");
+    assert!(early.message.contains("is on its way") && early.hint.contains("repeat"), "{early}");
+    world.chain.with(|chain| chain.mine());
     alice.until(channel, |info| info.can_pay).await;
-    soon("the order", alice.service.channel_dispute(ChannelRef { channel }))
-        .await
-        .expect("there is money in it");
+    let closed = soon("the end", alice.service.channel_close(ChannelRef { channel })).await.expect("agreed");
+    assert!(closed.version > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

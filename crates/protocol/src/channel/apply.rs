@@ -1,5 +1,6 @@
 //! Durable steps. The live path and the replay after a crash go through the same functions.
 
+use super::given_up::Departure;
 use super::lean::Lean;
 use super::outcome::Ticket;
 use super::{Channel, Confirmed, Durable, Execution, Pending, Restore, Volatile};
@@ -51,7 +52,7 @@ impl Channel {
             signed_high: Version::ZERO,
             refused_high: Version::ZERO,
             chain: ChainView::new(params.assets.len()),
-            force_close: false,
+            departure: Departure::None,
             rare: Lean::new(),
             params,
         };
@@ -140,7 +141,7 @@ impl Channel {
             Record::Preimage(preimage) => {
                 self.durable.preimages.insert(sha256(preimage), preimage);
             }
-            Record::Chain(delta) => self.durable.chain.apply(&delta),
+            Record::Chain(delta) => self.apply_chain(&delta),
             Record::Restored => self.durable.restore = Some(Restore { rebase: None }),
             Record::Adopted(latest) => {
                 self.apply_adopted(latest);
@@ -149,7 +150,8 @@ impl Channel {
             Record::Rebased { version, signature } => {
                 self.apply_rebased(version, signature);
             }
-            Record::ForceClose => self.durable.force_close = true,
+            Record::ForceClose => self.durable.departure = Departure::Ordered,
+            Record::GivenUp => self.durable.departure = Departure::GivenUp,
             Record::ExecutionOver => self.durable.execution = None,
             Record::Forced(state) => {
                 self.apply_forced(*state);

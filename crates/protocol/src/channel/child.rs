@@ -75,10 +75,10 @@ impl Channel {
 
     /// It is to be resolved by the chain: by the user's order, or because its parent is.
     pub fn is_leaving(&self) -> bool {
-        self.durable.force_close || self.is_child() && self.volatile.standing == Standing::Leaving
+        self.is_ordered_out() || self.is_child() && self.volatile.standing == Standing::Leaving
     }
 
-    /// Whether nothing will happen in it any more: all is paid, a child is closed back, or a game was given up empty.
+    /// Whether nothing will happen in it any more: all is paid, a child is closed back, or it was given up empty.
     pub fn is_over(&self) -> bool {
         self.durable.chain.head().phase == Phase::Closed
             || self.is_given_up()

@@ -226,7 +226,7 @@ impl Channel {
             }
             Phase::Disputed { .. } => leaving(is_in(&self.durable.confirmed.position.locks)),
             Phase::Open if is_in(&self.durable.confirmed.position.locks) => {
-                if self.durable.force_close {
+                if self.is_ordered_out() {
                     Standing::Leaving
                 } else {
                     Standing::Locked
@@ -303,7 +303,7 @@ impl Channel {
     /// does not begin anew with each start of this node, and after it had a moment since the start.
     fn is_closing_late(&self, ctx: &Context<'_>) -> bool {
         let move_patience = self.durable.settings.move_patience;
-        let is_leaving = self.durable.force_close || self.durable.chain.head().phase != Phase::Open;
+        let is_leaving = self.is_ordered_out() || self.durable.chain.head().phase != Phase::Open;
         if move_patience == 0 || is_leaving || self.volatile.outcomes.is_empty() {
             return false;
         }
@@ -341,7 +341,7 @@ impl Channel {
     pub fn leaves_at(&self, child: ChannelId) -> Option<u64> {
         let patience = Some(self.durable.settings.move_patience).filter(|patience| *patience > 0)?;
         let at = self.told_of(child)?.on_chain_at?;
-        let is_leaving = self.durable.force_close || self.durable.chain.head().phase != Phase::Open;
+        let is_leaving = self.is_ordered_out() || self.durable.chain.head().phase != Phase::Open;
         (!is_leaving).then(|| at.saturating_add(patience))
     }
 

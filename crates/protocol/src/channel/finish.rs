@@ -48,10 +48,6 @@ impl Channel {
         if self.is_paid_out() || self.durable.confirmed.position.state.is_final {
             return Err(CommandError::AppOver);
         }
-        if self.holds_no_stake() && outcome.iter().all(|deltas| *deltas == [0, 0]) {
-            self.give_up(token, out);
-            return Ok(());
-        }
         self.check_usable()?;
         if !self.durable.pending.is_empty() || self.has_queued_end() {
             return Err(CommandError::MoveInFlight);
@@ -67,24 +63,6 @@ impl Channel {
             fail(replaced, &CommandError::EndReplaced, out);
         }
         Ok(())
-    }
-
-    /// A game that nobody has put anything into, as far as the chain tells.
-    fn holds_no_stake(&self) -> bool {
-        let begins = self.durable.confirmed.position.state.version == Version::ZERO;
-        begins && self.has_app() && self.knows_nothing_of_chain() && self.durable.restore.is_none()
-    }
-
-    /// Whether a game was left before anybody had put anything in. What comes in all the same makes it one that is left.
-    pub(super) fn is_given_up(&self) -> bool {
-        self.durable.force_close && self.holds_no_stake()
-    }
-
-    /// Needs nobody's word and no transaction: there is nothing to share.
-    fn give_up(&mut self, token: Token, out: &mut Outputs) {
-        self.leave(out);
-        out.events.push(Event::ClosedBack);
-        out.done(Some(token), Ok(Outcome::Agreed { version: Version::ZERO }));
     }
 
     /// Whether the same end is agreed, being written, or asked for already; the caller then hears of that one.

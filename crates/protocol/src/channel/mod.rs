@@ -7,6 +7,7 @@ mod children;
 mod demand;
 mod finish;
 mod forced;
+mod given_up;
 mod guard;
 mod guarded;
 mod intent;
@@ -43,6 +44,7 @@ use app::AppPart;
 use borsh::{BorshDeserialize, BorshSerialize};
 use children::Told;
 use finish::{Finish, Offered};
+use given_up::Departure;
 use intent::Intent;
 use lean::Lean;
 use outcome::{Failing, Stood, Ticket};
@@ -188,7 +190,7 @@ struct Durable {
     /// Highest version of the peer's that we refused.
     refused_high: Version,
     chain: ChainView,
-    force_close: bool,
+    departure: Departure,
     rare: Lean<Rare>,
 }
 
@@ -391,6 +393,10 @@ impl Channel {
         if self.must_read_chain_first(ctx) {
             return Err(CommandError::ChainUnread);
         }
+        if self.gives_up(&command) {
+            self.give_up(token, out);
+            return Ok(());
+        }
         match (self.has_app(), command) {
             (true, Command::Move(next)) => self.app_command(ctx, token, Operation::Move(next)),
             (true, Command::Finish { outcome }) => self.begin_finish(ctx, token, outcome, out),
@@ -442,7 +448,7 @@ impl Channel {
     fn check_usable(&self) -> Result<(), CommandError> {
         let closing = self.volatile.intent.as_ref().is_some_and(Intent::is_close)
             || self.durable.execution.as_ref().is_some_and(|execution| execution.is_final);
-        let is_leaving = self.is_leaving() || self.is_idle();
+        let is_leaving = self.is_leaving() || self.is_idle() || self.is_given_up();
         if closing || is_leaving || self.durable.chain.head().phase != Phase::Open {
             return Err(CommandError::NotOpen);
         }
@@ -500,8 +506,8 @@ impl Channel {
 
     /// Goes to the chain with the best that this side has.
     pub(super) fn leave(&mut self, out: &mut Outputs) {
-        if !self.durable.force_close {
-            self.durable.force_close = true;
+        if self.durable.departure != Departure::Ordered {
+            self.durable.departure = Departure::Ordered;
             out.records.push(Record::ForceClose);
         }
         self.fail_waiting(&CommandError::NotOpen, out);
@@ -518,7 +524,7 @@ impl Channel {
 
     /// The connection with the peer is up.
     pub fn connected(&mut self, ctx: &Context<'_>, out: &mut Outputs) {
-        if self.is_idle() {
+        if self.is_idle() || self.is_given_up() {
             return;
         }
         self.volatile.link = Link::Syncing;
@@ -600,7 +606,7 @@ impl Channel {
         if !self.durable.chain.concerns(&delta) || self.is_foreign_preimage(&delta) {
             return;
         }
-        self.durable.chain.apply(&delta);
+        self.apply_chain(&delta);
         if let Some(news) = chain_news(&delta) {
             out.events.push(Event::Chain(news));
         }

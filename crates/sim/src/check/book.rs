@@ -39,6 +39,8 @@ pub(crate) struct Book {
     /// And when they became known, Unix seconds.
     pub(crate) preimages: BTreeMap<B256, u64>,
     pub(crate) force_close: bool,
+    /// Its user let go of it while it was empty.
+    pub(crate) gave_up: bool,
     /// All steps from the start are known: nothing was adopted.
     pub(crate) is_whole: bool,
 }
@@ -62,6 +64,7 @@ impl Book {
             agreed: Vec::new(),
             preimages: BTreeMap::new(),
             force_close: false,
+            gave_up: false,
             is_whole: true,
         }
     }
@@ -131,6 +134,7 @@ impl Book {
             }
             Record::Rebased { version, signature } => self.rebase(version, signature),
             Record::ForceClose => self.force_close = true,
+            Record::GivenUp => self.gave_up = true,
             // The chain went on without us, or with a move that we alone have signed.
             Record::Forced(state) => {
                 let hash = state.hash();
