@@ -205,6 +205,16 @@ impl Failure {
         self.hint(hint)
     }
 
+    /// Of a deposit with a key of which it is not known yet what it has done: that can be waited for.
+    pub(crate) fn undecided(self, key: Option<&str>) -> Failure {
+        match key.filter(|_| self.code == ErrorCode::IdempotencyPending.name()) {
+            Some(key) => self.hint(format!(
+                "repeat it with --key {key} --wait, which waits until that is known and does it once"
+            )),
+            None => self,
+        }
+    }
+
     /// The next step.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());

@@ -1,7 +1,7 @@
 //! `strait channel deposit` and `strait channel withdraw`.
 
 use super::close::note_hindrance;
-use super::wait::{Progress, Waiting, agree};
+use super::wait::{Progress, Waiting, agree, decided};
 use crate::amount::{Among, Read, balance};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -72,14 +72,16 @@ async fn begin<'a>(
 
 pub(super) async fn deposit(context: &Context, args: DepositArgs) -> Result<(), Failure> {
     let key = args.movement.key.clone();
-    put_in(context, args).await.map_err(|failure| failure.repeatable(key.as_deref()))
+    let done = put_in(context, args).await;
+    done.map_err(|failure| failure.repeatable(key.as_deref()).undecided(key.as_deref()))
 }
 
 async fn put_in(context: &Context, args: DepositArgs) -> Result<(), Failure> {
     let (info, read, request) = args.movement.read(context).await?;
     let follow = begin(context, args.wait, &info).await?;
     let line = context.out.wait("sending the deposit");
-    let done = context.api.channel_deposit(request).await?;
+    let ask = async || context.api.channel_deposit(request.clone()).await;
+    let done = decided(context, info.channel, args.wait.then_some(&line), ask).await?;
     let is_awaited = follow.is_some();
     if let Some(follow) = follow {
         let mut waiting = Waiting { context, channel: info.channel, follow, line };
@@ -240,6 +242,30 @@ mod tests {
             words.extend(is_awaited.then(|| "--wait".to_owned()));
             let done = withdraw(&context, Withdraw::parse_from(words).args).await;
             assert_eq!((done.is_ok(), seen.asked("strait_channel_withdraw").len()), (is_awaited, asks));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_waits_until_an_undecided_key_is_decided() {
+        for (is_awaited, asks) in [(true, 4), (false, 1)] {
+            let asked = AtomicU64::new(0);
+            let (context, seen) = Fake::new(false)
+                .on("strait_channel_deposit", move |_| match asked.fetch_add(1, Ordering::Relaxed) {
+                    0..3 => Err(ApiError::new(ErrorCode::IdempotencyPending, "not known until noon")),
+                    _ => Ok(json!({"transaction": B256::repeat_byte(2), "total": "0"})),
+                })
+                .tells([])
+                .start();
+            let mut words = vec!["deposit".to_owned(), id(), "1 wei".to_owned(), "--key=k".to_owned()];
+            words.extend(is_awaited.then(|| "--wait".to_owned()));
+            let done = deposit(&context, Deposit::parse_from(words).args).await;
+            let asked = seen.asked("strait_channel_deposit");
+            assert_eq!((done.is_ok(), asked.len()), (is_awaited, asks));
+            assert!(asked.iter().all(|asked| asked["idempotency_key"] == "k"), "{asked:?}");
+            if let Err(failure) = done {
+                let text = failure.render(false, false);
+                assert!(text.contains("until noon") && text.contains("--key k --wait"), "{text}");
+            }
         }
     }
 

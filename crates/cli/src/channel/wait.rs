@@ -104,6 +104,44 @@ pub(super) async fn agree(
     }
 }
 
+/// Makes an order with a key of which the node may not know yet what an earlier request has done. Who waits anyway (with a line to
+/// say so) waits until that is known; the order is then answered by it, or made.
+///
+/// # Errors
+/// What the node says; [`Failure::interrupted`] on Ctrl-C.
+pub(super) async fn decided<R>(
+    context: &Context,
+    channel: ChannelId,
+    line: Option<&Wait>,
+    mut ask: impl AsyncFnMut() -> Result<R, ApiError>,
+) -> Result<R, Failure> {
+    let Some(line) = line else { return Ok(ask().await?) };
+    let mut stopped = pin!(crate::stop::asked());
+    let mut is_told = false;
+    loop {
+        let asked = tokio::select! {
+            asked = ask() => asked,
+            () = &mut stopped => return Err(interrupted(channel)),
+        };
+        let error = match asked {
+            Err(error) if error.code == ErrorCode::IdempotencyPending => error,
+            asked => return Ok(asked?),
+        };
+        let what = format!("{} waiting until it is known what the first request has done", short(channel));
+        if !is_told {
+            note(context.out.is_json(), &format!("{what}: {}", error.message));
+            is_told = true;
+        }
+        line.say(what);
+        tokio::select! {
+            () = tokio::time::sleep(BUSY_LOOK) => {}
+            () = &mut stopped => {
+                return Err(Failure::interrupted(error.message).hint("repeat it with the same key"));
+            }
+        }
+    }
+}
+
 /// The node keeps no wish for later.
 fn not_begun(error: &ApiError) -> Failure {
     Failure::interrupted(format!("nothing was begun: {}", error.message))
