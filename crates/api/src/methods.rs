@@ -199,7 +199,7 @@ methods! {
     Pay lock_cancel(LockRef) -> Nothing;
 
     #[doc = "Makes an invoice."]
-    Receive invoice_create(InvoiceCreate) -> Invoice;
+    Receive invoice_create(InvoiceCreate) -> InvoiceMade;
     #[doc = "The invoices that this node made, newest first, in pages."]
     Read invoice_list(InvoiceList) -> Invoices;
     #[doc = "One invoice that this node made."]

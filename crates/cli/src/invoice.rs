@@ -10,8 +10,8 @@ use crate::text::{one_line, parse_invoice_time, short, time};
 use clap::{Args, Subcommand, ValueEnum};
 use std::pin::pin;
 use strait_api::{
-    ApiError, ErrorCode, Event, Invoice, InvoiceCreate, InvoiceList, InvoiceRef, InvoiceStatus, InvoiceTerms,
-    InvoiceText, Invoices,
+    ApiError, ErrorCode, Event, Invoice, InvoiceCreate, InvoiceList, InvoiceMade, InvoiceRef, InvoiceStatus,
+    InvoiceTerms, InvoiceText, Invoices,
 };
 use strait_types::B256;
 
@@ -146,17 +146,24 @@ pub(crate) async fn create(context: &Context, args: CreateArgs) -> Result<(), Fa
     let key = request.idempotency_key.clone();
     let made = context.api.invoice_create(request).await;
     let made = made.map_err(|error| Failure::from(error).repeatable(key.as_deref()))?;
-    let id = short(made.terms.id);
-    let until = time(made.terms.expires);
-    let amount = assets.write(made.terms.chain_id, made.terms.asset, made.terms.amount);
-    note(
-        context.out.is_json(),
-        &format!(
-            "invoice {id} over {amount}, to be paid until {until}\nthe payer runs: strait pay straitinvoice1...\nawait it with: strait invoice wait {id}"
-        ),
-    );
+    note(context.out.is_json(), &about(&made, assets));
     // Alone on standard output, so that `$(strait request ...)` is the invoice.
-    context.out.result(&made, |_| made.text.clone())
+    context.out.result(&made, |_| made.invoice.text.clone())
+}
+
+/// What it asks for, and what is next.
+fn about(made: &InvoiceMade, assets: &Assets) -> String {
+    let terms = &made.invoice.terms;
+    let (id, until) = (short(terms.id), time(terms.expires));
+    let amount = assets.write(terms.chain_id, terms.asset, terms.amount);
+    let before = if made.was_made_before {
+        format!("\nit was made already with this key, and may have been paid since: strait invoice show {id}")
+    } else {
+        String::new()
+    };
+    format!(
+        "invoice {id} over {amount}, to be paid until {until}{before}\nthe payer runs: strait pay straitinvoice1...\nawait it with: strait invoice wait {id}"
+    )
 }
 
 async fn all(context: &Context, status: Option<InvoiceStatus>) -> Result<Vec<Invoice>, Failure> {
@@ -321,6 +328,18 @@ mod tests {
         assert_eq!((&asked["amount"], &asked["asset"]), (&json!("12500000"), &json!(USDC)));
         assert_eq!((&asked["expires_in"], &asked["description"]), (&json!(86_400), &json!("order 17")));
         assert_eq!(seen.text(), "straitinvoice1abc\n");
+    }
+
+    #[tokio::test]
+    async fn a_repeated_request_is_told_as_such() {
+        let context = Fake::new(false).context();
+        let assets = context.assets().await.expect("told");
+        for was_made_before in [false, true] {
+            let mut made = invoice("open");
+            made["was_made_before"] = json!(was_made_before);
+            let made = serde_json::from_value(made).expect("an invoice");
+            assert_eq!(about(&made, assets).contains("made already with this key"), was_made_before);
+        }
     }
 
     fn paid(id: B256) -> Result<Value, ApiError> {

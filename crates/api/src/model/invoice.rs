@@ -72,6 +72,17 @@ pub struct Invoice {
     pub payments: u64,
 }
 
+/// An invoice that was asked for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct InvoiceMade {
+    /// The invoice, as it was made.
+    #[serde(flatten)]
+    pub invoice: Invoice,
+    /// An earlier request with the same idempotency key had made it: this one made none, and it may have been paid since.
+    #[serde(default)]
+    pub was_made_before: bool,
+}
+
 /// Why a payment that names an invoice does not complete it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -133,7 +133,7 @@ impl Api for Service {
         self.core.lock_cancel(request).await
     }
 
-    async fn invoice_create(&self, request: InvoiceCreate) -> Result<Invoice, ApiError> {
+    async fn invoice_create(&self, request: InvoiceCreate) -> Result<InvoiceMade, ApiError> {
         self.core.invoice_create(request).await
     }
 

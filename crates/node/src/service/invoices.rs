@@ -22,8 +22,8 @@ use crate::shell::{InvoiceBook, REMEMBERED};
 use crate::transport::PeerAddress;
 use std::sync::Arc;
 use strait_api::{
-    ApiError, ErrorCode, Invoice, InvoiceCreate, InvoiceList, InvoicePay, InvoiceStatus, InvoiceTerms,
-    Invoices, Paid,
+    ApiError, ErrorCode, Invoice, InvoiceCreate, InvoiceList, InvoiceMade, InvoicePay, InvoiceStatus,
+    InvoiceTerms, Invoices, Paid,
 };
 use strait_protocol::MAX_MEMO_BYTES;
 use strait_types::{Address, Amount, B256, ChannelId};
@@ -42,11 +42,16 @@ impl Core {
     pub(crate) async fn invoice_create(
         self: &Arc<Core>,
         mut request: InvoiceCreate,
-    ) -> Result<Invoice, ApiError> {
-        let Some(key) = request.idempotency_key.take() else { return self.make_invoice(&request).await };
+    ) -> Result<InvoiceMade, ApiError> {
+        let Some(key) = request.idempotency_key.take() else {
+            let invoice = self.make_invoice(&request).await?;
+            return Ok(InvoiceMade { invoice, was_made_before: false });
+        };
         let keyed = Keyed::new(self, &key, "invoice_create", &request, None)?;
         // An invoice that a crash left without its key's result was never shown to anybody.
-        self.once(keyed, Intention::Nothing, |core| async move { core.make_invoice(&request).await }).await
+        let act = |core: Arc<Core>| async move { core.make_invoice(&request).await };
+        let (invoice, was_made_before) = self.once_told(keyed, Intention::Nothing, act).await?;
+        Ok(InvoiceMade { invoice, was_made_before })
     }
 
     async fn make_invoice(&self, request: &InvoiceCreate) -> Result<Invoice, ApiError> {

@@ -18,7 +18,7 @@ async fn make(party: &Party, amount: u64) -> Invoice {
         expires_in: Some(600),
         idempotency_key: None,
     };
-    party.service.invoice_create(request).await.expect("made")
+    party.service.invoice_create(request).await.expect("made").invoice
 }
 
 async fn pay(party: &Party, invoice: &Invoice) -> Result<Paid, ApiError> {
@@ -251,7 +251,9 @@ async fn an_invoice_with_a_key_is_made_once() {
         idempotency_key: Some("order 7".into()),
     };
     let first = bob.service.invoice_create(request.clone()).await.expect("made");
-    assert_eq!(bob.service.invoice_create(request).await, Ok(first));
+    assert!(!first.was_made_before);
+    let again = bob.service.invoice_create(request).await.expect("made once");
+    assert_eq!(again, strait_api::InvoiceMade { was_made_before: true, ..first });
 }
 
 fn change(world: &World, party: u8, sql: &str) {
