@@ -580,6 +580,7 @@ mod tests {
             address,
             connected_on,
             channels: 1,
+            problem: None,
         };
         let at = Some(format!("strait://{signer}@127.0.0.1:{port}"));
         let told = |peer: PeerInfo| {

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::text::one_line;
 use clap::{Args, Subcommand};
 use strait_api::{Nothing, PeerAdd, PeerRemove};
 
@@ -67,8 +68,31 @@ async fn list(context: &Context) -> Result<(), Failure> {
                 if chains.is_empty() { "no".into() } else { chains.join(", ") },
                 peer.channels.to_string(),
                 peer.address.clone().unwrap_or_else(|| "-".into()),
+                peer.problem.as_deref().map_or_else(|| "-".into(), one_line),
             ]
         });
-        out.table(&["SIGNER", "CONNECTED", "CHANNELS", "ADDRESS"], rows)
+        out.table(&["SIGNER", "CONNECTED", "CHANNELS", "ADDRESS", "PROBLEM"], rows)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Fake;
+    use serde_json::json;
+    use strait_types::Address;
+
+    #[tokio::test]
+    async fn a_peer_that_is_a_tower_is_told_as_such() {
+        let peer = json!({"signer": Address::repeat_byte(0x77), "address": "strait://0x77@a:1", "connected_on": [],
+            "channels": 0, "problem": "the peer refuses: a tower is there, no node"});
+        let (context, seen) =
+            Fake::new(false).on("strait_peer_list", move |_| Ok(json!({"peers": [peer.clone()]}))).start();
+        list(&context).await.expect("listed");
+        assert!(
+            seen.text().contains("PROBLEM") && seen.text().contains("a tower is there"),
+            "{}",
+            seen.text()
+        );
+    }
 }

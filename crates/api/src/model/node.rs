@@ -89,6 +89,9 @@ pub struct PeerInfo {
     pub connected_on: Vec<u64>,
     /// Channels with it that are not closed.
     pub channels: u64,
+    /// Why it is not connected, as the last attempt to dial it found: a tower may be there, say.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// A peer to keep a connection with.

@@ -48,6 +48,7 @@ impl Core {
             let message = format!("{address} is this node itself");
             return Err(ApiError::new(ErrorCode::InvalidAddress, message));
         }
+        self.refuse_tower(address.signer())?;
         self.check_move(address).await?;
         let (signer, text) = (address.signer(), address.to_string());
         let stored = self.database.write(move |db| {
@@ -59,6 +60,17 @@ impl Core {
         stored.await?;
         self.nodes.iter().for_each(|chain| chain.node.add_peer(address.clone()));
         Ok(())
+    }
+
+    /// A tower has no channels with anybody, and takes no link of a peer.
+    fn refuse_tower(&self, signer: Address) -> Result<(), ApiError> {
+        if self.nodes.iter().all(|chain| chain.node.tower_address(signer).is_none()) {
+            return Ok(());
+        }
+        let message = format!("{signer} is a tower of this node, no peer");
+        Err(ApiError::new(ErrorCode::InvalidAddress, message).hint(
+            "`strait tower list` shows the towers; a peer's node prints its address with `strait info`",
+        ))
     }
 
     /// A known peer is dialled elsewhere only if it is there: a mistyped port must not cut its channels off at its next restart.
@@ -136,7 +148,8 @@ impl Core {
 
     pub(crate) async fn peers(&self) -> Result<Peers, ApiError> {
         let mut peers: BTreeMap<Address, PeerInfo> = BTreeMap::new();
-        let empty = |signer| PeerInfo { signer, address: None, connected_on: Vec::new(), channels: 0 };
+        let empty =
+            |signer| PeerInfo { signer, address: None, connected_on: Vec::new(), channels: 0, problem: None };
         for text in self.stored_peers().await? {
             if let Ok(address) = text.parse::<PeerAddress>() {
                 peers.entry(address.signer()).or_insert_with(|| empty(address.signer())).address = Some(text);
@@ -150,11 +163,13 @@ impl Core {
             }
         }
         for peer in peers.values_mut() {
-            let connected = self
-                .nodes
-                .iter()
-                .filter(|chain| chain.node.peer_status(peer.signer) == Some(PeerStatus::Connected));
-            peer.connected_on = connected.map(|chain| chain.node.domain().chain_id()).collect();
+            for chain in &self.nodes {
+                match chain.node.peer_status(peer.signer) {
+                    Some(PeerStatus::Connected) => peer.connected_on.push(chain.node.domain().chain_id()),
+                    Some(PeerStatus::Retrying(error)) => peer.problem = Some(error.to_string()),
+                    Some(PeerStatus::Connecting) | None => {}
+                }
+            }
         }
         Ok(Peers { peers: peers.into_values().collect() })
     }

@@ -2,7 +2,10 @@
 
 use crate::backup::mark_restored;
 use crate::world::{ETHER, Party, World, soon};
-use strait_api::{Api, ChannelInfo, ErrorCode, Event, TowerAdd, TowerInfo, TowerQuery, TowerRemove};
+use strait_api::{
+    Api, ChannelInfo, ErrorCode, Event, Nothing, PeerAdd, PeerRemove, TowerAdd, TowerInfo, TowerQuery,
+    TowerRemove,
+};
 use strait_node::Watchtower;
 use strait_protocol::Command;
 use strait_types::{Address, ChannelId, U256};
@@ -173,6 +176,32 @@ async fn a_restored_channel_names_the_tower_that_it_waits_for() {
     soon("the removal", alice.service.tower_remove(remove)).await.expect("removed");
     alice.until(channel, |info| info.can_pay && info.awaits_towers.is_empty()).await;
     tower.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tower_that_is_given_as_a_peer_is_told_as_such() {
+    let world = World::new();
+    let tower = world.tower(3, 1).await;
+    let alice = world.start(1).await;
+    let place = tower.address().expect("it listens");
+    let add = PeerAdd { address: place.to_string().replace("strait-tower://", "strait://") };
+    soon("the peer", alice.service.peer_add(add.clone())).await.expect("kept");
+    let peer = soon("the answer", async {
+        loop {
+            let peers = alice.service.peer_list(Nothing {}).await.expect("it runs").peers;
+            if let Some(peer) = peers.into_iter().find(|peer| peer.problem.is_some()) {
+                return peer;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    let peer = peer.await;
+    assert!(peer.problem.expect("it has one").contains("a tower is there"));
+    assert!(peer.connected_on.is_empty());
+    soon("the end", alice.service.peer_remove(PeerRemove { signer: tower.signer() })).await.expect("removed");
+    soon("the tower", alice.service.tower_add(TowerAdd { address: place.to_string() })).await.expect("kept");
+    let refused = soon("the answer", alice.service.peer_add(add)).await.expect_err("it is a tower");
+    assert!(refused.message.contains("is a tower of this node"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
