@@ -3,7 +3,8 @@
 use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{Output, note};
+use crate::output::{Output, tell};
+use crate::text::printable;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -27,8 +28,9 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
     let mut config = ClientConfig::new(&url, token.as_deref().unwrap_or_default());
     let json = global.json;
     config.on_connection = Some(Arc::new(move |connection| match connection {
-        Connection::Lost(error) => note(json, &format!("{error}; trying again until the node is back")),
-        Connection::Restored => note(json, "the node is back"),
+        _ if json => {}
+        Connection::Lost(error) => tell(&printable(&format!("{error}; trying again until the node is back"))),
+        Connection::Restored => tell("the node is back"),
     }));
     let client = Client::with(config).await.map_err(|error| {
         match (error.code, &token) {

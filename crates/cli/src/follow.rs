@@ -2,7 +2,6 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::note;
 use futures_util::StreamExt;
 use strait_api::{ErrorCode, EventQuery, EventRecord, EventStream};
 use strait_types::ChannelId;
@@ -44,7 +43,7 @@ impl<'a> Follow<'a> {
             match stream.next().await {
                 Some(Ok(event)) => return Ok(event),
                 Some(Err(error)) if error.code == ErrorCode::EventsLost => {
-                    note(self.context.out.is_json(), "some events are lost; the history has what was agreed");
+                    self.context.out.note("some events are lost; the history has what was agreed");
                     self.stream = None;
                 }
                 Some(Err(error)) => return Err(error.into()),

@@ -140,23 +140,21 @@ pub(crate) fn set_up(global: &Global, args: &InitArgs, out: &Output, then: &str)
     let value =
         json!({ "home": home, "config": file, "key": args.key, "address": address, "notes": found.notes });
     out.result(&value, |out| {
-        let mut text = out.pairs(&[
+        out.pairs(&[
             ("configuration", file.display().to_string()),
             ("key", format!("{address}  ({})", key_file(&home, &args.key).display())),
-        ]);
-        for note in &found.notes {
-            text.push_str(&format!("\nnote: {note}"));
-        }
-        let strait = match &global.home {
-            Some(home) => format!("strait --home {}", home.display()),
-            None => "strait".to_owned(),
-        };
-        let next = match args.dev_key {
-            Some(_) => format!("next: {strait} {then}"),
-            None => format!("next: send the key's address some of the chain's coin for gas and deposits; then {strait} doctor, and {strait} {then}"),
-        };
-        format!("{text}\n\n{next}")
-    })
+        ])
+    })?;
+    found.notes.iter().for_each(|note| out.note(&format!("note: {note}")));
+    let strait = match &global.home {
+        Some(home) => format!("strait --home {}", home.display()),
+        None => "strait".to_owned(),
+    };
+    out.note(&match args.dev_key {
+        Some(_) => format!("next: {strait} {then}"),
+        None => format!("next: send the key's address some of the chain's coin for gas and deposits; then {strait} doctor, and {strait} {then}"),
+    });
+    Ok(())
 }
 
 /// Makes the key, unless it is there, and gives its address and where its password lies.

@@ -4,7 +4,7 @@ use crate::amount::{Among, Assets};
 use crate::context::{Context, pick};
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::pay::is_invoice_text;
 use crate::text::{one_line, parse_invoice_time, short, time};
 use clap::{Args, Subcommand, ValueEnum};
@@ -146,7 +146,7 @@ pub(crate) async fn create(context: &Context, args: CreateArgs) -> Result<(), Fa
     let key = request.idempotency_key.clone();
     let made = context.api.invoice_create(request).await;
     let made = made.map_err(|error| Failure::from(error).repeatable(key.as_deref()))?;
-    note(context.out.is_json(), &about(&made, assets));
+    context.out.note(&about(&made, assets));
     // Alone on standard output, so that `$(strait request ...)` is the invoice.
     context.out.result(&made, |_| made.invoice.text.clone())
 }

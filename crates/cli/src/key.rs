@@ -3,7 +3,7 @@
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::local::{new_password, password};
-use crate::output::{Output, note};
+use crate::output::Output;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::io::{IsTerminal, Read};
@@ -91,9 +91,7 @@ pub(crate) fn run(global: &Global, args: &KeyArgs, out: &Output) -> Result<(), F
     match &args.command {
         KeyCommand::New { name, password_file } => {
             let made = make(&home, name, &Secret::random()?, password_file.as_deref(), Cost::Wallet)?;
-            note(
-                out.is_json(),
-                "Back the file up, and remember the password: without both the money in channels is out of reach.",
+            out.note("Back the file up, and remember the password: without both the money in channels is out of reach.",
             );
             show(&home, name, &made, out)
         }
@@ -190,7 +188,7 @@ fn export(
     }
     let password = password(password_file, None, &format!("Password of the key '{name}': "))?;
     let secret = file.decrypt(&password)?.to_hex();
-    note(out.is_json(), "Whoever sees this key has the money.");
+    out.note("Whoever sees this key has the money.");
     out.result(&json!({ "private_key": secret.as_str() }), |_| secret.to_string())
 }
 

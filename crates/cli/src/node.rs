@@ -3,7 +3,7 @@
 use crate::command::Global;
 use crate::failure::Failure;
 use crate::local::{ConfigFlags, load, password};
-use crate::output::{Output, note};
+use crate::output::Output;
 use crate::restore::RESTORED;
 use clap::Args;
 use serde_json::json;
@@ -176,7 +176,7 @@ async fn serve(daemon: DaemonConfig, out: &Output) -> Result<(), Failure> {
         () = stop.requested() => None,
         reason = daemon.failed() => Some(reason),
     };
-    note(out.is_json(), "stopping; a second signal stops at once");
+    out.note("stopping; a second signal stops at once");
     tokio::select! {
         () = daemon.stop() => {}
         () = stop.requested() => {

@@ -18,20 +18,28 @@ pub(crate) struct Output {
     width: Option<u16>,
     colours: bool,
     sink: Mutex<Box<dyn Write + Send>>,
+    notes: Mutex<Box<dyn Write + Send>>,
 }
 
 impl Output {
-    /// To standard output.
+    /// To standard output, with notes to standard error.
     pub(crate) fn new(json: bool) -> Output {
         let term = Term::stdout();
         let width = term.is_term().then(|| term.size().1);
-        Output { json, width, colours: console::colors_enabled(), sink: Mutex::new(Box::new(stdout())) }
+        let (sink, notes) =
+            (Mutex::new(Box::new(stdout()) as Box<_>), Mutex::new(Box::new(stderr()) as Box<_>));
+        Output { json, width, colours: console::colors_enabled(), sink, notes }
     }
 
     /// To wherever a test looks.
     #[cfg(test)]
-    pub(crate) fn to(sink: Box<dyn Write + Send>, json: bool, width: Option<u16>) -> Output {
-        Output { json, width, colours: false, sink: Mutex::new(sink) }
+    pub(crate) fn to(
+        sink: Box<dyn Write + Send>,
+        notes: Box<dyn Write + Send>,
+        json: bool,
+        width: Option<u16>,
+    ) -> Output {
+        Output { json, width, colours: false, sink: Mutex::new(sink), notes: Mutex::new(notes) }
     }
 
     /// Whether programs read it.
@@ -80,6 +88,14 @@ impl Output {
             io::ErrorKind::BrokenPipe => Failure::unread(),
             _ => Failure::local(format!("the output cannot be written: {error}")),
         })
+    }
+
+    /// A note for people beside the result; where nobody reads it, there is nobody to tell.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.json {
+            let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(writeln!(notes, "{}", crate::text::printable(text)));
+        }
     }
 
     /// A table without lines, as wide as the terminal.
@@ -233,13 +249,6 @@ impl Drop for Wait {
     }
 }
 
-/// A note for people beside the result, on standard error.
-pub(crate) fn note(json: bool, text: &str) {
-    if !json {
-        tell(&crate::text::printable(text));
-    }
-}
-
 /// One line on standard error; where nobody reads it, there is nobody to tell.
 pub(crate) fn tell(text: &str) {
     drop(writeln!(stderr(), "{text}"));
@@ -273,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_seen_enough_fails_no_command_that_is_done() {
-        let out = Output::to(Box::new(Gone), false, None);
+        let out = Output::to(Box::new(Gone), Box::new(Gone), false, None);
         out.result(&json!({}), |_| "a line".into()).expect("the command itself did what it should");
         assert!(out.raw("one of many lines").is_err());
         let failure = out.stream(&json!({}), |_| "one of many".into()).expect_err("a stream ends");

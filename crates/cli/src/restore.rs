@@ -48,23 +48,29 @@ struct RestoredChain {
     channels: usize,
 }
 
+/// What is next.
+const NEXT: &str =
+    "next: start `strait node`. It asks each peer for the newest state; a channel can be used again when both
+have signed it, about two hours of chain time after the start (`strait channel show` says until when). If a
+peer never answers, `strait channel dispute` takes the money out with the best state of the backup.
+API tokens are not in a backup: make new ones with `strait token create`.";
+
 /// Puts a backup into the home directory.
 ///
 /// # Errors
 /// When there is data already, the backup is none, or one of its chains is not configured.
 pub(crate) fn run(global: &Global, args: &RestoreArgs, out: &Output) -> Result<(), Failure> {
     let config = load(global, &args.config, Vec::new())?.config;
-    let done = restore(&args.directory, &config)?;
-    out.result(&done, |_| {
-        let mut text = String::new();
-        for chain in &done.chains {
-            text.push_str(&format!("{}: {} channels restored\n", chain.name, chain.channels));
-        }
-        text + "\nnext: start `strait node`. It asks each peer for the newest state; a channel can be used again when both\n\
-            have signed it, about two hours of chain time after the start (`strait channel show` says until when). If a\n\
-            peer never answers, `strait channel dispute` takes the money out with the best state of the backup.\n\
-            API tokens are not in a backup: make new ones with `strait token create`."
-    })
+    print(&restore(&args.directory, &config)?, out)
+}
+
+fn print(done: &Restored, out: &Output) -> Result<(), Failure> {
+    out.result(done, |_| {
+        let line = |chain: &RestoredChain| format!("{}: {} channels restored", chain.name, chain.channels);
+        done.chains.iter().map(line).collect::<Vec<_>>().join("\n")
+    })?;
+    out.note(NEXT);
+    Ok(())
 }
 
 fn restore(backup: &Path, config: &Config) -> Result<Restored, Failure> {
@@ -206,6 +212,7 @@ fn mark(directory: &Path) -> Result<usize, StoreError> {
 mod tests {
     use super::*;
     use crate::failure::Exit;
+    use crate::testing::Page;
     use strait_node::config::{Layers, Loaded};
     use strait_protocol::{Channel, Settings};
     use strait_types::{Address, B256, ChannelParams, Participant, Side};
@@ -240,6 +247,15 @@ mod tests {
         fs::write(home.join(CONFIG_FILE), text).expect("written");
         let layers = Layers { home: home.to_owned(), ..Layers::default() };
         Loaded::load(&layers).expect("a configuration").config
+    }
+
+    #[test]
+    fn what_is_next_is_no_part_of_the_result() {
+        let page = Page::new(false, None);
+        let chains = vec![RestoredChain { name: "mine".into(), channels: 2 }];
+        print(&Restored { data: PathBuf::new(), chains }, &page.out).expect("printed");
+        assert_eq!(page.text(), "mine: 2 channels restored\n");
+        assert!(page.notes().starts_with("next: start `strait node`"), "{}", page.notes());
     }
 
     #[test]

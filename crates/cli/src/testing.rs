@@ -152,7 +152,7 @@ impl Fake {
 
     /// For commands whose output nobody reads.
     pub(crate) fn unread(mut self, json: bool) -> Context {
-        self.page.out = Output::to(Box::new(Gone), json, None);
+        self.page.out = Output::to(Box::new(Gone), Box::new(Gone), json, None);
         self.context()
     }
 
@@ -165,9 +165,9 @@ impl Fake {
     pub(crate) fn start(self) -> (Context, Seen) {
         let asked = self.wire.asked.clone();
         let told = Told { scripts: Mutex::new(self.scripts), asked: asked.clone() };
-        let Page { out, written } = self.page;
+        let Page { out, written, noted } = self.page;
         let context = Context::new(Arc::new(Remote(self.wire)), Arc::new(told), out);
-        (context, Seen { asked, written })
+        (context, Seen { asked, written, noted })
     }
 }
 
@@ -175,6 +175,7 @@ impl Fake {
 pub(crate) struct Seen {
     asked: Arc<Mutex<Vec<(String, Value)>>>,
     written: Written,
+    noted: Written,
 }
 
 impl Seen {
@@ -187,6 +188,11 @@ impl Seen {
     /// What was printed.
     pub(crate) fn text(&self) -> String {
         self.written.text()
+    }
+
+    /// The notes beside it.
+    pub(crate) fn notes(&self) -> String {
+        self.noted.text()
     }
 }
 
@@ -228,12 +234,18 @@ impl Write for Gone {
 pub(crate) struct Page {
     pub(crate) out: Output,
     written: Written,
+    noted: Written,
 }
 
 impl Page {
     pub(crate) fn new(json: bool, width: Option<u16>) -> Page {
-        let written = Written::default();
-        Page { out: Output::to(Box::new(written.clone()), json, width), written }
+        let (written, noted) = (Written::default(), Written::default());
+        let out = Output::to(Box::new(written.clone()), Box::new(noted.clone()), json, width);
+        Page { out, written, noted }
+    }
+
+    pub(crate) fn notes(&self) -> String {
+        self.noted.text()
     }
 
     pub(crate) fn text(&self) -> String {

@@ -132,8 +132,10 @@ async fn create(context: &Context, args: Create) -> Result<(), Failure> {
         pairs.push(("scopes", scopes_text(&made.info)));
         pairs.extend(assets.map(|assets| ("limits", limits_text(&made.info, assets))));
         pairs.extend(made.info.expires.map(|expires| ("expires", text::time(expires))));
-        format!("{}\n\nkeep the token now: it is not shown again", out.pairs(&pairs))
-    })
+        out.pairs(&pairs)
+    })?;
+    context.out.note("keep the token now: it is not shown again");
+    Ok(())
 }
 
 async fn amounts(
@@ -227,9 +229,10 @@ mod tests {
         );
         assert_eq!((&asked["expires_in"], &asked["scopes"]), (&json!(86_400), &json!(["pay"])));
         let text = seen.text();
-        for part in ["strait_s3cret", "12.5 USDC a day on mainnet", "not shown again"] {
+        for part in ["strait_s3cret", "12.5 USDC a day on mainnet"] {
             assert!(text.contains(part), "{part} is missing in {text}");
         }
+        assert!(!text.contains("not shown again") && seen.notes().contains("not shown again"), "{text}");
     }
 
     #[tokio::test]

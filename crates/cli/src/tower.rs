@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::init::{self, InitArgs};
 use crate::local::{ConfigFlags, load};
 use crate::node::{Stop, start_log, unlock};
-use crate::output::{Output, note};
+use crate::output::Output;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -111,9 +111,7 @@ pub(crate) async fn with_node(context: &Context, args: TowerArgs) -> Result<(), 
         Some(TowerCommand::Add { address }) => {
             let done = context.api.tower_add(TowerAdd { address: address.clone() }).await?;
             if let Some(problem) = first_problem(context, &address).await? {
-                note(
-                    context.out.is_json(),
-                    &format!("the tower is kept, and nothing is handed over to it yet: {problem}"),
+                context.out.note(&format!("the tower is kept, and nothing is handed over to it yet: {problem}"),
                 );
             }
             context.out.result(&done, |_| {
@@ -231,7 +229,7 @@ async fn serve(daemon: DaemonConfig, out: &Output) -> Result<(), Failure> {
         () = stop.requested() => None,
         reason = tower.failed() => Some(reason),
     };
-    note(out.is_json(), "stopping; a second signal stops at once");
+    out.note("stopping; a second signal stops at once");
     tokio::select! {
         () = tower.stop() => {}
         () = stop.requested() => return Err(Failure::interrupted("stopped at once").told()),

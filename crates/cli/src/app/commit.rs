@@ -49,7 +49,7 @@ pub(super) fn commit(home: &Path, args: &CommitArgs, out: &Output) -> Result<(),
     let data = args.fields.encode(&Value::from(values.clone()).to_string()).map_err(Failure::usage)?;
     if !args.fields.ends_with_word() {
         let text = "there is no random last field (bytes32 salt): whoever can guess the values learns them from the hash";
-        crate::output::note(out.is_json(), text);
+        out.note(text);
     }
     let commitment = keccak256(&data);
     let path = directory(home).join(format!("{commitment}.json"));
@@ -66,9 +66,10 @@ pub(super) fn commit(home: &Path, args: &CommitArgs, out: &Output) -> Result<(),
             ("commitment", commitment.to_string()),
             ("hides", args.fields.show(&data)),
             ("kept in", path.display().to_string()),
-            ("later", format!("strait app reveal {}", crate::text::short(commitment))),
         ])
-    })
+    })?;
+    out.note(&format!("later: strait app reveal {}", crate::text::short(commitment)));
+    Ok(())
 }
 
 pub(super) fn random() -> Result<B256, Failure> {
@@ -154,7 +155,7 @@ mod tests {
 
     fn printed(act: impl FnOnce(&Output) -> Result<(), Failure>) -> Value {
         let sink = Sink::default();
-        act(&Output::to(Box::new(sink.clone()), true, None)).expect("works");
+        act(&Output::to(Box::new(sink.clone()), Box::new(Sink::default()), true, None)).expect("works");
         let bytes = sink.0.lock().expect("no panic").clone();
         serde_json::from_slice(&bytes).expect("JSON")
     }

@@ -4,7 +4,7 @@ use super::play::look;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{confirm, note};
+use crate::output::confirm;
 use crate::text::short;
 use clap::Args;
 use serde_json::json;
@@ -84,30 +84,27 @@ fn propose(
     (info, play, assets): (&ChannelInfo, &AppInfo, &Assets),
 ) -> Result<(), Failure> {
     check_covered(outcome, info, assets)?;
-    let json = context.out.is_json();
-    note(
-        json,
-        &format!("proposes to end the app, in addition to what each put in: {}", told(outcome, info, assets)),
-    );
+    context.out.note(&format!(
+        "proposes to end the app, in addition to what each put in: {}",
+        told(outcome, info, assets)
+    ));
     let doubts = doubts(&args.wanted, outcome, info, play, assets)?;
     let at_once = at_once(outcome, info, play)?;
     if let Some(doubt) = &doubts.asked {
         let doubt =
             at_once.map_or_else(|| doubt.clone(), |why| format!("{doubt}\n{why}: it is final at once"));
         if args.yes {
-            note(json, &doubt);
+            context.out.note(&doubt);
         } else {
             let question = if at_once.is_some() { "End it so?" } else { "Propose it all the same?" };
             confirm(&format!("{doubt}\n{question} [y/N] "), doubts.what)?;
         }
     }
-    doubts.told.iter().for_each(|doubt| note(json, doubt));
+    doubts.told.iter().for_each(|doubt| context.out.note(doubt));
     match at_once {
         Some(_) if doubts.asked.is_some() => {}
-        Some(why) => note(json, &format!("{why}: it is final at once")),
-        None => note(
-            json,
-            &format!(
+        Some(why) => context.out.note(&format!("{why}: it is final at once")),
+        None => context.out.note(&format!(
                 "waits until the peer asks for the same: strait app finish {} --accept\nCtrl-C ends the waiting, not the proposal",
                 short(info.channel)
             ),

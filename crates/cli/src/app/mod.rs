@@ -139,7 +139,7 @@ fn warn_of(code: &AppCode, out: &Output) {
     if code.has_constructor() {
         let text = "the contract has a constructor, which never runs: an app is its runtime code alone, and what a constructor \
                     would set is zero";
-        crate::output::note(out.is_json(), text);
+        out.note(text);
     }
 }
 

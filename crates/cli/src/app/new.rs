@@ -93,7 +93,7 @@ pub(crate) fn run(args: &NewArgs, out: &Output) -> Result<(), Failure> {
     out.result(&json!({ "directory": directory, "files": paths }), |_| {
         format!("Wrote {shown}: {}.", paths.join(", "))
     })?;
-    crate::output::note(out.is_json(), &format!("Next: cd {shown} && cargo test"));
+    out.note(&format!("Next: cd {shown} && cargo test"));
     Ok(())
 }
 

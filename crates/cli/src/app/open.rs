@@ -6,7 +6,6 @@ use super::play::side;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::note;
 use crate::text::{self, short};
 use clap::Args;
 use serde_json::json;
@@ -126,9 +125,7 @@ pub(super) async fn start(context: &Context, args: &StartArgs) -> Result<(), Fai
     let (stakes, first) = ([own.amount, peers.amount], args.game.start(context)?);
     match names::code(context, args.game.app) {
         Some(code) => judge(code, stakes, &first)?,
-        None => note(
-            context.out.is_json(),
-            "whether a node plays this start is not known: `strait app install ARTIFACT` with this home tells the app's code",
+        None => context.out.note("whether a node plays this start is not known: `strait app install ARTIFACT` with this home tells the app's code",
         ),
     }
     let start = start_id(args.game.app, stakes, &first);
@@ -219,7 +216,7 @@ pub(super) async fn run(context: &Context, args: OpenArgs) -> Result<(), Failure
         Some(_) => "play starts now",
         None => "play starts when the peer has deposited its stake",
     };
-    note(context.out.is_json(), &format!("{start}: strait app show {}", short(channel)));
+    context.out.note(&format!("{start}: strait app show {}", short(channel)));
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use super::state::pairs;
 use crate::amount::{Among, Assets};
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::output::{confirm, note};
+use crate::output::confirm;
 use crate::text::{duration, short, time};
 use clap::Args;
 use serde_json::{Value, json};
@@ -99,7 +99,7 @@ pub(super) async fn make(context: &Context, args: &MoveArgs) -> Result<(), Failu
     let fields = names::fields(context, Some(info.app), &args.fields);
     let data = fields.encode(&args.data).map_err(Failure::usage)?;
     if let Some(when) = by_the_chain(&info, &channel) {
-        note(context.out.is_json(), &when);
+        context.out.note(&when);
     }
     let next =
         AppPosition { writer: args.writer.unwrap_or(1 - info.side.min(1)), deltas, data: Bytes::from(data) };
@@ -144,7 +144,7 @@ pub(super) async fn claim(context: &Context, args: &ClaimArgs) -> Result<(), Fai
     let warning = own_turn(context, &play, &info).await?;
     if let Some(warning) = &warning {
         if args.yes {
-            note(context.out.is_json(), warning);
+            context.out.note(warning);
         } else {
             confirm(&format!("{warning}\nGo to the chain? [y/N] "), "a claim on this node's own turn")?;
         }

@@ -4,7 +4,6 @@ use super::wait::{Progress, Waiting, agree};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::note;
 use crate::text::{duration, short, time};
 use clap::Args;
 use strait_api::{Agreed, ApiError, ChannelInfo, ChannelRef, ErrorCode, Nothing, Phase};
@@ -79,7 +78,7 @@ pub(super) async fn note_hindrance(context: &Context, agreed: &Agreed) -> Result
         let text = format!(
             "the node cannot reach the chain now: {why}; it makes the call when it can, or the peer does when half of the time for it has passed"
         );
-        note(context.out.is_json(), &text);
+        context.out.note(&text);
     }
     let Some(short) = &agreed.gas_shortage else { return Ok(()) };
     let assets = context.assets().await?;
@@ -89,7 +88,7 @@ pub(super) async fn note_hindrance(context: &Context, agreed: &Agreed) -> Result
         write(short.balance),
         write(short.needed)
     );
-    note(context.out.is_json(), &text);
+    context.out.note(&text);
     Ok(())
 }
 
@@ -151,7 +150,7 @@ pub(super) async fn dispute(context: &Context, args: DisputeArgs) -> Result<(), 
         ),
     })?;
     if end.is_none() {
-        note(context.out.is_json(), &format!("`strait channel watch {}` tells what happens", short(channel)));
+        context.out.note(&format!("`strait channel watch {}` tells what happens", short(channel)));
     }
     Ok(())
 }

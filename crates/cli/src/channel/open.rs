@@ -6,7 +6,6 @@ use crate::amount::{Among, Assets, balance};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::note;
 use crate::text;
 use clap::Args;
 use strait_api::{
@@ -17,8 +16,8 @@ use strait_types::{Address, Amount};
 /// Said when nobody could ask the peer's node where it wants to be paid out.
 const UNSEEN_PEER: &str = "the peer is not connected: whether it takes a channel that pays it out there is known when it is; if it does not, `strait channel show` says so, and `strait channel dispute` takes the deposit back";
 
-/// Above the table, where the key was used.
-const BEFORE: &str = "was opened already with this key; nothing was opened or deposited now\n\n";
+/// Where the key was used.
+const BEFORE: &str = "was opened already with this key; nothing was opened or deposited now";
 
 #[derive(Args, Debug)]
 #[command(
@@ -77,7 +76,7 @@ async fn open(context: &Context, args: OpenArgs) -> Result<(), Failure> {
     let line = context.out.wait("opening");
     let mut opened = context.api.channel_open(request).await?;
     if has_own_payout && opened.channel.link == Link::Down {
-        note(context.out.is_json(), UNSEEN_PEER);
+        context.out.note(UNSEEN_PEER);
     }
     let mut failed: Option<Failure> = opened.deposits.iter().find_map(not_made).map(Failure::from);
     let is_funded = has_deposit && failed.is_none();
@@ -126,27 +125,30 @@ fn print(
         // The error tells it, with what was to be put in.
         shown.balances.iter_mut().for_each(|balance| balance.demanded = Amount::ZERO);
     }
-    context.out.result(opened, |out| {
-        let demands = info.balances.iter().any(|balance| !balance.demanded.is_zero());
-        let next = match (info.can_pay, has_deposit) {
-            (_, false) if demands => "it can be paid over once what the peer demands is deposited".to_owned(),
-            _ if info.awaits_approval => format!(
-                "when `strait channel list` shows it as connected, put money in: strait channel deposit {} AMOUNT",
-                text::short(info.channel)
-            ),
-            _ if info.declined.is_some() => "the peer does not take it".to_owned(),
-            (true, _) => format!("it can be paid over: strait pay {} AMOUNT", text::short(info.channel)),
-            (false, true) => {
-                "it can be paid over when the deposit has its confirmations and the peer is connected"
-                    .to_owned()
-            }
-            (false, false) => {
-                format!("put money in: strait channel deposit {} AMOUNT", text::short(info.channel))
-            }
-        };
-        let before = if opened.was_opened_before { BEFORE } else { "" };
-        format!("{before}{}\n\n{next}", show::text(&shown, assets, out))
-    })
+    context.out.result(opened, |out| show::text(&shown, assets, out))?;
+    if opened.was_opened_before {
+        context.out.note(BEFORE);
+    }
+    context.out.note(&next(info, has_deposit));
+    Ok(())
+}
+
+/// What is to be done or waited for until it can be paid over.
+fn next(info: &ChannelInfo, has_deposit: bool) -> String {
+    let demands = info.balances.iter().any(|balance| !balance.demanded.is_zero());
+    let id = text::short(info.channel);
+    match (info.can_pay, has_deposit) {
+        (_, false) if demands => "it can be paid over once what the peer demands is deposited".to_owned(),
+        _ if info.awaits_approval => format!(
+            "when `strait channel list` shows it as connected, put money in: strait channel deposit {id} AMOUNT"
+        ),
+        _ if info.declined.is_some() => "the peer does not take it".to_owned(),
+        (true, _) => format!("it can be paid over: strait pay {id} AMOUNT"),
+        (false, true) => {
+            "it can be paid over when the deposit has its confirmations and the peer is connected".to_owned()
+        }
+        (false, false) => format!("put money in: strait channel deposit {id} AMOUNT"),
+    }
 }
 
 async fn request(context: &Context, args: OpenArgs) -> Result<ChannelOpen, Failure> {
@@ -293,7 +295,13 @@ mod tests {
             run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "mainnet", "--key", "k"]))
                 .await
                 .expect("opened");
-            assert_eq!(seen.text().starts_with("was opened already"), was_before, "{}", seen.text());
+            assert_eq!(seen.notes().contains("was opened already"), was_before, "{}", seen.notes());
+            assert!(seen.notes().contains("it can be paid over when"), "{}", seen.notes());
+            let text = seen.text();
+            assert!(
+                !text.contains("already") && !text.contains("can be paid over when"),
+                "the result alone: {text}"
+            );
         }
     }
 
@@ -331,7 +339,7 @@ mod tests {
             Fake::new(false).on("strait_channel_open", |_| Ok(submitted())).on("strait_channel_show", show);
         let (context, seen) = fake.tells([Ok(event(json!({"event": "ready"})))]).start();
         run(&context, args(&[PEER, "--deposit", "1 ether", "--chain", "1", "--wait"])).await.expect("ready");
-        assert!(seen.text().contains("it can be paid over"), "{}", seen.text());
+        assert!(seen.notes().contains("it can be paid over: strait pay"), "{}", seen.notes());
     }
 
     #[tokio::test(start_paused = true)]
@@ -394,7 +402,8 @@ mod tests {
         let words = [PEER, "--deposit", "1 ether", "--chain", "1"];
         let failure = run(&context, args(&words)).await.expect_err("too little");
         assert_eq!(failure.to_string(), "the peer demands 2 ETH");
-        assert!(!seen.text().contains("strait channel deposit"), "{}", seen.text());
+        let told = seen.text() + &seen.notes();
+        assert!(!told.contains("strait channel deposit"), "{told}");
     }
 
     #[tokio::test(start_paused = true)]
@@ -414,7 +423,7 @@ mod tests {
                 fake.on("strait_channel_show", move |_| Ok(shown.clone())).tells([]).start();
             let words = [&[PEER, "--chain", "1", "--wait"], deposit].concat();
             let failure = run(&context, args(&words)).await.expect_err("not yet");
-            let told = format!("{}{}", failure.render(false, false), seen.text());
+            let told = format!("{}{}{}", failure.render(false, false), seen.text(), seen.notes());
             assert!(told.contains("waits for approval"), "{told}");
             for part in ["offline", "dispute", "does not take", "declines"] {
                 assert!(!told.contains(part), "{part} in {told}");

@@ -4,7 +4,6 @@ use super::show;
 use crate::amount::Assets;
 use crate::context::{Context, pick};
 use crate::failure::Failure;
-use crate::output::note;
 use crate::text::{duration, one_line, short};
 use clap::Args;
 use serde_json::json;
@@ -127,7 +126,7 @@ pub(super) async fn approve(context: &Context, args: ApproveArgs) -> Result<(), 
     let info = context.api.proposal_approve(ChannelRef { channel }).await?;
     let assets = context.assets().await?;
     if info.channel != channel {
-        note(context.out.is_json(), "approved: the peer may open it once, and has to ask again");
+        context.out.note("approved: the peer may open it once, and has to ask again");
     }
     context.out.result(&info, |out| show::text(&info, assets, out))
 }

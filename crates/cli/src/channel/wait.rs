@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::{Wait, note};
+use crate::output::Wait;
 use crate::text::short;
 use std::pin::pin;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub(super) async fn agree(
         }
         let what = format!("{} waiting until what is under way has ended", short(channel));
         if !is_told {
-            note(context.out.is_json(), &format!("{what}: {}", error.message));
+            context.out.note(&format!("{what}: {}", error.message));
             is_told = true;
         }
         line.say(what);
@@ -129,7 +129,7 @@ pub(super) async fn decided<R>(
         };
         let what = format!("{} waiting until it is known what the first request has done", short(channel));
         if !is_told {
-            note(context.out.is_json(), &format!("{what}: {}", error.message));
+            context.out.note(&format!("{what}: {}", error.message));
             is_told = true;
         }
         line.say(what);

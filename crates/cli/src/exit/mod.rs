@@ -7,7 +7,7 @@ mod report;
 use crate::amount::Assets;
 use crate::command::Global;
 use crate::failure::Failure;
-use crate::output::{Output, Wait, note, tell};
+use crate::output::{Output, Wait, tell};
 use crate::restore::stores;
 use crate::unlock::UnlockArgs;
 use chain::Leaving;
@@ -129,7 +129,7 @@ fn tell_wait(out: &Output, text: &str) {
     if out.is_json() {
         tell(&serde_json::json!({ "waiting": text }).to_string());
     } else {
-        note(false, text);
+        out.note(text);
     }
 }
 

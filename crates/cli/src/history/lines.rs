@@ -5,7 +5,6 @@ use crate::app::{outcome, told};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
-use crate::output::note;
 use crate::text::{one_line, printable, short, time};
 use clap::Args;
 use serde::Serialize;
@@ -119,7 +118,7 @@ impl Printer<'_> {
             let through = page.pruned_through;
             if self.is_first && through > 0 {
                 let text = format!("what was agreed up to version {through} was pruned, and is not listed");
-                note(self.context.out.is_json(), &text);
+                self.context.out.note(&text);
             }
             self.is_agreed |= page.lines.iter().any(|line| matches!(line.entry, HistoryEntry::Finish { .. }));
             if self.context.out.is_json() && !self.lines {

@@ -269,11 +269,12 @@ fn print(context: &Context, channel: &ChannelInfo, report: &Report) -> Result<()
                 text.push_str(&format!(", {count} {what}"));
             }
         }
-        if let Some(next) = report.next() {
-            text.push_str(&format!("\n{next}"));
-        }
         text
-    })
+    })?;
+    if let Some(next) = report.next() {
+        context.out.note(&next);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
