@@ -3,7 +3,9 @@
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::text::one_line;
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use strait_api::ApiError;
@@ -52,9 +54,28 @@ pub(super) fn code(context: &Context, app: Address) -> Option<AppCode> {
     AppCode::new(runtime).ok()
 }
 
-/// What an app is called here.
-pub(super) fn title(context: &Context, app: Address) -> String {
-    kept(context, app).and_then(|kept| Some(kept["title"].as_str()?.to_owned())).unwrap_or_default()
+/// What an artifact calls its contract: Hardhat's and this project's own say it, Foundry's says what was compiled. Else the file
+/// is called after it, or the project that it lies in.
+pub(super) fn title_of(artifact: &str, path: &Path) -> String {
+    let artifact: Value = serde_json::from_str(artifact).unwrap_or_default();
+    let compiled = artifact["metadata"]["settings"]["compilationTarget"].as_object();
+    let compiled = compiled.and_then(|targets| targets.values().next());
+    if let Some(name) = artifact["contractName"].as_str().or_else(|| compiled?.as_str()) {
+        return one_line(name);
+    }
+    let name = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let project = || name(fs::canonicalize(path).ok()?.parent()?.file_name());
+    let stem = name(path.file_stem()).unwrap_or_default();
+    if stem == "artifact" { project().unwrap_or(stem) } else { stem }
+}
+
+/// What an app and its data's fields are called here.
+pub(super) fn description(context: &Context, app: Address) -> String {
+    let kept = kept(context, app).unwrap_or_default();
+    match (kept["title"].as_str().unwrap_or_default(), kept["fields"].as_str().unwrap_or_default()) {
+        (title, "") => title.to_owned(),
+        (title, fields) => format!("{title} ({fields})"),
+    }
 }
 
 /// What the node said of an app's refusal, with the error's name.
@@ -90,6 +111,22 @@ mod tests {
     use strait_types::keccak256;
 
     #[test]
+    fn an_app_is_called_after_its_contract_or_else_after_its_file_or_project() {
+        let home = tempfile::tempdir().expect("a directory");
+        let project = home.path().join("my-game");
+        fs::create_dir(&project).expect("made");
+        let path = project.join("artifact.json");
+        fs::write(&path, "{}").expect("written");
+        let foundry = json!({"metadata": {"settings": {"compilationTarget": {"src/Nim.sol": "Nim"}}}});
+        for (artifact, expected) in
+            [(json!({"contractName": "Chess"}), "Chess"), (foundry, "Nim"), (json!({"abi": []}), "my-game")]
+        {
+            assert_eq!(title_of(&artifact.to_string(), &path), expected);
+        }
+        assert_eq!(title_of("{}", Path::new("out/ConnectFour.json")), "ConnectFour");
+    }
+
+    #[test]
     fn an_error_has_the_name_that_its_author_gave() {
         let home = tempfile::tempdir().expect("a directory");
         let mut context = Fake::new(false).context();
@@ -106,7 +143,7 @@ mod tests {
         keep(&context, app, &abi.to_string(), "Mine", "uint8 hand");
         keep(&context, app, &abi.to_string(), "Mine", "");
         assert_eq!(fields(&context, Some(app), &Fields::default()).show(&[0; 32]), "hand 0");
-        assert_eq!(title(&context, app), "Mine");
+        assert_eq!(description(&context, app), "Mine (uint8 hand)");
         let told = named(&context, app, refused()).to_string();
         assert_eq!(told, "validTransition reverted: NotYourTurn; look at the app's rules");
         let other = ApiError::new(ErrorCode::InvalidParams, "validTransition reverted: the column is full");

@@ -130,6 +130,12 @@ fn files(name: &Name, strait: &Path) -> Vec<(String, String)> {
             .replace("@CONTRACT@", &camel)
             .replace("@STRAIT@", &strait.display().to_string().replace('\\', "/"))
     };
+    // As its own build writes it.
+    let artifact = include_str!("../../../../contracts/artifacts/Sticks.json").replacen(
+        '{',
+        &format!("{{\"contractName\":\"{camel}\","),
+        1,
+    );
     vec![
         (format!("contracts/{camel}.sol"), contract),
         (
@@ -140,7 +146,7 @@ fn files(name: &Name, strait: &Path) -> Vec<(String, String)> {
             "contracts/strait/Types.sol".into(),
             include_str!("../../../../contracts/src/interfaces/Types.sol").into(),
         ),
-        ("artifact.json".into(), include_str!("../../../../contracts/artifacts/Sticks.json").into()),
+        ("artifact.json".into(), artifact),
         ("build.mjs".into(), filled(include_str!("template/build.mjs"))),
         ("package.json".into(), filled(include_str!("template/package.json"))),
         ("Cargo.toml".into(), filled(include_str!("template/Cargo.toml.txt"))),

@@ -38,7 +38,7 @@ pub(super) async fn install(context: &Context, args: &InstallArgs) -> Result<(),
     let runtime = code.runtime().clone();
     let chain = context.assets().await?.chain(args.chain.as_deref())?;
     let installed = context.api.app_install(AppInstall { chain_id: Some(chain), runtime }).await?;
-    let title = args.artifact.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let title = names::title_of(&artifact, &args.artifact);
     names::keep(context, installed.app, &artifact, &title, &args.fields);
     context.out.result(&installed, |_| installed.app.to_string())
 }
@@ -54,11 +54,11 @@ pub(super) async fn list(context: &Context) -> Result<(), Failure> {
             vec![
                 app.chain_id.to_string(),
                 app.app.to_string(),
-                names::title(context, app.app),
+                names::description(context, app.app),
                 taken.to_owned(),
             ]
         };
-        out.table(&["CHAIN", "APP", "INSTALLED FROM", "PLAYED"], listed.apps.iter().map(row))
+        out.table(&["CHAIN", "APP", "NAME", "PLAYED"], listed.apps.iter().map(row))
     })
 }
 

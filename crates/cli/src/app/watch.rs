@@ -136,7 +136,10 @@ impl Watch<'_> {
                 format!("{at}  both have signed the end, version {version}: {}", gains(outcome))
             }
             Event::AppEnded { outcome } => format!("{at}  the game has ended: {}", gains(outcome)),
-            _ => events::line(record, self.assets),
+            _ => {
+                let place = events::Place { channel: &self.channel, fields: self.fields };
+                events::line(record, self.assets, Some(&place))
+            }
         }
     }
 

@@ -1,14 +1,34 @@
 //! Events for people.
 
 use crate::amount::Assets;
+use crate::app::told;
 use crate::text::{duration, now, one_line, short, time};
-use strait_api::{Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
+use strait_api::{ChannelInfo, Event, EventRecord, InvoiceIssue, Phase, ReceivedPayment};
+use strait_app::Fields;
 use strait_types::{Amount, ChannelId};
 
-/// One event on one line.
-pub(crate) fn line(record: &EventRecord, assets: &Assets) -> String {
+/// The channel of an event, and what its app's data are called.
+pub(crate) struct Place<'a> {
+    pub(crate) channel: &'a ChannelInfo,
+    pub(crate) fields: &'a Fields,
+}
+
+/// Whether an event says more to those who know its channel.
+pub(super) fn needs_place(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AppMoved { .. }
+            | Event::AppFinishOffered { .. }
+            | Event::AppFinished { .. }
+            | Event::AppEnded { .. }
+            | Event::LockOffered { .. }
+    )
+}
+
+/// One event on one line. Without its place data and gains are shown as they are.
+pub(crate) fn line(record: &EventRecord, assets: &Assets, place: Option<&Place<'_>>) -> String {
     let channel = record.channel.map_or_else(|| "-".to_owned(), short);
-    format!("{}  {channel:<10}  {}", time(record.at_ms / 1_000), text(record, assets))
+    format!("{}  {channel:<10}  {}", time(record.at_ms / 1_000), text(record, assets, place))
 }
 
 /// A payment of this node, as a line beside events.
@@ -17,7 +37,7 @@ pub(super) fn paid(channel: ChannelId, number: u64, amount: &str, memo: &str) ->
     format!("{}  {:<10}  paid {amount}, payment {number}{memo}", time(now()), short(channel))
 }
 
-fn text(record: &EventRecord, assets: &Assets) -> String {
+fn text(record: &EventRecord, assets: &Assets, place: Option<&Place<'_>>) -> String {
     let amount = |asset, amount| assets.write(record.chain_id, asset, amount);
     match &record.event {
         Event::Opened { peer } => format!("opened with {peer}"),
@@ -39,12 +59,13 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
             let (number, id, why) = (payment.number, short(id), why_unpaid(*issue));
             format!("payment {number} for invoice {id} is received and does not pay it: {why}")
         }
-        // The lock's asset is not told.
-        Event::LockOffered { number, amount, expiry, .. } => {
-            format!(
-                "the peer locked {amount} of the smallest unit for us until {}, lock {number}",
-                time(*expiry)
-            )
+        Event::LockOffered { number, amount: units, expiry, .. } => {
+            // The lock's asset is not told; most channels have one.
+            let locked = match place.map(|place| &place.channel.balances[..]) {
+                Some([balance]) => amount(balance.asset, *units),
+                _ => format!("{units} of the smallest unit"),
+            };
+            format!("the peer locked {locked} for us until {}, lock {number}", time(*expiry))
         }
         Event::LockSettled { number, .. } => format!("lock {number} was paid"),
         Event::LockCancelled { number } => format!("lock {number} went back"),
@@ -65,7 +86,7 @@ fn text(record: &EventRecord, assets: &Assets) -> String {
         | Event::AppForced { .. }
         | Event::AppFinishOffered { .. }
         | Event::AppFinished { .. }
-        | Event::AppEnded { .. } => of_game(&record.event),
+        | Event::AppEnded { .. } => of_game(&record.event, assets, place),
         Event::ChildClosed { child, asset, own, peer } => {
             returned(*child, [*own, *peer], |units| amount(*asset, units))
         }
@@ -96,11 +117,19 @@ fn danger(deadline: u64, left: u64, our_move: bool) -> String {
 }
 
 /// What happens in a game.
-fn of_game(event: &Event) -> String {
+fn of_game(event: &Event, assets: &Assets, place: Option<&Place<'_>>) -> String {
+    let gains = |outcome: &[[String; 2]]| match place {
+        Some(place) => told(outcome, place.channel, assets),
+        None => gains(outcome),
+    };
     match event {
         Event::AppMoved { version, is_ours, our_turn, position } => {
             let turn = if *our_turn { "this node" } else { "the peer" };
-            format!("{} moved, version {version}: {}; next is {turn}", who(*is_ours), position.data)
+            let data = place.map_or_else(|| position.data.to_string(), |of| of.fields.show(&position.data));
+            let is_even = position.deltas.iter().flatten().all(|delta| delta == "0");
+            let so_far =
+                if is_even { String::new() } else { format!("; so far {}", gains(&position.deltas)) };
+            format!("{} moved, version {version}: {data}{so_far}; next is {turn}", who(*is_ours))
         }
         Event::AppMoveRefused { version, rule } => {
             format!(
@@ -200,7 +229,39 @@ mod tests {
         let mut record = json!({"cursor": "a", "at_ms": 1_700_000_000_999_u64, "chain_id": MAINNET,
             "channel": channel_info(0xab).channel});
         record.as_object_mut().expect("object").extend(event.as_object().expect("object").clone());
-        line(&serde_json::from_value(record).expect("an event"), &Assets::new(&node_info()))
+        line(&serde_json::from_value(record).expect("an event"), &Assets::new(&node_info()), None)
+    }
+
+    #[test]
+    fn a_game_is_told_with_the_names_of_its_data_and_in_its_asset() {
+        let mut channel = channel_info(0xab);
+        channel.balances.truncate(1);
+        let fields = Fields::read("uint128 stake, uint8 sticks").expect("fields");
+        let place = Place { channel: &channel, fields: &fields };
+        let told = |event: Value| {
+            let mut record =
+                json!({"cursor": "a", "at_ms": 0, "chain_id": MAINNET, "channel": channel.channel});
+            record.as_object_mut().expect("object").extend(event.as_object().expect("object").clone());
+            let record = serde_json::from_value(record).expect("an event");
+            line(&record, &Assets::new(&node_info()), Some(&place))
+        };
+        let deltas = json!([["500000000000000000", "-500000000000000000"]]);
+        let data = format!("0x{:064x}{:064x}", 1_000, 3);
+        let position = json!({"writer": 0, "deltas": deltas, "data": data});
+        let moved = told(
+            json!({"event": "app_moved", "version": 2, "is_ours": false, "our_turn": true, "position": position}),
+        );
+        assert!(
+            moved.ends_with("the peer moved, version 2: stake 1000, sticks 3; so far this node gains 0.5 ETH from the peer; next is this node"),
+            "{moved}"
+        );
+        let ended = told(json!({"event": "app_ended", "outcome": deltas}));
+        assert!(ended.ends_with("the game has ended: this node gains 0.5 ETH from the peer"), "{ended}");
+        let hash = strait_types::B256::ZERO;
+        let locked = told(
+            json!({"event": "lock_offered", "number": 1, "amount": "1000000000000000", "hash": hash, "expiry": 0}),
+        );
+        assert!(locked.contains("the peer locked 0.001 ETH for us"), "{locked}");
     }
 
     #[test]

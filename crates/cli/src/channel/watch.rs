@@ -1,14 +1,16 @@
 //! `strait channel watch`.
 
-use super::events;
+use super::events::{self, Place, needs_place};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::follow::Follow;
 use clap::Args;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::pin::pin;
 use std::time::Duration;
-use strait_api::{ChannelInfo, ChannelList, ChannelRef, HistoryEntry, HistoryQuery};
+use strait_api::{ChannelInfo, ChannelList, ChannelRef, EventRecord, HistoryEntry, HistoryQuery};
+use strait_app::Fields;
 use strait_types::ChannelId;
 
 #[derive(Args, Debug)]
@@ -99,6 +101,26 @@ impl Seen {
     }
 }
 
+/// The channels of games that something has happened in, and what their data are called.
+#[derive(Default)]
+struct Places(HashMap<ChannelId, (ChannelInfo, Fields)>);
+
+impl Places {
+    /// Where an event happened, if that makes it easier to read. A node that does not say is no reason not to tell the event.
+    async fn of(&mut self, context: &Context, record: &EventRecord) -> Option<Place<'_>> {
+        let channel = record.channel.filter(|_| !context.out.is_json() && needs_place(&record.event))?;
+        let (channel, fields) = match self.0.entry(channel) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let info = context.api.channel_show(ChannelRef { channel }).await.ok()?;
+                let fields = crate::app::names::fields(context, info.app, &Fields::default());
+                place.insert((info, fields))
+            }
+        };
+        Some(Place { channel, fields })
+    }
+}
+
 pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failure> {
     let channel = match &args.channel {
         Some(text) => Some(context.channel(text).await?.channel),
@@ -107,6 +129,7 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
     let assets = context.assets().await?;
     let mut follow = Follow::start(context, channel, args.after).await?;
     let mut own = OwnPayments::start(context, channel).await?;
+    let mut places = Places::default();
     let mut looks = tokio::time::interval(LOOK);
     let mut stopped = pin!(crate::stop::asked());
     loop {
@@ -114,7 +137,8 @@ pub(super) async fn run(context: &Context, args: WatchArgs) -> Result<(), Failur
             _ = looks.tick(), if !context.out.is_json() => own.look(context).await?,
             event = follow.next() => {
                 let event = event?;
-                context.out.stream(&event, |_| events::line(&event, assets))?;
+                let place = places.of(context, &event).await;
+                context.out.stream(&event, |_| events::line(&event, assets, place.as_ref()))?;
             }
             // It is how watching ends.
             () = &mut stopped => return Ok(()),

@@ -29,6 +29,6 @@ const output = JSON.parse(
 for (const message of output.errors ?? []) console.error(message.formattedMessage);
 if ((output.errors ?? []).some((message) => message.severity === "error")) process.exit(1);
 const { abi, evm } = output.contracts[PATH]["@CONTRACT@"];
-const artifact = { abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${evm.deployedBytecode.object}` };
+const artifact = { contractName: "@CONTRACT@", abi, bytecode: `0x${evm.bytecode.object}`, deployedBytecode: `0x${evm.deployedBytecode.object}` };
 writeFileSync(join(ROOT, "artifact.json"), `${JSON.stringify(artifact)}\n`);
 console.log(`wrote artifact.json: ${evm.deployedBytecode.object.length / 2} bytes of code`);
