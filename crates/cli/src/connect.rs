@@ -4,12 +4,13 @@ use crate::command::Global;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::output::{Output, tell};
+use crate::slow::Slow;
 use crate::text::printable;
 use std::fs;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use strait::{Client, ClientConfig, Connection, ErrorCode};
-use strait_api::Exceeded;
+use strait_api::{Exceeded, Remote};
 use strait_node::config::{CONFIG_FILE, Layers, Loaded, admin_token_file};
 use strait_node::daemon::running_tower;
 
@@ -46,7 +47,13 @@ pub(crate) async fn connect(global: &Global) -> Result<Context, Failure> {
             _ => Failure::from(error),
         }
     })?;
-    let mut context = Context::new(Arc::new(client.clone()), Arc::new(client), Output::new(global.json));
+    let say = move |text: &str| {
+        if !json {
+            tell(&printable(text));
+        }
+    };
+    let api = Arc::new(Remote(Slow { calls: client.clone(), say }));
+    let mut context = Context::new(api, Arc::new(client), Output::new(global.json));
     context.home = global.home().ok();
     Ok(context)
 }

@@ -28,6 +28,7 @@ mod output;
 mod pay;
 mod peer;
 mod restore;
+mod slow;
 mod stop;
 #[cfg(test)]
 mod testing;
