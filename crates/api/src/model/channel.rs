@@ -247,7 +247,8 @@ pub struct AwaitsParent {
     /// Where the parent stands on chain.
     pub phase: Phase,
     /// When this node goes to the chain with the parent if the peer has not signed by then, Unix seconds of chain time, by
-    /// `chains.NAME.settings.move_patience`; absent: not by itself, or it has.
+    /// `chains.NAME.settings.move_patience`; absent: not by itself, or it has. No sooner than `hold_timeout` of this machine's clock
+    /// after it saw that the decision counts, or was started again.
     pub leaves_at: Option<u64>,
 }
 
@@ -362,7 +363,8 @@ pub struct ChildInfo {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub peer_gets: Option<Amount>,
-    /// When this node goes to the chain if the peer has not signed by then what that has decided, Unix seconds of chain time.
+    /// When this node goes to the chain if the peer has not signed by then what that has decided, Unix seconds of chain time; see
+    /// [`AwaitsParent::leaves_at`].
     #[serde(default)]
     pub leaves_at: Option<u64>,
 }

@@ -108,7 +108,7 @@ pub(crate) fn awaits(waits: AwaitsParent, parent: ChannelId) -> String {
     let lies = format!("what the chain gave both lies in the channel {parent}");
     match (waits.phase, waits.leaves_at) {
         (Phase::Open, Some(at)) => format!(
-            "{lies} until the peer signs it there; if it does not, the node goes to the chain with {parent} after {} of chain time, and `strait channel dispute {parent}` does so at once",
+            "{lies} until the peer signs it there; if it does not, the node goes to the chain with {parent} once the chain is past {} and the peer had a moment with this node (`hold_timeout`, 2 minutes by default); `strait channel dispute {parent}` does so at once",
             time(at)
         ),
         (Phase::Open, None) => {
@@ -276,7 +276,14 @@ mod tests {
             })
         };
         let text = decided(Some(1_700_000_000), Phase::Open);
-        has(&text, &["after 2023-11-14T22:13:20Z of chain time", "strait channel dispute 0xcdcdcdcd"]);
+        has(
+            &text,
+            &[
+                "once the chain is past 2023-11-14T22:13:20Z",
+                "hold_timeout",
+                "strait channel dispute 0xcdcdcdcd",
+            ],
+        );
         assert!(!text.contains("got their part"), "{text}");
         has(&decided(None, Phase::Open), &["if it never does, `strait channel dispute 0xcdcdcdcd`"]);
         has(&decided(None, Phase::Disputed), &["is before the chain"]);

@@ -78,7 +78,7 @@ pub(super) fn text(info: &ChannelInfo, assets: &Assets, out: &Output) -> String 
             let by_itself = child.leaves_at.map(time).unwrap_or_default();
             vec![short(child.channel), write(child.stake), write(child.peer_stake), ours, theirs, by_itself]
         });
-        let header = ["CHILD", "OURS IN", "THEIRS IN", "OURS OUT", "THEIRS OUT", "TO THE CHAIN AT"];
+        let header = ["CHILD", "OURS IN", "THEIRS IN", "OURS OUT", "THEIRS OUT", "TO THE CHAIN AFTER"];
         blocks.push(out.table(&header, rows));
     }
     blocks.join("\n\n")
