@@ -111,8 +111,9 @@ pub(crate) async fn with_node(context: &Context, args: TowerArgs) -> Result<(), 
         Some(TowerCommand::Add { address }) => {
             let done = context.api.tower_add(TowerAdd { address: address.clone() }).await?;
             if let Some(problem) = first_problem(context, &address).await? {
-                context.out.note(&format!("the tower is kept, and nothing is handed over to it yet: {problem}"),
-                );
+                context
+                    .out
+                    .note(&format!("the tower is kept, and nothing is handed over to it yet: {problem}"));
             }
             context.out.result(&done, |_| {
                 format!("hands over to {address}; `strait tower list` shows what it has signed for")
@@ -258,4 +259,46 @@ fn announce(tower: &TowerDaemon, config: &Config, out: &Output) -> Result<(), Fa
         }));
         out.pairs(&pairs)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Fake, MAINNET};
+    use clap::Parser;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: TowerArgs,
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tower_that_is_added_has_three_seconds_to_answer() {
+        let signer = Address::repeat_byte(0x77);
+        let address = format!("strait-tower://{signer}@127.0.0.1:4040");
+        // How many looks it takes until it has told what it holds.
+        for (looks, problem) in [(3, None), (u32::MAX, Some("nobody answers there"))] {
+            let (looked, listed) = (AtomicU32::new(0), address.clone());
+            let (context, seen) = Fake::new(false)
+                .on("strait_tower_add", |_| Ok(json!({})))
+                .on("strait_tower_list", move |_| {
+                    let has_told = looked.fetch_add(1, Ordering::Relaxed) >= looks;
+                    Ok(json!({"towers": [{"address": listed, "signer": signer, "chain_id": MAINNET,
+                        "is_connected": has_told, "has_told": has_told, "held": 0, "behind": 0, "behind_for": null,
+                        "refused": 0, "refusal": null, "last_receipt": null, "problem": problem, "version": null}]}))
+                })
+                .start();
+            let begin = Instant::now();
+            let args = Line::parse_from(["tower", "add", &address]).args;
+            with_node(&context, args).await.expect("kept");
+            assert!(seen.text().contains("hands over to"), "{}", seen.text());
+            assert_eq!(begin.elapsed() >= ANSWERS_WITHIN, problem.is_some());
+            assert!(begin.elapsed() < ANSWERS_WITHIN + Duration::from_secs(1));
+            let notes = seen.notes();
+            assert_eq!(notes.contains("nothing is handed over to it yet"), problem.is_some(), "{notes}");
+            assert!(problem.is_none_or(|problem| notes.contains(problem)), "{notes}");
+        }
+    }
 }

@@ -70,6 +70,24 @@ async fn taking(party: &Party, channel: ChannelId, sticks: u8, key: Option<&str>
     AppMove { channel, next: wire(&next), accept_less: false, idempotency_key: key.map(str::to_owned) }
 }
 
+/// What games have come to, once that is told of one.
+async fn ends(party: &Party) -> Vec<Vec<[String; 2]>> {
+    let outcome = |record: EventRecord| match record.event {
+        Event::AppEnded { outcome } => Some(outcome),
+        _ => None,
+    };
+    let told = async {
+        loop {
+            let ends: Vec<_> = party.all_events().await.into_iter().filter_map(outcome).collect();
+            if !ends.is_empty() {
+                return ends;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the verdict", told).await
+}
+
 /// Both ask for the same end.
 async fn finish(parties: [&Party; 2], channel: ChannelId, key: Option<&str>) -> [u64; 2] {
     finish_by(parties, channel, [STAKE.to_string(), format!("-{STAKE}")], key).await
@@ -281,12 +299,8 @@ async fn a_game_within_a_payment_channel_costs_no_transaction() {
         };
         let got = [10_000 - STAKE, 10_000 + STAKE].map(Amount::try_from).map(|amount| amount.expect("small"));
         assert_eq!([own, peer], if std::ptr::eq(party, &alice) { got } else { [got[1], got[0]] });
-        let ended = party.all_events().await.into_iter().filter_map(|record| match record.event {
-            Event::AppEnded { outcome } => Some(outcome),
-            _ => None,
-        });
         let lost = [format!("-{STAKE}"), STAKE.to_string()];
-        assert_eq!(ended.collect::<Vec<_>>(), [vec![lost]], "told once, by participant");
+        assert_eq!(ends(party).await, [vec![lost]], "told once, by participant");
     }
     let info = alice.show(parent).await.expect("known");
     let lost = u128::from(10 * ETHER) - STAKE - 500;
@@ -412,6 +426,28 @@ async fn a_staller_is_forced_and_told_so() {
     event(&mut hers, "the payout", closed).await;
     let paid = world.chain.with(|chain| chain.balance(Address::repeat_byte(0xb1)));
     assert_eq!(paid.to::<u128>(), u128::from(10 * ETHER) + STAKE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_while_it_was_away_is_told_when_it_comes_back() {
+    crate::log::keep();
+    let world = World::new();
+    let (alice, bob, channel) = game(&world).await;
+    let mut hers = alice.listen(None).await;
+    take(&alice, channel, 1).await;
+    turn(&bob, channel).await;
+    soon("the stop", bob.service.shutdown()).await;
+    soon("the claim", alice.service.app_claim(ChannelRef { channel })).await.expect("on its way");
+    event(&mut hers, "the challenge", |event| matches!(event, Event::Challenged { is_ours: true, .. })).await;
+    world.pass(&alice, 24 * 3_600 + 1).await;
+    world.pass(&alice, 24 * 3_600 + 1).await;
+    event(&mut hers, "the verdict", |event| matches!(event, Event::AppEnded { .. })).await;
+    let bob = world.start(2).await;
+    bob.until(channel, |info| info.phase == Phase::Closed).await;
+    assert_eq!(ends(&bob).await, [[[STAKE.to_string(), format!("-{STAKE}")]]]);
+    let lines = crate::log::about(&channel.to_string());
+    let lost = format!("gains=\"-{STAKE}\"");
+    assert!(lines.iter().any(|line| line.contains("a game has ended") && line.contains(&lost)), "{lines:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

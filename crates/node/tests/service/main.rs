@@ -11,6 +11,7 @@ mod invoices;
 mod keyed_deposits;
 mod keys;
 mod life;
+mod log;
 mod misuse;
 mod pruning;
 mod towers;
