@@ -242,7 +242,8 @@ impl World {
     /// what its peer has offered, or has let go of.
     fn is_left_empty(&self, id: ChannelId) -> Result<bool, Broken> {
         let node = self.honest_node(id);
-        let is_given_up = self.view(node, id).is_some_and(|view| view.phase == "closed");
+        let is_given_up =
+            self.view(node, id).map_or_else(|| self.is_let_go(id), |view| view.phase == "closed");
         let is_left = is_given_up || self.book(node, id).is_none();
         for asset in 0..self.channels[&id].params.assets.len() {
             let funds = self.chain.with(|chain| money::funds(chain, id, asset))?;
