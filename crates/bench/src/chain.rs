@@ -3,7 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Event, Followed, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Event, Followed, HandedIn, Receipt, TxHash, TxRequest,
+    Wanted,
 };
 use strait_types::abi::AdjudicatorEvent;
 use strait_types::{
@@ -100,8 +101,8 @@ impl Chain for FundedChain {
         Err(ChainError::Unreachable("this chain takes no transactions".into()))
     }
 
-    fn is_under_way(&mut self, _request: &TxRequest, _through: u64) -> Result<bool, ChainError> {
-        Ok(false)
+    fn under_way(&mut self, _is_wanted: Wanted<'_>, _through: u64) -> Result<Vec<HandedIn>, ChainError> {
+        Ok(Vec::new())
     }
 
     fn receipt(&mut self, _transaction: TxHash) -> Result<Option<Receipt>, ChainError> {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Event, Followed, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Event, Followed, HandedIn, Receipt, TxHash, TxRequest,
+    Wanted,
 };
 use strait_node::transport::{Limits, Listen};
 use strait_node::{Capacity, NewChannel, Node, NodeConfig, NodeError, SystemRng};
@@ -85,8 +86,8 @@ impl Chain for Stuck {
         Ok(None)
     }
 
-    fn is_under_way(&mut self, _: &TxRequest, _: u64) -> Result<bool, ChainError> {
-        Ok(false)
+    fn under_way(&mut self, _: Wanted<'_>, _: u64) -> Result<Vec<HandedIn>, ChainError> {
+        Ok(Vec::new())
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

@@ -136,17 +136,20 @@ pub fn knows_what_is_under_way<D: Driver>(driver: &mut D) {
     let [request, other] = [5, 6].map(|wei| scene.deposit_request(Side::Zero, wei));
     let before = scene.chains[0].follow(&[], 1_000).expect("the chain answers").head.number;
     let ask = |scene: &mut Scene<'_, D>, chain: usize, request: &TxRequest, through: u64| {
-        scene.chains[chain].is_under_way(request, through).expect("the chain answers")
+        let under_way =
+            scene.chains[chain].under_way(&|asked| asked == request, through).expect("the chain answers");
+        assert!(under_way.iter().all(|handed_in| handed_in.request == *request));
+        under_way.iter().map(|handed_in| handed_in.transaction).collect::<Vec<_>>()
     };
-    assert!(!ask(&mut scene, 0, &request, before));
+    assert!(ask(&mut scene, 0, &request, before).is_empty());
     let hash = scene.chains[0].submit(&request).expect("sent");
-    assert!(ask(&mut scene, 0, &request, before));
-    assert!(!ask(&mut scene, 0, &other, before));
-    assert!(!ask(&mut scene, 1, &request, before));
+    assert_eq!(ask(&mut scene, 0, &request, before), [hash]);
+    assert!(ask(&mut scene, 0, &other, before).is_empty());
+    assert!(ask(&mut scene, 1, &request, before).is_empty());
     scene.driver.mine();
     let block = scene.chains[0].receipt(hash).expect("the chain answers").expect("included").block.number;
-    assert!(ask(&mut scene, 0, &request, block - 1));
-    assert!(!ask(&mut scene, 0, &request, block));
+    assert_eq!(ask(&mut scene, 0, &request, block - 1), [hash]);
+    assert!(ask(&mut scene, 0, &request, block).is_empty());
 }
 
 /// What is said to suffice does suffice for a call of that much gas, and grows with the calls and with what waits.

@@ -12,7 +12,9 @@ use revm::context::{BlockEnv, TxEnv};
 use revm::database::CacheDB;
 use revm::database_interface::DatabaseCommit;
 use revm::state::AccountInfo;
-use strait_engine::ports::{Block, BlockRef, ChainError, Event, Followed, Receipt, TxHash, TxRequest};
+use strait_engine::ports::{
+    Block, BlockRef, ChainError, Event, Followed, HandedIn, Receipt, TxHash, TxRequest, Wanted,
+};
 use strait_types::abi::decode_event;
 use strait_types::{Address, Bytes, ChannelId, U256};
 
@@ -76,19 +78,18 @@ impl DevChain {
         self.block(number)?.receipt(index)
     }
 
-    pub(super) fn is_under_way(&self, from: Address, request: &TxRequest, through: u64) -> bool {
-        let is_same = |transaction: &Transaction| {
+    pub(super) fn under_way(&self, from: Address, is_wanted: Wanted<'_>, through: u64) -> Vec<HandedIn> {
+        let handed_in = |transaction: &Transaction| {
             let envelope = transaction.envelope();
-            transaction.from == from
-                && envelope.to() == Some(request.to)
-                && envelope.value() == request.value
-                && *envelope.input() == request.data
+            let request =
+                TxRequest { to: envelope.to()?, value: envelope.value(), data: envelope.input().clone() };
+            let is_it = transaction.from == from && is_wanted(&request);
+            is_it.then(|| HandedIn { transaction: transaction.hash, request })
         };
         let later = self.blocks().iter().rev().take_while(|block| block.at.number > through);
-        self.pool.iter().any(is_same)
-            || later
-                .flat_map(|block| &block.transactions)
-                .any(|included| included.success && is_same(&included.transaction))
+        let included = later.flat_map(|block| &block.transactions).filter(|included| included.success);
+        let included = included.map(|included| &included.transaction);
+        self.pool.iter().chain(included).filter_map(handed_in).collect()
     }
 
     /// Calls a contract at the head without a transaction.

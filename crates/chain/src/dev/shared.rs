@@ -4,7 +4,7 @@ use super::DevChain;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest,
+    Account, Block, BlockRef, Chain, ChainError, Followed, HandedIn, Receipt, TxHash, TxRequest, Wanted,
 };
 use strait_types::{Address, Bytes, ChannelId, U256};
 
@@ -115,8 +115,8 @@ impl Chain for DevAccount {
         Ok(self.chain.lock().receipt(transaction))
     }
 
-    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
-        Ok(self.chain.lock().is_under_way(self.address, request, through))
+    fn under_way(&mut self, is_wanted: Wanted<'_>, through: u64) -> Result<Vec<HandedIn>, ChainError> {
+        Ok(self.chain.lock().under_way(self.address, is_wanted, through))
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

@@ -35,7 +35,7 @@ use history::Histories;
 use logs::Filter;
 use serde_json::json;
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
+    Account, Block, BlockRef, Chain, ChainError, Followed, HandedIn, Receipt, TxHash, TxRequest, Wake, Wanted,
 };
 use strait_types::{Address, B256, Bytes, ChannelId, U256};
 use tracing::warn;
@@ -146,8 +146,8 @@ impl Chain for RpcChain {
         self.transactions.receipt(&mut self.endpoints, transaction)
     }
 
-    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
-        self.transactions.is_under_way(&mut self.endpoints, &Call::from(request), through)
+    fn under_way(&mut self, is_wanted: Wanted<'_>, through: u64) -> Result<Vec<HandedIn>, ChainError> {
+        self.transactions.under_way(&mut self.endpoints, is_wanted, through)
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

@@ -66,6 +66,18 @@ pub struct TxRequest {
     pub data: Bytes,
 }
 
+/// Whether a transaction is of the content that is asked for.
+pub type Wanted<'a> = &'a dyn Fn(&TxRequest) -> bool;
+
+/// A transaction that was handed in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HandedIn {
+    /// As `submit` told it.
+    pub transaction: TxHash,
+    /// Its content.
+    pub request: TxRequest,
+}
+
 /// What became of a transaction.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Receipt {
@@ -172,12 +184,12 @@ pub trait Chain: Send {
     /// See [`ChainError`].
     fn receipt(&mut self, transaction: TxHash) -> Result<Option<Receipt>, ChainError>;
 
-    /// Whether a transaction of exactly this content was handed in and may take effect above the block `through`: it waits,
-    /// or it is in a later block. What an earlier process of the same account handed in counts, too.
+    /// The transactions of some content that were handed in and may take effect above the block `through`: they wait, or they
+    /// are in a later block. What an earlier process of the same account handed in counts, too.
     ///
     /// # Errors
     /// See [`ChainError`]; nothing can be said then.
-    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError>;
+    fn under_way(&mut self, is_wanted: Wanted<'_>, through: u64) -> Result<Vec<HandedIn>, ChainError>;
 
     /// The account that pays gas and deposits.
     ///

@@ -5,8 +5,8 @@ mod chain;
 mod store;
 
 pub use chain::{
-    Account, Block, BlockRef, Chain, ChainError, Event, Followed, LogEvent, Receipt, TxHash, TxRequest, Wake,
-    in_ether,
+    Account, Block, BlockRef, Chain, ChainError, Event, Followed, HandedIn, LogEvent, Receipt, TxHash,
+    TxRequest, Wake, Wanted, in_ether,
 };
 pub use store::{Batch, HistoryEntry, Kind, Record, Recovered, Snapshot, Store, StoreError};
 

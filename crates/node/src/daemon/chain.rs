@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use strait_chain::rpc::{ConnectError, EndpointConfig, Head, RpcChain, RpcConfig, SqliteJournal, Url};
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake, in_ether,
+    Account, Block, BlockRef, Chain, ChainError, Followed, HandedIn, Receipt, TxHash, TxRequest, Wake,
+    Wanted, in_ether,
 };
 use strait_types::{Address, Bytes, ChannelId, SigningKey, U256};
 
@@ -191,8 +192,8 @@ impl Chain for PatientChain {
         self.chain()?.receipt(transaction)
     }
 
-    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
-        self.chain()?.is_under_way(request, through)
+    fn under_way(&mut self, is_wanted: Wanted<'_>, through: u64) -> Result<Vec<HandedIn>, ChainError> {
+        self.chain()?.under_way(is_wanted, through)
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

@@ -2,7 +2,6 @@
 //! of the order on, so that an amount that has left the account is always in some column.
 
 use super::Core;
-use super::keys::Other;
 use super::registry::Known;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -52,14 +51,6 @@ impl Unseen {
     pub(crate) fn sum(&self, asset: AssetIndex) -> Amount {
         let mut amounts = self.sent.iter().filter(|sent| sent.asset == asset).map(|sent| sent.amount);
         amounts.try_fold(Amount::ZERO, Amount::checked_add).unwrap_or(Amount::MAX)
-    }
-
-    /// Those that were handed in and that the chain does not show, which shows so much.
-    pub(crate) fn under_way(&mut self, asset: AssetIndex, shown: Amount) -> Vec<Other> {
-        self.see(asset, shown);
-        let other =
-            |sent: &Sent| sent.transaction.map(|transaction| Other { transaction, amount: sent.amount });
-        self.sent.iter().filter(|sent| sent.asset == asset).filter_map(other).collect()
     }
 
     fn has(&self, number: u64) -> bool {

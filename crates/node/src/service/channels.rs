@@ -117,12 +117,14 @@ impl Core {
             return self.deposit_now(&known, asset, amount, None).await;
         };
         let keyed = Keyed::new(self, &key, "channel_deposit", &request, Some(&known))?;
-        let before = self.deposited(&known, asset).await?;
-        let others = known.unseen().under_way(asset, before);
-        let intention = Intention::Deposit { asset, amount, before, others, at_ms: self.clock.now_ms() };
+        let (before, head) = self.deposited_at_head(&known, asset).await?;
+        let (others, at_ms) = (Vec::new(), self.clock.now_ms());
+        let intention = Intention::Deposit { asset, amount, before, others, may_be_sent: false, at_ms };
         let key = keyed.name().to_owned();
-        let act =
-            move |core: Arc<Core>| async move { core.deposit_now(&known, asset, amount, Some(&key)).await };
+        let act = move |core: Arc<Core>| async move {
+            core.note_under_way(&known, asset, head, &key).await?;
+            core.deposit_now(&known, asset, amount, Some(&key)).await
+        };
         self.once(keyed, intention, act).await
     }
 
@@ -194,6 +196,18 @@ impl Core {
                 })
             }
         }
+    }
+
+    /// This node's deposits as of the chain's head, and that head's number.
+    async fn deposited_at_head(&self, known: &Known, asset: AssetIndex) -> Result<(Amount, u64), ApiError> {
+        let id = known.id;
+        let looked = self
+            .node(known)?
+            .query(move |engine| (engine.channel(id).map(|channel| channel.facts().clone()), engine.head()));
+        let (facts, head) = looked.await?;
+        let pair = facts.as_ref().and_then(|facts| facts.deposits.get(asset.index()));
+        let deposited = pair.map_or(Amount::ZERO, |pair| pair[known.side.index()]);
+        Ok((deposited, head.map_or(0, |(head, _)| head.number)))
     }
 
     /// This node's deposits, as of the chain's head.

@@ -6,9 +6,9 @@ use crate::transport::{DialError, PeerAddress, PeerStatus};
 use std::time::{Duration, Instant};
 use strait_chain::costs;
 use strait_chain::plan::missing_approvals;
-use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Receipt, TxHash};
+use strait_engine::ports::{Account, BlockRef, Chain, ChainError, Receipt, TxHash, TxRequest};
 use strait_engine::{Allowance, Engine, EngineError};
-use strait_types::abi::views;
+use strait_types::abi::{calls, views};
 use strait_types::{Address, Amount, Asset, AssetIndex, ChannelId, ChannelParams, U256};
 use tokio::sync::oneshot;
 
@@ -122,7 +122,34 @@ impl Node {
             Err(EngineError::Closed) => return Ok(false),
             Err(error) => return Err(error.into()),
         };
-        self.ask_chain(move |chain| chain.is_under_way(&deposit, through)).await
+        let is_it = move |request: &TxRequest| *request == deposit;
+        self.ask_chain(move |chain| Ok(!chain.under_way(&is_it, through)?.is_empty())).await
+    }
+
+    /// The deposits of an asset that were handed in and may take effect above the block `through`, also by an earlier process.
+    ///
+    /// # Errors
+    /// When the channel is unknown, the chain does not answer, or the node has stopped: nothing can be said then.
+    pub(crate) async fn deposits_under_way(
+        &self,
+        channel: ChannelId,
+        asset: AssetIndex,
+        through: u64,
+    ) -> Result<Vec<(TxHash, Amount)>, NodeError> {
+        let terms = move |engine: &Engine| {
+            engine.channel(channel).map(|channel| (channel.params().clone(), channel.side()))
+        };
+        let (params, side) = self.query(terms).await?.ok_or(NodeError::UnknownChannel(channel))?;
+        self.ask_chain(move |chain| {
+            let adjudicator = chain.adjudicator();
+            let amount = |TxRequest { to, value, data }: &TxRequest| {
+                (*to == adjudicator).then(|| calls::deposited(&params, asset, side, (*value, data))).flatten()
+            };
+            let under_way = chain.under_way(&|request| amount(request).is_some(), through)?;
+            let sent = under_way.iter().map(|sent| Some((sent.transaction, amount(&sent.request)?)));
+            Ok(sent.flatten().collect())
+        })
+        .await
     }
 
     /// The receipt of a transaction, while it is in the canonical chain.

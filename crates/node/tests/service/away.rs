@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use strait_chain::dev::DevAccount;
 use strait_engine::ports::{
-    Account, Block, BlockRef, Chain, ChainError, Followed, Receipt, TxHash, TxRequest, Wake,
+    Account, Block, BlockRef, Chain, ChainError, Followed, HandedIn, Receipt, TxHash, TxRequest, Wake, Wanted,
 };
 use strait_types::{Address, Bytes, ChannelId, U256};
 
@@ -51,8 +51,8 @@ impl Chain for ChainThatMayBeAway {
         self.reached()?.receipt(transaction)
     }
 
-    fn is_under_way(&mut self, request: &TxRequest, through: u64) -> Result<bool, ChainError> {
-        self.reached()?.is_under_way(request, through)
+    fn under_way(&mut self, is_wanted: Wanted<'_>, through: u64) -> Result<Vec<HandedIn>, ChainError> {
+        self.reached()?.under_way(is_wanted, through)
     }
 
     fn account(&mut self) -> Result<Account, ChainError> {

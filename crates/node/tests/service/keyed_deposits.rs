@@ -109,3 +109,40 @@ async fn a_deposit_of_another_request_is_not_passed_off_as_that_of_a_key() {
     assert_eq!(sent.total, Amount::from(13 * ETHER));
     alice.until(channel, amounts(13)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_of_an_earlier_life_is_not_passed_off_as_that_of_a_key() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    world.chain.with(|chain| chain.set_mining(Mining::Manual));
+    alice.service.channel_deposit(one_ether(channel)).await.expect("handed in");
+    soon("the restart", alice.service.kill()).await;
+    let alice = again(&world, &bob, channel).await;
+    let sent = deposit(&alice, channel).await.expect("handed in");
+    soon("the crash", alice.service.kill()).await;
+    // As if nothing had been sent for the key.
+    world.chain.with(|chain| chain.forget(sent.transaction));
+    world.change(1, "UPDATE idempotency SET result = NULL, done_ms = NULL");
+    world.chain.with(|chain| chain.mine());
+    let alice = again(&world, &bob, channel).await;
+    alice.until(channel, |info| info.balances[0].deposited == Amount::from(11 * ETHER)).await;
+    let error = deposit(&alice, channel).await.expect_err("what the chain shows is not the key's");
+    assert_eq!(error.code, ErrorCode::IdempotencyPending, "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_that_was_not_handed_in_yet_is_made_at_once() {
+    let world = World::new();
+    let (alice, bob, channel) = world.pair().await;
+    deposit(&alice, channel).await.expect("handed in");
+    soon("the crash", alice.service.kill()).await;
+    // As if the crash had come before the look at what is under way, and the deposit were another's.
+    world.change(
+        1,
+        "UPDATE idempotency SET result = NULL, done_ms = NULL,
+             note = json_set(note, '$.deposit.may_be_sent', json('false'))",
+    );
+    let alice = again(&world, &bob, channel).await;
+    assert_ne!(deposit(&alice, channel).await.expect("made now").transaction, B256::ZERO);
+    alice.until(channel, |info| info.balances[0].deposited == Amount::from(12 * ETHER)).await;
+}

@@ -2,7 +2,7 @@
 
 use super::solidity::{Adjudicator, NativeDeposit, Token};
 use super::{Record, convert};
-use crate::{Amount, AssetIndex, ChannelParams, Lock, Side, Signature, State};
+use crate::{Amount, Asset, AssetIndex, ChannelParams, Lock, Side, Signature, State};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 
@@ -39,6 +39,23 @@ pub fn deposit_token(params: &ChannelParams, asset: AssetIndex, side: Side, amou
         participant: U256::from(side.index()),
         amount: U256::from(amount.units()),
     })
+}
+
+/// How much of an asset a call with this value deposits for a side; `None`: it does something else.
+pub fn deposited(
+    params: &ChannelParams,
+    asset: AssetIndex,
+    side: Side,
+    (value, data): (U256, &Bytes),
+) -> Option<Amount> {
+    let amount_of = |units: U256| Amount::new(u128::try_from(units).ok()?);
+    match Asset::from(*params.assets.get(asset.index())?) {
+        Asset::Native => amount_of(value).filter(|_| *data == deposit(params, side)),
+        Asset::Token(_) => {
+            let call = Adjudicator::depositTokenCall::abi_decode_validate(data).ok()?;
+            amount_of(call.amount).filter(|amount| *data == deposit_token(params, asset, side, *amount))
+        }
+    }
 }
 
 /// Pays all by a final state that both signed.
@@ -154,4 +171,34 @@ pub fn approve(spender: Address, amount: U256) -> Bytes {
 /// Test token: makes `amount` out of nothing for `to`.
 pub fn mint(to: Address, amount: U256) -> Bytes {
     encode(&Token::mintCall { to, amount })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Participant;
+
+    #[test]
+    fn what_a_call_deposits_is_read_from_it() {
+        let (coin, token) = (Address::ZERO, Address::repeat_byte(7));
+        let participant =
+            |byte| Participant { signer: Address::repeat_byte(byte), payout: Address::repeat_byte(byte) };
+        let params = ChannelParams {
+            participants: [participant(1), participant(2)],
+            challenge_duration: 3_600,
+            nonce: 1,
+            app: Address::ZERO,
+            child: B256::ZERO,
+            assets: vec![coin, token],
+        };
+        let (asset, side, amount) = (AssetIndex(1), Side::One, Amount::from(10));
+        let of_token = deposit_token(&params, asset, side, amount);
+        let read = |asset, side, value, data| deposited(&params, asset, side, (U256::from(value), data));
+        assert_eq!(read(asset, side, 0, &of_token), Some(amount));
+        assert_eq!(read(asset, Side::Zero, 0, &of_token), None);
+        let of_coin = deposit(&params, side);
+        assert_eq!(read(AssetIndex(0), side, 10, &of_coin), Some(amount));
+        assert_eq!(read(AssetIndex(0), side, 10, &of_token), None);
+        assert_eq!(read(asset, side, 10, &of_coin), None);
+    }
 }

@@ -18,7 +18,7 @@ use alloy_primitives::{U64, U128};
 use broadcast::{Outcome, broadcast};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use strait_engine::ports::{ChainError, TxHash, TxRequest};
+use strait_engine::ports::{ChainError, HandedIn, TxHash, TxRequest, Wanted};
 use strait_types::{Address, B256, Bytes, SigningKey, U256};
 
 /// Most gas of one transaction (EIP-7825).
@@ -95,39 +95,43 @@ impl Transactions {
         self.by_hash.get(&hash).copied()
     }
 
-    /// The hashes by which callers know the transactions of a call, newest first.
-    fn hashes_of<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = (u64, TxHash)> + 'a {
-        let same = |entry: &&StoredTransaction| {
-            entry.to == call.to
-                && entry.value == call.value
-                && entry.data == call.data
-                && entry.attempts.last().is_some_and(|attempt| !attempt.is_empty)
-        };
-        let newest_first = self.entries.values().rev().filter(same);
-        newest_first.filter_map(|entry| Some((entry.nonce, entry.attempts.first()?.hash)))
+    /// Those that are known, newest first, each with the hash by which callers know it.
+    fn known(&self) -> impl Iterator<Item = (&StoredTransaction, TxHash)> {
+        let newest_first = self.entries.values().rev();
+        newest_first.filter_map(|entry| Some((entry, entry.attempts.first()?.hash)))
     }
 
     /// The transaction of a call that is in no block.
     pub(super) fn waiting_for(&self, call: &Call) -> Option<TxHash> {
-        self.hashes_of(call).find(|(nonce, _)| *nonce >= self.count).map(|(_, hash)| hash)
+        let is_same = |entry: &StoredTransaction| {
+            let is_given_up = entry.attempts.last().is_some_and(|last| last.is_empty);
+            !is_given_up && entry.to == call.to && entry.value == call.value && entry.data == call.data
+        };
+        self.known().find(|(entry, _)| entry.nonce >= self.count && is_same(entry)).map(|(_, hash)| hash)
     }
 
-    /// See [`strait_engine::ports::Chain::is_under_way`].
-    pub(super) fn is_under_way(
+    /// See [`strait_engine::ports::Chain::under_way`]. One that was given up may still be included by an earlier attempt.
+    pub(super) fn under_way(
         &self,
         endpoints: &mut Endpoints,
-        call: &Call,
+        is_wanted: Wanted<'_>,
         through: u64,
-    ) -> Result<bool, ChainError> {
-        for (_, hash) in self.hashes_of(call) {
-            match self.receipt(endpoints, hash) {
-                Ok(None) => return Ok(true),
-                Ok(Some(receipt)) if receipt.success && receipt.block.number > through => return Ok(true),
-                Ok(Some(_)) | Err(ChainError::NotIncluded(_)) => {}
+    ) -> Result<Vec<HandedIn>, ChainError> {
+        let mut under_way = Vec::new();
+        for (entry, transaction) in self.known() {
+            let Some(to) = entry.to else { continue };
+            let request = TxRequest { to, value: entry.value, data: entry.data.clone() };
+            if !is_wanted(&request) {
+                continue;
+            }
+            match self.receipt(endpoints, transaction) {
+                Ok(Some(receipt)) if !receipt.success || receipt.block.number <= through => {}
+                Err(ChainError::NotIncluded(_)) => {}
+                Ok(_) => under_way.push(HandedIn { transaction, request }),
                 Err(error) => return Err(error),
             }
         }
-        Ok(false)
+        Ok(under_way)
     }
 
     /// The nonce after the last transaction of this account that is known.

@@ -238,7 +238,8 @@ impl Core {
                     Some(standing) => Decided::Done(result_of(&known, &operations, &standing, many)),
                 })
             }
-            Intention::Deposit { asset, amount, before, others, at_ms } => {
+            Intention::Deposit { may_be_sent: false, .. } => Ok(Decided::NotMade),
+            Intention::Deposit { asset, amount, before, others, at_ms, .. } => {
                 self.look_for_deposit(&known, (asset, amount), (before, &others), at_ms).await
             }
             Intention::Child { nonce } => self.look_for_child(&known, nonce).await,

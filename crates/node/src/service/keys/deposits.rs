@@ -25,6 +25,13 @@ pub(crate) struct Other {
     pub(crate) amount: Amount,
 }
 
+/// Adds one that may be among them already: the chain tells of it, and so does its own request.
+fn add(others: &mut Vec<Other>, other: Other) {
+    if others.iter().all(|known| known.transaction != other.transaction) {
+        others.push(other);
+    }
+}
+
 /// When the chain's time decides a deposit that it does not show, Unix seconds.
 fn end(at_ms: u64) -> u64 {
     (at_ms / 1_000).saturating_add(DEPOSIT_SECONDS)
@@ -37,7 +44,7 @@ pub(super) fn pending(row: &Undecided) -> Option<ApiError> {
         "whether the first request with this idempotency key has deposited is not known: the chain does not show it, and may until {} of its time",
         date(end(at_ms))
     );
-    let hint = "repeat it with the same key: it is answered when the chain shows the deposit, and made anew when the chain is past that time without it";
+    let hint = "repeat it with the same key: it is answered when the chain shows the deposit, and made anew when the chain is past that time without it; if it stays undecided after that, `strait channel show` tells what is deposited, and what is missing takes another key";
     Some(ApiError::new(ErrorCode::IdempotencyPending, message).hint(hint))
 }
 
@@ -59,11 +66,35 @@ impl Core {
                 let Ok(mut intention) = serde_json::from_str::<Intention>(&row.note) else { continue };
                 let Intention::Deposit { asset: of, others, .. } = &mut intention else { continue };
                 if *of == asset {
-                    others.push(other);
+                    add(others, other);
                     table::renote(db, &row.key, &json(&intention))?;
                 }
             }
             Ok(())
+        });
+        Ok(noted.await?)
+    }
+
+    /// Notes with a key's own deposit, before it is handed in, the others that may take effect above a block. What is handed in
+    /// while the chain is asked is noted by its own request, since the key is in the table by then.
+    pub(crate) async fn note_under_way(
+        &self,
+        known: &Known,
+        asset: AssetIndex,
+        head: u64,
+        key: &str,
+    ) -> Result<(), ApiError> {
+        let under_way = self.node(known)?.deposits_under_way(known.id, asset, head).await?;
+        let key = key.to_owned();
+        let noted = self.database.write(move |db| {
+            let Some(row) = table::find(db, &key)? else { return Ok(()) };
+            let Ok(mut intention) = serde_json::from_str(&row.undecided.note) else { return Ok(()) };
+            if let Intention::Deposit { others, may_be_sent, .. } = &mut intention {
+                let under_way = under_way.iter();
+                under_way.for_each(|&(transaction, amount)| add(others, Other { transaction, amount }));
+                *may_be_sent = true;
+            }
+            table::renote(db, &key, &json(&intention))
         });
         Ok(noted.await?)
     }
@@ -114,4 +145,17 @@ async fn shown(node: &Node, deposits: &[Other], through: u64) -> Option<Amount> 
         }
     }
     Some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_that_is_told_of_twice_counts_once() {
+        let other = |byte| Other { transaction: B256::repeat_byte(byte), amount: Amount::from(10) };
+        let mut others = Vec::new();
+        [1, 2, 1].into_iter().for_each(|byte| add(&mut others, other(byte)));
+        assert_eq!(others, [other(1), other(2)]);
+    }
 }

@@ -46,6 +46,9 @@ pub(crate) enum Intention {
         /// Deposits of the same asset by other requests, which `before` does not hold.
         #[serde(default)]
         others: Vec<Other>,
+        /// `others` holds all that was under way before it, and it may have been handed in since.
+        #[serde(default = "may_be_sent")]
+        may_be_sent: bool,
         /// When it was asked for, Unix milliseconds.
         at_ms: u64,
     },
@@ -64,6 +67,11 @@ pub(crate) enum Intention {
     },
     /// What is done in the database, together with the result.
     Nothing,
+}
+
+/// What holds of a deposit whose note does not say it.
+fn may_be_sent() -> bool {
+    true
 }
 
 /// Where an operation stands.
