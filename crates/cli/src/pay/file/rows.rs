@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
 use strait_api::{ChannelInfo, PayItem};
 use strait_node::service::read_invoice;
-use strait_types::{Address, B256};
+use strait_types::{Address, Amount, B256};
 
 const COLUMNS: [&str; 3] = ["amount", "memo", "invoice"];
 const COLUMNS_HINT: &str = "the columns are amount, memo and invoice; only amount is needed";
@@ -162,24 +162,43 @@ pub(super) fn items(
         let read = assets
             .read(&row.amount, &among)
             .map_err(|failure| of_line(&failure, "correct the line, then repeat"))?;
-        let invoice = invoice_id(&row.invoice, channel, read.asset).map_err(|text| {
+        let invoice = invoice(&row.invoice, channel, read.asset).map_err(|text| {
             let hint = "give the invoice's text, straitinvoice1..., or its id, 0x and 64 hex digits, which `strait invoice read` shows";
             of_line(&text, hint)
         })?;
+        if let Some(asked) =
+            invoice.as_ref().and_then(|named| named.amount).filter(|asked| *asked != read.amount)
+        {
+            let write = |amount| assets.write(channel.chain_id, read.asset, amount);
+            let text =
+                format!("the invoice asks for {}, and the line pays {}", write(asked), write(read.amount));
+            return Err(of_line(
+                &text,
+                "correct the amount; a part of it is paid with the invoice's id in place of its text",
+            ));
+        }
+        let invoice = invoice.map(|named| named.id);
         Ok(PayItem { asset: Some(read.asset), amount: read.amount, invoice, memo: row.memo.clone() })
     };
     rows.iter().map(item).collect()
 }
 
-/// The id of an invoice by its text or its id. An invoice whose time is over is taken, for a repetition with the same key names
-/// it, too; the payee counts what comes.
-fn invoice_id(text: &str, channel: &ChannelInfo, asset: Address) -> Result<Option<B256>, String> {
+/// An invoice that a line names.
+struct Named {
+    id: B256,
+    /// What it asks for, where its text is given.
+    amount: Option<Amount>,
+}
+
+/// An invoice by its text or its id. One whose time is over is taken, for a repetition with the same key names it, too; the payee
+/// counts what comes.
+fn invoice(text: &str, channel: &ChannelInfo, asset: Address) -> Result<Option<Named>, String> {
     if text.is_empty() {
         return Ok(None);
     }
     if !is_invoice_text(text) {
         let id = text.parse::<B256>().map_err(|_| format!("\"{text}\" is no invoice"))?;
-        return Ok(Some(id));
+        return Ok(Some(Named { id, amount: None }));
     }
     let terms = read_invoice(text).map_err(|error| error.to_string())?;
     let signer = terms.payee.trim_start_matches("strait://");
@@ -194,5 +213,5 @@ fn invoice_id(text: &str, channel: &ChannelInfo, asset: Address) -> Result<Optio
     if (terms.chain_id, terms.asset) != (channel.chain_id, asset) {
         return Err("the invoice asks for another asset, or on another chain".to_owned());
     }
-    Ok(Some(terms.id))
+    Ok(Some(Named { id: terms.id, amount: Some(terms.amount) }))
 }

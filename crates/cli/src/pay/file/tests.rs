@@ -225,9 +225,9 @@ async fn the_advice_while_the_peer_is_away_is_to_repeat_the_same_file() {
 async fn a_line_names_an_invoice_by_its_text_or_its_id() {
     let capitals = INVOICE.to_ascii_uppercase();
     let csv =
-        format!("amount,memo,invoice\n1 wei,,{INVOICE}\n1 wei,,{INVOICE_ID}\n1 wei,,{capitals}\n1 wei,,\n");
+        format!("amount,memo,invoice\n5 wei,,{INVOICE}\n1 wei,,{INVOICE_ID}\n5 wei,,{capitals}\n1 wei,,\n");
     let json = format!(
-        "{{\"amount\":\"1 wei\",\"invoice\":\"{INVOICE}\"}}\n{{\"amount\":\"1 wei\",\"invoice\":\"{INVOICE_ID}\"}}\n{{\"amount\":\"1 wei\",\"invoice\":\"{capitals}\"}}\n{{\"amount\":\"1 wei\",\"invoice\":null}}\n"
+        "{{\"amount\":\"5 wei\",\"invoice\":\"{INVOICE}\"}}\n{{\"amount\":\"1 wei\",\"invoice\":\"{INVOICE_ID}\"}}\n{{\"amount\":\"5 wei\",\"invoice\":\"{capitals}\"}}\n{{\"amount\":\"1 wei\",\"invoice\":null}}\n"
     );
     for text in [csv, json] {
         let (_directory, path) = file(&text);
@@ -254,6 +254,11 @@ async fn what_is_wrong_with_a_line_is_said_in_plain_words() {
         (invoice("0x12"), 2, "\"0x12\" is no invoice"),
         (invoice(cut), 2, "a character is wrong or missing"),
         (format!("amount,invoice\n1 USDC,{INVOICE}\n"), 2, "asks for another asset"),
+        (
+            format!("amount,invoice\n0.5 ether,{INVOICE}\n"),
+            2,
+            "the invoice asks for 0.000000000000000005 ETH, and the line pays 0.5 ETH",
+        ),
     ] {
         let (_directory, path) = file(&text);
         let (context, seen) = with_payee(false).start();
