@@ -217,12 +217,16 @@ impl Engine {
         }
     }
 
-    /// It hangs up, and says the same again after each connect: that is told once.
+    /// It hangs up, and says the same again after each connect: that is told once. One that goes on talking is not heard: taking
+    /// its word back and giving it again would be told each time.
     fn on_turned_away(&mut self, tower: Address) {
         let Some(link) = self.towers.links.get_mut(&tower) else { return };
         if !std::mem::replace(&mut link.is_turned_away, true) {
             self.effects.push(Effect::Notify(Notice::TurnedAway { tower }));
         }
+        link.disconnected();
+        let reason = "it does not serve this node".to_owned();
+        self.effects.push(Effect::Tower(TowerEffect::Disconnect { tower, reason }));
     }
 
     /// A tower says what cannot be. It is of no use, and the operator is told; nothing else comes of it.

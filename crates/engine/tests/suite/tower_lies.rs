@@ -3,7 +3,7 @@
 use crate::tower_world::{Watch, open_to_all};
 use crate::world::World;
 use std::collections::VecDeque;
-use strait_engine::tower::{ClientFrame, Receipt, TowerFrame};
+use strait_engine::tower::{ClientFrame, Receipt, Refusal, TowerFrame};
 use strait_engine::{HandoverConfig, Input, Notice, TowerEffect, TowerInput};
 use strait_protocol::{Command, Guarded};
 use strait_types::{ChannelId, Domain, Signature, Version};
@@ -283,4 +283,26 @@ fn a_tower_that_is_told_something_wrong_keeps_nothing() {
         assert!(scene.watch.input(now, Input::Frame { peer: client, bytes }).is_empty());
         assert_eq!(scene.watch.disconnects.len(), hung_up + 1);
     }
+}
+
+#[test]
+fn a_tower_that_turns_away_and_takes_it_back_by_turns_is_told_once_for_each_connection() {
+    let mut scene = scene();
+    let turned_away = |scene: &Scene| {
+        let told = |notice: &&Notice| matches!(notice, Notice::TurnedAway { .. });
+        scene.world.nodes[1].notices.iter().filter(told).count()
+    };
+    for connection in 1..=2 {
+        for _ in 0..10 {
+            scene.say(&TowerFrame::TurnedAway { reason: Refusal::NotAdmitted });
+            scene.say(&TowerFrame::Held { receipts: Vec::new(), more: false });
+        }
+        assert_eq!(turned_away(&scene), 1, "in connection {connection}");
+        let hung_up = |(_, effect): &(_, TowerEffect)| matches!(effect, TowerEffect::Disconnect { .. });
+        assert!(scene.world.to_towers.iter().any(hung_up));
+        scene.connect_again();
+    }
+    scene.say(&TowerFrame::Held { receipts: Vec::new(), more: false });
+    scene.say(&TowerFrame::TurnedAway { reason: Refusal::NotAdmitted });
+    assert_eq!(turned_away(&scene), 2, "it had served again");
 }
