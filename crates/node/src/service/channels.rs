@@ -18,7 +18,7 @@ use strait_protocol::{Command, CommandError, Operation, Outcome};
 use strait_types::{Address, Amount, AssetIndex, ChannelId, Version};
 
 /// Channels that are looked at between two rounds of an engine.
-const CHUNK: usize = 256;
+pub(super) const CHUNK: usize = 256;
 /// What the contract says of a call that comes when the channel is closed or settled.
 pub(crate) const ENDED: &str = "ChannelEnded";
 /// The end of the year 9999, Unix seconds.
@@ -466,7 +466,7 @@ fn awaiting(error: ApiError, info: &ChannelInfo) -> ApiError {
         names.join(", and for the tower ")
     );
     ApiError { message, ..error }.hint(format!(
-        "see that the tower answers and serves this node; if it is gone for good: {}",
+        "see that the tower answers and serves this node; if it has moved: `strait tower add` with its new address; if it is gone for good: {}",
         commands.collect::<Vec<_>>().join(", ")
     ))
 }

@@ -1,11 +1,13 @@
 //! The watchtowers of the nodes.
 
+use super::channels::CHUNK;
 use super::database::{Database, DatabaseError};
 use super::{ChainNode, Core};
 use crate::TowerState;
 use crate::transport::TowerAddress;
 use std::path::Path;
 use strait_api::{ApiError, AwaitedTower, ErrorCode, TowerInfo, TowerQuery, TowerRemoved, Towers};
+use strait_engine::Engine;
 use strait_types::Address;
 
 /// The towers that were added by the API and not removed. A node needs them before it starts: one whose data is old asks
@@ -87,7 +89,8 @@ impl Core {
         Err(ApiError::new(ErrorCode::InvalidAddress, message).hint(hint))
     }
 
-    /// A known tower is looked for elsewhere only if it is there: a mistyped port must not leave the channels unguarded.
+    /// A known tower is looked for elsewhere only if it is there: a mistyped port must not leave the channels unguarded. One that
+    /// restored channels wait for may be away: to remove it, so that it can be added, would end the wait for what it holds.
     async fn check_tower_move(&self, address: &TowerAddress) -> Result<(), ApiError> {
         let signer = address.signer();
         let mut failure = None;
@@ -96,6 +99,7 @@ impl Core {
             let Some(known) = known else { continue };
             match chain.node.try_tower(address).await {
                 Ok(()) => return Ok(()),
+                Err(_) if self.is_awaited(chain, signer).await? => return Ok(()),
                 Err(error) => failure = Some((known, error)),
             }
         }
@@ -106,6 +110,24 @@ impl Core {
         Err(ApiError::new(ErrorCode::PeerOffline, message).hint(format!(
             "correct the address. If it has moved and is away: `strait tower remove {signer}`, then `strait tower add` with the new address"
         )))
+    }
+
+    /// Whether restored channels wait for a tower.
+    async fn is_awaited(&self, chain: &ChainNode, signer: Address) -> Result<bool, ApiError> {
+        let awaited = self.awaited_towers(chain).await?;
+        if awaited.iter().all(|tower| tower.signer != signer) {
+            return Ok(false);
+        }
+        for known in self.registry.all().chunks(CHUNK) {
+            let ids: Vec<_> = known.iter().map(|known| known.id).collect();
+            let restores = move |engine: &Engine| {
+                ids.iter().any(|id| engine.channel(*id).is_some_and(|channel| channel.view().restoring))
+            };
+            if chain.node.query(restores).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(crate) async fn leave_tower(&self, signer: Address) -> Result<TowerRemoved, ApiError> {

@@ -179,6 +179,33 @@ async fn a_restored_channel_names_the_tower_that_it_waits_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restored_channel_goes_on_waiting_for_a_tower_that_has_moved() {
+    let world = World::new();
+    let tower = world.tower(3, 2).await;
+    let (alice, bob, channel) = world.pair().await;
+    let copy = world.path("copy");
+    world.copy(1, &copy);
+    soon("the end", alice.service.shutdown()).await;
+    mark_restored(&copy, channel);
+    world.guard(1, &[&tower]);
+    let signer = tower.signer();
+    tower.shutdown().await;
+    let alice = world.start_from(1, &copy).await;
+    alice.node().add_peer(bob.node().address().expect("it listens"));
+    alice.until(channel, |info| info.restoring_until.is_some()).await;
+    // Nobody is there yet either.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+    let address = format!("strait-tower://{signer}@{nobody}");
+    let moved = alice.service.tower_add(TowerAdd { address: address.clone() });
+    soon("the new place", moved).await.expect("it is looked for there");
+    assert_eq!(until_tower(&alice, |_| true).await.address, address);
+    world.time_passes(3 * 3_600);
+    let info = alice.show(channel).await.expect("known");
+    assert!(info.is_restoring, "{info:?}");
+    assert_eq!(info.awaits_towers[0].signer, signer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tower_that_is_given_as_a_peer_is_told_as_such() {
     let world = World::new();
     let tower = world.tower(3, 1).await;
