@@ -58,13 +58,28 @@ impl Pump {
         self.tell_event(id, Event::AppEnded { outcome: texts(&outcome) });
     }
 
-    /// Tells that a child has come back into its parent, of which participants 0 and 1 of the child got so much.
+    /// News of a child that has come back into its parent.
     pub(super) fn child_closed(&mut self, id: ChannelId, child: ChannelId, got: [Amount; 2]) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
-        // The news of what a look at the history has told may still come.
-        if !account.ended_children.insert(child) {
+        if !account.ended_children.remove(&child) {
+            self.tell_child_closed(id, child, got);
+        }
+    }
+
+    /// The same from a look at the history. Where the log holds it, its news has come, since news is written before a look begins;
+    /// else that may still come.
+    pub(super) async fn child_closed_before(&mut self, id: ChannelId, child: ChannelId, got: [Amount; 2]) {
+        if self.core.log.tells_end_of_child(id, child).await {
             return;
         }
+        self.tell_child_closed(id, child, got);
+        if let Some(account) = self.accounts.get_mut(&id) {
+            account.ended_children.insert(child);
+        }
+    }
+
+    /// Tells that a child has come back into its parent, of which participants 0 and 1 of the child got so much.
+    fn tell_child_closed(&mut self, id: ChannelId, child: ChannelId, got: [Amount; 2]) {
         let Some(known) = self.core.registry.get(child) else { return };
         let (own, peer) = (got[known.side.index()], got[known.side.other().index()]);
         let asset = known.assets.first().copied().unwrap_or_default();

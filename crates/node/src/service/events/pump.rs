@@ -49,7 +49,7 @@ pub(super) struct Account {
     pub(super) mark: Mark,
     /// Locks whose end was told by a look at the history; the news of it may still come.
     pub(super) ended_locks: BTreeSet<u64>,
-    /// The same of games and channels within it.
+    /// Games and channels within it, the same.
     pub(super) ended_children: BTreeSet<ChannelId>,
     /// The peer's faults by the rule, and when each was told last, Unix milliseconds. There are few rules.
     faults: HashMap<String, u64>,

@@ -161,10 +161,8 @@ impl Pump {
     async fn tell_lines(&mut self, known: &Arc<Known>, lines: &[BillLine]) -> Result<(), NodeError> {
         self.tell_play(known, lines);
         for line in lines {
-            if let Operation::CloseChild { child, outcome } = &line.operation
-                && !self.core.log.tells_end_of_child(known.id, *child).await
-            {
-                self.child_closed(known.id, *child, *outcome);
+            if let Operation::CloseChild { child, outcome } = &line.operation {
+                self.child_closed_before(known.id, *child, *outcome).await;
             }
         }
         let Some(version) = lines.first().filter(|line| line.writer != known.side).map(|line| line.version)
@@ -207,11 +205,12 @@ impl Pump {
         Ok(())
     }
 
-    /// A lock ends once, so its end is told unless the log holds it.
+    /// A lock ends once, so its end is told unless the log holds it; its news has come then, else it may still come.
     async fn lock_ended_before(&mut self, known: &Known, number: u64, event: Event) {
-        if !self.core.log.tells_end_of_lock(known.id, number).await {
-            self.tell_event(known.id, event);
+        if self.core.log.tells_end_of_lock(known.id, number).await {
+            return;
         }
+        self.tell_event(known.id, event);
         if let Some(account) = self.accounts.get_mut(&known.id) {
             account.ended_locks.insert(number);
         }
