@@ -21,7 +21,9 @@ const GIVEN_UP: &str = "it was given up before anybody had put anything in; open
 #[derive(Debug)]
 pub(crate) struct Declined {
     /// The user was told of these.
-    reasons: Vec<String>,
+    told: Vec<String>,
+    /// Why, in the words that came last.
+    reason: String,
     /// How long it waits before the next offer, milliseconds.
     wait_ms: u64,
     next: Next,
@@ -53,7 +55,7 @@ impl Declined {
 
     /// Why, in the words that came last.
     pub(crate) fn reason(&self) -> &str {
-        self.reasons.last().map_or("", String::as_str)
+        &self.reason
     }
 }
 
@@ -128,15 +130,18 @@ impl Engine {
         }
         let end = (0..=reason.len().min(MAX_REASON)).rev().find(|end| reason.is_char_boundary(*end));
         let reason = reason[..end.unwrap_or(0)].to_owned();
-        let first =
-            || Box::new(Declined { reasons: Vec::new(), wait_ms: FIRST_WAIT_MS / 2, next: Next::Answer });
+        let first = || {
+            let (told, reason) = (Vec::new(), String::new());
+            Box::new(Declined { told, reason, wait_ms: FIRST_WAIT_MS / 2, next: Next::Answer })
+        };
         let declined = entry.declined.get_or_insert_with(first);
         if declined.next == Next::Answer {
             declined.wait_ms = declined.wait_ms.saturating_mul(2).min(LONGEST_WAIT_MS);
             declined.next = Next::Offer(now_ms.saturating_add(declined.wait_ms));
         }
-        if !declined.reasons.contains(&reason) && declined.reasons.len() < MAX_REASONS {
-            declined.reasons.push(reason.clone());
+        declined.reason.clone_from(&reason);
+        if !declined.told.contains(&reason) && declined.told.len() < MAX_REASONS {
+            declined.told.push(reason.clone());
             self.effects.push(Effect::Notify(Notice::Declined { channel: id, reason }));
         }
         // Nobody is there to talk to, so nothing is repeated.

@@ -409,6 +409,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_opening_that_awaits_approval_is_no_fault() {
         let mut channel = not_yet();
+        channel["version"] = json!(0);
+        let balances = channel["balances"].as_array_mut().expect("balances");
+        balances.iter_mut().for_each(|balance| balance["deposited"] = json!("0"));
         channel["awaits_approval"] = json!(true);
         channel["declined"] = json!("ask again");
         channel["link"] = json!("down");

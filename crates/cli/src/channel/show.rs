@@ -118,10 +118,8 @@ fn balances(info: &ChannelInfo, assets: &Assets, out: &Output) -> String {
 /// That the peer does not take it, and the way out.
 fn declined(info: &ChannelInfo) -> Option<String> {
     let reason = one_line(info.declined.as_ref()?);
-    if info.awaits_approval {
-        return Some(APPROVAL.into());
-    }
-    let way_out = if super::is_empty(info) {
+    let is_empty = super::is_empty(info);
+    let way_out = if is_empty {
         format!("nobody has put anything in: `strait channel close {}` gives it up", short(info.channel))
     } else {
         format!(
@@ -129,7 +127,14 @@ fn declined(info: &ChannelInfo) -> Option<String> {
             short(info.channel)
         )
     };
-    Some(format!("the peer declines this channel: {reason}\nit is offered again by itself; {way_out}"))
+    Some(match info.awaits_approval {
+        true if is_empty => APPROVAL.into(),
+        // That its operator is asked is the peer's word alone.
+        true => format!("{APPROVAL}; if that never comes, {way_out}"),
+        false => {
+            format!("the peer declines this channel: {reason}\nit is offered again by itself; {way_out}")
+        }
+    })
 }
 
 /// That the peer wants more in it, and what it takes, of every asset.
@@ -328,9 +333,14 @@ mod tests {
         let waiting = ChannelInfo { awaits_approval: true, link: Link::Down, ..declined };
         let text = super::text(&waiting, assets, &context.out);
         assert!(text.contains("waits for approval") && text.contains("operator is asked"), "{text}");
-        for part in ["offline", "dispute", "declines"] {
+        for part in ["offline", "declines"] {
             assert!(!text.contains(part), "{part} is of a fault: {text}");
         }
+        assert!(text.contains("never comes, `strait channel dispute 0xabababab`"), "it holds money: {text}");
+        let mut empty = ChannelInfo { version: 0, ..waiting };
+        empty.balances.iter_mut().for_each(|balance| balance.deposited = Amount::ZERO);
+        let text = super::text(&empty, assets, &context.out);
+        assert!(text.contains("operator is asked") && !text.contains("dispute"), "{text}");
         let ordered = ChannelInfo { is_dispute_ordered: true, can_pay: false, ..channel_info(0xab) };
         let text = super::text(&ordered, assets, &context.out);
         assert!(text.contains("leaving, ") && text.contains("a dispute was ordered"), "{text}");

@@ -295,6 +295,21 @@ fn the_operator_is_asked_once_and_a_rejection_lasts() {
     assert!(error.contains("waits for approval"), "{error}");
 }
 
+#[test]
+fn whether_the_operator_is_asked_is_what_the_peer_has_said_last() {
+    let mut world = world(manual());
+    let channel = open(&mut world, 0, 0, 1, 1);
+    let waits = world.nodes[0].engine.answer_to_offer(channel).expect("answered").expect_err("declined");
+    let peer = world.signer(1);
+    for (reason, awaits) in [("rejected", false), (&waits, true), ("rejected", false)] {
+        let bytes = Frame::Decline { channel, reason: reason.into() }.encode();
+        world.input(0, Input::Frame { peer, bytes }).expect("commits");
+        let engine = &world.nodes[0].engine;
+        assert_eq!(engine.awaits_approval(channel), awaits, "{reason}");
+        assert_eq!(engine.answer_to_offer(channel), Some(Err(reason.to_owned())));
+    }
+}
+
 /// What waits is offered again by the peer, which connects; what was said is durable.
 #[test]
 fn what_waits_and_what_was_decided_is_there_after_a_restart() {
