@@ -11,6 +11,7 @@ use strait_types::{Address, Bytes, ChannelId, U256};
 pub(crate) struct ChainThatMayBeAway {
     pub(crate) account: DevAccount,
     pub(crate) is_away: Arc<AtomicBool>,
+    pub(crate) takes_nothing: Arc<AtomicBool>,
 }
 
 impl ChainThatMayBeAway {
@@ -44,6 +45,9 @@ impl Chain for ChainThatMayBeAway {
     }
 
     fn submit(&mut self, request: &TxRequest) -> Result<TxHash, ChainError> {
+        if self.takes_nothing.load(Ordering::Relaxed) {
+            return Err(ChainError::Unreachable("it takes no transaction".into()));
+        }
         self.reached()?.submit(request)
     }
 

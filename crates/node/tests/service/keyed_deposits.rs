@@ -79,6 +79,21 @@ async fn a_deposit_that_was_refused_before_it_was_sent_leaves_its_key_free() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deposit_that_the_chain_does_not_take_leaves_its_key_free() {
+    let world = World::new();
+    let (alice, _bob, channel) = world.pair().await;
+    world.chain_takes_nothing.store(true, Ordering::Relaxed);
+    let error = deposit(&alice, channel).await.expect_err("it was given to the chain in vain");
+    assert!(error.message.contains("it takes no transaction"), "{error}");
+    assert_eq!(error.code, ErrorCode::ChainUnreachable, "{error}");
+    world.chain_takes_nothing.store(false, Ordering::Relaxed);
+    let sent = deposit(&alice, channel).await.expect("made at once");
+    assert_ne!(sent.transaction, B256::ZERO);
+    alice.until(channel, |info| info.balances[0].deposited == Amount::from(11 * ETHER)).await;
+    assert_eq!(deposit(&alice, channel).await.expect("made once"), sent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_deposit_of_another_request_is_not_passed_off_as_that_of_a_key() {
     let world = World::new();
     let (alice, bob, channel) = world.pair().await;

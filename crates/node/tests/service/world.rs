@@ -34,6 +34,8 @@ pub(crate) struct World {
     directory: TempDir,
     /// No node reaches the chain but for looking at its blocks.
     pub(crate) chain_is_away: Arc<AtomicBool>,
+    /// The chain takes no transaction, and answers all else.
+    pub(crate) chain_takes_nothing: Arc<AtomicBool>,
     copies_fail: Arc<AtomicBool>,
     /// Services that start draw the same ids.
     same_ids: AtomicBool,
@@ -93,6 +95,7 @@ impl World {
             chain,
             directory: TempDir::new().expect("a directory"),
             chain_is_away: Arc::default(),
+            chain_takes_nothing: Arc::default(),
             copies_fail: Arc::default(),
             same_ids: AtomicBool::new(false),
             towers: Mutex::default(),
@@ -159,7 +162,8 @@ impl World {
         };
         change(&mut config);
         let account = self.chain.account(account(index));
-        let chain = Box::new(ChainThatMayBeAway { account, is_away: self.chain_is_away.clone() });
+        let (is_away, takes_nothing) = (self.chain_is_away.clone(), self.chain_takes_nothing.clone());
+        let chain = Box::new(ChainThatMayBeAway { account, is_away, takes_nothing });
         Node::start(config, chain, Box::new(store)).await.expect("starts")
     }
 
