@@ -179,6 +179,11 @@ impl Channel {
         operation: Operation,
         out: &mut Outputs,
     ) {
+        if self.volatile.newest_end.is_some_and(|newest| id < newest) {
+            // It comes late: its proposer writes the newest one, and we must not agree to another instead.
+            return;
+        }
+        self.volatile.newest_end = Some(id);
         if let Err(rule) = self.judge_finish(ctx, &operation) {
             out.messages.push(Body::Answer { id, refused: Some(rule) });
             return;

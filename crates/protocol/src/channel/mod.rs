@@ -299,6 +299,8 @@ struct Work {
     finish: Option<Finish>,
     /// The end of an app that the peer wants.
     offered: Option<Offered>,
+    /// Number of the newest proposal of an end in this connection.
+    newest_end: Option<u64>,
     /// When we agreed to the end of an app, milliseconds.
     agreed_ms: Option<u64>,
     /// Since when an app stands as it does for all that this process has seen, milliseconds.
@@ -337,6 +339,7 @@ impl Work {
         resent_ms: None,
         finish: None,
         offered: None,
+        newest_end: None,
         agreed_ms: None,
         turn_ms: None,
         came_back: false,
@@ -535,6 +538,7 @@ impl Channel {
         self.volatile.contested.clear();
         self.volatile.came_back = true;
         self.volatile.resume_sent = None;
+        self.volatile.newest_end = None;
         self.volatile.agreed_ms = Some(ctx.now_ms);
         self.tell_finish_again();
         self.volatile.progress_ms = ctx.now_ms;
