@@ -97,7 +97,7 @@ pub enum CommandError {
     Halted,
     /// The chain was not read for long, and there are locks.
     #[error(
-        "the chain was not read for a quarter of the challenge period, and money is locked in this channel; nothing is signed until the chain is read again"
+        "the chain was not read for a quarter of the challenge period, and what this channel holds may have changed there; nothing is signed until the chain is read again"
     )]
     ChainUnread,
     /// Nobody has put anything in.

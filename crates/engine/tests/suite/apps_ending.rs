@@ -157,6 +157,12 @@ fn a_game_into_which_nobody_put_anything_is_given_up_without_the_peer() {
         world.restart(node);
         world.follow();
         assert_eq!(world.view(node, id).phase, "closed", "it stays away");
+        let backup = world.nodes[node].disk.fork();
+        world.replace(node, backup, true);
+        for _ in 0..2 {
+            world.follow();
+        }
+        assert_eq!(world.view(node, id).phase, "closed", "also when it is restored");
         assert!(world.news(node).is_empty(), "nothing was sent");
         // What a peer that has not heard of it puts in all the same comes back.
         world.stake(1 - node, id);

@@ -31,15 +31,15 @@ impl Channel {
             Command::Finish { outcome } => self.has_app() && outcome.iter().all(|deltas| *deltas == [0, 0]),
             _ => false,
         };
-        ends && self.durable.departure == Departure::None && self.is_untouched()
+        // A game that turns out not to be empty would go to the chain, which a restored side must not with what it has.
+        let may_leave = self.durable.restore.is_none() || !self.has_app();
+        ends && may_leave && self.durable.departure == Departure::None && self.is_untouched()
     }
 
     /// Whether nobody has put anything in, as far as the chain tells, and nothing was signed.
     fn is_untouched(&self) -> bool {
         let begins = self.durable.confirmed.position.state.version == Version::ZERO;
-        // A game that turns out not to be empty would go to the chain, which a restored side must not with what it has.
-        let may_leave = self.durable.restore.is_none() || !self.has_app();
-        begins && self.durable.pending.is_empty() && self.knows_nothing_of_chain() && may_leave
+        begins && self.durable.pending.is_empty() && self.knows_nothing_of_chain()
     }
 
     /// Whether the channel was left before anybody had put anything in. What comes in all the same ends that.

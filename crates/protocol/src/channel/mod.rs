@@ -397,6 +397,10 @@ impl Channel {
             return Err(CommandError::ChainUnread);
         }
         if self.gives_up(&command) {
+            if self.has_app() && self.is_chain_stale(ctx) {
+                // A stake may have come: then it would have to be fetched by a dispute.
+                return Err(CommandError::ChainUnread);
+            }
             self.give_up(token, out);
             return Ok(());
         }
