@@ -3,7 +3,7 @@
 use crate::apps::{STAKE, game_settings, heap};
 use crate::world::{Crash, World, sticks};
 use strait_engine::Input;
-use strait_protocol::{ChainNews, Command, Outcome, Token};
+use strait_protocol::{Body, ChainNews, Command, Frame, Outcome, Token};
 use strait_types::{ChannelId, Side, Version};
 
 fn gains(zero: i128) -> Vec<[i128; 2]> {
@@ -399,6 +399,22 @@ fn an_end_that_the_peer_agreed_to_is_not_written_on_the_move_that_it_made_since(
     world.settle();
     assert_eq!(world.outcome(1, moved), Some(Ok(Outcome::Moved { version: Version(3) })));
     play_goes_on(&mut world, id, end);
+}
+
+#[test]
+fn who_is_to_move_writes_no_end_whatever_the_peer_answers() {
+    let (mut world, id) = World::game(9);
+    let end = world.ask_end(0, id, 20);
+    world.settle();
+    let peer = world.signer(1);
+    for number in 0..3 {
+        let frame = Frame::Channel { channel: id, body: Body::Answer { id: number, refused: None } };
+        world.input(0, Input::Frame { peer, bytes: frame.encode() }).expect("commits");
+        world.settle();
+    }
+    assert_eq!(world.outcome(0, end), None, "it was offered, and the peer has written nothing");
+    let moved = world.take(0, id, 1);
+    assert_eq!(world.outcome(0, moved), Some(Ok(Outcome::Moved { version: Version(2) })));
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Channel {
         if let Some(finish) = self.volatile.finish.take_if(|finish| finish.version != version) {
             fail(finish, &CommandError::EndOvertaken, out);
         }
-        if self.volatile.finish.is_none() && self.has_queued_end() {
+        if self.has_queued_end() && (self.volatile.finish.is_none() || self.is_to_move()) {
             // The peer agreed, and moved or took it back: on the state after that it would be no end, and we could not move.
             self.volatile.queue.pop_front();
         }
@@ -268,6 +268,10 @@ impl Channel {
     }
 
     pub(super) fn on_finish_answered(&mut self, id: u64, refused: Option<Rule>, out: &mut Outputs) {
+        if self.is_to_move() {
+            // What we are to move in we have offered, and never write: signed by us it would keep us from moving.
+            return;
+        }
         let ours = self.volatile.finish.as_ref().and_then(|finish| finish.told.as_ref());
         let Some(operation) = ours.filter(|(told, _)| *told == id).map(|(_, operation)| operation.clone())
         else {
